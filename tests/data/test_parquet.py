@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+
+from zspag_core.data import parquet as ours
+from zspag_core.data.parquet import load_parquet
+from zspag_core.errors import DataError
+
+
+@pytest.fixture
+def write(tmp_path, digit_images, png):
+    """Writes a file of digits 0 to 3 in Hugging Face's form; columns can be replaced."""
+    images, labels = digit_images
+    keep = labels < 4
+
+    def write_file(name, rows=slice(0, 100), *, image_column="img", label_column="label", names=True, **columns):
+        pictures = [{"bytes": png(pixels), "path": None} for pixels in images[keep][rows]]
+        content = {image_column: pictures, label_column: labels[keep][rows]} | columns
+        features = {label_column: {"_type": "ClassLabel", "names": ["zero", "one", "two", "three"]}}
+        metadata = {"huggingface": json.dumps({"info": {"features": features}})} if names else None
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(pa.table(content).replace_schema_metadata(metadata), path)
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def expected(digit_images):
+    images, labels = digit_images
+    return images[labels < 4], labels[labels < 4]
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train.parquet", "test.parquet"),
+        ("data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"),
+        ("plain_text/train/0000.parquet", "plain_text/test/0000.parquet"),
+        ("train.parquet", "validation.parquet"),
+    ],
+)
+def test_folder_of_splits(write, expected, tmp_path, train, test):
+    write(train, slice(0, 200))
+    write(test, slice(200, 300))
+    data = load_parquet(tmp_path, "mine", 8, 1)
+    assert np.array_equal(data.train.images[:, 0], expected[0][:200])
+    assert np.array_equal(data.test.images[:, 0], expected[0][200:300])
+    assert np.array_equal(data.test.labels, expected[1][200:300])
+    assert data.class_names == ("zero", "one", "two", "three")
+
+
+def test_shards_are_read_in_order_and_validation_is_left_out(write, expected, tmp_path):
+    write("train-00001-of-00002.parquet", slice(100, 200))
+    write("train-00000-of-00002.parquet", slice(0, 100))
+    write("test.parquet", slice(200, 300))
+    write("validation.parquet", slice(300, 400))
+    data = load_parquet(tmp_path, "mine", 8, 1)
+    assert np.array_equal(data.train.images[:, 0], expected[0][:200])
+    assert len(data.test) == 100
+
+
+def test_rows_beyond_one_batch(write, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(ours, "_ROWS", 7)
+    write("train.parquet", slice(0, 100))
+    write("test.parquet", slice(100, 200))
+    data = load_parquet(tmp_path, "mine", 8, 1)
+    assert np.array_equal(data.train.images[:, 0], expected[0][:100])
+
+
+def test_a_single_file_is_split(write, expected):
+    data = load_parquet(write("train.parquet", slice(0, 200)), "mine", 8, 1)
+    together = torch.cat([data.train.images, data.test.images])[:, 0].flatten(1).tolist()
+    assert sorted(together) == sorted(expected[0][:200].reshape(200, -1).tolist())
+    assert 36 <= len(data.test) <= 44
+
+
+def test_other_column_names_without_class_names(write):
+    data = load_parquet(write("a.parquet", image_column="image", label_column="fine_label", names=False), "mine", 8, 3)
+    assert data.class_names == ("0", "1", "2", "3")
+
+
+def test_plain_binary_images(write, expected, png):
+    column = pa.array([png(pixels) for pixels in expected[0][:100]])
+    assert load_parquet(write("a.parquet", img=column), "mine", 8, 1).num_classes == 4
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"img": [b"no image"] * 100}, r"The image in row 0 of .*a\.parquet is not an image"),
+        (
+            {"img": [{"bytes": b"x", "path": ""}, {"bytes": None, "path": "b"}] * 50},
+            r"Row 1 of .*a\.parquet has no image bytes",
+        ),
+        ({"img": list(range(100))}, r"The image column of .*a\.parquet is int64; expected encoded images"),
+        ({"label": ["cat"] * 100}, r"The label column of .*a\.parquet is string; expected integers"),
+        ({"label": [0, None] * 50}, r"is int64 with missing values; expected integers"),
+        ({"label": [0, 1] * 49 + [2, 4]}, r"label of the images of mine is 4; expected 0 to 3"),
+        ({"label": [0, 1] * 50}, "Class 'two' is empty in the images of mine"),
+        ({"img": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, r"a\.parquet has no rows"),
+    ],
+)
+def test_wrong_columns_are_refused(write, columns, message):
+    with pytest.raises(DataError, match=message):
+        load_parquet(write("a.parquet", **columns), "mine", 8, 1)
+
+
+def test_one_class_only(write):
+    path = write("a.parquet", names=False, label=[0] * 100)
+    with pytest.raises(DataError, match="mine has only one class"):
+        load_parquet(path, "mine", 8, 1)
+
+
+def test_missing_columns_are_named(write):
+    with pytest.raises(DataError, match=r"a\.parquet has no column img or image; found: picture, label"):
+        load_parquet(write("a.parquet", image_column="picture"), "mine", 8, 1)
+    with pytest.raises(DataError, match=r"a\.parquet has no column label or fine_label .*; found: img, kind"):
+        load_parquet(write("a.parquet", label_column="kind"), "mine", 8, 1)
+
+
+def test_metadata_that_is_no_json_is_ignored(write):
+    path = write("a.parquet")
+    table = parquet.read_table(path).replace_schema_metadata({"huggingface": "{"})
+    parquet.write_table(table, path)
+    assert load_parquet(path, "mine", 8, 1).class_names == ("0", "1", "2", "3")
+
+
+def test_not_parquet(tmp_path):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1 but no more PAR1")
+    with pytest.raises(DataError, match=r"a\.parquet is not a parquet file that can be read"):
+        load_parquet(path, "mine", 8, 1)
+
+
+def test_damaged_pages(write):
+    path = write("a.parquet")
+    content = bytearray(path.read_bytes())
+    content[4:400] = bytes(396)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.parquet is (damaged|not an image)"):
+        load_parquet(path, "mine", 8, 1)
+
+
+def test_cifar10(shared_data):
+    from PIL import Image
+
+    path = shared_data / "cifar10" / "test.parquet"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    data = load_parquet(path, "cifar10", 32, 3)
+    assert data.class_names[3] == "cat"
+    assert data.test.labels.bincount().tolist() == [200] * 10
+    first = parquet.read_table(path).slice(0, 1).to_pylist()[0]
+    pixels = np.asarray(Image.open(pa.BufferReader(first["img"]["bytes"])))
+    both = torch.cat([data.train.images, data.test.images])
+    assert (both.permute(0, 2, 3, 1) == torch.tensor(pixels)).flatten(1).all(1).any()

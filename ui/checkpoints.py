@@ -1,0 +1,77 @@
+"""What a page may know about a checkpoint without torch: its header."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from zspag_core.errors import CheckpointError
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "assets" / "checkpoints"
+HEADER_LIMIT = 10_000_000
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        path: the file.
+        architecture: family of the network.
+        image_size: side of its input in pixels.
+        data: the data set it was trained on.
+        class_names: one name per class.
+        test_accuracy: in percent, None where the file does not say.
+    """
+
+    path: Path
+    architecture: str
+    image_size: int
+    data: str
+    class_names: tuple[str, ...]
+    test_accuracy: float | None
+
+    @property
+    def title(self) -> str:
+        """Return the name in a list of models."""
+        accuracy = "" if self.test_accuracy is None else f" · {self.test_accuracy:.1f} % right"
+        return f"{self.path.stem}{accuracy}"
+
+
+def shipped_checkpoints(folder: Path = SHIPPED) -> list[Path]:
+    """Return the checkpoints that come with the app, the digits first: they are the quickest to try."""
+    return sorted(folder.glob("*.safetensors"), key=lambda path: (not path.stem.startswith("digits"), path.stem))
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of one of our own checkpoints; the weights are not touched.
+
+    Raises:
+        CheckpointError: the file is cut short, or is no checkpoint of this program.
+    """
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > HEADER_LIMIT:
+                raise CheckpointError(f"{path.name}: expected a header of at most 10 MB, got {length} bytes")
+            about = json.loads(json.loads(file.read(length))["__metadata__"]["zspag"])
+        return _to_header(path, about)
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path.name}: expected a checkpoint saved by this program; its header is not") from error
+
+
+def _to_header(path: Path, record: dict[str, dict[str, object]]) -> Header:
+    """Pick what pages show."""
+    about, config = record["about"], record["config"]
+    accuracy = about.get("test_accuracy")
+    return Header(
+        path=path,
+        architecture=str(record["architecture"]),
+        image_size=int(str(config["image_size"])),
+        data=str(about["data"]),
+        class_names=tuple(str(name) for name in list(about["class_names"])),  # type: ignore[call-overload]
+        test_accuracy=None if accuracy is None else float(str(accuracy)),
+    )

@@ -1,0 +1,91 @@
+"""The dashboard's side of the job store: one store and one keeper per server, the run that a visitor looks at."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.checkpoints import ROOT
+from zspag_core.jobs import Job, JobStore, Lane, State
+from zspag_core.jobs.beats import WORKER
+from zspag_core.jobs.keeper import Keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+POLL_SECONDS = 1.0
+RETRY_SECONDS = 60.0
+
+
+@st.cache_resource(show_spinner=False)
+def job_store() -> JobStore:
+    """Return the store that all visitors share."""
+    return JobStore()
+
+
+@st.cache_resource(show_spinner=False)
+def worker_keeper() -> Keeper:
+    """Return what keeps workers alive; ZSPAG_START_WORKER=0 leaves that to someone else."""
+    keeper = Keeper(job_store())
+    if os.environ.get("ZSPAG_START_WORKER", "1") != "0":
+        keeper.start()
+    return keeper
+
+
+def worker_ready(lane: str) -> bool:
+    """Tell whether a living worker serves a lane."""
+    return any(lane in worker.lanes for worker in job_store().beats.alive(WORKER))
+
+
+def current_run() -> Job | None:
+    """Return the run that this visitor looks at, named by the address (for reload) or the session (for page switch)."""
+    job_id = st.query_params.get("job") or st.session_state.get("job_id")
+    job = job_store().get(job_id) if job_id else None
+    if job is not None:
+        show_run(job.id)
+    return job
+
+
+def show_run(job_id: str) -> None:
+    """Make a run the one that this visitor looks at."""
+    st.session_state["job_id"] = job_id
+    if st.query_params.get("job") != job_id:
+        st.query_params["job"] = job_id
+
+
+def leave_run() -> None:
+    """Look at no run."""
+    st.session_state.pop("job_id", None)
+    st.query_params.pop("job", None)
+
+
+def ask(kind: str, config: Mapping[str, Any]) -> Job:
+    """Return a short task's job: an earlier one with the same config unless it was stopped or failed long ago."""
+    job = job_store().recall(kind, config)
+    failed_long_ago = job is not None and job.state == State.FAILED and time.time() - job.created > RETRY_SECONDS
+    if job is None or failed_long_ago or job.state in {State.CANCELLED, State.INTERRUPTED}:
+        return job_store().submit(kind, config, lane=Lane.INTERACTIVE)
+    return job
+
+
+@st.cache_data(show_spinner=False, ttl=30)
+def engine_stamp() -> str:
+    """Return a text that changes with the engine's source files: what the engine said about itself holds as long."""
+    facts = [(str(path), path.stat().st_mtime_ns) for path in sorted((ROOT / "zspag_core").rglob("*.py"))]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def checkpoint_question(path: Path) -> dict[str, Any]:
+    """Return the config of the task that describes a checkpoint; it changes when the file does."""
+    facts = path.stat()
+    return {"checkpoint": str(path), "size": facts.st_size, "modified": facts.st_mtime_ns}
+
+
+def engine_question() -> dict[str, Any]:
+    """Return the config of the task that describes methods and devices."""
+    return {"engine": engine_stamp()}

@@ -1,0 +1,142 @@
+"""Pure functions from records to texts and tables: what a run says, in words that a person reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ui.words import MEASURES, STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ui.words import Measure
+    from zspag_core.jobs import Event, Job
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of the stepper.
+
+    Attributes:
+        name: key of the stage.
+        status: "done", "running" or "waiting".
+        note: count and time left, or the time it took.
+        share: finished part, in [0, 1].
+    """
+
+    name: str
+    status: str
+    note: str
+    share: float
+
+
+def headline(job: Job) -> Mapping[str, Any] | None:
+    """Return the result of a run that came to its end, else None: what a cancelled run leaves is not graded."""
+    return job.answer if isinstance(job.answer, dict) and job.answer.get("after") else None
+
+
+def percent(value: float | None, *, sign: bool = False) -> str:
+    """Write a percentage as a person reads it: 86.2 %, +1.9, – where there is none."""
+    if value is None:
+        return "–"
+    rounded = round(value, 1) + 0.0  # never -0.0
+    return f"{rounded:+.1f}".replace("-", "−") if sign else f"{rounded:.1f} %".replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: 0.4 s, 12 s, 3 min, 2 h 5 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 119.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def steps(job: Job, seen: Iterable[str]) -> list[Step]:
+    """Return the stages of a run, in order.
+
+    Args:
+        job: the run.
+        seen: the stages that its events name.
+    """
+    reached = list(dict.fromkeys(seen))
+    now = str(job.progress.get("stage", ""))
+    done = [name for name in reached if name != now or job.state == "done"]
+    order = sorted({*reached, *_expected(reached, job)}, key=_place)
+    return [_step(name, done, job) for name in order]
+
+
+def _expected(reached: Sequence[str], job: Job) -> list[str]:
+    """Return the stages still to come: those of the full method that lie after the last one reached."""
+    if not job.active:
+        return []
+    last = max((_place(name) for name in reached), default=-1)
+    return [name for name in STAGES if _place(name) > last and name != "train"]
+
+
+def _place(name: str) -> int:
+    """Return the place of a stage in the story; unknown ones stand before the grading."""
+    names = list(STAGES)
+    return names.index(name) if name in names else names.index("evaluate")
+
+
+def _step(name: str, done: Sequence[str], job: Job) -> Step:
+    """Describe one stage."""
+    seconds = float(job.progress.get("seconds", {}).get(name, 0.0))
+    if name in done:
+        return Step(name, "done", duration(seconds), 1.0)
+    if name != job.progress.get("stage"):
+        return Step(name, "waiting", "waiting", 0.0)
+    count, total = int(job.progress["done"]), max(1, int(job.progress["total"]))
+    left = f" · {duration(seconds / count * (total - count))} left" if 0 < count < total and seconds > 1 else ""
+    return Step(name, "running" if job.active else "stopped", f"{count} of {total}{left}", min(1.0, count / total))
+
+
+def epochs_of(events: Iterable[Event], result: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return one record per epoch, epoch 0 being the model before, sorted by epoch."""
+    rows = {int(event.body["epoch"]): dict(event.body) for event in events if event.kind == "epoch"}
+    if result is not None:
+        rows = {int(row["epoch"]): row for row in result.get("history", [])} | rows
+        before = result["before"]
+        rows.setdefault(0, {"epoch": 0, "acc_rt": before["acc_rt"], "acc_ut": before["acc_ut"]})
+    return [rows[number] for number in sorted(rows)]
+
+
+def result_table(result: Mapping[str, Any]) -> str:
+    """Return the before/after table as Markdown."""
+    lines = ["| | Before | After | Change | Good | What it is |", "|:--|--:|--:|--:|:--|:--|"]
+    for measure in MEASURES:
+        before, after = _find(result["before"], measure.path), _find(result["after"], measure.path)
+        if before is None and after is None:
+            continue
+        lines.append(_row(measure, before, after))
+        mask = result.get("mask") or {}
+        if measure.path == ("acc_rt",) and mask.get("acc_rt") is not None:
+            over = f"{percent(after - mask['acc_rt'], sign=True)} over it" if after is not None else ""
+            what = "the original with the forgotten outputs blocked, nothing learned"
+            lines.append(f"| *Mask, for comparison* | | *{percent(mask['acc_rt'])}* | *{over}* | | {what} |")
+    return "\n".join(lines)
+
+
+def _row(measure: Measure, before: float | None, after: float | None) -> str:
+    """Return one line of the table."""
+    change = "–" if before is None or after is None else _write(after - before, measure, sign=True)
+    figures = f"{_write(before, measure)} | **{_write(after, measure)}** | {change}"
+    return f"| {measure.title} | {figures} | {measure.good} | {measure.meaning} |"
+
+
+def _write(value: float | None, measure: Measure, *, sign: bool = False) -> str:
+    """Write a figure with the precision of its unit."""
+    if value is None or measure.unit == "%":
+        return percent(value, sign=sign)
+    return (f"{value:+.3f}" if sign else f"{value:.3f}").replace("-", "−")
+
+
+def _find(part: Mapping[str, Any], path: Sequence[str]) -> float | None:
+    """Follow a path into a record; None where it ends early."""
+    found: Any = part
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return None if found is None else float(found)

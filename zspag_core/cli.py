@@ -1,0 +1,85 @@
+"""The command line: python -m zspag_core COMMAND.
+
+Exit codes: 0 done, 1 the work failed, 2 the request cannot be carried out as asked (one line on stderr says why),
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
+
+from zspag_core.errors import Cancelled, UnlearningError, ZspagError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "train": "train a classifier (or the retrained reference, with --exclude)",
+    "unlearn": "make a classifier forget classes and write a run folder",
+    "evaluate": "measure accuracy, membership inference and what a probe still finds",
+    "methods": "list the unlearning methods and their settings",
+    "bench": "measure the speed of every stage against a literal implementation and against retraining",
+    "worker": "serve the dashboard's queue on one device",
+}
+EPILOG = """examples:
+  python -m zspag_core train    --data digits --model resnet_tiny --epochs 20 --out digits.safetensors
+  python -m zspag_core unlearn  --data digits --checkpoint digits.safetensors --forget 3 --out runs/first
+  python -m zspag_core evaluate --data digits --checkpoint runs/first/model.safetensors --forget 3
+
+data is a name (digits, cifar10, cifar100, svhn, fashion_mnist) or a path: a folder or .zip of class folders,
+an .npz file, or a folder of Hugging Face image parquet files. `COMMAND --help` explains each command."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers bad use with one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with 2."""
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    parser = _build_parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except (Cancelled, KeyboardInterrupt):
+        return _fail(chosen.command, "interrupted", 130)
+    except UnlearningError as error:
+        return _fail(chosen.command, str(error), 1)
+    except ZspagError as error:
+        return _fail(chosen.command, str(error), 2)
+    except OSError as error:
+        return _fail(chosen.command, f"{error.filename or 'file'}: {error.strerror or error}", 1)
+
+
+def _build_parser() -> _Parser:
+    """Assemble the parser from the modules in zspag_core.commands, one a command."""
+    parser = _Parser(
+        prog="zspag_core",
+        description=__doc__.splitlines()[0] + " Zero-shot machine unlearning with ZS-PAG.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for name, summary in COMMANDS.items():
+        module = import_module(f"zspag_core.commands.{name}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _fail(command: str, message: str, code: int) -> int:
+    """Say in one line on stderr why a command ended early; return the exit code."""
+    print(f"zspag_core {command}: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,3 @@
+"""Placeholder."""
+def add_arguments(parser): ...
+def run(arguments): return 1

@@ -1,0 +1,114 @@
+"""Measure a classifier on a data set, with some classes in the role of the forgotten ones.
+
+Accuracy, loss, the three membership inference figures, what a linear probe still finds in the features, and what
+masking the logits alone would give. With --original, also how many fine-tuning steps bring the classes back to 90 %
+of the original's accuracy; with --retrained as well, the ratio to a model that never saw them (Anamnesis Index).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.commands.shared import DATA_HELP, add_device, interruptible, parse_classes, parse_seed
+
+if TYPE_CHECKING:
+    import argparse
+
+    from zspag_core.data.dataset import DataSet
+    from zspag_core.models import Classifier
+    from zspag_core.progress import Reporter
+
+RELEARNED_SHARE = 0.9
+
+LINES = (
+    ("acc_rt", "accuracy on remaining classes", "%"),
+    ("acc_ut", "accuracy on forgotten classes", "%"),
+    ("loss_rt", "loss on remaining classes", "nats"),
+    ("probe", "linear probe on forgotten classes", "%"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `evaluate`."""
+    parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
+    parser.add_argument("--checkpoint", required=True, metavar="F", help="model to measure")
+    parser.add_argument("--forget", required=True, metavar="3,5", help="classes in the role of the forgotten ones")
+    parser.add_argument("--original", default="", metavar="F", help="model before unlearning: measures relearning")
+    parser.add_argument("--retrained", default="", metavar="F", help="model that never saw the classes (with --original)")
+    parser.add_argument("--seed", default="0", help="seed of samples and probes (0)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_device(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Grade the model and print the figures."""
+    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.devices import resolve_device
+    from zspag_core.errors import UsageError
+    from zspag_core.metrics import grade
+    from zspag_core.runs import load_for
+
+    if arguments.retrained and not arguments.original:
+        raise UsageError("--retrained: expected --original beside it, which sets the accuracy to win back")
+    device, seed = resolve_device(arguments.device), parse_seed(arguments.seed)
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    dataset = load_for(checkpoint, arguments.data)
+    forget = parse_classes(arguments.forget, "--forget", dataset.num_classes)
+    models = {"model": checkpoint.model.to(device)}
+    for role in ("original", "retrained"):
+        if path := getattr(arguments, role):
+            models[role] = load_checkpoint(path).model.to(device)
+    with interruptible() as report:
+        found = grade(models["model"], dataset, forget, seed=seed, device=device, report=report)
+        record: dict[str, Any] = {
+            "forget": list(forget),
+            "num_classes": dataset.num_classes,
+            **found.to_dict(),
+            "mask": {"acc_rt": found.mask_acc_rt},
+        }
+        if "original" in models:
+            record["relearning"] = _relearning(models, dataset, forget, seed, report)
+    print(json.dumps(record, indent=1) if arguments.json else _text(record))  # noqa: T201
+    return 0
+
+
+def _relearning(
+    models: dict[str, Classifier], dataset: DataSet, forget: tuple[int, ...], seed: int, report: Reporter
+) -> dict[str, Any]:
+    """Return the steps that every model needs to win the classes back, and the ratio to Retrain's."""
+    import torch
+
+    from zspag_core.metrics import anamnesis_index, logits_of, relearning
+
+    train, test = dataset.train.of_classes(forget), dataset.test.of_classes(forget)
+    known = float((logits_of(models["original"], test.images).argmax(1) == test.labels).double().mean())
+    target = max(RELEARNED_SHARE * 100 * known, 1e-9)
+    steps: dict[str, int | None] = {}
+    for role, model in models.items():
+        generator = torch.Generator().manual_seed(seed)
+        found = relearning(model, train, test, target, generator=generator, report=report)
+        steps[role] = found.steps if found.reached else None
+    return {"target": target, "steps": steps, "anamnesis_index": anamnesis_index(steps["model"], steps.get("retrained"))}
+
+
+def _text(record: dict[str, Any]) -> str:
+    """Say the figures in lines."""
+    mia = record["mia"]
+    lines = [_line(words, record[key], unit) for key, words, unit in LINES]
+    lines += [
+        _line("the same with the logits masked", record["mask"]["acc_rt"], "%"),
+        _line("membership, entropy (share judged member; nearer to Retrain is better)", mia["entropy_svc"], "%"),
+        _line("membership, confidence (share judged non-member; higher is better)", mia["confidence_svc"], "%"),
+        _line("membership, same class (50 is ideal)", (mia["same_class"] or {}).get("accuracy"), "%"),
+    ]
+    if "relearning" in record:
+        steps = record["relearning"]["steps"]
+        lines += [_line(f"steps until {role} knows the classes again", value, "") for role, value in steps.items()]
+        lines.append(_line("Anamnesis Index (1 is ideal)", record["relearning"]["anamnesis_index"], ""))
+    return "\n".join(lines)
+
+
+def _line(words: str, value: float | None, unit: str) -> str:
+    """Say one figure."""
+    return f"{words}: {'undefined' if value is None else f'{value:.4g} {unit}'.rstrip()}"

@@ -1,0 +1,146 @@
+"""What several commands share: reading lists and settings, progress bars, Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.errors import Cancelled, UsageError
+from zspag_core.progress import Reporter
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from torch import nn
+
+DATA_HELP = "name (digits, cifar10, cifar100, svhn, fashion_mnist) or path of a data set"
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, mps or cuda[:N] (auto)")
+
+
+def add_settings(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the repeatable --set key=value."""
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help=f"change {what}; may repeat"
+    )
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """Read key=value pairs.
+
+    Raises:
+        UsageError: a pair has no "=", or a key is given twice.
+    """
+    settings: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set: expected key=value, got {pair!r}")
+        if key in settings:
+            raise UsageError(f"--set: {key} is given twice")
+        settings[key] = value
+    return settings
+
+
+def parse_classes(text: str, option: str, num_classes: int) -> tuple[int, ...]:
+    """Read a comma-separated list of class indices.
+
+    Raises:
+        UsageError: the list is empty, an entry is not a class of the data set or stands twice, or all are listed.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"{option}: expected class numbers such as 3,5, got {text!r}")
+    classes = tuple(int(part) for part in parts)
+    for label in classes:
+        if label >= num_classes:
+            raise UsageError(f"{option}: expected classes 0 to {num_classes - 1}, got {label}")
+    if len(set(classes)) < len(classes):
+        raise UsageError(f"{option}: expected every class once, got {text!r}")
+    if len(classes) >= num_classes:
+        raise UsageError(f"{option}: expected at least one class to remain, got all {num_classes}")
+    return tuple(sorted(classes))
+
+
+def parse_seed(text: str) -> int:
+    """Read a seed.
+
+    Raises:
+        UsageError: it is not a whole number from 0 to 2^63 - 1.
+    """
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise UsageError(f"--seed: expected a whole number from 0 to 2^63 - 1, got {text!r}")
+    return int(text)
+
+
+class TerminalReporter(Reporter):
+    """Draws one progress bar a stage on stderr; raises Cancelled once Ctrl-C was pressed."""
+
+    def __init__(self) -> None:
+        """Start without a bar."""
+        self.interrupted = False
+        self._stage = ""
+        self._bar: Any = None
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
+        """Move the bar of the stage."""
+        if self.interrupted:
+            self.close()
+            raise Cancelled("interrupted")
+        if stage != self._stage or self._bar is None:
+            self._open(stage, total)
+        self._bar.total = total
+        if figures:
+            self._bar.set_postfix({name: f"{value:.3g}" for name, value in figures.items()}, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:  # noqa: ARG002
+        """Write the epoch's figures on a line of their own."""
+        words = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        self._write(f"epoch {number}/{total}: {words}")
+        if self.interrupted:
+            self.close()
+            raise Cancelled("interrupted")
+
+    def close(self) -> None:
+        """End the current bar."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar, self._stage = None, ""
+
+    def _open(self, stage: str, total: int) -> None:
+        from tqdm import tqdm
+
+        self.close()
+        self._stage = stage
+        self._bar = tqdm(total=total, desc=stage, file=sys.stderr, mininterval=0.5, leave=True)
+
+    def _write(self, line: str) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(line, file=sys.stderr)
+
+
+@contextmanager
+def interruptible() -> Iterator[TerminalReporter]:
+    """Yield a reporter that turns the first Ctrl-C into a clean stop; the second one ends the process at once."""
+    reporter = TerminalReporter()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if reporter.interrupted:
+            raise KeyboardInterrupt
+        reporter.interrupted = True
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield reporter
+    finally:
+        signal.signal(signal.SIGINT, before)
+        reporter.close()

@@ -1,0 +1,87 @@
+"""Make a classifier forget classes.
+
+Only the checkpoint and the training images of the forgotten classes reach a zero-shot method; the rest of the data set
+is used for grading. DIR receives config.json, result.json, model.safetensors and proxies.safetensors.
+`methods` lists the methods and every KEY that --set can change.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.commands.shared import DATA_HELP, add_device, add_settings, interruptible, parse_seed, parse_settings
+from zspag_core.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `unlearn`."""
+    parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
+    parser.add_argument("--checkpoint", required=True, metavar="F", help="model to start from")
+    parser.add_argument("--forget", required=True, metavar="3,5", help="classes to forget, by number")
+    parser.add_argument("--method", default="zspag", metavar="KEY", help="which method (zspag)")
+    parser.add_argument("--preset", default="", metavar="NAME", help='named settings, for example "paper"')
+    parser.add_argument("--seed", default="0", help="seed of everything random (0)")
+    add_settings(parser, "a hyper-parameter, for example epsilon=0.03 or attack=cw")
+    add_device(parser)
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the run")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the request, execute it, print the headline."""
+    from zspag_core.runs import RunConfig, execute
+
+    config = RunConfig(
+        data=arguments.data,
+        checkpoint=arguments.checkpoint,
+        forget=_classes(arguments.forget),
+        method=arguments.method,
+        settings=_preset(arguments.method, arguments.preset) | parse_settings(arguments.settings),
+        seed=parse_seed(arguments.seed),
+        device=arguments.device,
+    )
+    with interruptible() as report:
+        result = execute(config, arguments.out, report)
+    if result["stopped"] == "cancelled":
+        return 130
+    print(headline(result))  # noqa: T201
+    print(f"written to {arguments.out}")  # noqa: T201
+    return 0
+
+
+def headline(result: dict[str, Any]) -> str:
+    """Say a run's two accuracies, before and after, in one line."""
+    before, after = result["before"], result["after"]
+    return (
+        f"remaining {_percent(before['acc_rt'])} -> {_percent(after['acc_rt'])} "
+        f"(masking alone: {_percent(result['mask']['acc_rt'])}), "
+        f"forgotten {_percent(before['acc_ut'])} -> {_percent(after['acc_ut'])}"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f} %"
+
+
+def _classes(text: str) -> tuple[int, ...]:
+    """Read class numbers; whether the data set has them is checked once it is loaded."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--forget: expected class numbers such as 3,5, got {text!r}")
+    return tuple(sorted(int(part) for part in parts))
+
+
+def _preset(method: str, name: str) -> dict[str, Any]:
+    """Return the settings of a preset."""
+    from zspag_core.methods import PRESETS, find_method
+
+    find_method(method)
+    if not name:
+        return {}
+    presets = PRESETS.get(method, {})
+    if name not in presets:
+        raise UsageError(f"--preset: expected one of {', '.join(presets) or 'none for this method'}, got {name!r}")
+    return dict(presets[name])

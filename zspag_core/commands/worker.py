@@ -1,0 +1,53 @@
+"""Serve the dashboard's queue on one device, until stopped with Ctrl-C.
+
+The dashboard starts its own worker; start more by hand, one a device, here or on other machines that share
+ZSPAG_DATABASE_URL and ZSPAG_HOME.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from zspag_core.commands.shared import add_device
+
+if TYPE_CHECKING:
+    import argparse
+    from types import FrameType
+
+LANES = ("runs", "interactive")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_device(parser)
+    parser.add_argument(
+        "--lane", dest="lanes", action="append", choices=LANES, help="serve this queue only; may repeat (both)"
+    )
+    parser.add_argument(
+        "--until-idle",
+        type=float,
+        metavar="SECONDS",
+        help="end after so long without work and without a dashboard (never)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve; return 0 once stopped."""
+    from zspag_core.devices import resolve_device
+    from zspag_core.jobs import JobStore
+    from zspag_core.jobs.worker import Worker
+
+    device = str(resolve_device(arguments.device))
+    lanes = arguments.lanes or LANES
+    worker = Worker(JobStore(), lanes, device, until_idle=arguments.until_idle)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        worker.stopping.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    sys.stderr.write(f"worker {worker.name} serves {', '.join(lanes)} on {device}\n")
+    worker.serve()
+    return 0

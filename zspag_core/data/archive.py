@@ -1,0 +1,76 @@
+"""Zip archives opened with care; an `.npz` is one too. Nothing is ever extracted to disk."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from zspag_core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAX_BYTES = 8 * 1024**3
+"""The largest archive that is read, counted uncompressed."""
+MAX_RATIO = 100
+"""Images hardly compress further: an archive that grows more than this is a bomb ..."""
+RATIO_FREE_BYTES = 64 * 1024**2
+"""... unless it is too small to do harm."""
+
+BROKEN = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error)
+"""What reading a damaged archive raises; an encrypted or strangely compressed member is a RuntimeError."""
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive for reading once its members' names and sizes have been checked.
+
+    Sizes are the declared ones: reading stops there, so they bound what a member can become.
+
+    Raises:
+        DataError: not a zip archive, a member path that leaves the archive, too large, or a zip bomb.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except BROKEN:
+        raise DataError(f"{path} is not a zip archive that can be read.") from None
+    with archive:
+        _check_names(path, archive)
+        _check_sizes(path, archive)
+        yield archive
+
+
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Return the content of one member.
+
+    Raises:
+        DataError: the member is damaged, encrypted or compressed in an unknown way.
+    """
+    try:
+        return archive.read(info)
+    except BROKEN:
+        raise DataError(f"{archive.filename}/{info.filename} cannot be unpacked: damaged or encrypted.") from None
+
+
+def _check_names(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse member paths that would leave the folder if they were extracted."""
+    for info in archive.infolist():
+        name = info.orig_filename.replace("\\", "/")
+        if name.startswith("/") or name[1:2] == ":" or ".." in PurePosixPath(name).parts:
+            raise DataError(f"{path} has a member that leaves its folder: '{info.orig_filename}'.")
+
+
+def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse archives that would fill the memory."""
+    total = sum(info.file_size for info in archive.infolist())
+    packed = path.stat().st_size
+    if total > MAX_BYTES:
+        raise DataError(f"{path} unpacks to {total / 1e9:.1f} GB; expected at most {MAX_BYTES / 1e9:.1f} GB.")
+    if total > max(RATIO_FREE_BYTES, MAX_RATIO * packed):
+        raise DataError(
+            f"{path} unpacks to {total / packed:,.0f} times its size, as a zip bomb does; expected at most {MAX_RATIO}."
+        )

@@ -1,0 +1,33 @@
+"""A visible trigger that turns one class into another (paper section 4.4), to see whether unlearning removes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from zspag_core.data.dataset import Split
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PATCH_SHARE = 0.125
+
+
+def add_trigger(images: Tensor) -> Tensor:
+    """Return uint8 images (N, C, H, W) with a white square, an eighth of the side long, in the lower right corner."""
+    side = max(1, round(images.shape[-1] * PATCH_SHARE))
+    triggered = images.clone()
+    triggered[..., -side - 1 : -1, -side - 1 : -1] = 255
+    return triggered
+
+
+def poison(split: Split, source: int, target: int, share: float, generator: torch.Generator) -> Split:
+    """Return the split with a share of the source class triggered and relabelled as the target class."""
+    candidates = (split.labels == source).nonzero().flatten()
+    order = torch.randperm(len(candidates), generator=generator)[: round(share * len(candidates))]
+    chosen = candidates[order]
+    images, labels = split.images.clone(), split.labels.clone()
+    images[chosen] = add_trigger(images[chosen])
+    labels[chosen] = target
+    return Split(images, labels)

@@ -1,0 +1,85 @@
+"""Decoded data sets kept under ZSPAG_HOME: 60,000 small JPEGs take seconds to decode and a moment to read back."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from zspag_core.data.dataset import DataSet, Split
+from zspag_core.files import home, replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MIN_IMAGES = 10_000
+"""Smaller data sets are decoded anew each time."""
+MAX_FILES = 8
+"""The oldest files beyond these are removed."""
+
+_VERSION = "1"
+
+
+def cached(path: Path, image_size: int, channels: int, load: Callable[[], DataSet]) -> DataSet:
+    """Return what `load` returns, from the cache where the files at `path` are still as they were.
+
+    A cache that cannot be read or written is done without.
+
+    Args:
+        path: the file or folder that `load` reads.
+        image_size: side of the images in pixels.
+        channels: 1 or 3.
+        load: decodes the data set.
+    """
+    file = home() / "cache" / f"{_fingerprint(path, image_size, channels)}.safetensors"
+    dataset = _read(file)
+    if dataset is None:
+        dataset = load()
+        if len(dataset.train) + len(dataset.test) >= MIN_IMAGES:
+            _write(file, dataset)
+    return dataset
+
+
+def _fingerprint(path: Path, image_size: int, channels: int) -> str:
+    """Return a digest of where the files are, how large and how old, and of what is made of them."""
+    digest = hashlib.sha256(f"{_VERSION} {path.resolve()} {image_size} {channels}".encode())
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        about = file.lstat()
+        digest.update(f"{file} {about.st_size} {about.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _read(file: Path) -> DataSet | None:
+    """Return the data set in a cache file, if it is there and whole."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as stored:
+            about = stored.metadata()
+            splits = [
+                Split(stored.get_tensor(f"{part}_images"), stored.get_tensor(f"{part}_labels"))
+                for part in ("train", "test")
+            ]
+            return DataSet(about["name"], tuple(json.loads(about["class_names"])), *splits)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _write(file: Path, dataset: DataSet) -> None:
+    """Write a cache file, if this machine lets us, and remove the oldest beyond `MAX_FILES`."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    tensors = {
+        f"{part}_{kind}": getattr(split, kind)
+        for part, split in (("train", dataset.train), ("test", dataset.test))
+        for kind in ("images", "labels")
+    }
+    about = {"name": dataset.name, "class_names": json.dumps(dataset.class_names)}
+    with contextlib.suppress(OSError, SafetensorError):
+        with replace_file(file) as partial:
+            save_file(tensors, partial, about)
+        for old in sorted(file.parent.glob("*.safetensors"), key=lambda kept: kept.stat().st_mtime)[:-MAX_FILES]:
+            old.unlink()

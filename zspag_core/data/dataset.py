@@ -1,0 +1,72 @@
+"""What a data set is to the rest of the engine: named classes and two splits of uint8 images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled images, kept as bytes so that a whole data set fits in memory.
+
+    Attributes:
+        images: (N, C, H, W) uint8 in [0, 255].
+        labels: (N,) int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor) -> Split:
+        """Return the images and labels that an index or a mask selects."""
+        return Split(self.images[index], self.labels[index])
+
+    def of_classes(self, classes: Sequence[int]) -> Split:
+        """Return the part whose label is one of `classes`."""
+        return self[torch.isin(self.labels, torch.tensor(list(classes)))]
+
+    def without_classes(self, classes: Sequence[int]) -> Split:
+        """Return the part whose label is none of `classes`."""
+        return self[~torch.isin(self.labels, torch.tensor(list(classes)))]
+
+    def sample(self, count: int, generator: torch.Generator) -> Split:
+        """Return `count` images drawn without replacement (all, shuffled, where there are fewer)."""
+        return self[torch.randperm(len(self), generator=generator)[:count]]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set at one image size.
+
+    Attributes:
+        name: the name or the file name it was loaded from.
+        class_names: one name per label.
+        train: what a classifier is trained on.
+        test: what it is graded on.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of classes."""
+        return len(self.class_names)
+
+
+def to_pixels(images: Tensor, device: torch.device | str = "cpu") -> Tensor:
+    """Return uint8 images (N, C, H, W) as float32 in [0, 1] on the device, in channels_last layout."""
+    return images.to(device).float().div_(255).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,135 @@
+"""Encoded or raw images -> uint8 tensors of one size and number of channels."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zspag_core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from PIL import Image
+
+MAX_PIXELS = 50_000_000
+"""The largest image that is decoded: what a header claims beyond it is refused before any memory is taken."""
+
+_CHUNK = 4096
+_BATCH = 64
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error, zlib.error)
+
+
+def fit(images: Tensor, image_size: int, channels: int) -> Tensor:
+    """Return raw images at the size and number of channels asked for (stretched, antialiased bilinear).
+
+    Args:
+        images: (N, 1 or 3, H, W) uint8.
+        image_size: side of the result in pixels.
+        channels: 1 (luma) or 3 (grey is repeated).
+
+    Returns:
+        (N, channels, image_size, image_size) uint8.
+    """
+    chunks = (images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK))
+    return torch.cat([_recolour(_resize(chunk, image_size), channels) for chunk in chunks])
+
+
+def decode(encoded: Iterable[tuple[str, Callable[[], bytes]]], image_size: int, channels: int) -> Tensor:
+    """Decode image files (JPEG, PNG, … whatever Pillow knows) on all cores.
+
+    Args:
+        encoded: for each image, what a message calls it and how to read its bytes (done late, one batch at a time).
+        image_size: side of the result in pixels.
+        channels: 1 or 3.
+
+    Returns:
+        (N, channels, image_size, image_size) uint8, in the order given.
+
+    Raises:
+        DataError: an image cannot be read or is larger than `MAX_PIXELS`; the message names it.
+    """
+    items = list(encoded)
+    batches = [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        pixels = list(pool.map(partial(_decode_batch, image_size=image_size, channels=channels), batches))
+    return torch.from_numpy(np.concatenate(pixels)).permute(0, 3, 1, 2).contiguous()
+
+
+def _decode_batch(
+    encoded: Sequence[tuple[str, Callable[[], bytes]]], *, image_size: int, channels: int
+) -> npt.NDArray[np.uint8]:
+    """Return a few decoded images: handing out each small image alone costs more than decoding it."""
+    return np.stack([decode_one(where, read, image_size, channels) for where, read in encoded])
+
+
+def decode_one(where: str, read: Callable[[], bytes], image_size: int, channels: int) -> npt.NDArray[np.uint8]:
+    """Return one decoded image as (image_size, image_size, channels) uint8; see :func:`decode`."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(read())) as image:
+            _check_pixels(where, image.width * image.height)
+            pixels = np.asarray(_convert(image, image_size, channels))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large(where) from None
+    except _UNREADABLE:
+        raise DataError(f"{where} is not an image that can be read; expected a whole JPEG or PNG file.") from None
+    return pixels.reshape(image_size, image_size, channels)
+
+
+def _convert(image: Image.Image, image_size: int, channels: int) -> Image.Image:
+    """Return the image upright, in 8 bits, in grey or colour, at the size asked for."""
+    from PIL import Image, ImageOps
+
+    if "exif" in image.info:
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    mode = "RGB" if channels == 3 else "L"
+    if image.mode != mode:
+        image = image.convert(mode)
+    size = (image_size, image_size)
+    return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
+
+
+def _check_pixels(where: str, pixels: int) -> None:
+    """Refuse an image whose header claims too many pixels."""
+    if pixels > MAX_PIXELS:
+        raise _too_large(where)
+
+
+def _too_large(where: str) -> DataError:
+    """Return the error for an image over the limit."""
+    return DataError(f"{where} is too large to decode; expected at most {MAX_PIXELS // 10**6} million pixels.")
+
+
+def _resize(images: Tensor, image_size: int) -> Tensor:
+    """Return (N, C, H, W) uint8 images stretched to a square."""
+    if images.shape[-2:] == (image_size, image_size):
+        return images
+    return functional.interpolate(images, size=(image_size, image_size), mode="bilinear", antialias=True)
+
+
+def _recolour(images: Tensor, channels: int) -> Tensor:
+    """Return the images with 1 or 3 channels; colour becomes grey by the luma of ITU-R BT.601, as in Pillow."""
+    if images.shape[1] == channels:
+        return images.contiguous()
+    if channels == 3:
+        return images.expand(-1, 3, -1, -1).contiguous()
+    weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32)
+    luma = (images.int() * weights.view(1, 3, 1, 1)).sum(1, keepdim=True, dtype=torch.int32)
+    return ((luma + 0x8000) >> 16).to(torch.uint8)

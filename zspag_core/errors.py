@@ -1,0 +1,25 @@
+"""The errors that a visitor may see: one plain sentence each (what, where, what was expected)."""
+
+
+class ZspagError(Exception):
+    """Base of every error whose message is meant to be read by a person."""
+
+
+class UsageError(ZspagError):
+    """A request that cannot be carried out as asked: a wrong name, value or combination."""
+
+
+class DataError(ZspagError):
+    """A data set that cannot be used as it is."""
+
+
+class CheckpointError(ZspagError):
+    """A checkpoint that is refused."""
+
+
+class UnlearningError(ZspagError):
+    """A run that started and had to stop, for example because the loss became NaN."""
+
+
+class Cancelled(ZspagError):
+    """The person asked to stop; raised by a reporter, seen by whoever started the work."""

@@ -1,0 +1,40 @@
+"""Writing files so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; what is written there takes the name `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two processes may write the same file
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, record: Any) -> None:  # noqa: ANN401 - anything that json can write
+    """Write a record as indented JSON; NaN and infinity are refused, since JSON has no word for them."""
+    with replace_file(path) as partial:
+        partial.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - anything that json can hold
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def home() -> Path:
+    """Return the folder of downloads, database, queue and runs: ZSPAG_HOME, else ~/.zspag."""
+    return Path(os.environ.get("ZSPAG_HOME") or Path.home() / ".zspag").expanduser()

@@ -1,0 +1,127 @@
+"""Hyper-parameters as dataclass fields: one declaration makes the default, the check, the schema and the form."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zspag_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Configured = TypeVar("Configured")
+_TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
+
+
+def knob(
+    default: Any,  # noqa: ANN401 - a field of any of the schema's types
+    help: str,  # noqa: A002 - the schema's own word
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Sequence[str] = (),
+    unit: str = "",
+    basic: bool = False,
+) -> Any:  # noqa: ANN401 - dataclasses.field is typed so
+    """Declare a hyper-parameter of a frozen dataclass.
+
+    Args:
+        default: the value used when nobody says otherwise.
+        help: one sentence that says what turning it does.
+        minimum: smallest value allowed.
+        maximum: largest value allowed.
+        choices: the words allowed, for a text.
+        unit: unit of the value, empty when it has none.
+        basic: whether a form shows it before the fold.
+    """
+    about = {"min": minimum, "max": maximum, "choices": list(choices) or None, "unit": unit, "help": help}
+    return dataclasses.field(default=default, metadata={"schema": about, "basic": basic})
+
+
+def schema(kind: type) -> list[dict[str, Any]]:
+    """Return one record per knob: name, type, default, min, max, choices, unit, help."""
+    return [
+        {"name": field.name, "type": _type_of(kind, field.name).__name__, "default": field.default}
+        | field.metadata["schema"]
+        for field in _knobs(kind)
+    ]
+
+
+def basic_names(kind: type) -> tuple[str, ...]:
+    """Return the names of the knobs that a form shows before the fold."""
+    return tuple(field.name for field in _knobs(kind) if field.metadata["basic"])
+
+
+def values(configured: object) -> dict[str, Any]:
+    """Return the value of every knob of a configured object."""
+    return {field.name: getattr(configured, field.name) for field in _knobs(type(configured))}
+
+
+def configure(kind: type[Configured], settings: Mapping[str, Any]) -> Configured:
+    """Build a configured object from settings, which may be texts as a command line gives them.
+
+    Raises:
+        UsageError: a name is unknown, a value has the wrong type or lies outside its range.
+    """
+    known = {field.name: field for field in _knobs(kind)}
+    for name in settings:
+        if name not in known:
+            raise UsageError(f"{name}: no such setting; expected one of {', '.join(known) or 'none at all'}")
+    parsed = {name: _parse(name, _type_of(kind, name), value) for name, value in settings.items()}
+    for name, value in parsed.items():
+        _check(name, value, known[name].metadata["schema"])
+    return kind(**parsed)
+
+
+def _knobs(kind: type) -> list[dataclasses.Field[Any]]:
+    """Return the fields that were declared with `knob`."""
+    return [field for field in dataclasses.fields(kind) if "schema" in field.metadata]
+
+
+def _type_of(kind: type, name: str) -> type:
+    """Return the plain type of a field: int, float, bool or str."""
+    hint = typing.get_type_hints(kind)[name]
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    return typing.cast("type", hint)
+
+
+def _parse(name: str, kind: type, value: Any) -> Any:  # noqa: ANN401 - texts and plain values of every knob type
+    """Turn a text or a plain value into the knob's type."""
+    try:
+        if kind is bool:
+            return value if isinstance(value, bool) else _parse_bool(str(value))
+        if kind is int and (isinstance(value, bool) or float(value) != int(float(value))):
+            raise ValueError
+        return kind(float(value)) if kind is int else kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"{name}: expected {kind.__name__}, got {value!r}") from None
+
+
+def _parse_bool(text: str) -> bool:
+    """Read yes or no from a text."""
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise ValueError(text)
+
+
+def _check(name: str, value: Any, about: Mapping[str, Any]) -> None:  # noqa: ANN401 - any knob type
+    """Refuse a value outside its choices or range."""
+    if about["choices"] and value not in about["choices"]:
+        raise UsageError(f"{name}: expected one of {', '.join(about['choices'])}, got {value!r}")
+    low, high = about["min"], about["max"]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{name}: expected a finite number, got {value}")
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise UsageError(f"{name}: expected {_range(low, high)}, got {value}")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """Say a range in words."""
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    return f"at least {low:g}" if low is not None else f"at most {high:g}"

@@ -1,0 +1,186 @@
+"""Influence functions without ever forming a Hessian: Gauss-Newton products, conjugate gradients, one JVP a batch.
+
+Training on (x, y) changes the loss on the proxies in proportion to -sᵀ ∇ℓ(x, y) with s = H⁻¹ ∇L(proxies). The gradient
+of the cross-entropy is linear in a soft label y, so the numbers c_k = sᵀ ∇ℓ(x, k) of all classes say everything, and
+one forward-mode derivative of log-softmax along s gives all of them at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jvp, vjp
+from torch.nn import functional as F
+
+from zspag_core.data.dataset import to_pixels
+from zspag_core.devices import plain_attention
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zspag_core.subspace import Subspace
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class InverseDirection:
+    """s = (H + damping I)⁻¹ g.
+
+    Attributes:
+        direction: name of a weight -> part of s, shaped like the weight.
+        residual: ‖(H + damping I) s - g‖ / ‖g‖ when the iteration ended.
+        damping: what was added to the curvature.
+        steps: conjugate gradient steps.
+    """
+
+    direction: Weights
+    residual: float
+    damping: float
+    steps: int
+
+
+def inverse_direction(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    names: list[str],
+    *,
+    damping: float,
+    steps: int,
+    tolerance: float = 1e-3,
+    report: Reporter = SILENT,
+) -> InverseDirection:
+    """Solve (H + damping * h I) s = ∇L by conjugate gradients, H the Gauss-Newton matrix of the mean cross-entropy.
+
+    Args:
+        model: in eval mode.
+        images: (M, C, H, W) float in [0, 1], the proxies (one batch).
+        labels: (M,) int64.
+        names: the weights over which derivatives are taken.
+        damping: share of h, the curvature along the gradient, that is added to H.
+        steps: conjugate gradient steps at most.
+        tolerance: relative residual at which to stop.
+        report: told after every step.
+
+    Source: Koh and Liang, 2017, section 3; Martens, 2010 (Gauss-Newton products).
+    """
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in set(names)}
+    with plain_attention(images.device):
+        curvature = _GaussNewton(model, weights, images)
+        gradient = curvature.loss_gradient(labels)
+        length = _dot(gradient, gradient)
+        added = damping * max(_dot(gradient, curvature(gradient)) / max(length, 1e-30), 1e-12)
+
+        def product(v: Weights) -> Weights:
+            return _sum(curvature(v), v, added)
+
+        solution, residual, taken = _conjugate_gradients(product, gradient, steps, tolerance, report)
+    return InverseDirection(solution, residual, added, taken)
+
+
+@torch.no_grad()
+def label_influences(
+    model: nn.Module,
+    direction: Weights,
+    images: Tensor,
+    *,
+    batch_size: int = 128,
+    report: Reporter = SILENT,
+) -> Tensor:
+    """Return c (N, classes) float32: c_ik = sᵀ ∇ℓ(x_i, k), for all labels k at once.
+
+    Args:
+        model: in eval mode.
+        direction: s, by name of the weight.
+        images: (N, C, H, W) uint8.
+        batch_size: images per forward-mode derivative.
+        report: told after every batch.
+    """
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in direction}
+    device = next(iter(weights.values())).device
+    rows = []
+    with plain_attention(device):
+        for batch in images.split(batch_size):
+            pixels = to_pixels(batch, device)
+
+            def log_probabilities(moved: Weights, pixels: Tensor = pixels) -> Tensor:
+                return F.log_softmax(functional_call(model, moved, (pixels,)), dim=1)
+
+            _, change = jvp(log_probabilities, (weights,), (direction,))
+            rows.append(-change.cpu())
+            report.progress("labels", min(sum(map(len, rows)), len(images)), len(images))
+    return torch.cat(rows)
+
+
+def project_direction(model: nn.Module, direction: Weights, subspace: Subspace) -> tuple[Weights, float]:
+    """Return P s and ‖P s‖ / ‖s‖: how much of s the projected steps can follow."""
+    from zspag_core.layers import as_matrices, weight_layers
+
+    projected = dict(direction)
+    for name, layer in weight_layers(model).items():
+        key = f"{name}.weight"
+        if key in direction:
+            matrices = as_matrices(direction[key], layer)
+            projected[key] = subspace.layers[name].project(matrices).reshape(direction[key].shape)
+    share = (_dot(projected, projected) / max(_dot(direction, direction), 1e-30)) ** 0.5
+    return projected, share
+
+
+class _GaussNewton:
+    """v -> Jᵀ (diag(p) - p pᵀ) J v / M for one batch of images."""
+
+    def __init__(self, model: nn.Module, weights: Weights, images: Tensor) -> None:
+        self.weights, self.count = weights, len(images)
+        self._logits_of: Callable[[Weights], Tensor] = lambda moved: functional_call(model, moved, (images,))
+        self.logits, self._pull_back = vjp(self._logits_of, weights)
+        self.logits = self.logits.detach()
+        self.probabilities = self.logits.softmax(1)
+
+    def __call__(self, v: Weights) -> Weights:
+        _, change = jvp(self._logits_of, (self.weights,), (v,))
+        change = change.detach()
+        weighted = self.probabilities * (change - (self.probabilities * change).sum(1, keepdim=True))
+        return self._back(weighted / self.count)
+
+    def loss_gradient(self, labels: Tensor) -> Weights:
+        """Return the gradient of the mean cross-entropy."""
+        wanted = F.one_hot(labels, self.logits.shape[1]).to(self.probabilities)
+        return self._back((self.probabilities - wanted) / self.count)
+
+    def _back(self, change: Tensor) -> Weights:
+        pulled: Weights = self._pull_back(change)[0]
+        return {name: part.detach() for name, part in pulled.items()}
+
+
+def _conjugate_gradients(
+    product: Callable[[Weights], Weights], wanted: Weights, steps: int, tolerance: float, report: Reporter
+) -> tuple[Weights, float, int]:
+    """Solve product(x) = wanted from x = 0; return x, the relative residual and the steps taken."""
+    x = {name: torch.zeros_like(part) for name, part in wanted.items()}
+    residual, search = wanted, wanted
+    squared = first = _dot(wanted, wanted)
+    taken = 0
+    while taken < steps and squared > tolerance**2 * first and squared > 0:
+        curved = product(search)
+        length = squared / max(_dot(search, curved), 1e-30)
+        x, residual = _sum(x, search, length), _sum(residual, curved, -length)
+        squared, before = _dot(residual, residual), squared
+        search = _sum(residual, search, squared / before)
+        taken += 1
+        report.progress("labels", taken, steps, residual=(squared / first) ** 0.5)
+    return x, (squared / first) ** 0.5 if first else 0.0, taken
+
+
+def _dot(a: Weights, b: Weights) -> float:
+    """Return the inner product of two sets of weights."""
+    return float(sum((a[name].double() * b[name]).sum() for name in a))
+
+
+def _sum(a: Weights, b: Weights, factor: float) -> Weights:
+    """Return a + factor * b."""
+    return {name: a[name] + factor * b[name] for name in a}

@@ -1,0 +1,109 @@
+"""The tables, and how the database is opened."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, create_engine, event
+
+from zspag_core import files
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+BUSY_SECONDS = 30.0
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("kind", String(40), nullable=False),
+    Column("lane", String(40), nullable=False),
+    Column("config", Text, nullable=False),
+    Column("device", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("wish", String(20), nullable=False, default=""),
+    Column("worker", String(120), nullable=False, default=""),
+    Column("created", Float, nullable=False),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("progress", Text, nullable=False, default="{}"),
+    Column("answer", Text, nullable=False, default="null"),
+    Column("error", Text, nullable=False, default=""),
+    Column("details", Text, nullable=False, default=""),
+    Index("jobs_waiting", "lane", "state", "number"),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("job", String(40), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+beats = Table(
+    "beats",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("lanes", String(200), nullable=False, default=""),
+    Column("device", String(20), nullable=False, default=""),
+    Column("at", Float, nullable=False),
+)
+
+
+def database_url() -> str:
+    """Return ZSPAG_DATABASE_URL, else a SQLite file under ZSPAG_HOME."""
+    given = os.environ.get("ZSPAG_DATABASE_URL")
+    if given:
+        return given
+    folder = files.home()
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{(folder / 'zspag.db').as_posix()}"
+
+
+def open_database(url: str) -> Engine:
+    """Return an engine whose tables exist; SQLite is put into WAL mode, so that readers never wait for a writer."""
+    if not url.startswith("sqlite"):
+        engine = create_engine(url, pool_pre_ping=True)
+        metadata.create_all(engine)
+        return engine
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    metadata.create_all(engine)
+    return engine
+
+
+def to_text(value: Any) -> str:  # noqa: ANN401 - anything that json can write
+    """Write a value as JSON with sorted keys, so that equal values give equal texts; NaN and infinity become null."""
+    return json.dumps(_finite(value), sort_keys=True, allow_nan=False, default=str)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - anything that json can write
+    """Replace every number that JSON has no word for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection has no type
+    """Set what SQLite keeps per connection; a write lost by a power cut is acceptable, a corrupt file is not."""
+    cursor = connection.cursor()
+    cursor.execute("pragma journal_mode=wal")
+    cursor.execute("pragma synchronous=normal")
+    cursor.close()

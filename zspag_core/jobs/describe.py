@@ -1,0 +1,89 @@
+"""Short answers that a page needs and that only a process with torch can give."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.progress import SILENT
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zspag_core.data import DataSet
+    from zspag_core.progress import Reporter
+
+THUMBNAIL_PIXELS = 48
+
+
+def describe_engine() -> dict[str, Any]:
+    """Return the methods with the schemas of their settings, and the devices that work can run on."""
+    import torch
+
+    from zspag_core.hyperparameters import basic_names, schema
+    from zspag_core.methods import METHODS
+
+    methods = [
+        {
+            "name": kind.name,
+            "title": kind.title,
+            "needs_retain": kind.needs_retain,
+            "parameters": schema(kind),
+            "basic": list(basic_names(kind)),
+        }
+        for kind in METHODS
+    ]
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return {"methods": methods, "devices": ["auto", "cpu", *cuda, *mps]}
+
+
+def describe_checkpoint(path: str, report: Reporter = SILENT) -> dict[str, Any]:
+    """Return what a model is, and a picture and image counts of every class of its data set.
+
+    Returns:
+        {"architecture", "parameters", "image_size", "data", "test_accuracy", "classes": [{"name", "picture" (data URL
+        of a PNG), "train", "test" (image counts)}]}
+    """
+    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.data import load_dataset
+
+    report.progress("load", 0, 2)
+    loaded = load_checkpoint(path)
+    config = loaded.model.config
+    report.progress("load", 1, 2)
+    source = str(loaded.about["data"])
+    data = load_dataset(source, image_size=config.image_size, channels=config.channels, download=False)
+    return {
+        "architecture": loaded.model.architecture,
+        "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
+        "image_size": config.image_size,
+        "data": source,
+        "test_accuracy": loaded.about.get("test_accuracy"),
+        "classes": [_describe_class(data, label) for label in range(data.num_classes)],
+    }
+
+
+def _describe_class(data: DataSet, label: int) -> dict[str, Any]:
+    """Return name, image counts and the first test picture of a class."""
+    train, test = data.train.of_classes([label]), data.test.of_classes([label])
+    example = (test if len(test) else train).images[0]
+    return {
+        "name": data.class_names[label],
+        "picture": _to_data_url(example),
+        "train": len(train),
+        "test": len(test),
+    }
+
+
+def _to_data_url(image: Tensor) -> str:
+    """Return a uint8 image (C, H, W) as the data URL of a small PNG."""
+    from PIL import Image
+
+    picture = Image.fromarray(image.permute(1, 2, 0).squeeze(-1).numpy())
+    if max(picture.size) > THUMBNAIL_PIXELS:
+        picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

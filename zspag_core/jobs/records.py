@@ -1,0 +1,104 @@
+"""What a job is to those who read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class State(StrEnum):
+    """Where a job stands. Compare by value: a reloaded module has other members with the same values."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class Lane(StrEnum):
+    """The queues that workers serve; any other name makes a new one."""
+
+    RUNS = "runs"
+    INTERACTIVE = "interactive"
+
+
+class Wish(StrEnum):
+    """What a person wants of a running job."""
+
+    NONE = ""
+    CANCEL = "cancel"
+    PAUSE = "pause"
+
+
+ACTIVE = frozenset({State.QUEUED, State.RUNNING})
+"""The states that a job leaves by itself."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the job table.
+
+    Attributes:
+        id: unguessable name, also the name of its run folder.
+        number: place in the order of submission, from 1.
+        kind: the task, a key of zspag_core.jobs.tasks.TASKS.
+        lane: the queue it waits in.
+        config: what the task is given, plain JSON values.
+        device: the device asked for.
+        state: where it stands.
+        wish: what a person asked of it.
+        worker: name of the process that claimed it, empty before.
+        created: submission, seconds since 1970; started, finished: likewise, None before.
+        progress: {"stage", "done", "total", "figures", "seconds": {stage: seconds}} while it runs, else maybe empty.
+        answer: what the task returned, None before the end.
+        error: one plain sentence, empty if all is well.
+        details: what to copy into a report of the error.
+        folder: the run folder; it exists once the job has run.
+    """
+
+    id: str
+    number: int
+    kind: str
+    lane: str
+    config: Mapping[str, Any]
+    device: str
+    state: State
+    wish: Wish
+    worker: str
+    created: float
+    started: float | None
+    finished: float | None
+    progress: Mapping[str, Any]
+    answer: Any
+    error: str
+    details: str
+    folder: Path
+
+    @property
+    def active(self) -> bool:
+        """Tell whether the job is waiting or running."""
+        return self.state in ACTIVE
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened during a job.
+
+    Attributes:
+        sequence: rising number within the whole database.
+        kind: "stage" or "epoch".
+        at: seconds since 1970.
+        body: the figures.
+    """
+
+    sequence: int
+    kind: str
+    at: float
+    body: Mapping[str, Any]

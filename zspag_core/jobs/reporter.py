@@ -1,0 +1,73 @@
+"""How a job's work speaks to the database, and hears from it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.errors import Cancelled
+from zspag_core.jobs.records import Wish
+from zspag_core.progress import Reporter
+
+if TYPE_CHECKING:
+    import threading
+
+    from torch import nn
+
+    from zspag_core.jobs.records import Job
+    from zspag_core.jobs.store import JobStore
+
+WRITE_SECONDS = 0.25
+
+
+class JobReporter(Reporter):
+    """Writes progress into the database at most four times a second; raises Cancelled once the work must end.
+
+    Attributes:
+        stopped: whether Cancelled was raised; a task may catch it and still return what it has.
+    """
+
+    def __init__(self, store: JobStore, job: Job, stopping: threading.Event) -> None:
+        """Report for one job; `stopping` is set when the whole worker must end."""
+        self._store = store
+        self._job = job
+        self._stopping = stopping
+        self._stage, self._working = "", False
+        self._entered = self._written = 0.0
+        self._seconds: dict[str, float] = {}
+        self.stopped = False
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
+        """Write how far the stage is; the grading that comes before the method's own stages is called "before"."""
+        now = time.time()
+        self._working = self._working or stage not in {"load", "evaluate"}
+        stage = "before" if stage == "evaluate" and not self._working else stage
+        if stage != self._stage:
+            self._enter(stage, now)
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._entered
+        self._entered = now
+        state = {"stage": stage, "done": done, "total": total, "figures": figures, "seconds": self._seconds}
+        if now - self._written >= WRITE_SECONDS or self._stopping.is_set():
+            self._written = now
+            self._obey(state)
+
+    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
+        """Write the figures of an epoch."""
+        self._store.record(self._job, "epoch", {"epoch": number, "total": total, **figures})
+
+    def _enter(self, stage: str, now: float) -> None:
+        """Note that a stage begins."""
+        self._stage, self._entered, self._written = stage, now, 0.0
+        self._store.record(self._job, "stage", {"stage": stage})
+
+    def _obey(self, progress: dict[str, Any]) -> None:
+        """Write down progress and do what a person wants; a paused job waits here."""
+        while True:
+            wish = self._store.advance(self._job, progress)
+            if self._stopping.is_set() or wish is None or wish == Wish.CANCEL:
+                self.stopped = True
+                raise Cancelled("The job was asked to stop.")
+            if wish == Wish.NONE:
+                return
+            self._stopping.wait(WRITE_SECONDS)
+            self._entered = time.time()

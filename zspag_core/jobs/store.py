@@ -1,0 +1,225 @@
+"""The job table, which is the queue too."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, func, insert, select, update
+
+from zspag_core import files
+from zspag_core.errors import UsageError
+from zspag_core.jobs.beats import BEAT_SECONDS, STALE_SECONDS, WORKER, Beats, served_devices
+from zspag_core.jobs.database import beats, database_url, events, jobs, open_database, to_text
+from zspag_core.jobs.records import Event, Job, Lane, State, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sqlalchemy import ColumnElement, Row
+
+RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
+
+
+class JobStore:
+    """Jobs, their events and who is alive; safe to use from several threads and processes.
+
+    Every change of state is one UPDATE that names the state (and, for a running job, the worker) it starts from. So a
+    worker that was taken for dead finds that its job is no longer its own, and nothing it says later is written down.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        """Open the database: `url`, else ZSPAG_DATABASE_URL, else a file under ZSPAG_HOME."""
+        self._engine = open_database(url or database_url())
+        self._watched_since = self._watched_last = 0.0
+
+    @cached_property
+    def beats(self) -> Beats:
+        """Who is alive."""
+        return Beats(self._engine)
+
+    def close(self) -> None:
+        """Close the database connections."""
+        self._engine.dispose()
+
+    # Those who ask
+
+    def submit(self, kind: str, config: Mapping[str, Any], *, lane: str = Lane.RUNS, device: str = "auto") -> Job:
+        """Put a job at the end of a lane."""
+        job_id = secrets.token_hex(12)
+        values = {"kind": kind, "lane": str(lane), "config": to_text(dict(config)), "device": device}
+        with self._engine.begin() as connection:
+            connection.execute(insert(jobs).values(id=job_id, state=State.QUEUED, created=time.time(), **values))
+        return self.require(job_id)
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job, or None if there is none of this name."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+        return _to_job(row) if row is not None else None
+
+    def require(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        job = self.get(job_id)
+        if job is None:
+            raise UsageError(f"job: there is none with the id {job_id!r} in this database")
+        return job
+
+    def latest(self, lane: str = Lane.RUNS, limit: int = 50) -> list[Job]:
+        """Return the newest jobs of a lane, newest first."""
+        query = select(jobs).where(jobs.c.lane == lane).order_by(jobs.c.number.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            return [_to_job(row) for row in connection.execute(query)]
+
+    def recall(self, kind: str, config: Mapping[str, Any]) -> Job | None:
+        """Return the newest job of a kind with exactly this config."""
+        same = and_(jobs.c.kind == kind, jobs.c.config == to_text(dict(config)))
+        with self._engine.connect() as connection:
+            row = connection.execute(select(jobs).where(same).order_by(jobs.c.number.desc()).limit(1)).one_or_none()
+        return _to_job(row) if row is not None else None
+
+    def ahead(self, job: Job) -> list[Job]:
+        """Return the jobs of the same lane that run or wait before this one, in order."""
+        before = and_(jobs.c.lane == job.lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
+        query = select(jobs).where(before, jobs.c.number < job.number).order_by(jobs.c.number)
+        with self._engine.connect() as connection:
+            return [_to_job(row) for row in connection.execute(query)]
+
+    def events(self, job_id: str, after: int = 0) -> list[Event]:
+        """Return what happened during a job, oldest first, later than event number `after`."""
+        query = select(events).where(events.c.job == job_id, events.c.sequence > after).order_by(events.c.sequence)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [Event(row.sequence, row.kind, row.at, json.loads(row.body)) for row in rows]
+
+    def cancel(self, job_id: str) -> None:
+        """End a waiting job now, and a running one at its next report."""
+        ended = {"state": State.CANCELLED, "finished": time.time()}
+        if not self._change(job_id, jobs.c.state == State.QUEUED, **ended):
+            self._change(job_id, jobs.c.state == State.RUNNING, wish=Wish.CANCEL)
+
+    def pause(self, job_id: str) -> None:
+        """Make a running job wait at its next report."""
+        self._change(job_id, and_(jobs.c.state == State.RUNNING, jobs.c.wish == Wish.NONE), wish=Wish.PAUSE)
+
+    def unpause(self, job_id: str) -> None:
+        """Let a paused job go on."""
+        self._change(job_id, jobs.c.wish == Wish.PAUSE, wish=Wish.NONE)
+
+    def resume(self, job_id: str) -> bool:
+        """Queue a job that ended early again, under its own name, from its start; tell whether that was possible."""
+        fresh = {"state": State.QUEUED, "wish": Wish.NONE, "worker": "", "started": None, "finished": None}
+        cleared = {"progress": "{}", "error": "", "details": ""}
+        with self._engine.begin() as connection:
+            ended_early = and_(jobs.c.id == job_id, jobs.c.state.in_(RESUMABLE))
+            if not connection.execute(update(jobs).where(ended_early).values(**fresh, **cleared)).rowcount:
+                return False
+            connection.execute(delete(events).where(events.c.job == job_id))
+        return True
+
+    # Those who work
+
+    def claim(self, lane: str, worker: str, device: str) -> Job | None:
+        """Make the oldest waiting job of a lane this worker's own, or return None where none waits.
+
+        The worker must have left a beat before.
+        """
+        waits = and_(
+            jobs.c.lane == lane, jobs.c.state == State.QUEUED, jobs.c.device.in_(sorted(served_devices(device)))
+        )
+        first = select(jobs.c.number).where(waits).order_by(jobs.c.number).limit(1)
+        with self._engine.connect() as connection:
+            number = connection.execute(first).scalar()  # without the write lock: most polls find nothing
+        if number is None:
+            return None
+        taken = update(jobs).where(jobs.c.number == number, waits)
+        started = taken.values(state=State.RUNNING, worker=worker, started=time.time())
+        with self._engine.begin() as connection:
+            row = connection.execute(started.returning(*jobs.c)).one_or_none()
+        return _to_job(row) if row is not None else None
+
+    def advance(self, job: Job, progress: Mapping[str, Any]) -> Wish | None:
+        """Write down how far a job is; return what a person wants of it, None if it is no longer this worker's."""
+        mine = update(jobs).where(jobs.c.id == job.id, _owned(job)).values(progress=to_text(dict(progress)))
+        with self._engine.begin() as connection:
+            wish = connection.execute(mine.returning(jobs.c.wish)).scalar_one_or_none()
+        return None if wish is None else Wish(wish)
+
+    def record(self, job: Job, kind: str, body: Mapping[str, Any]) -> None:
+        """Add an event to a job."""
+        with self._engine.begin() as connection:
+            connection.execute(insert(events).values(job=job.id, kind=kind, at=time.time(), body=to_text(dict(body))))
+
+    def finish(self, job: Job, state: State, *, answer: object = None, error: str = "", details: str = "") -> bool:
+        """End a job; False, and nothing changes, if it is no longer this worker's."""
+        ended = {"state": state, "finished": time.time(), "wish": Wish.NONE}
+        said = {"answer": to_text(answer), "error": error, "details": details}
+        return self._change(job.id, _owned(job), **ended, **said)
+
+    # Those who watch
+
+    def waiting_devices(self, lane: str) -> set[str]:
+        """Return the devices that the waiting jobs of a lane ask for."""
+        query = select(jobs.c.device).where(jobs.c.lane == lane, jobs.c.state == State.QUEUED).distinct()
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
+    def active(self, lane: str) -> int:
+        """Return how many jobs of a lane wait or run."""
+        query = select(func.count()).where(jobs.c.lane == lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def reap(self) -> int:
+        """Mark the running jobs of workers that are gone as interrupted; return how many.
+
+        Call it every few seconds. One who was not looking (just started, or the machine slept) judges nobody until two
+        beats later, when the living have been heard.
+        """
+        now = time.time()
+        if now - self._watched_last > STALE_SECONDS:
+            self._watched_since = now
+        self._watched_last = now
+        if now - self._watched_since < 2 * BEAT_SECONDS:
+            return 0
+        return self.interrupt_orphans()
+
+    def interrupt_orphans(self) -> int:
+        """Mark the running jobs whose worker has left no beat lately as interrupted, at once; return how many."""
+        living = select(beats.c.name).where(beats.c.role == WORKER, beats.c.at > time.time() - STALE_SECONDS)
+        orphaned = and_(jobs.c.state == State.RUNNING, jobs.c.worker.not_in(living))
+        sentence = "The process that computed this run ended before the run did."
+        ended = {"state": State.INTERRUPTED, "finished": time.time(), "error": sentence}
+        with self._engine.begin() as connection:
+            return connection.execute(update(jobs).where(orphaned).values(**ended)).rowcount
+
+    def _change(self, job_id: str, condition: ColumnElement[bool], **values: object) -> bool:
+        """Update one job if a condition holds; tell whether it did."""
+        with self._engine.begin() as connection:
+            changed = connection.execute(update(jobs).where(jobs.c.id == job_id, condition).values(**values)).rowcount
+        return bool(changed)
+
+
+def run_folder(job_id: str) -> Path:
+    """Return the folder of a run's files."""
+    return files.home() / "runs" / job_id
+
+
+def _owned(job: Job) -> ColumnElement[bool]:
+    """Return the condition that a job still runs in the worker that claimed it."""
+    return and_(jobs.c.state == State.RUNNING, jobs.c.worker == job.worker)
+
+
+def _to_job(row: Row[Any]) -> Job:
+    """Turn a row into a record."""
+    values = dict(row._mapping)
+    values |= {name: json.loads(values[name]) for name in ("config", "progress", "answer")}
+    return Job(**values | {"state": State(row.state), "wish": Wish(row.wish), "folder": run_folder(row.id)})

@@ -1,0 +1,131 @@
+"""The process that computes: claims jobs, carries them out, says that it is alive."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from zspag_core.errors import Cancelled, ZspagError
+from zspag_core.jobs.beats import BEAT_SECONDS, DASHBOARD, WORKER
+from zspag_core.jobs.records import State, Wish
+from zspag_core.jobs.reporter import JobReporter
+from zspag_core.jobs.tasks import find_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from zspag_core.jobs.records import Job
+    from zspag_core.jobs.store import JobStore
+    from zspag_core.jobs.tasks import Task
+
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 5.0
+
+
+class Worker:
+    """Serves some lanes on one device, one thread a lane, until it is told to stop."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        lanes: Sequence[str],
+        device: str = "auto",
+        *,
+        until_idle: float | None = None,
+        find: Callable[[str], Task] = find_task,
+    ) -> None:
+        """Prepare to serve.
+
+        Args:
+            store: the database.
+            lanes: the queues to serve.
+            device: the device to compute on; jobs that ask for "auto" get this one.
+            until_idle: end after so many seconds without work and without a dashboard; None means never.
+            find: turns the name of a task into the task.
+        """
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.stopping = threading.Event()
+        self._store, self._lanes, self._device, self._until_idle = store, tuple(lanes), device, until_idle
+        self._find = find
+        self._busy: dict[str, Job] = {}
+
+    def serve(self) -> None:
+        """Serve until `stopping` is set or nobody needs this worker any more."""
+        self._beat()
+        threads = [threading.Thread(target=self._serve_lane, args=(lane,), daemon=True) for lane in self._lanes]
+        for thread in threads:
+            thread.start()
+        needed = time.monotonic()
+        while not self.stopping.wait(BEAT_SECONDS):
+            self._beat()
+            self._store.reap()
+            needed = time.monotonic() if self._is_needed() else needed
+            if self._until_idle is not None and time.monotonic() - needed > self._until_idle:
+                self.stopping.set()
+        self._leave(threads)
+
+    def _serve_lane(self, lane: str) -> None:
+        """Carry out the jobs of one lane, one after the other; if that breaks, the whole worker ends."""
+        try:
+            while not self.stopping.is_set():
+                self._serve_one(lane)
+        finally:
+            self.stopping.set()
+
+    def _serve_one(self, lane: str) -> None:
+        """Carry out the next job of a lane, or wait a little."""
+        job = self._store.claim(lane, self.name, self._device)
+        if job is None:
+            self.stopping.wait(POLL_SECONDS)
+            return
+        self._busy[lane] = job
+        perform(self._store, job, self.stopping, self._find)
+        del self._busy[lane]
+
+    def _beat(self) -> None:
+        """Say that this worker is alive."""
+        self._store.beats.beat(self.name, WORKER, self._lanes, self._device)
+
+    def _is_needed(self) -> bool:
+        """Tell whether there is work or a dashboard that may bring some."""
+        return bool(self._busy or self._store.beats.alive(DASHBOARD) or any(map(self._store.active, self._lanes)))
+
+    def _leave(self, threads: Sequence[threading.Thread]) -> None:
+        """Give the running jobs a moment to end, mark those that do not as interrupted, and say good-bye."""
+        deadline = time.monotonic() + GRACE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for job in list(self._busy.values()):
+            self._store.finish(job, State.INTERRUPTED, error="The worker was stopped during this run.")
+        self._store.beats.forget(self.name)
+
+
+def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable[[str], Task] = find_task) -> None:
+    """Carry out one job; however it ends, the database says so."""
+    report = JobReporter(store, job, stopping)
+    try:
+        answer = find(job.kind)(job, report)
+        if report.stopped:
+            raise Cancelled("The task returned what it had.")
+        store.finish(job, State.DONE, answer=answer)
+    except Cancelled:
+        _end_early(store, job)
+    except ZspagError as error:
+        store.finish(job, State.FAILED, error=str(error), details=traceback.format_exc())
+    except Exception as error:
+        sentence = f"unexpected: {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        store.finish(job, State.FAILED, error=sentence, details=traceback.format_exc())
+
+
+def _end_early(store: JobStore, job: Job) -> None:
+    """Say whether a person cancelled the job or its worker was stopped."""
+    now = store.get(job.id)
+    if now is not None and now.wish == Wish.CANCEL:
+        store.finish(job, State.CANCELLED)
+    else:
+        store.finish(job, State.INTERRUPTED, error="The worker was stopped during this run.")

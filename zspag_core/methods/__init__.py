@@ -1,0 +1,57 @@
+"""All unlearning methods: one file each (or one a family), one explicit tuple."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zspag_core.errors import UsageError
+from zspag_core.hyperparameters import schema
+from zspag_core.methods.base import Method, RetainMethod, Unlearned, ZeroShotMethod
+from zspag_core.methods.mask import Mask
+from zspag_core.methods.relabel import Posterior, RandomLabels
+from zspag_core.methods.retrain import Retrain
+from zspag_core.methods.zspag import PAPER, ZSPAG
+
+METHODS: tuple[type[Method], ...] = (ZSPAG, Posterior, RandomLabels, Mask, Retrain)
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "zspag": {
+        "paper": PAPER,
+        "no projection": {"subspace": "none", "learning_rate": 0.01},
+        "random subspace": {"subspace": "random"},
+        "random labels": {"label_mode": "random"},
+        "tiny epsilon": {"epsilon": 1 / 255},
+    }
+}
+"""Named settings of a method, by the method's name."""
+
+
+def find_method(name: str) -> type[Method]:
+    """Return the method of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for method in METHODS:
+        if method.name == name:
+            return method
+    raise UsageError(f"method: expected one of {', '.join(method.name for method in METHODS)}, got {name!r}")
+
+
+def describe_methods() -> list[dict[str, Any]]:
+    """Return name, title, needs_retain and the parameters' schema of every method."""
+    return [
+        {"name": m.name, "title": m.title, "needs_retain": m.needs_retain, "parameters": schema(m)} for m in METHODS
+    ]
+
+
+__all__ = [
+    "METHODS",
+    "PRESETS",
+    "Method",
+    "RetainMethod",
+    "Unlearned",
+    "ZeroShotMethod",
+    "describe_methods",
+    "find_method",
+]

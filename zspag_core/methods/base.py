@@ -1,0 +1,116 @@
+"""What an unlearning method is: a frozen dataclass of hyper-parameters with one function.
+
+There are two kinds, and the difference is the zero-shot fence: :class:`ZeroShotMethod` is called with the model and the
+forget samples and has no parameter that could take anything else; :class:`RetainMethod` needs remaining data and says
+so.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from zspag_core.data.dataset import Split
+    from zspag_core.models import Classifier
+    from zspag_core.proxies import ProxySet
+    from zspag_core.pseudo_labels import PseudoLabels
+    from zspag_core.subspace import Subspace
+
+
+@dataclass
+class Unlearned:
+    """What a method returns.
+
+    Attributes:
+        model: the unlearned classifier, a new one; the model that was given is as it was.
+        stopped: "epochs" (all were made), "rule" (the stopping rule was met) or "cancelled".
+        history: per epoch, its number, loss and what else the method could see.
+        seconds: stage -> wall time.
+        proxies: the proxies, where the method makes them.
+        labels: the pseudo-labels, where the method chooses them.
+        subspace: the protected directions, where the method projects.
+    """
+
+    model: Classifier
+    stopped: str = "epochs"
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    proxies: ProxySet | None = None
+    labels: PseudoLabels | None = None
+    subspace: Subspace | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """Base of all methods; the fields of a subclass, declared with `knob`, are its hyper-parameters."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    needs_retain: ClassVar[bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotMethod(Method):
+    """A method that sees the model and the forget samples and nothing else."""
+
+    needs_retain: ClassVar[bool] = False
+
+    @abstractmethod
+    def unlearn(
+        self,
+        model: Classifier,
+        forget: Split,
+        classes: tuple[int, ...],
+        *,
+        generator: torch.Generator,
+        report: Reporter = SILENT,
+    ) -> Unlearned:
+        """Return a model that has forgotten some classes.
+
+        Args:
+            model: the original classifier, in eval mode, on the device to compute on; it is not changed.
+            forget: training samples of the forgotten classes.
+            classes: the forgotten classes.
+            generator: source of randomness, on the CPU.
+            report: receives progress, and the model after every epoch.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetainMethod(Method):
+    """A method that also needs remaining data."""
+
+    needs_retain: ClassVar[bool] = True
+
+    @abstractmethod
+    def unlearn(
+        self,
+        model: Classifier,
+        forget: Split,
+        retain: Split,
+        classes: tuple[int, ...],
+        *,
+        generator: torch.Generator,
+        report: Reporter = SILENT,
+    ) -> Unlearned:
+        """Return a model that has forgotten some classes; `retain` holds training samples of the other classes."""
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the wall time of the block to `seconds[stage]`."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

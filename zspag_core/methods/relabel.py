@@ -1,0 +1,93 @@
+"""Relabelling without projection: the model's own posterior (the strong simple rival), or random labels (FT-zs)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from zspag_core import pseudo_labels
+from zspag_core.hyperparameters import knob
+from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
+from zspag_core.methods.descent import descend
+from zspag_core.metrics import logits_of
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.subspace import empty_subspace
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from zspag_core.data.dataset import Split
+    from zspag_core.models import Classifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabel(ZeroShotMethod):
+    """Plain SGD on forget samples under other labels; the same parameters move as in ZS-PAG."""
+
+    epochs: int = knob(3, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
+    learning_rate: float = knob(0.01, "Step length of plain SGD.", minimum=1e-7, maximum=100.0, basic=True)
+    batch_size: int = knob(128, "Forget samples per step.", minimum=1, maximum=8192, unit="images")
+
+    def unlearn(
+        self,
+        model: Classifier,
+        forget: Split,
+        classes: tuple[int, ...],
+        *,
+        generator: torch.Generator,
+        report: Reporter = SILENT,
+    ) -> Unlearned:
+        """Relabel, then descend."""
+        run = Unlearned(model)
+        with timed(run.seconds, "labels"):
+            labels = self.relabel(logits_of(model, forget.images), classes, generator)
+            run.labels = pseudo_labels.PseudoLabels(labels, self.label_mode)
+        with timed(run.seconds, "unlearn"):
+            descent = descend(
+                model,
+                forget.images,
+                labels,
+                classes,
+                subspace=empty_subspace(model),
+                learning_rate=self.learning_rate,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                generator=generator,
+                report=report,
+            )
+        run.model, run.stopped, run.history = descent.model, descent.stopped, descent.history
+        return run
+
+    label_mode: ClassVar[str]
+
+    @abstractmethod
+    def relabel(self, logits: Tensor, classes: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Return soft labels (N, C) for the original model's logits (N, C) of the forget samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posterior(Relabel):
+    """Teach the model's own posterior with the forgotten classes removed; no projection."""
+
+    name: ClassVar[str] = "posterior"
+    title: ClassVar[str] = "Posterior labels"
+    label_mode: ClassVar[str] = "posterior"
+
+    def relabel(self, logits: Tensor, classes: tuple[int, ...], generator: torch.Generator) -> Tensor:  # noqa: ARG002
+        """Return the posterior without the forgotten classes."""
+        return pseudo_labels.posterior_labels(logits, classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomLabels(Relabel):
+    """Fine-tuning on random labels of the forget data alone (the paper's FT-zs and RL)."""
+
+    name: ClassVar[str] = "finetune_zs"
+    title: ClassVar[str] = "Random labels (FT-zs)"
+    label_mode: ClassVar[str] = "random"
+
+    def relabel(self, logits: Tensor, classes: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Return random remaining classes, one-hot."""
+        return pseudo_labels.random_labels(logits, classes, generator)

@@ -1,0 +1,68 @@
+"""The reference: the same network trained from scratch without the forgotten classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from zspag_core.hyperparameters import configure, knob, values
+from zspag_core.methods.base import RetainMethod, Unlearned, timed
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    import torch
+
+    from zspag_core.data.dataset import Split
+    from zspag_core.models import Classifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrain(RetainMethod):
+    """Train from scratch on remaining data; what perfect unlearning would look like, at full cost."""
+
+    name: ClassVar[str] = "retrain"
+    title: ClassVar[str] = "Retrain"
+
+    epochs: int = knob(20, "Passes over the remaining training images.", minimum=1, maximum=1000, basic=True)
+    batch_size: int = knob(128, "Images per step.", minimum=1, maximum=8192, unit="images")
+    optimizer: str = knob("sgd", "sgd for convolutions, adamw for transformers.", choices=("sgd", "adamw"))
+    learning_rate: float = knob(0.1, "Peak of the one-cycle schedule.", minimum=1e-6, maximum=10.0, basic=True)
+    weight_decay: float = knob(5e-4, "Pull of the weights towards zero.", minimum=0.0, maximum=1.0)
+    crop: int = knob(4, "Largest random shift of a training image.", minimum=0, maximum=64, unit="px")
+    flip: bool = knob(default=True, help="Mirror half of the training images; off for digits and text.")
+
+    def unlearn(
+        self,
+        model: Classifier,
+        forget: Split,  # noqa: ARG002 - the signature of every method that needs remaining data
+        retain: Split,
+        classes: tuple[int, ...],  # noqa: ARG002
+        *,
+        generator: torch.Generator,
+        report: Reporter = SILENT,
+    ) -> Unlearned:
+        """Train a network of the same config on the remaining data."""
+        from zspag_core.training import Recipe, train
+
+        run = Unlearned(model)
+        recipe = configure(Recipe, values(self) | {"seed": generator.initial_seed()})
+        with timed(run.seconds, "unlearn"):
+            trained = train(model.config, retain, recipe, device=model.head.weight.device, report=_AsUnlearning(report))
+        run.model, run.stopped = trained.model, trained.stopped
+        run.history = [{"epoch": row["epoch"], "loss": row["loss"]} for row in trained.history]
+        return run
+
+
+class _AsUnlearning(Reporter):
+    """Passes training's progress on under the stage name that every method shares."""
+
+    def __init__(self, report: Reporter) -> None:
+        self.inner = report
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:  # noqa: ARG002
+        """Report training as the stage "unlearn"."""
+        self.inner.progress("unlearn", done, total, **figures)
+
+    def epoch(self, number: int, total: int, model: torch.nn.Module, **figures: float) -> None:
+        """Pass an epoch on."""
+        self.inner.epoch(number, total, model, **figures)

@@ -1,0 +1,320 @@
+"""ZS-PAG: proxies, protected subspace, influence-based pseudo-labels, projected descent (Chen et al.)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+
+from zspag_core import pseudo_labels
+from zspag_core.attacks import ATTACKS
+from zspag_core.errors import Cancelled
+from zspag_core.hyperparameters import configure, knob
+from zspag_core.influence import inverse_direction, label_influences, project_direction
+from zspag_core.layers import weight_layers
+from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
+from zspag_core.methods.descent import StoppingRule, descend
+from zspag_core.metrics import logits_of
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.proxies import COVERAGES, generate_proxies
+from zspag_core.subspace import POOLINGS, empty_subspace, estimate_subspace, random_subspace
+from zspag_core.subspace import MODES as SUBSPACES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zspag_core.attacks import Attack
+    from zspag_core.data.dataset import Split
+    from zspag_core.models import Classifier
+    from zspag_core.proxies import ProxySet
+    from zspag_core.pseudo_labels import PseudoLabels
+    from zspag_core.subspace import Subspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZSPAG(ZeroShotMethod):
+    """Zero-shot unlearning with proxy adversarial data generation."""
+
+    name: ClassVar[str] = "zspag"
+    title: ClassVar[str] = "ZS-PAG"
+
+    attack: str = knob(
+        "pgd", "How forget samples are pushed over the decision boundary.", choices=tuple(ATTACKS), basic=True
+    )
+    epsilon: float = knob(
+        8 / 255,
+        "Perturbation budget of PGD and FGSM: larger makes more proxies succeed, further from real images.",
+        minimum=0.0,
+        maximum=1.0,
+        unit="pixel range",
+        basic=True,
+    )
+    n_adv: int = knob(
+        100,
+        "Proxies per remaining class: more describe the rest better and take longer.",
+        minimum=1,
+        maximum=10_000,
+        unit="images",
+        basic=True,
+    )
+    label_mode: str = knob(
+        "posterior",
+        "What forget samples are taught to be: the model's own other guesses, tilted by influence, or at random.",
+        choices=pseudo_labels.MODES,
+        basic=True,
+    )
+    epochs: int = knob(10, "Passes over the forget samples at most.", minimum=1, maximum=1000, basic=True)
+    energy: float = knob(
+        0.9,
+        "Share of the remaining classes' input energy that is protected: more keeps the rest safer, less forgets deeper.",
+        minimum=0.01,
+        maximum=1.0,
+        basic=True,
+    )
+    learning_rate: float = knob(0.1, "Step length of the projected descent.", minimum=1e-7, maximum=100.0)
+    batch_size: int = knob(128, "Forget samples per step.", minimum=1, maximum=8192, unit="images")
+    attack_steps: int = knob(10, "Steps of PGD, C&W and DeepFool at most.", minimum=1, maximum=1000)
+    attack_confidence: float = knob(
+        0.99,
+        "A proxy is finished once the model is this sure of its new class; leaving earlier spoils the subspace.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    step_size: float = knob(
+        0.25, "Length of one PGD step as a share of epsilon.", minimum=0.001, maximum=2.0, unit="epsilon"
+    )
+    epsilon_l2: float = knob(
+        2.0, "Perturbation budget of C&W and DeepFool (Euclidean).", minimum=0.0, maximum=100.0, unit="pixel range"
+    )
+    random_start: bool = knob(default=False, help="PGD starts at a random point of its ball, not at the image.")
+    cw_searches: int = knob(4, "C&W: how many weights of reaching against staying near are tried.", minimum=1, maximum=20)
+    cw_rate: float = knob(0.2, "C&W: Adam's step, relative to the least length needed.", minimum=1e-6, maximum=10.0)
+    overshoot: float = knob(
+        0.02, "DeepFool: share by which each step goes beyond the boundary.", minimum=0.0, maximum=1.0
+    )
+    coverage: str = knob(
+        "second_best",
+        "Aim every sample at its best other class, or also fill up the classes that this reaches too rarely.",
+        choices=COVERAGES,
+    )
+    subspace: str = knob(
+        "estimated", "Directions protected: found from proxies, random (ablation) or none (ablation).", choices=SUBSPACES
+    )
+    tolerance: float = knob(
+        0.05,
+        "Directions that the classes together use less than this are left free; 0 protects all.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    pooling: str = knob(
+        "auto", "One decomposition a class (the paper) or one for all classes together (faster).", choices=POOLINGS
+    )
+    influence_sign: str = knob(
+        "training",
+        "Choose labels that help when trained on, or, as the paper's equation 10, when removed.",
+        choices=pseudo_labels.SIGNS,
+    )
+    influence_trust: float = knob(
+        4.0, "influence_anchored: how near the labels stay to the posterior; larger is nearer.", minimum=0.01, maximum=1e3
+    )
+    influence_divergence: float = knob(
+        1.0, "influence: weight of the term that keeps labels away from the true class.", minimum=0.0, maximum=1e3
+    )
+    influence_projected: bool = knob(
+        default=False, help="Judge labels only by what the projected steps can follow (P s in place of s)."
+    )
+    damping: float = knob(
+        0.1, "Curvature added before it is inverted, as a share of that along the gradient.", minimum=1e-6, maximum=1e3
+    )
+    cg_steps: int = knob(20, "Conjugate gradient steps at most.", minimum=1, maximum=1000)
+    influence_images: int = knob(
+        256, "Proxies from which gradient and curvature are taken.", minimum=1, maximum=10_000, unit="images"
+    )
+    stop_forget: float = knob(
+        0.1,
+        "Stop once no more of the forget samples than this are still read as forgotten; 100 stops after one epoch.",
+        minimum=0.0,
+        maximum=100.0,
+        unit="%",
+    )
+    stop_margin: float = knob(
+        5.0, "Undo an epoch in which the proxies' agreement is down by more than this.", minimum=0.0, maximum=100.0, unit="%"
+    )
+    stop_rule: bool = knob(default=True, help="Stop by the two figures above; off makes all epochs.")
+
+    def unlearn(
+        self,
+        model: Classifier,
+        forget: Split,
+        classes: tuple[int, ...],
+        *,
+        generator: torch.Generator,
+        report: Reporter = SILENT,
+    ) -> Unlearned:
+        """Make proxies, find what they use, choose labels, descend outside of it."""
+        run = Unlearned(model)
+        try:
+            with timed(run.seconds, "proxies"):
+                logits = logits_of(model, forget.images)
+                run.proxies = self._proxies(model, forget, logits, classes, generator, report)
+            with timed(run.seconds, "subspace"):
+                run.subspace = self._subspace(model, run.proxies, logits.shape[1], classes, generator, report)
+            with timed(run.seconds, "labels"):
+                run.labels = self._labels(model, forget, logits, classes, run.proxies, run.subspace, generator, report)
+        except Cancelled:
+            run.stopped = "cancelled"
+            return run
+        with timed(run.seconds, "unlearn"):
+            descent = descend(
+                model,
+                forget.images,
+                run.labels.labels,
+                classes,
+                subspace=run.subspace,
+                learning_rate=self.learning_rate,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                generator=generator,
+                rule=StoppingRule(self.stop_forget, self.stop_margin) if self.stop_rule else None,
+                proxies=run.proxies,
+                report=report,
+            )
+        run.model, run.stopped, run.history = descent.model, descent.stopped, descent.history
+        return run
+
+    def build_attack(self) -> Attack:
+        """Return the attack with this method's settings for it."""
+        ball = {"epsilon_l2": self.epsilon_l2, "steps": self.attack_steps}
+        own: dict[str, dict[str, float]] = {
+            "pgd": {"steps": self.attack_steps, "step_size": self.step_size, "random_start": self.random_start},
+            "fgsm": {},
+            "cw": ball | {"searches": self.cw_searches, "learning_rate": self.cw_rate},
+            "deepfool": ball | {"overshoot": self.overshoot},
+        }
+        shared = {"confidence": self.attack_confidence}
+        shared |= {"epsilon": self.epsilon} if self.attack in {"pgd", "fgsm"} else {}
+        return configure(ATTACKS[self.attack], shared | own[self.attack])
+
+    def _proxies(
+        self,
+        model: Classifier,
+        forget: Split,
+        logits: Tensor,
+        classes: tuple[int, ...],
+        generator: torch.Generator,
+        report: Reporter,
+    ) -> ProxySet:
+        """Stage 1."""
+        return generate_proxies(
+            model,
+            forget,
+            logits,
+            classes,
+            self.build_attack(),
+            n_adv=self.n_adv,
+            coverage=self.coverage,
+            generator=generator,
+            report=report,
+        )
+
+    def _subspace(
+        self,
+        model: Classifier,
+        proxies: ProxySet,
+        num_classes: int,
+        classes: tuple[int, ...],
+        generator: torch.Generator,
+        report: Reporter,
+    ) -> Subspace:
+        """Stage 2, or the ablation that stands in for it."""
+        if self.subspace == "none":
+            return empty_subspace(model)
+        remaining = [k for k in range(num_classes) if k not in classes]
+        estimated = estimate_subspace(
+            model,
+            proxies,
+            remaining,
+            energy=self.energy,
+            tolerance=self.tolerance,
+            pooling=self.pooling,
+            report=report,
+        )
+        return random_subspace(estimated, generator) if self.subspace == "random" else estimated
+
+    def _labels(
+        self,
+        model: Classifier,
+        forget: Split,
+        logits: Tensor,
+        classes: tuple[int, ...],
+        proxies: ProxySet,
+        subspace: Subspace,
+        generator: torch.Generator,
+        report: Reporter,
+    ) -> PseudoLabels:
+        """Stage 3."""
+        if self.label_mode == "random":
+            return pseudo_labels.PseudoLabels(pseudo_labels.random_labels(logits, classes, generator), "random")
+        if self.label_mode == "second_best":
+            return pseudo_labels.PseudoLabels(pseudo_labels.second_best_labels(logits, classes), "second_best")
+        posterior = pseudo_labels.posterior_labels(logits, classes)
+        if self.label_mode == "posterior":
+            return pseudo_labels.PseudoLabels(posterior, "posterior")
+        influences, residual, share = self._influences(model, forget, proxies, subspace, generator, report)
+        if self.label_mode == "influence":
+            labels = pseudo_labels.influence_labels(
+                influences,
+                forget.labels,
+                sign=self.influence_sign,
+                divergence=self.influence_divergence,
+                generator=generator,
+            )
+        else:
+            labels = pseudo_labels.anchored_labels(
+                influences, logits, classes, sign=self.influence_sign, trust=self.influence_trust
+            )
+        before, after = (pseudo_labels.predicted_change(influences, y) for y in (posterior, labels))
+        return pseudo_labels.PseudoLabels(labels, self.label_mode, before, after, residual, share)
+
+    def _influences(
+        self,
+        model: Classifier,
+        forget: Split,
+        proxies: ProxySet,
+        subspace: Subspace,
+        generator: torch.Generator,
+        report: Reporter,
+    ) -> tuple[Tensor, float, float]:
+        """Return c of every forget sample and label, the solver's residual and the share of s that steps can follow."""
+        device = model.head.weight.device
+        drawn = torch.randperm(len(proxies), generator=generator)[: self.influence_images]
+        movable = [f"{name}.weight" for name in weight_layers(model) if not subspace.layers[name].full]
+        solved = inverse_direction(
+            model,
+            proxies.images[drawn].to(device),
+            proxies.labels[drawn].to(device),
+            movable,
+            damping=self.damping,
+            steps=self.cg_steps,
+            report=report,
+        )
+        projected, share = project_direction(model, solved.direction, subspace)
+        direction = projected if self.influence_projected else solved.direction
+        return label_influences(model, direction, forget.images, report=report), solved.residual, share
+
+
+PAPER = {
+    "attack": "pgd",
+    "n_adv": 100,
+    "label_mode": "influence",
+    "influence_sign": "removing",
+    "coverage": "second_best",
+    "subspace": "estimated",
+    "pooling": "per_class",
+    "tolerance": 0.0,
+    "attack_confidence": 1.0,
+    "epochs": 10,
+    "stop_rule": False,
+}
+"""The paper's own choices where it states them; what it leaves open stays at our defaults."""

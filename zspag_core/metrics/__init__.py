@@ -1,0 +1,46 @@
+"""How well a model forgot: accuracy, membership inference, deep forgetting, and how good its proxies were."""
+
+from zspag_core.metrics.accuracy import Accuracy, accuracy, mask_accuracy
+from zspag_core.metrics.deep import Relearning, anamnesis_index, probe, relearning
+from zspag_core.metrics.grade import Grade, grade
+from zspag_core.metrics.membership import (
+    Membership,
+    MembershipScores,
+    SameClass,
+    confidence_svc,
+    entropy_svc,
+    membership,
+    same_class,
+)
+from zspag_core.metrics.predictions import Labelled, Outputs, logits_of, outputs_of
+from zspag_core.metrics.proxy_quality import captured_energy, captured_energy_of_inputs, coverage, knn_agreement
+from zspag_core.metrics.similarity import map_correlations, mean_correlation
+
+__all__ = [
+    "Accuracy",
+    "Grade",
+    "Labelled",
+    "Membership",
+    "MembershipScores",
+    "Outputs",
+    "Relearning",
+    "SameClass",
+    "accuracy",
+    "anamnesis_index",
+    "captured_energy",
+    "captured_energy_of_inputs",
+    "confidence_svc",
+    "coverage",
+    "entropy_svc",
+    "grade",
+    "knn_agreement",
+    "logits_of",
+    "map_correlations",
+    "mask_accuracy",
+    "mean_correlation",
+    "membership",
+    "outputs_of",
+    "probe",
+    "relearning",
+    "same_class",
+]

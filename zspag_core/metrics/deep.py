@@ -1,0 +1,229 @@
+"""Deep forgetting: what is left of a class below the final layer, which a masked logit or a new head cannot hide."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch.nn import functional as F
+
+from zspag_core.data.dataset import Split, to_pixels
+from zspag_core.metrics.predictions import device_of, evaluating
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from zspag_core.models.base import Classifier
+
+PROBE_IMAGES = 3000
+CHECKED_IMAGES = 256
+CHECK_EVERY = 2
+TIE = 1e-6  # probabilities closer than this are equal
+
+
+@dataclass(frozen=True)
+class Relearning:
+    """How fast a forgotten class comes back.
+
+    Attributes:
+        steps: optimisation steps taken until the target was reached, or all that were allowed.
+        reached: whether it was.
+    """
+
+    steps: int
+    reached: bool
+
+
+def probe(
+    features_train: Tensor,
+    labels_train: Tensor,
+    features_test: Tensor,
+    labels_test: Tensor,
+    forget_classes: Sequence[int],
+    seed: int,
+) -> float | None:
+    """Compute how well a linear probe on frozen features still finds the forgotten classes.
+
+    A multinomial logistic regression on standardised features learns all classes from at most 3,000 training images,
+    equally many a class where there are enough (weights make up for the rest). The model's own final layer has no part
+    in it. Equally probable classes count as chance.
+
+    Args:
+        features_train: (N, D) float, penultimate, of training images of all classes.
+        labels_train: (N,) int64.
+        features_test: (M, D) float, of test images; those of other classes are not looked at.
+        labels_test: (M,) int64.
+        forget_classes: whose test images are counted.
+        seed: of the draw of training images.
+
+    Returns:
+        Accuracy on the forgotten classes' test images, percent; None without such images or with fewer than two
+        classes to learn.
+
+    Raises:
+        ValueError: shapes do not fit or a feature is not finite.
+    """
+    _check_features(features_train, labels_train)
+    _check_features(features_test, labels_test)
+    asked = torch.isin(labels_test, torch.tensor(list(forget_classes), dtype=labels_test.dtype))
+    if not bool(asked.any()) or len(torch.unique(labels_train)) < 2:
+        return None
+    order = torch.randperm(len(labels_train), generator=torch.Generator().manual_seed(seed))
+    chosen = order[balanced(labels_train[order], PROBE_IMAGES)]
+    classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
+    fitted = make_pipeline(StandardScaler(), classifier)
+    fitted.fit(features_train[chosen].double().numpy(), labels_train[chosen].numpy())
+    probabilities = fitted.predict_proba(features_test[asked].double().numpy())
+    best = probabilities > probabilities.max(axis=1, keepdims=True) - TIE
+    right = classifier.classes_ == labels_test[asked].numpy()[:, None]
+    return 100 * float(np.mean((best & right).sum(axis=1) / best.sum(axis=1)))
+
+
+def _check_features(features: Tensor, labels: Tensor) -> None:
+    """Check one pair of features and labels."""
+    if features.ndim != 2 or labels.shape != features.shape[:1]:
+        shapes = f"{tuple(features.shape)} and {tuple(labels.shape)}"
+        raise ValueError(f"features and labels: expected shapes (N, D) and (N,), got {shapes}")
+    if not bool(features.isfinite().all()):
+        raise ValueError("features: expected finite numbers, got NaN or infinity")
+
+
+def balanced(labels: Tensor, count: int) -> Tensor:
+    """Return the positions of the first samples of every class, equally many each and at most `count` together.
+
+    Args:
+        labels: (N,) int64, already in random order.
+        count: most samples together; every class gets at least one.
+
+    Returns:
+        Positions, (<= count,) int64, ascending. A class with fewer samples than its share gives all it has.
+    """
+    classes = torch.unique(labels)
+    share = max(1, count // max(1, len(classes)))
+    places = [torch.nonzero(labels == label).flatten()[:share] for label in classes]
+    return torch.cat([*places, torch.empty(0, dtype=torch.int64)]).sort().values
+
+
+def relearning(
+    model: Classifier,
+    forget_train: Split,
+    forget_test: Split,
+    target: float,
+    *,
+    lr: float = 0.001,
+    batch_size: int = 64,
+    max_steps: int = 500,
+    generator: torch.Generator,
+    report: Reporter = SILENT,
+) -> Relearning:
+    """Count the plain fine-tuning steps on forget samples until the forgotten classes are recognised again.
+
+    All weights of a copy are trained by SGD without momentum, BatchNorm in evaluation mode. So that the final layer
+    cannot fake forgetting, every model starts from it in one neutral form: the forgotten classes' rows are zero, the
+    remaining rows have mean zero, and their scale gives logits of mean square 1 on forget samples. A masked or very
+    negative logit, a common offset and the scale of the layer thus change nothing; what counts is whether the features
+    still hold the class and how far they point to others. The original itself therefore needs some steps too.
+
+    Args:
+        model: the classifier; left as it was.
+        forget_train: images of the forgotten classes only, to learn from.
+        forget_test: images of the forgotten classes only, to be recognised (a fixed 256 of them are asked).
+        target: accuracy to reach, percent; by convention 90 % of the original model's.
+        lr: learning rate.
+        batch_size: images per step, drawn with replacement.
+        max_steps: where to give up.
+        generator: draws the images asked and learnt.
+        report: told at every step, as stage "relearning".
+
+    Returns:
+        The number of steps, seen at every second one, and whether the target was reached.
+
+    Raises:
+        ValueError: a split is empty, no class remains, or a number is out of range.
+
+    Source: relearn time of Chundawat et al., Zero-shot machine unlearning, 2023, with the neutral start added here.
+    """
+    _check_relearning(target, lr, batch_size, max_steps, len(forget_train), len(forget_test))
+    pupil, asked = copy.deepcopy(model).requires_grad_(), forget_test.sample(CHECKED_IMAGES, generator)
+    optimiser = torch.optim.SGD(pupil.parameters(), lr)
+    with evaluating(pupil), torch.enable_grad():
+        _neutralise_head(pupil, forget_train.sample(CHECKED_IMAGES, generator))
+        for step in range(max_steps + 1):
+            if (step % CHECK_EVERY == 0 or step == max_steps) and _accuracy(pupil, asked) >= target:
+                return Relearning(step, reached=True)
+            report.progress("relearning", step, max_steps)
+            if step < max_steps:
+                place = torch.randint(len(forget_train), (batch_size,), generator=generator)
+                _descend(pupil, optimiser, forget_train[place])
+    return Relearning(max_steps, reached=False)
+
+
+def anamnesis_index(steps: int | None, retrain_steps: int | None) -> float | None:
+    """Compute how the relearning time compares with that of a model that never saw the class.
+
+    Args:
+        steps: of the unlearned model.
+        retrain_steps: of the retrained model.
+
+    Returns:
+        steps / retrain_steps; 1 is ideal, less means that the class comes back sooner. None where either is unknown or
+        the retrained model needed no step.
+
+    Source: Chundawat et al., Zero-shot machine unlearning, 2023, equation of the Anamnesis Index.
+    """
+    if steps is None or not retrain_steps:
+        return None
+    return steps / retrain_steps
+
+
+def _neutralise_head(model: Classifier, forget: Split) -> None:
+    """Zero the final layer's forgotten rows, centre the others and give their logits a mean square of 1 on `forget`."""
+    head, gone = model.head, torch.unique(forget.labels)
+    stays = torch.ones(head.out_features, dtype=torch.bool)
+    stays[gone] = False
+    if not bool(stays.any()):
+        raise ValueError("forget samples: expected at least one class to remain, got all of them")
+    with torch.no_grad():
+        for rows in (head.weight, head.bias):
+            rows[stays] -= rows[stays].mean(dim=0)
+            rows[~stays] = 0
+        logits = model(to_pixels(forget.images, device_of(model)))[:, stays]
+        scale = logits.square().mean().sqrt().clamp(min=torch.finfo(logits.dtype).tiny)
+        head.weight.div_(scale)
+        head.bias.div_(scale)
+
+
+def _descend(model: nn.Module, optimiser: torch.optim.Optimizer, batch: Split) -> None:
+    """Take one step of plain gradient descent on the cross-entropy of a batch."""
+    device = device_of(model)
+    optimiser.zero_grad()
+    torch.autograd.backward(F.cross_entropy(model(to_pixels(batch.images, device)), batch.labels.to(device)))
+    optimiser.step()
+
+
+@torch.no_grad()
+def _accuracy(model: nn.Module, split: Split) -> float:
+    """Return the accuracy on a small split, percent."""
+    device = device_of(model)
+    answers = model(to_pixels(split.images, device)).argmax(dim=1)
+    return 100 * float((answers == split.labels.to(device)).double().mean())
+
+
+def _check_relearning(target: float, lr: float, batch_size: int, max_steps: int, train: int, test: int) -> None:
+    """Check the numbers of :func:`relearning`."""
+    if not train or not test:
+        raise ValueError(f"forget samples: expected some to learn from and some to ask about, got {train} and {test}")
+    if not 0 < target <= 100:
+        raise ValueError(f"target: expected a percentage above 0, got {target}")
+    if lr <= 0 or batch_size < 1 or max_steps < 1:
+        given = f"{lr}, {batch_size} and {max_steps}"
+        raise ValueError(f"lr, batch_size and max_steps: expected positive numbers, got {given}")

@@ -1,0 +1,140 @@
+"""What unlearning did to each weight layer: what leaked into the protected part, how far its outputs drifted."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zspag_core.layers import WeightLayer, as_matrices, groups_of, weight_layers
+
+if TYPE_CHECKING:
+    from zspag_core.models import Classifier
+    from zspag_core.subspace import Subspace
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One weight layer after unlearning.
+
+    Attributes:
+        name: of the layer.
+        dim: input dimensions.
+        rank: protected directions among them.
+        leak: ‖ΔW S‖ / ‖W‖, zero but for rounding.
+        moved: ‖ΔW‖ / ‖W‖.
+        drift_proxy: ‖ΔW R‖ / ‖W R‖ on proxies.
+        drift_real: the same on real remaining test images (for grading only).
+        captured: share of the real remaining images' input energy inside the protected directions, in percent.
+    """
+
+    name: str
+    dim: int
+    rank: int
+    leak: float
+    moved: float
+    drift_proxy: float | None
+    drift_real: float | None
+    captured: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain values."""
+        return asdict(self)
+
+
+def report_layers(
+    original: Classifier, unlearned: Classifier, subspace: Subspace, proxies: Tensor, real: Tensor
+) -> list[LayerReport]:
+    """Compare two models layer by layer.
+
+    Args:
+        original: before.
+        unlearned: after, of the same shape and on the same device.
+        subspace: what was protected.
+        proxies: (M, C, H, W) float in [0, 1]; may be empty.
+        real: (N, C, H, W) float in [0, 1], real remaining images; may be empty.
+    """
+    layers, after = weight_layers(original), weight_layers(unlearned)
+    changes = {name: (after[name].weight - layer.weight).detach() for name, layer in layers.items()}
+    on_proxies = _lengths(original, layers, changes, subspace, proxies)
+    on_real = _lengths(original, layers, changes, subspace, real)
+    rows = []
+    for name, layer in layers.items():
+        kept = subspace.layers[name]
+        change, weight = as_matrices(changes[name], layer), layer.weight.detach()
+        rows.append(
+            LayerReport(
+                name,
+                kept.dim,
+                kept.rank,
+                float((change @ kept.basis).norm() / weight.norm()),
+                float(change.norm() / weight.norm()),
+                on_proxies[name].drift,
+                on_real[name].drift,
+                on_real[name].captured,
+            )
+        )
+    return rows
+
+
+class _Lengths:
+    """Sums of squares of what a layer makes of its inputs: with its weight, with the change, inside the basis."""
+
+    def __init__(self) -> None:
+        self.weight = self.change = self.inside = self.whole = 0.0
+
+    @property
+    def drift(self) -> float | None:
+        """Return ‖ΔW R‖ / ‖W R‖, None without inputs."""
+        return (self.change / self.weight) ** 0.5 if self.weight > 0 else None
+
+    @property
+    def captured(self) -> float | None:
+        """Return the share of the inputs' energy inside the basis in percent, None without inputs."""
+        return 100 * self.inside / self.whole if self.whole > 0 else None
+
+
+@torch.inference_mode()
+def _lengths(
+    model: Classifier, layers: dict[str, WeightLayer], changes: dict[str, Tensor], subspace: Subspace, images: Tensor
+) -> dict[str, _Lengths]:
+    """Feed images through the model and measure at every layer, by applying ΔW and S as if they were its weights."""
+    sums = {name: _Lengths() for name in layers}
+
+    def hook_of(name: str) -> Any:  # noqa: ANN401 - torch's hook signature
+        layer, basis = layers[name], subspace.layers[name].basis
+        filters = basis.transpose(1, 2).reshape(-1, *layer.weight.shape[1:])
+
+        def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            x, total = inputs[0], sums[name]
+            total.weight += _square(_apply(layer, layer.weight, x))
+            total.change += _square(_apply(layer, changes[name], x))
+            total.inside += _square(_apply(layer, filters, x)) if len(filters) else 0.0
+            ones = torch.ones_like(layer.weight[: groups_of(layer)])
+            total.whole += float(_apply(layer, ones, x.square()).sum())
+
+        return hook
+
+    device = model.head.weight.device
+    with ExitStack() as hooks:
+        for name, layer in layers.items():
+            hooks.callback(layer.register_forward_pre_hook(hook_of(name)).remove)
+        for batch in images.split(128):
+            model(batch.to(device))
+    return sums
+
+
+def _apply(layer: WeightLayer, weight: Tensor, x: Tensor) -> Tensor:
+    """Return what the layer would compute with another weight and no bias."""
+    if isinstance(layer, nn.Conv2d):
+        return layer._conv_forward(x, weight, None)
+    return F.linear(x, weight)
+
+
+def _square(x: Tensor) -> float:
+    """Return the sum of squares."""
+    return float(x.square().sum(dtype=torch.float64))

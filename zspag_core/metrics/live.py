@@ -1,0 +1,76 @@
+"""Quick figures after every epoch, on a fixed sample of real images, beside what the method itself reports."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core.data.dataset import Split
+from zspag_core.metrics.accuracy import accuracy
+from zspag_core.metrics.membership import same_class
+from zspag_core.metrics.predictions import Labelled, logits_of
+from zspag_core.progress import Reporter
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zspag_core.data.dataset import DataSet
+
+LIVE_IMAGES = 1000
+FORGET_SHARE = 0.25
+
+
+class LiveGrades(Reporter):
+    """Stands between a method and the reporter: passes progress on, and adds acc_rt, acc_ut, loss_rt and mia to epochs.
+
+    The sample is drawn once: 750 remaining and 250 forgotten test images, and 250 forgotten training images for the
+    same-class membership figure. The method sees none of it.
+
+    Attributes:
+        rows: one record an epoch.
+        seconds: time that grading took, which is not the method's.
+    """
+
+    def __init__(self, dataset: DataSet, forget: tuple[int, ...], seed: int, inner: Reporter) -> None:
+        """Draw the sample."""
+        generator = torch.Generator().manual_seed(seed)
+        few = round(LIVE_IMAGES * FORGET_SHARE)
+        remaining = dataset.test.without_classes(forget).sample(LIVE_IMAGES - few, generator)
+        forgotten = dataset.test.of_classes(forget).sample(few, generator)
+        members = dataset.train.of_classes(forget).sample(few, generator)
+        parts = (remaining, forgotten, members)
+        self.sample = Split(torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]))
+        self.sizes = [len(p) for p in parts]
+        self.forget, self.seed, self.inner = forget, seed, inner
+        self.rows: list[dict[str, Any]] = []
+        self.seconds = 0.0
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
+        """Pass progress on."""
+        self.inner.progress(stage, done, total, **figures)
+
+    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
+        """Grade the model as it is now, then pass the epoch on with what was found."""
+        start = time.perf_counter()
+        found = self._grade(model)
+        self.seconds += time.perf_counter() - start
+        self.rows.append({"epoch": number, **found})
+        known = {name: value for name, value in found.items() if value is not None}
+        self.inner.epoch(number, total, model, **(figures | known))
+
+    def merge(self, history: list[dict[str, float]]) -> list[dict[str, Any]]:
+        """Return the method's own rows with the grades of the same epochs."""
+        graded = {row["epoch"]: row for row in self.rows}
+        empty = {"acc_rt": None, "acc_ut": None, "mia": None}
+        return [empty | row | graded.get(row["epoch"], {}) for row in history]
+
+    def _grade(self, model: nn.Module) -> dict[str, float | None]:
+        logits = logits_of(model, self.sample.images)
+        both = Labelled(logits, self.sample.labels)
+        remaining, forgotten, members = self.sizes
+        tested = both[: remaining + forgotten]
+        figures = accuracy(tested.logits, tested.labels, self.forget)
+        mia = same_class(both[remaining + forgotten :], both[remaining : remaining + forgotten], seed=self.seed)
+        return {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia.accuracy}

@@ -1,0 +1,201 @@
+"""Membership inference: can one tell from the outputs what a model was trained on? Three figures, three directions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zspag_core.metrics.predictions import Labelled
+
+LIMIT = 2000  # samples a group at most
+FEWEST = 10  # samples a group at least; a figure from fewer is undefined
+SPLITS = 5
+RESAMPLES = 500
+
+
+@dataclass(frozen=True)
+class SameClass:
+    """How well members are told from non-members of the same class; 50 is ideal.
+
+    Attributes:
+        accuracy: cross-validated accuracy, percent.
+        auc: area under the ROC curve, percent.
+        auc_ci: its 95 % bootstrap interval, percent.
+    """
+
+    accuracy: float | None
+    auc: float | None
+    auc_ci: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The three figures of one model, in percent; None where undefined.
+
+    Attributes:
+        entropy_svc: share of forget samples judged member; nearer to Retrain's is better.
+        confidence_svc: share of forget samples judged non-member; higher is better, saturates at 100.
+        same_class: forget-train against forget-test; 50 is ideal.
+    """
+
+    entropy_svc: float | None
+    confidence_svc: float | None
+    same_class: SameClass
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a JSON file."""
+        figures = asdict(self)
+        interval = self.same_class.auc_ci
+        figures["same_class"]["auc_ci"] = None if interval is None else list(interval)
+        return figures
+
+
+@dataclass(frozen=True)
+class MembershipScores:
+    """The outputs that the attacks look at; their entropy, confidence and loss are what a histogram draws.
+
+    Attributes:
+        retain_train: remaining classes, seen in training.
+        retain_test: remaining classes, not seen.
+        forget_train: forgotten classes, seen in the original training.
+        forget_test: forgotten classes, not seen.
+    """
+
+    retain_train: Labelled
+    retain_test: Labelled
+    forget_train: Labelled
+    forget_test: Labelled
+
+
+def membership(scores: MembershipScores, *, seed: int) -> Membership:
+    """Compute all three figures with one seed."""
+    return Membership(
+        entropy_svc(scores.retain_train, scores.retain_test, scores.forget_train, seed=seed),
+        confidence_svc(scores.retain_train, scores.retain_test, scores.forget_train, seed=seed),
+        same_class(scores.forget_train, scores.forget_test, seed=seed),
+    )
+
+
+def entropy_svc(
+    retain_train: Labelled, retain_test: Labelled, forget_train: Labelled, *, seed: int, limit: int = LIMIT
+) -> float | None:
+    """Compute the share of forget samples that an attack on the softmax entropy judges to be members.
+
+    An RBF support vector machine (C = 3, gamma = 1) learns members (retained train) from non-members (retained test),
+    equal numbers of each, on the outputs of the very model that is asked about.
+
+    Args:
+        retain_train: members; `limit` of them are drawn.
+        retain_test: non-members; as many are drawn.
+        forget_train: whom the attack is asked about.
+        seed: of the draw.
+        limit: most samples per group.
+
+    Returns:
+        Percent; None with fewer than ten samples in a group. Nearer to Retrain's figure is better.
+
+    Source: Acc_mia of the ZS-PAG paper, section 4.1 (direction inferred from its table 2).
+    """
+    values = retain_train.entropy, retain_test.entropy, forget_train.entropy
+    return _share_judged_member(values, seed, limit)
+
+
+def confidence_svc(
+    retain_train: Labelled, retain_test: Labelled, forget_train: Labelled, *, seed: int, limit: int = LIMIT
+) -> float | None:
+    """Compute the share of forget samples that an attack on the true label's probability judges to be non-members.
+
+    Args:
+        retain_train: members; `limit` of them are drawn.
+        retain_test: non-members; as many are drawn.
+        forget_train: whom the attack is asked about.
+        seed: of the draw.
+        limit: most samples per group.
+
+    Returns:
+        Percent; None with fewer than ten samples in a group. Higher is better; saturates at 100 in class unlearning.
+
+    Source: "MIA efficacy" of Fan et al., SalUn, 2024.
+    """
+    values = retain_train.confidence, retain_test.confidence, forget_train.confidence
+    members = _share_judged_member(values, seed, limit)
+    return None if members is None else 100.0 - members
+
+
+def same_class(forget_train: Labelled, forget_test: Labelled, *, seed: int, limit: int = LIMIT) -> SameClass:
+    """Tell forget-train from forget-test samples by their loss: within one class, only membership differs.
+
+    Logistic regression on the standardised loss, five stratified splits, equal numbers of both; every sample is scored
+    by the fit that did not see it. The interval resamples members and non-members separately.
+
+    Args:
+        forget_train: members of the original training set.
+        forget_test: samples of the same classes that were never trained on.
+        seed: of the draw, the splits and the bootstrap.
+        limit: most samples per group.
+
+    Returns:
+        Percentages, 50 being ideal; all None with fewer than ten samples in a group.
+
+    Source: the same-class attack of protocols after Yeom et al., 2018 (loss threshold).
+    """
+    groups = _draw_equal(forget_train.loss, forget_test.loss, seed, limit)
+    if groups is None:
+        return SameClass(None, None, None)
+    values = np.concatenate(groups)[:, None]
+    member = np.repeat([1, 0], len(groups[0]))
+    attack = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    splits = StratifiedKFold(SPLITS, shuffle=True, random_state=seed % 2**32)
+    scores = cross_val_predict(attack, values, member, cv=splits, method="decision_function")
+    hits = np.where(scores == 0, 0.5, (scores > 0) == member)  # no evidence either way is a coin toss
+    auc, low, high = _auc_with_interval(scores[member == 1], scores[member == 0], seed)
+    return SameClass(100 * float(hits.mean()), auc, (low, high))
+
+
+def _share_judged_member(values_of: tuple[Tensor, Tensor, Tensor], seed: int, limit: int) -> float | None:
+    """Fit the machine on members and non-members, one value a sample; return the third group's share of members, %."""
+    member, stranger, asked = values_of
+    groups = _draw_equal(member, stranger, seed, limit)
+    if groups is None or len(asked) < FEWEST:
+        return None
+    values = np.concatenate(groups)[:, None]
+    attack = SVC(C=3, kernel="rbf", gamma="auto").fit(values, np.repeat([1, 0], len(groups[0])))
+    return 100 * float(attack.predict(asked.numpy()[:, None]).mean())
+
+
+def _draw_equal(first: Tensor, second: Tensor, seed: int, limit: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Draw equally many values of both groups without replacement; None with fewer than ten in either."""
+    count = min(len(first), len(second), limit)
+    if count < FEWEST:
+        return None
+    generator = torch.Generator().manual_seed(seed)
+    one, two = (group[torch.randperm(len(group), generator=generator)[:count]].numpy() for group in (first, second))
+    return one, two
+
+
+def _auc_with_interval(
+    positive: NDArray[np.float64], negative: NDArray[np.float64], seed: int
+) -> tuple[float, float, float]:
+    """Return the AUC of scores and its 95 % stratified bootstrap interval, percent."""
+    rng = np.random.default_rng(seed % 2**32)
+    sizes = len(positive), len(negative)
+    drawn = [rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) for size in sizes]
+    above, below = (np.vstack([np.ones(len(times[0])), times]) for times in drawn)  # row 0 is the sample itself
+    ordered = np.sort(negative)
+    beaten = np.pad(below.cumsum(axis=1), ((0, 0), (1, 0)))  # (1 + RESAMPLES, negatives + 1)
+    left, right = (np.searchsorted(ordered, positive, side) for side in ("left", "right"))
+    areas = 50 * (above * (beaten[:, left] + beaten[:, right])).sum(axis=1) / (sizes[0] * sizes[1])
+    low, high = np.percentile(areas[1:], [2.5, 97.5])
+    return float(areas[0]), float(low), float(high)

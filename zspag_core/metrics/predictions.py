@@ -1,0 +1,195 @@
+"""What a model says about images: logits and penultimate features, in exact float32 and evaluation mode."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zspag_core.data.dataset import to_pixels
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zspag_core.models.base import Classifier
+
+Network = TypeVar("Network", bound=nn.Module)
+LOSS_LIMIT = 1e3  # what the loss of a label counts as at most: a masked logit says nothing beyond "never"
+
+
+class Outputs(NamedTuple):
+    """What one pass over N images gives.
+
+    Attributes:
+        features: (N, D) float32, penultimate.
+        logits: (N, num_classes) float32.
+    """
+
+    features: Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Logits beside the labels they should have named; checked once, here.
+
+    Attributes:
+        logits: (N, num_classes) float; -inf marks a masked class.
+        labels: (N,) int64 in [0, num_classes).
+
+    Raises:
+        ValueError: shapes do not fit, a label is out of range, or a logit is NaN or +inf.
+    """
+
+    logits: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        """Check what every metric relies on."""
+        if self.logits.ndim != 2 or self.labels.shape != self.logits.shape[:1]:
+            shapes = f"{tuple(self.logits.shape)} and {tuple(self.labels.shape)}"
+            raise ValueError(f"logits and labels: expected shapes (N, classes) and (N,), got {shapes}")
+        if self.labels.is_floating_point() or self.labels.is_complex() or self.labels.dtype == torch.bool:
+            raise ValueError(f"labels: expected whole numbers, got {self.labels.dtype}")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.num_classes:
+            span = f"{int(self.labels.min())} to {int(self.labels.max())}"
+            raise ValueError(f"labels: expected 0 to {self.num_classes - 1}, got {span}")
+        if not bool((self.logits < torch.inf).all()):
+            raise ValueError("logits: expected numbers, got NaN or +inf")
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor | slice) -> Labelled:
+        """Return the samples that an index, a mask or a slice selects."""
+        return Labelled(self.logits[index], self.labels[index])
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of logits."""
+        return self.logits.shape[1]
+
+    @property
+    def entropy(self) -> Tensor:
+        """Return the entropy of the softmax in nats, (N,) float64."""
+        probabilities = self.logits.double().softmax(dim=1)
+        return -torch.xlogy(probabilities, probabilities).sum(dim=1)
+
+    @property
+    def confidence(self) -> Tensor:
+        """Return the probability of the true label, (N,) float64 in [0, 1]."""
+        return self.logits.double().softmax(dim=1).gather(1, self.labels[:, None]).squeeze(1)
+
+    @property
+    def loss(self) -> Tensor:
+        """Return the cross-entropy of the true label, (N,) float64 in [0, LOSS_LIMIT]."""
+        return F.cross_entropy(self.logits.double(), self.labels, reduction="none").clamp(max=LOSS_LIMIT)
+
+    def has_label(self, classes: tuple[int, ...]) -> Tensor:
+        """Return which samples, (N,) bool, carry one of the labels `classes`."""
+        return torch.isin(self.labels, torch.tensor(classes, dtype=self.labels.dtype))
+
+
+def logits_of(model: nn.Module, images: Tensor, *, device: torch.device | None = None, batch_size: int = 512) -> Tensor:
+    """Return the logits of images, in evaluation mode; the model is left as it was.
+
+    Args:
+        model: takes (N, C, H, W) float in [0, 1].
+        images: (N, C, H, W) uint8.
+        device: where to compute; where the model is when None, on a copy when the model is elsewhere.
+        batch_size: images per forward pass.
+
+    Returns:
+        (N, num_classes) float32 on the CPU.
+
+    Raises:
+        ValueError: the images are not (N, C, H, W) uint8, or the batch size is not positive.
+    """
+    network = placed(model, device)
+    (logits,) = _in_batches(network, lambda x: (network(x),), images, batch_size, SILENT)
+    return logits
+
+
+def outputs_of(
+    model: Classifier,
+    images: Tensor,
+    *,
+    device: torch.device | None = None,
+    batch_size: int = 512,
+    report: Reporter = SILENT,
+) -> Outputs:
+    """Return penultimate features and logits of images from one pass, in evaluation mode; the model is left as it was.
+
+    Args:
+        model: a classifier with `embed` and `head`.
+        images: (N, C, H, W) uint8.
+        device: where to compute; where the model is when None, on a copy when the model is elsewhere.
+        batch_size: images per forward pass.
+        report: told after every batch, as stage "evaluate".
+
+    Returns:
+        Features (N, D) and logits (N, num_classes), float32 on the CPU.
+
+    Raises:
+        ValueError: the images are not (N, C, H, W) uint8, or the batch size is not positive.
+    """
+    network = placed(model, device)
+
+    def embed_and_head(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features = network.embed(pixels)
+        return features, network.head(features)
+
+    return Outputs(*_in_batches(network, embed_and_head, images, batch_size, report))
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put every module into evaluation mode and each back into the mode it had, whatever happens inside."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where the model's parameters are (the CPU for a model without any)."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def placed(model: Network, device: torch.device | None) -> Network:
+    """Return the model itself where it is on the device already, else a copy that is."""
+    here = device_of(model)
+    if device is None or here == device or (here.type == device.type and device.index is None):
+        return model
+    return copy.deepcopy(model).to(device)
+
+
+def _in_batches(
+    network: nn.Module,
+    compute: Callable[[Tensor], tuple[Tensor, ...]],
+    images: Tensor,
+    batch_size: int,
+    report: Reporter,
+) -> tuple[Tensor, ...]:
+    """Run `compute` over batches without gradients or autocast and return each of its results, joined on the CPU."""
+    if images.ndim != 4 or images.dtype != torch.uint8:
+        raise ValueError(f"images: expected (N, C, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
+    device, parts, done = device_of(network), [], 0
+    with evaluating(network), torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        for batch in torch.split(images, batch_size):
+            parts.append([result.float().cpu() for result in compute(to_pixels(batch, device))])
+            done += len(batch)
+            report.progress("evaluate", done, len(images))
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))  # outside inference mode: ordinary tensors

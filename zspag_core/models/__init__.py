@@ -1,0 +1,68 @@
+"""Classifiers for small images: four architectures, each rebuilt from a config, and named sizes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, cast
+
+from zspag_core.errors import UsageError
+from zspag_core.models.alexnet import AlexNet, AlexNetConfig
+from zspag_core.models.base import Classifier, ModelConfig
+from zspag_core.models.resnet import ResNet, ResNetConfig
+from zspag_core.models.vgg import POOL, VGG, VGGConfig
+from zspag_core.models.vit import ViT, ViTConfig
+
+ARCHITECTURES: dict[str, tuple[type[Classifier], type[ModelConfig]]] = {
+    "alexnet": (AlexNet, AlexNetConfig),
+    "vgg": (VGG, VGGConfig),
+    "resnet": (ResNet, ResNetConfig),
+    "vit": (ViT, ViTConfig),
+}
+
+MODELS: dict[str, ModelConfig] = {
+    "alexnet": AlexNetConfig(),
+    "vgg11": VGGConfig(),
+    "vgg11_narrow": VGGConfig(layers=(32, POOL, 64, POOL, 128, 128, POOL, 128, 128, POOL, 128, 128)),
+    "resnet_small": ResNetConfig(),
+    "resnet_tiny": ResNetConfig(widths=(16, 32, 64), blocks=(1, 1, 1)),
+    "resnet18": ResNetConfig(widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2)),
+    "vit_small": ViTConfig(),
+}
+
+
+def named_config(name: str, **sizes: Any) -> ModelConfig:  # noqa: ANN401 - fields of any config
+    """Return the config of a named size with some fields replaced, for example num_classes.
+
+    Raises:
+        UsageError: no model has that name.
+    """
+    if name not in MODELS:
+        raise UsageError(f"model: expected one of {', '.join(MODELS)}, got {name!r}")
+    return replace(MODELS[name], **sizes)
+
+
+def build(config: ModelConfig) -> Classifier:
+    """Return a freshly initialised classifier; which one, the type of the config says."""
+    for classifier, kind in ARCHITECTURES.values():
+        if type(config) is kind:
+            return cast("Any", classifier)(config)
+    raise TypeError(f"expected the config of one of {', '.join(ARCHITECTURES)}, got {type(config).__name__}")
+
+
+def config_from_dict(architecture: str, settings: Mapping[str, Any]) -> ModelConfig:
+    """Rebuild a config from the plain values of a checkpoint's header.
+
+    Raises:
+        ValueError: the architecture or a field is unknown, or a value is of the wrong kind.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture: expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
+    kind = ARCHITECTURES[architecture][1]
+    known = {field.name for field in fields(kind)}
+    if unknown := set(settings) - known:
+        raise ValueError(f"config of {architecture}: unknown fields {', '.join(sorted(unknown))}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()})
+
+
+__all__ = ["ARCHITECTURES", "MODELS", "Classifier", "ModelConfig", "build", "config_from_dict", "named_config"]

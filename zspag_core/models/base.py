@@ -1,0 +1,88 @@
+"""What every classifier here has: a config, normalisation inside, an embedding and a linear head."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Sizes that rebuild a network; saved in the checkpoint's header.
+
+    Attributes:
+        num_classes: number of logits, 2 to 1,000.
+        image_size: side of the square input in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        mean: per-channel mean of pixels in [0, 1], subtracted inside the model.
+        std: per-channel standard deviation of pixels in [0, 1], divided by inside the model.
+    """
+
+    num_classes: int = 10
+    image_size: int = 32
+    channels: int = 3
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.25, 0.25, 0.25)
+
+    def __post_init__(self) -> None:
+        """Check the sizes that every architecture shares."""
+        if not 2 <= self.num_classes <= 1000:
+            raise ValueError(f"num_classes: expected 2 to 1000, got {self.num_classes}")
+        if self.channels not in {1, 3} or len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(f"channels: expected 1 or 3 with as many means and deviations, got {self.channels}")
+        if not 8 <= self.image_size <= 1024:
+            raise ValueError(f"image_size: expected 8 to 1024 pixels, got {self.image_size}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values for a JSON header."""
+        return asdict(self)
+
+
+class Classifier(nn.Module, ABC):
+    """A network whose input is an image in pixel space and whose last layer is linear.
+
+    Subclasses define `head` (an nn.Linear) and `embed`. Images are (N, C, H, W) float in [0, 1]; normalisation lives
+    here, so that attacks clamp in the space that people see.
+    """
+
+    architecture: str
+    head: nn.Linear
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Keep the config and the normalisation, which is not part of the state_dict."""
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(1, -1, 1, 1), persistent=False)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Map pixels in [0, 1] to zero mean and unit deviation; shape (N, C, H, W) is kept."""
+        return (images - self.mean) / self.std
+
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """Return penultimate features (N, D) of images (N, C, H, W) in [0, 1]."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, num_classes) of images (N, C, H, W) in [0, 1]."""
+        logits: Tensor = self.head(self.embed(images))
+        return logits
+
+    @property
+    @abstractmethod
+    def cam_layers(self) -> dict[str, nn.Module]:
+        """Layers whose activations GradCAM can draw, from shallow to deep, by a name that a person can read."""
+
+    @property
+    def cam_reshape(self) -> Callable[[Tensor], Tensor] | None:
+        """How to turn those activations into (N, C, h, w); None when they already are."""
+        return None

@@ -1,0 +1,217 @@
+"""Recognise a bare state_dict: torchvision's ResNet, VGG or ViT, or one of our own networks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core.errors import CheckpointError
+from zspag_core.models.infer import alexnet_sizes, numbers, resnet_sizes, shape_of, vgg_sizes, vit_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+GREY_MEAN, GREY_STD = (0.449,), (0.226,)
+HEAD_WIDTH = 64  # channels per attention head in every ViT of torchvision
+
+RESNET_NAMES = (
+    (r"conv1\.", "stem.0."),
+    (r"bn1\.", "stem.1."),
+    (r"layer(\d{1,3})\.(\d{1,3})\.conv(\d{1,3})\.", "stages.{0}.{1}.convs.{2}.0."),
+    (r"layer(\d{1,3})\.(\d{1,3})\.bn(\d{1,3})\.", "stages.{0}.{1}.convs.{2}.1."),
+    (r"layer(\d{1,3})\.(\d{1,3})\.(?:downsample|shortcut)\.", "stages.{0}.{1}.shortcut."),
+    (r"(?:fc|linear)\.", "head."),
+)
+VIT_NAMES = (
+    (r"conv_proj\.", "patches."),
+    (r"encoder\.pos_embedding$", "positions"),
+    (r"encoder\.layers\.encoder_layer_(\d{1,3})\.ln_1\.", "blocks.{0}.norm_1."),
+    (r"encoder\.layers\.encoder_layer_(\d{1,3})\.ln_2\.", "blocks.{0}.norm_2."),
+    (r"encoder\.layers\.encoder_layer_(\d{1,3})\.self_attention\.out_proj\.", "blocks.{0}.attention.out."),
+    (r"encoder\.layers\.encoder_layer_(\d{1,3})\.self_attention\.in_proj_", "blocks.{0}.attention.qkv."),
+    (r"encoder\.layers\.encoder_layer_(\d{1,3})\.mlp\.(?:0|linear_1)\.", "blocks.{0}.up."),
+    (r"encoder\.layers\.encoder_layer_(\d{1,3})\.mlp\.(?:3|linear_2)\.", "blocks.{0}.down."),
+    (r"encoder\.ln\.", "norm."),
+    (r"heads\.head\.", "head."),
+)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A state_dict whose network is known.
+
+    Attributes:
+        origin: whose names the file uses, for people.
+        architecture: one of ours.
+        settings: config fields that the weights determine.
+        assumed: config fields that they do not, with the usual value.
+        weights: the tensors under our names.
+    """
+
+    origin: str
+    architecture: str
+    settings: dict[str, Any]
+    assumed: dict[str, Any]
+    weights: dict[str, Tensor]
+
+
+def recognise(weights: Mapping[str, Tensor], *, heads_given: bool = False) -> Recognised:
+    """Find the network that a bare state_dict belongs to, by its names, and its sizes, by its shapes.
+
+    Args:
+        weights: tensors by name, no prefix.
+        heads_given: whether the caller knows the number of attention heads, which no shape shows.
+
+    Returns:
+        The tensors under our names, with the config fields that follow from them.
+
+    Raises:
+        CheckpointError: the names belong to no network that we know, or shapes contradict each other.
+    """
+    if "layer1.0.conv1.weight" in weights:
+        return _torchvision_resnet(weights)
+    if "features.0.weight" in weights:
+        return _torchvision_vgg(weights)
+    if "encoder.pos_embedding" in weights:
+        return _torchvision_vit(weights, heads_given=heads_given)
+    return _own(dict(weights), heads_given=heads_given)
+
+
+def _torchvision_resnet(weights: Mapping[str, Tensor]) -> Recognised:
+    """Recognise a ResNet, wide ResNet or ResNeXt; also the common CIFAR variant with a 3x3 stem."""
+    renamed = _with_counters(_renamed(weights, RESNET_NAMES))
+    sizes = resnet_sizes(renamed)
+    assumed = _imagenet(sizes["channels"]) | {"image_size": 224 if sizes["imagenet_stem"] else 32}
+    return Recognised("torchvision ResNet", "resnet", sizes, assumed, renamed)
+
+
+def _torchvision_vgg(weights: Mapping[str, Tensor]) -> Recognised:
+    """Recognise a VGG with or without BatchNorm; also with a single linear layer `classifier`."""
+    kernel = shape_of(weights, "features.0.weight", 4)[2:]
+    if kernel != (3, 3):
+        raise CheckpointError(
+            f"tensor 'features.0.weight': expected 3x3 kernels as in VGG, got {kernel[0]}x{kernel[1]}"
+        )
+    renamed = _with_counters(_bias_folded(_renamed(weights, (*_classifier_names(weights), (r"features\.", "convs.")))))
+    sizes = vgg_sizes(renamed)
+    assumed = _imagenet(sizes["channels"]) | {
+        "image_size": 224 if sizes["pooled"] > 1 else 32,
+        "dropout": 0.5 if sizes["hidden"] else 0.0,
+    }
+    return Recognised("torchvision VGG", "vgg", sizes, assumed, renamed)
+
+
+def _torchvision_vit(weights: Mapping[str, Tensor], *, heads_given: bool) -> Recognised:
+    """Recognise a vision transformer."""
+    renamed = _qkv_split(_renamed(weights, VIT_NAMES))
+    sizes = vit_sizes(renamed)
+    if sizes["width"] % HEAD_WIDTH and not heads_given:
+        raise CheckpointError(
+            f"its weights do not show how many attention heads it has, and its width {sizes['width']} is no multiple "
+            f"of {HEAD_WIDTH}: pass heads"
+        )
+    assumed = _imagenet(sizes["channels"]) | {"heads": sizes["width"] // HEAD_WIDTH}
+    return Recognised("torchvision ViT", "vit", sizes, assumed, renamed)
+
+
+def _own(weights: dict[str, Tensor], *, heads_given: bool) -> Recognised:
+    """Recognise one of our own networks where names and shapes leave nothing open."""
+    if "stem.0.weight" in weights:
+        sizes, architecture, assumed = resnet_sizes(weights), "resnet", {"image_size": 32}
+    elif "hidden.1.weight" in weights and shape_of(weights, "convs.0.weight", 4)[-1] == 5:
+        sizes, architecture, assumed = alexnet_sizes(weights), "alexnet", {"image_size": 32}
+    elif "class_token" in weights and heads_given:
+        sizes, architecture, assumed = vit_sizes(weights), "vit", {}
+    else:
+        raise CheckpointError(_unknown(weights))
+    channels = sizes["channels"]
+    normal = {"mean": (0.5,) * channels, "std": (0.25,) * channels}
+    return Recognised("state_dict", architecture, sizes, assumed | normal, weights)
+
+
+def _unknown(weights: Mapping[str, Tensor]) -> str:
+    """Say why a state_dict is not recognised."""
+    if "class_token" in weights:
+        return "its weights do not show how many attention heads it has: pass heads or the config"
+    if "convs.0.weight" in weights:
+        return "its weights do not show where a VGG pools: pass the config"
+    known = "torchvision's ResNet, VGG or ViT, or of our own networks"
+    return f"its names are not those of {known}; the first is {next(iter(weights), 'missing, the file is empty')!r}"
+
+
+def _imagenet(channels: int) -> dict[str, Any]:
+    """Return ImageNet's normalisation for RGB, or its average for grey images."""
+    if channels == 1:
+        return {"mean": GREY_MEAN, "std": GREY_STD}
+    return {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+
+
+def _renamed(weights: Mapping[str, Tensor], names: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+    """Return the tensors under our names; what no pattern matches keeps its own, and is refused later by it."""
+    renamed = {_our_name(name, names): tensor for name, tensor in weights.items()}
+    if len(renamed) < len(weights):
+        raise CheckpointError("two of its tensors have names that stand for the same one")
+    return renamed
+
+
+def _our_name(name: str, names: tuple[tuple[str, str], ...]) -> str:
+    """Replace the start of a name; torchvision counts stages and convolutions of a block from 1, we from 0."""
+    for pattern, ours in names:
+        if found := re.match(pattern, name):
+            indices = [int(group) for group in found.groups()]
+            if pattern.startswith("layer"):
+                indices = [index if place == 1 else index - 1 for place, index in enumerate(indices)]
+            return ours.format(*indices) + name[found.end() :]
+    return name
+
+
+def _classifier_names(weights: Mapping[str, Tensor]) -> tuple[tuple[str, str], ...]:
+    """Return names for the linear layers of a VGG, whose numbers depend on where its dropout stands."""
+    found = numbers(weights, r"classifier\.(\d{1,3})\.weight")
+    if not found:
+        return ((r"classifier\.", "head."),)
+    hidden = tuple((rf"classifier\.{index}\.", f"hidden.{place}.") for place, index in enumerate(found[:-1]))
+    return (*hidden, (rf"classifier\.{found[-1]}\.", "head."))
+
+
+def _bias_folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Move the bias of every convolution that BatchNorm follows into its running mean, which changes no output."""
+    folded = dict(weights)
+    for index in numbers(weights, r"convs\.(\d{1,3})\.weight"):
+        bias, mean = f"convs.{index}.bias", f"convs.{index + 1}.running_mean"
+        if (
+            bias in weights
+            and mean in weights
+            and weights[mean].is_floating_point()
+            and shape_of(weights, bias, 1) == shape_of(weights, mean, 1)
+        ):
+            folded[mean] = weights[mean].double() - folded.pop(bias).double()
+    return folded
+
+
+def _with_counters(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Add the batch counters that files of PyTorch before 0.4.1 lack."""
+    ends = [name.removesuffix("running_mean") for name in weights if name.endswith("running_mean")]
+    return {f"{end}num_batches_tracked": torch.tensor(0) for end in ends} | weights
+
+
+def _qkv_split(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Split every fused input projection (3 width, …) into q, k and v."""
+    split: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if ".qkv." not in name:
+            split[name] = tensor
+            continue
+        if tensor.ndim == 0 or tensor.shape[0] % 3:
+            raise CheckpointError(
+                f"tensor {name!r}: expected three parts of equal length, got shape {tuple(tensor.shape)}"
+            )
+        for letter, part in zip("qkv", tensor.chunk(3), strict=True):
+            split[name.replace("qkv", letter)] = part
+    return split

@@ -1,0 +1,198 @@
+"""Stage 1: forget samples are attacked until the model takes them for remaining classes (paper section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from zspag_core.data.dataset import Split, to_pixels
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from zspag_core.attacks import Attack, Attacked
+    from zspag_core.models import Classifier
+
+COVERAGES = ("second_best", "balanced")
+TRIES_PER_PROXY = 2  # of samples aimed at a class that is not their second best, so many are spent per missing proxy
+
+
+@dataclass(frozen=True)
+class ProxySet:
+    """Adversarial images that stand in for the remaining data.
+
+    Attributes:
+        images: (M, C, H, W) float in [0, 1].
+        labels: (M,) int64, the remaining class that the original model reads in each.
+        sources: (M,) int64, index of the forget sample that each was made from.
+        confidence: (M,) float, probability of that class.
+        attempted: number of samples attacked.
+        passes: images times (forward and backward) that the attack cost.
+    """
+
+    images: Tensor
+    labels: Tensor
+    sources: Tensor
+    confidence: Tensor
+    attempted: int
+    passes: int
+
+    def __len__(self) -> int:
+        """Return the number of proxies."""
+        return len(self.labels)
+
+    @property
+    def asr(self) -> float:
+        """Return the attack success rate in percent: proxies among the samples attacked."""
+        return 100 * len(self) / max(1, self.attempted)
+
+    def per_class(self, num_classes: int) -> list[int]:
+        """Return the number of proxies of every class."""
+        return torch.bincount(self.labels, minlength=num_classes).tolist()
+
+
+def generate_proxies(
+    model: Classifier,
+    forget: Split,
+    logits: Tensor,
+    classes: Sequence[int],
+    attack: Attack,
+    *,
+    n_adv: int,
+    coverage: str = "second_best",
+    generator: torch.Generator,
+    report: Reporter = SILENT,
+) -> ProxySet:
+    """Attack as many forget samples as the quota of `n_adv` proxies per remaining class needs.
+
+    Every sample is aimed at its best class outside the forgotten ones. Samples are drawn in random order; failures are
+    replaced by further samples while there are any. With coverage "balanced" the classes that stay under their quota
+    are then aimed at from the samples that are nearest to them.
+
+    Args:
+        model: the original model, in eval mode, on the device where the attack shall run.
+        forget: forget samples.
+        logits: (N, classes), the original model's logits of them.
+        classes: the forgotten classes.
+        attack: how to perturb.
+        n_adv: proxies wanted per remaining class.
+        coverage: "second_best" or "balanced".
+        generator: source of randomness, on the CPU.
+        report: told how many of the proxies wanted there are.
+
+    Source: Chen et al., ZS-PAG, equations 1 and 2.
+    """
+    hunt = _Hunt(model, forget, tuple(classes), attack, n_adv, generator, report)
+    open_logits = logits.clone()
+    open_logits[:, list(classes)] = -torch.inf
+    targets = open_logits.argmax(1)
+    order = torch.randperm(len(forget), generator=generator)
+    hunt.pursue({k: order[targets[order] == k] for k in hunt.remaining(logits.shape[1])})
+    if coverage == "balanced":
+        hunt.pursue(_nearest_first(open_logits, targets, hunt, n_adv))
+    return hunt.collect()
+
+
+def _nearest_first(logits: Tensor, targets: Tensor, hunt: _Hunt, n_adv: int) -> dict[int, Tensor]:
+    """Return, for every class under its quota, the samples that are nearest to it but were aimed elsewhere."""
+    best = logits.amax(1)
+    queues = {}
+    for k, missing in hunt.missing(logits.shape[1], n_adv).items():
+        gap = torch.where(targets == k, torch.inf, best - logits[:, k])
+        nearest = gap.argsort()[: TRIES_PER_PROXY * missing]
+        queues[k] = nearest[gap[nearest].isfinite()]
+    return queues
+
+
+class _Hunt:
+    """The proxies found so far, and what is still to be attacked."""
+
+    def __init__(
+        self,
+        model: Classifier,
+        forget: Split,
+        classes: tuple[int, ...],
+        attack: Attack,
+        n_adv: int,
+        generator: torch.Generator,
+        report: Reporter,
+    ) -> None:
+        self.model, self.forget, self.classes, self.attack = model, forget, classes, attack
+        self.n_adv, self.generator, self.report = n_adv, generator, report
+        self.device = next(model.parameters()).device
+        self.found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self.counts: dict[int, int] = {}
+        self.attempted = self.passes = 0
+
+    def remaining(self, num_classes: int) -> list[int]:
+        """Return the classes that are not forgotten."""
+        return [k for k in range(num_classes) if k not in self.classes]
+
+    def missing(self, num_classes: int, n_adv: int) -> dict[int, int]:
+        """Return how many proxies each class under its quota lacks."""
+        lacking = {k: n_adv - self.counts.get(k, 0) for k in self.remaining(num_classes)}
+        return {k: count for k, count in lacking.items() if count > 0}
+
+    def pursue(self, queues: dict[int, Tensor]) -> None:
+        """Attack the head of every queue until quotas are met or queues are empty."""
+        while wanted := {
+            k: queue[: self.n_adv - self.counts.get(k, 0)]
+            for k, queue in queues.items()
+            if len(queue) and self.counts.get(k, 0) < self.n_adv
+        }:
+            queues = queues | {k: queues[k][len(taken) :] for k, taken in wanted.items()}
+            index = torch.cat(list(wanted.values()))
+            targets = torch.cat([torch.full_like(taken, k) for k, taken in wanted.items()])
+            self._attack(index, targets)
+
+    def _attack(self, index: Tensor, targets: Tensor) -> None:
+        """Attack some samples and keep what reaches a remaining class."""
+        images = to_pixels(self.forget.images[index], self.device)
+        outcome = self.attack.perturb(
+            self.model, images, targets.to(self.device), generator=self.generator, report=_Within(self)
+        )
+        self.attempted += len(index)
+        self.passes += outcome.passes
+        self._keep(index, outcome)
+
+    def _keep(self, index: Tensor, outcome: Attacked) -> None:
+        reached = outcome.reached.cpu()
+        kept = ~torch.isin(reached, torch.tensor(self.classes))
+        for k in reached[kept].tolist():
+            self.counts[k] = self.counts.get(k, 0) + 1
+        self.found.append(
+            (outcome.images.cpu()[kept], reached[kept], index[kept], outcome.confidence.cpu()[kept])
+        )
+
+    def tell(self, extra: int = 0) -> None:
+        """Report how many samples have been attacked."""
+        done = self.attempted + extra
+        self.report.progress("proxies", done, max(done, self.attempted + 1), found=sum(self.counts.values()))
+
+    def collect(self) -> ProxySet:
+        """Return the proxies, at most `n_adv` a class, in the order of their classes."""
+        if not self.found:
+            empty = torch.zeros(0, dtype=torch.int64)
+            shape = (0, *self.forget.images.shape[1:])
+            return ProxySet(torch.zeros(shape), empty, empty, torch.zeros(0), self.attempted, self.passes)
+        images, labels, sources, confidence = (torch.cat(part) for part in zip(*self.found, strict=True))
+        order = torch.cat([(labels == k).nonzero().flatten()[: self.n_adv] for k in sorted(set(labels.tolist()))])
+        return ProxySet(
+            images[order], labels[order], sources[order], confidence[order], self.attempted, self.passes
+        )
+
+
+class _Within(Reporter):
+    """Passes an attack's own progress on as progress of the stage."""
+
+    def __init__(self, hunt: _Hunt) -> None:
+        self.hunt = hunt
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:  # noqa: ARG002
+        """Report the samples that this attack has finished."""
+        self.hunt.tell(done)

@@ -1,0 +1,319 @@
+"""Stage 2: the input directions that the remaining classes use, which no step may touch (paper section 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from zspag_core.errors import UnlearningError
+from zspag_core.layers import (
+    WeightLayer,
+    as_matrices,
+    groups_of,
+    input_dim,
+    watching,
+    weight_layers,
+)
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.models import Classifier
+    from zspag_core.proxies import ProxySet
+
+MODES = ("estimated", "random", "none")
+POOLINGS = ("auto", "per_class", "pooled")
+PER_CLASS_LIMIT = 20  # with more classes than this, "auto" pools: one decomposition a layer instead of one a class
+
+
+class SecondMoment:
+    """R Rᵀ of rows that arrive in parts; while there are fewer rows than dimensions, the rows themselves.
+
+    Either way it takes at most dim x dim numbers a group, and its eigenvectors are the left singular vectors of R.
+    """
+
+    def __init__(self, groups: int, dim: int, device: torch.device) -> None:
+        """Start with no rows."""
+        self.dim = dim
+        self.rows: Tensor | None = torch.zeros(groups, 0, dim, dtype=torch.float64, device=device)
+        self.gram: Tensor = torch.zeros(0)
+
+    def add(self, rows: Tensor) -> None:
+        """Take further rows (groups, n, dim)."""
+        if self.rows is not None and self.rows.shape[1] + rows.shape[1] < self.dim:
+            self.rows = torch.cat([self.rows, rows.double()], dim=1)
+            return
+        self._collapse()
+        self.gram += (rows.transpose(1, 2) @ rows).double()
+
+    def merge(self, other: SecondMoment, scale: float) -> None:
+        """Take the rows of another moment, their squares multiplied by `scale`."""
+        if other.rows is not None:
+            self.add(other.rows * scale**0.5)
+            return
+        self._collapse()
+        self.gram += other.gram * scale
+
+    @property
+    def energy(self) -> Tensor:
+        """Return the sum of squares per group, (groups,)."""
+        if self.rows is not None:
+            return self.rows.square().sum(dim=(1, 2))
+        return self.gram.diagonal(dim1=1, dim2=2).sum(1)
+
+    def matrix(self) -> Tensor:
+        """Return R Rᵀ, (groups, dim, dim) float64."""
+        return self.gram if self.rows is None else self.rows.transpose(1, 2) @ self.rows
+
+    def eigen(self) -> tuple[Tensor, Tensor]:
+        """Return eigenvalues (groups, m), largest first, and eigenvectors (groups, dim, m), from the smaller side."""
+        if self.rows is None:
+            values, vectors = torch.linalg.eigh(self.gram)
+            return values.flip(1).clamp_min(0), vectors.flip(2)
+        values, left = torch.linalg.eigh(self.rows @ self.rows.transpose(1, 2))
+        values, left = values.flip(1).clamp_min(0), left.flip(2)
+        lengths = values.sqrt().clamp_min(torch.finfo(torch.float64).tiny)
+        return values, self.rows.transpose(1, 2) @ (left / lengths[:, None, :])
+
+    def _collapse(self) -> None:
+        """Turn the rows into their Gram matrix."""
+        if self.rows is not None:
+            self.gram = self.rows.transpose(1, 2) @ self.rows
+            self.rows = None
+
+
+@dataclass(frozen=True)
+class LayerBasis:
+    """The protected directions of one layer.
+
+    Attributes:
+        basis: (groups, dim, r) float32, orthonormal columns, zero columns where a group has fewer than r.
+        ranks: protected directions of each group.
+        energy: the least share of any class's input energy that the basis keeps, in [0, 1]; NaN where nobody counted.
+    """
+
+    basis: Tensor
+    ranks: tuple[int, ...]
+    energy: float
+
+    @property
+    def dim(self) -> int:
+        """Return the number of input dimensions, all groups together."""
+        return self.basis.shape[0] * self.basis.shape[1]
+
+    @property
+    def rank(self) -> int:
+        """Return the number of protected directions, all groups together."""
+        return sum(self.ranks)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether nothing can move here."""
+        return self.rank == self.dim
+
+    def project(self, matrices: Tensor) -> Tensor:
+        """Return (groups, outputs, dim) without the protected part of its rows: G - (G S) Sᵀ."""
+        return matrices - (matrices @ self.basis) @ self.basis.transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """What is protected in every layer.
+
+    Attributes:
+        layers: name -> basis; layers that share their input share the basis.
+        unprotected: remaining classes without any proxy, of which only the head's weight row is protected.
+        pooling: "per_class" or "pooled".
+    """
+
+    layers: dict[str, LayerBasis]
+    unprotected: tuple[int, ...] = ()
+    pooling: str = ""
+
+    def project_gradients(self, layers: dict[str, WeightLayer]) -> None:
+        """Take the protected part out of every layer's weight gradient, in place."""
+        for name, layer in layers.items():
+            gradient = layer.weight.grad
+            if gradient is not None:
+                projected = self.layers[name].project(as_matrices(gradient, layer))
+                gradient.copy_(projected.reshape(gradient.shape))
+
+
+def estimate_subspace(
+    model: Classifier,
+    proxies: ProxySet,
+    remaining: Sequence[int],
+    *,
+    energy: float,
+    tolerance: float,
+    pooling: str = "auto",
+    batch_size: int = 100,
+    report: Reporter = SILENT,
+) -> Subspace:
+    """Find the directions of every layer's input that proxies of the remaining classes use.
+
+    Per class, the leading directions that hold `energy` of the squared length of the class's inputs; together, the
+    eigenvectors of the sum of the classes' projectors whose eigenvalue exceeds `tolerance` (the squared singular values
+    of the concatenated bases). Pooled, the leading directions of the mean of the classes' moments, each scaled to the
+    same energy: one decomposition a layer, whatever the number of classes.
+
+    Args:
+        model: the original model, in eval mode.
+        proxies: stand-ins for the remaining data.
+        remaining: classes that are not forgotten.
+        energy: share in (0, 1] to keep.
+        tolerance: eigenvalues up to this are dropped; 0 keeps all that exceed rounding.
+        pooling: "per_class", "pooled" or "auto" (by the number of classes).
+        batch_size: images per forward pass.
+        report: told how many classes are done.
+
+    Raises:
+        UnlearningError: there are no proxies.
+
+    Source: Chen et al., ZS-PAG, equations 3 and 4; Saha et al., 2021.
+    """
+    if not len(proxies):
+        raise UnlearningError("no proxies: no forget sample crossed into a remaining class; try a larger epsilon")
+    if pooling == "auto":
+        pooling = "per_class" if len(remaining) <= PER_CLASS_LIMIT else "pooled"
+    layers = weight_layers(model)
+    classes = [k for k in remaining if bool((proxies.labels == k).any())]
+    gathered = _Gathered(layers, pooling, energy)
+    for done, k in enumerate(classes, start=1):
+        gathered.add_class(class_moments(model, layers, proxies.images[proxies.labels == k], batch_size))
+        report.progress("subspace", done, len(classes))
+    missing = tuple(k for k in remaining if k not in classes)
+    gathered.protect_rows(model.head.weight.detach()[list(missing)], _name_of(model.head, layers))
+    return Subspace(gathered.bases(tolerance), missing, pooling)
+
+
+def random_subspace(like: Subspace, generator: torch.Generator) -> Subspace:
+    """Return random directions, as many in every layer as another subspace has (the paper's Table 5)."""
+    layers = {}
+    for name, layer in like.layers.items():
+        noise = torch.randn(layer.basis.shape, generator=generator, dtype=torch.float64)
+        directions = torch.linalg.qr(noise).Q.to(layer.basis)
+        kept = torch.arange(layer.basis.shape[2], device=layer.basis.device) < torch.tensor(layer.ranks)[:, None].to(
+            layer.basis.device
+        )
+        layers[name] = LayerBasis(directions * kept[:, None, :], layer.ranks, float("nan"))
+    return Subspace(layers, like.unprotected, like.pooling)
+
+
+def empty_subspace(model: nn.Module) -> Subspace:
+    """Return a subspace that protects nothing, for ablations: the same layers move, unprojected."""
+    layers = {}
+    for name, layer in weight_layers(model).items():
+        groups, dim = groups_of(layer), input_dim(layer)
+        layers[name] = LayerBasis(layer.weight.new_zeros(groups, dim, 0), (0,) * groups, float("nan"))
+    return Subspace(layers)
+
+
+@torch.inference_mode()
+def class_moments(
+    model: nn.Module, layers: dict[str, WeightLayer], images: Tensor, batch_size: int = 100
+) -> dict[str, SecondMoment]:
+    """Return the second moment of what enters every layer; layers that share their input share the object.
+
+    Args:
+        model: in eval mode.
+        layers: which layers, by name.
+        images: (N, C, H, W) float in [0, 1].
+        batch_size: images per forward pass; memory does not depend on N.
+    """
+    device = next(model.parameters()).device
+    moments: dict[str, SecondMoment] = {}
+
+    def see(names: list[str], rows: Tensor) -> None:
+        if names[0] not in moments:
+            moment = SecondMoment(rows.shape[0], rows.shape[2], rows.device)
+            moments.update(dict.fromkeys(names, moment))
+        moments[names[0]].add(rows)
+
+    for batch in images.split(batch_size):
+        with watching(layers, see):
+            model(batch.to(device).contiguous(memory_format=torch.channels_last))
+    return moments
+
+
+class _Gathered:
+    """The classes' moments put together, one class at a time."""
+
+    def __init__(self, layers: dict[str, WeightLayer], pooling: str, energy: float) -> None:
+        self.layers, self.pooled, self.energy = layers, pooling == "pooled", energy
+        self.together: dict[str, SecondMoment] = {}
+        self.kept: dict[str, list[SecondMoment]] = {}
+
+    def add_class(self, moments: dict[str, SecondMoment]) -> None:
+        """Take one class: its leading directions, or its moment scaled to unit energy."""
+        fresh: dict[int, SecondMoment] = {}
+        for name, moment in moments.items():
+            if id(moment) not in fresh:
+                fresh[id(moment)] = self._merge(self.together.get(name), moment)
+            self.together[name] = fresh[id(moment)]
+
+    def _merge(self, before: SecondMoment | None, moment: SecondMoment) -> SecondMoment:
+        groups = len(moment.energy)
+        together = before or SecondMoment(groups, moment.dim, moment.energy.device)
+        if self.pooled:
+            together.merge(moment, 1 / max(float(moment.energy.sum()), 1e-300))
+        else:
+            together.add(_leading(*moment.eigen(), self.energy).transpose(1, 2))
+        return together
+
+    def protect_rows(self, rows: Tensor, name: str) -> None:
+        """Protect further directions (n, dim) of one layer."""
+        if len(rows):
+            directions = nn.functional.normalize(rows.double(), dim=1)
+            self.together[name].add(directions[None])
+
+    def bases(self, tolerance: float) -> dict[str, LayerBasis]:
+        """Decompose what was gathered; layers that share their input are decomposed once."""
+        done: dict[int, LayerBasis] = {}
+        for moment in self.together.values():
+            if id(moment) not in done:
+                values, vectors = moment.eigen()
+                counts = _ranks(values, self.energy) if self.pooled else _above(values, tolerance)
+                done[id(moment)] = _layer_basis(vectors, counts, values)
+        return {name: done[id(self.together[name])] for name in self.layers}
+
+
+def _ranks(values: Tensor, energy: float) -> Tensor:
+    """Return how many leading eigenvalues (groups, m) hold the share `energy` of their sum, (groups,)."""
+    total = values.sum(1, keepdim=True)
+    short = values.cumsum(1) < energy * total * (1 - 1e-12)
+    return (short.sum(1) + 1).clamp_max(values.shape[1]) * (total.squeeze(1) > 0)
+
+
+def _above(values: Tensor, tolerance: float) -> Tensor:
+    """Return how many eigenvalues (groups, m) exceed the tolerance, or rounding if that is larger, (groups,)."""
+    rounding = values.shape[1] * torch.finfo(values.dtype).eps * values.amax(1, keepdim=True)
+    return (values > rounding.clamp_min(tolerance)).sum(1)
+
+
+def _leading(values: Tensor, vectors: Tensor, energy: float) -> Tensor:
+    """Return the leading eigenvectors (groups, dim, r), zero columns where a group needs fewer than r."""
+    return _cut(vectors, _ranks(values, energy))
+
+
+def _cut(vectors: Tensor, counts: Tensor) -> Tensor:
+    """Keep the first `counts` columns of each group."""
+    widest = int(counts.max())
+    keep = torch.arange(widest, device=vectors.device) < counts[:, None]
+    return vectors[:, :, :widest] * keep[:, None, :]
+
+
+def _layer_basis(vectors: Tensor, counts: Tensor, values: Tensor) -> LayerBasis:
+    """Make the record of a layer: orthonormal float32 columns, their number, the energy they keep."""
+    kept = torch.stack([v[:n].sum() for v, n in zip(values, counts.tolist(), strict=True)])
+    share = float((kept / values.sum(1).clamp_min(1e-300)).min())
+    return LayerBasis(_cut(vectors, counts).float(), tuple(counts.tolist()), share)
+
+
+def _name_of(module: nn.Module, layers: dict[str, WeightLayer]) -> str:
+    """Return the name of a layer."""
+    return next(name for name, layer in layers.items() if layer is module)

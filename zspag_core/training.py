@@ -1,0 +1,236 @@
+"""Training a classifier, also with some classes left out (the retrained reference) or with a backdoor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional as F
+
+from zspag_core.data.augment import crop_and_flip
+from zspag_core.data.dataset import Split, to_pixels
+from zspag_core.devices import mixed_precision, plain_attention
+from zspag_core.errors import Cancelled, UnlearningError
+from zspag_core.files import replace_file
+from zspag_core.hyperparameters import configure, knob
+from zspag_core.models import build
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zspag_core.models import Classifier, ModelConfig
+
+HANDED_DATA = ("digits", "svhn")  # mirror images of digits are not digits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a classifier is trained; saved in its checkpoint."""
+
+    epochs: int = knob(20, "Passes over the training images.", minimum=1, maximum=1000, basic=True)
+    batch_size: int = knob(128, "Images per step.", minimum=1, maximum=8192)
+    optimizer: str = knob(
+        "sgd", "sgd (Nesterov, for convolutions) or adamw (for transformers).", choices=("sgd", "adamw")
+    )
+    learning_rate: float = knob(0.1, "Peak learning rate of the one-cycle schedule.", minimum=1e-6, maximum=10.0)
+    weight_decay: float = knob(5e-4, "Pull of the weights towards zero.", minimum=0.0, maximum=1.0)
+    warmup: float = knob(0.2, "Share of the steps in which the learning rate rises.", minimum=0.0, maximum=0.9)
+    crop: int = knob(4, "Largest random shift of a training image; 0 turns it off.", minimum=0, maximum=64, unit="px")
+    flip: bool = knob(default=True, help="Mirror half of the training images; off for digits and text.")
+    train_limit: int = knob(0, "Use only so many training images, drawn at random; 0 uses all.", minimum=0)
+    seed: int = knob(0, "Seed of the weights, the order and the augmentation.", minimum=0)
+
+
+def recipe_for(data: str, model: str, settings: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that suits a data set and a model, changed by `settings`.
+
+    Raises:
+        UsageError: a setting is unknown or out of range.
+    """
+    chosen: dict[str, Any] = {}
+    if model.startswith("vit"):
+        chosen |= {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05}
+    if data in HANDED_DATA:
+        chosen |= {"flip": False, "crop": 2}
+    return configure(Recipe, chosen | dict(settings))
+
+
+@dataclass
+class Trained:
+    """A trained classifier and how it got there.
+
+    Attributes:
+        model: the classifier, on the device it was trained on, in eval mode.
+        history: per finished epoch, its number, mean training loss and training accuracy in percent.
+        stopped: "epochs" or "cancelled".
+    """
+
+    model: Classifier
+    history: list[dict[str, float]] = field(default_factory=list)
+    stopped: str = "epochs"
+
+
+def channel_statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation per channel of pixels in [0, 1], from at most 10,000 images."""
+    pixels = split.images[:: max(1, len(split) // 10_000)].double() / 255
+    deviation = pixels.std(dim=(0, 2, 3)).clamp_min(1e-3)
+    return tuple(round(v, 4) for v in pixels.mean(dim=(0, 2, 3)).tolist()), tuple(
+        round(v, 4) for v in deviation.tolist()
+    )
+
+
+def initialise(config: ModelConfig, seed: int) -> Classifier:
+    """Build a classifier whose weights depend on the seed alone; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(config)
+
+
+def train(
+    config: ModelConfig,
+    split: Split,
+    recipe: Recipe,
+    *,
+    device: torch.device,
+    state_path: Path | None = None,
+    report: Reporter = SILENT,
+) -> Trained:
+    """Train a classifier from scratch, or from where an interrupted training of the same recipe was.
+
+    Args:
+        config: sizes of the network.
+        split: training images; labels below `config.num_classes`.
+        recipe: how to train.
+        device: where.
+        state_path: file that keeps the state after every epoch; read when it exists and belongs to this recipe.
+        report: receives progress; may raise Cancelled, which ends training after the current batch.
+
+    Raises:
+        UnlearningError: the loss became NaN.
+    """
+    session = _Session(config, split, recipe, device)
+    if state_path is not None and state_path.exists():
+        session.restore(state_path)
+    while session.epoch < recipe.epochs and session.trained.stopped == "epochs":
+        try:
+            session.run_epoch(report)
+        except Cancelled:
+            session.trained.stopped = "cancelled"
+        else:
+            if state_path is not None:
+                session.save(state_path)
+    session.trained.model.eval()
+    return session.trained
+
+
+class _Session:
+    """The moving parts of one training: model, optimiser, schedule, generator, epoch."""
+
+    def __init__(self, config: ModelConfig, split: Split, recipe: Recipe, device: torch.device) -> None:
+        self.recipe, self.device, self.epoch = recipe, device, 0
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.split = split.sample(recipe.train_limit, self.generator) if recipe.train_limit else split
+        self.identity = repr((config, recipe, len(self.split)))
+        model = initialise(config, recipe.seed).to(device=device, memory_format=torch.channels_last)
+        self.trained = Trained(model)
+        self.optimizer = _optimizer(model, recipe)
+        self.steps = math.ceil(len(self.split) / recipe.batch_size)
+
+    def run_epoch(self, report: Reporter) -> None:
+        """Make one pass over the training images in a new random order."""
+        model = self.trained.model.train()
+        order = torch.randperm(len(self.split), generator=self.generator)
+        loss_sum = correct = 0.0
+        for step, index in enumerate(order.split(self.recipe.batch_size)):
+            self._set_learning_rate(self.epoch + step / self.steps)
+            batch = self.split[index]
+            loss, hits = self._step(model, batch)
+            loss_sum, correct = loss_sum + loss * len(batch), correct + hits
+            report.progress("train", self.epoch * self.steps + step + 1, self.recipe.epochs * self.steps, loss=loss)
+        self.epoch += 1
+        row = {
+            "epoch": self.epoch,
+            "loss": loss_sum / len(self.split),
+            "train_accuracy": 100 * correct / len(self.split),
+        }
+        self.trained.history.append(row)
+        report.epoch(self.epoch, self.recipe.epochs, model, loss=row["loss"], train_accuracy=row["train_accuracy"])
+
+    def _step(self, model: Classifier, batch: Split) -> tuple[float, int]:
+        """Take one optimiser step; return the loss and the number of right answers."""
+        images = crop_and_flip(
+            batch.images, padding=self.recipe.crop, flip=self.recipe.flip, generator=self.generator
+        )
+        labels = batch.labels.to(self.device)
+        with mixed_precision(self.device), plain_attention(self.device):
+            logits = model(to_pixels(images, self.device))
+            loss = F.cross_entropy(logits, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.recipe.optimizer == "adamw":
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        self.optimizer.step()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise UnlearningError(
+                f"training stopped in epoch {self.epoch + 1}: the loss is {value}; try a smaller learning_rate"
+            )
+        return value, int((logits.argmax(1) == labels).sum())
+
+    def _set_learning_rate(self, epoch: float) -> None:
+        """Rise linearly to the peak, then fall along a cosine to zero (one cycle; Smith, 2018)."""
+        done = epoch / self.recipe.epochs
+        if done < self.recipe.warmup:
+            factor = (done + 0.01) / (self.recipe.warmup + 0.01)
+        else:
+            factor = 0.5 + 0.5 * math.cos(math.pi * (done - self.recipe.warmup) / (1 - self.recipe.warmup))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate * factor
+
+    def save(self, path: Path) -> None:
+        """Write everything that the next epoch depends on."""
+        state = {
+            "identity": self.identity,
+            "epoch": self.epoch,
+            "history": self.trained.history,
+            "model": self.trained.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+        with replace_file(path) as partial:
+            torch.save(state, partial)
+
+    def restore(self, path: Path) -> None:
+        """Continue from a saved state if it is of this very training; otherwise start anew."""
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if state["identity"] != self.identity:
+            return
+        self.epoch, self.trained.history = state["epoch"], state["history"]
+        self.trained.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+
+
+@torch.inference_mode()
+def accuracy(model: Classifier, split: Split, device: torch.device, batch_size: int = 512) -> float:
+    """Return the share of right answers in percent, computed in mixed precision; the model is left in eval mode."""
+    model.eval()
+    correct = 0
+    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+        with mixed_precision(device):
+            correct += int((model(to_pixels(images, device)).argmax(1).cpu() == labels).sum())
+    return 100 * correct / max(1, len(split))
+
+
+def _optimizer(model: Classifier, recipe: Recipe) -> torch.optim.Optimizer:
+    """Build the optimiser; weight decay is for matrices and kernels, not for biases, norms and tokens."""
+    decayed = [p for p in model.parameters() if p.ndim > 1 and p.shape[0] != 1]
+    others = [p for p in model.parameters() if p.ndim <= 1 or p.shape[0] == 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
