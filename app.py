@@ -21,14 +21,15 @@ def show_recent(jobs: list[Job]) -> None:
     for job in jobs:
         colour, icon, word = STATES[job.state]
         names = ", ".join(job.config.get("class_names") or map(str, job.config["forget"]))
-        with st.container(horizontal=True, vertical_alignment="center"):
+        line, way = st.columns([5, 1], vertical_alignment="center")
+        with line:
             result = headline(job)
             after = result["after"] if result else {}
             numbers = f"Acc_rt {percent(after['acc_rt'])} · Acc_ut {percent(after['acc_ut'])}" if after else ""
-            st.markdown(f"Run {job.number} · forget :orange[{names}] :{colour}-badge[{icon} {word}] {numbers}")
-            if st.button("Open", key=f"open-{job.id}"):
-                show_run(job.id)
-                st.switch_page("pages/2_Forget.py")
+            st.markdown(f"Run {job.number} · forget :orange[{names}] :{colour}-badge[{icon} {word}]  \n{numbers}")
+        if way.button("Open", key=f"open-{job.id}", width="stretch"):
+            show_run(job.id)
+            st.switch_page("pages/2_Forget.py")
 
 
 frame("Overview", "A lab bench for zero-shot machine unlearning.")

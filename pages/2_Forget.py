@@ -96,15 +96,9 @@ with left:
         possible = 0 < len(forget) < len(header.class_names)
         why = None if possible else "Tick at least one class, and leave at least one."
         busy = run is not None and run.active
-        place.button(
-            "Forget",
-            type="primary",
-            key="go",
-            width="stretch",
-            disabled=not possible,
-            on_click=submit,
-            args=(header, forget, chosen),
-        )
+        if place.button("Forget", type="primary", key="go", width="stretch", disabled=not possible):
+            submit(header, forget, chosen)  # not a callback: that would see what the widgets held before
+            st.rerun()
         place.caption(why or ("This run will wait behind the one under way." if busy else NOTE))
     elif engine.active:
         st.caption("The engine is starting: its settings appear here in about five seconds.")

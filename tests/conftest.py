@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from zspag_core.checkpoints import save_checkpoint
+from zspag_core.data import load_dataset
+from zspag_core.models import Classifier, ModelConfig, build
+from zspag_core.models.resnet import ResNetConfig
+from zspag_core.models.vit import ViTConfig
+from zspag_core.training import Recipe, channel_statistics, train
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +27,116 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder of real data sets at {folder}; set ZSPAG_DATA to one")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_digits():
+    """Real handwritten digits, 8x8, grey."""
+    return load_dataset("digits", image_size=8, channels=1)
+
+
+@pytest.fixture(scope="session")
+def digits_config(small_digits) -> ResNetConfig:
+    """A ResNet of two narrow stages."""
+    mean, std = channel_statistics(small_digits.train)
+    return ResNetConfig(channels=1, image_size=8, widths=(8, 16), blocks=(1, 1), mean=mean, std=std)
+
+
+@pytest.fixture(scope="session")
+def digits_model(small_digits, digits_config) -> Classifier:
+    """A small ResNet that knows the digits, in eval mode; never change it."""
+    recipe = Recipe(epochs=6, batch_size=64, crop=0, flip=False)
+    return train(digits_config, small_digits.train, recipe, device=torch.device("cpu")).model
+
+
+@pytest.fixture(scope="session")
+def digits_checkpoint(digits_model, small_digits, tmp_path_factory) -> Path:
+    """The small digits model as a file."""
+    path = tmp_path_factory.mktemp("checkpoints") / "digits.safetensors"
+    save_checkpoint(path, digits_model, {"data": "digits", "class_names": list(small_digits.class_names)})
+    return path
+
+
+@pytest.fixture
+def small_vit() -> Classifier:
+    """An untrained transformer for 8x8 grey images."""
+    sizes = {"channels": 1, "image_size": 8, "mean": (0.3,), "std": (0.4,)}
+    config = ViTConfig(**sizes, patch_size=4, width=12, depth=2, heads=2, hidden=16)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build(config).eval()
+
+
+class OddNetwork(Classifier):
+    """Convolutions of every kind (grouped, strided, dilated, 1x1, reflecting) and two linear layers."""
+
+    architecture = "odd"
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.grouped = nn.Conv2d(4, 8, 3, padding=2, stride=2, dilation=2, groups=2)
+        self.mixed = nn.Conv2d(8, 6, 1)
+        self.reflected = nn.Conv2d(6, 6, (3, 2), padding=(1, 1), padding_mode="reflect", groups=3)
+        self.hidden = nn.Linear(6, 7)
+        self.head = nn.Linear(7, config.num_classes)
+
+    def embed(self, images):
+        x = F.gelu(self.norm(self.first(self.normalise(images))))
+        x = F.gelu(self.mixed(F.gelu(self.grouped(x))))
+        return F.gelu(self.hidden(F.gelu(self.reflected(x)).mean(dim=(2, 3))))
+
+    @property
+    def cam_layers(self):
+        return {}
+
+
+@pytest.fixture
+def odd_model() -> Classifier:
+    """An untrained network with every kind of weight layer, five classes, 8x8 grey images, in eval mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = OddNetwork(ModelConfig(num_classes=5, channels=1, image_size=8, mean=(0.3,), std=(0.4,)))
+        model.norm.running_mean.normal_()
+        model.norm.running_var.uniform_(0.5, 2.0)
+        for weight in (model.hidden.weight, model.head.weight, model.mixed.weight):
+            nn.init.normal_(weight, std=1.0)
+        return model.eval()
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A seeded CPU generator."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def state_of():
+    """Return a function: module -> copies of everything that a run must not change."""
+
+    def state(model):
+        return SimpleNamespace(
+            tensors={name: value.clone() for name, value in [*model.named_parameters(), *model.named_buffers()]},
+            modes=[module.training for module in model.modules()],
+            wants=[parameter.requires_grad for parameter in model.parameters()],
+            grads=[parameter.grad for parameter in model.parameters()],
+            hooks=sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()),
+        )
+
+    return state
+
+
+@pytest.fixture
+def assert_untouched(state_of):
+    """Return a function that checks that a module still has a state taken before."""
+
+    def check(model, before):
+        now = state_of(model)
+        assert all(torch.equal(now.tensors[name], value) for name, value in before.tensors.items())
+        assert now.modes == before.modes
+        assert now.wants == before.wants
+        assert now.grads == before.grads
+        assert now.hooks == before.hooks
+
+    return check

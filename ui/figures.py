@@ -37,7 +37,7 @@ def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go
             annotation={"text": "mask", "font": {"color": REFERENCE}},
             annotation_position="bottom right",
         )
-    _lay_out(figure, total, "accuracy, %")
+    _lay_out(figure, total, "accuracy, %", empty=not epochs)
     figure.update_yaxes(range=[-3, 103])
     return figure
 
@@ -52,7 +52,7 @@ def loss_figure(epochs: Epochs, total: int) -> go.Figure:
     x, y = _series(epochs, "loss")
     figure = go.Figure()
     figure.add_scatter(x=x, y=y, name="loss", mode="lines+markers", line={"color": FORGOTTEN, "width": 3})
-    _lay_out(figure, total, "loss on the new labels")
+    _lay_out(figure, total, "loss", empty=not x)
     figure.update_yaxes(rangemode="tozero")
     figure.update_layout(showlegend=False)
     return figure
@@ -86,7 +86,7 @@ def _say(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f} percent"
 
 
-def _lay_out(figure: go.Figure, total: int, title: str) -> None:
+def _lay_out(figure: go.Figure, total: int, title: str, *, empty: bool) -> None:
     """Set what the charts share."""
     figure.update_layout(
         height=HEIGHT,
@@ -96,3 +96,6 @@ def _lay_out(figure: go.Figure, total: int, title: str) -> None:
     )
     figure.update_xaxes(title="epoch", range=[-0.2, total + 0.2], dtick=max(1, total // 10))
     figure.update_yaxes(title=title)
+    if empty:
+        words = "the line starts with the first epoch"
+        figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)

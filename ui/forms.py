@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PIXEL_LEVELS = 255
 GRID_LIMIT = 20
+COLUMNS = 5
 
 
 def settings_form(method: Mapping[str, Any], names: Sequence[str], *, explain: bool) -> dict[str, Any]:
@@ -113,12 +114,16 @@ def class_picker(key: str, names: Sequence[str], pictures: Sequence[str | None])
             placeholder="Type a name",
         )
     chosen = []
-    columns = st.columns(5, gap="small")
-    for label, name in enumerate(names):
-        with columns[label % 5], st.container(gap="xsmall"):
-            picture = pictures[label]
-            if picture is not None:
-                st.image(picture, width=48)
-            if st.checkbox(name, key=f"{key}-{label}", persist_state="session"):
-                chosen.append(label)
+    for first in range(0, len(names), COLUMNS):  # row by row: the order in which the tab key visits them
+        for label, place in zip(range(first, len(names)), st.columns(COLUMNS, gap="small"), strict=False):
+            with place, st.container(gap="xsmall"):
+                if _tick(f"{key}-{label}", names[label], pictures[label]):
+                    chosen.append(label)
     return chosen
+
+
+def _tick(key: str, name: str, picture: str | None) -> bool:
+    """Draw one class with its box."""
+    if picture is not None:
+        st.image(picture, width=48, alt=f"An image of class {name}")
+    return st.checkbox(name, key=key, persist_state="session")

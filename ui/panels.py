@@ -62,12 +62,12 @@ def stepper_html(stages: Sequence[Step]) -> str:
         bar = f"linear-gradient(90deg,#2F8FCB {100 * step.share:.0f}%,rgba(128,128,128,.25) {100 * step.share:.0f}%)"
         title = html.escape(STAGES.get(step.name, step.name.capitalize()))
         cells.append(
-            f'<li title="{html.escape(STAGE_HELP.get(step.name, ""))}" style="flex:1;min-width:6.5rem;list-style:none">'
+            f'<li title="{html.escape(STAGE_HELP.get(step.name, ""))}" style="flex:1 1 4.5rem;list-style:none">'
             f'<div style="height:4px;border-radius:2px;background:{bar}"></div>'
-            f'<div style="{strength};margin-top:.35rem">{MARKS[step.status]} {title}</div>'
+            f'<div style="{strength};font-size:.9rem;margin-top:.35rem">{MARKS[step.status]} {title}</div>'
             f'<div style="opacity:.7;font-size:.8rem;min-height:1.2rem">{html.escape(step.note)}</div></li>'
         )
-    return f'<ol style="display:flex;flex-wrap:wrap;gap:.6rem;padding:0;margin:0">{"".join(cells)}</ol>'
+    return f'<ol style="display:flex;flex-wrap:wrap;gap:.5rem;padding:0;margin:0">{"".join(cells)}</ol>'
 
 
 def _heading(job: Job) -> None:
@@ -104,7 +104,8 @@ def _charts(job: Job, events: Sequence[Event]) -> None:
     epochs = epochs_of(events, result)
     if not epochs and not job.active:
         return
-    total = max([int(row.get("total", 0)) for row in epochs if job.active] + [row["epoch"] for row in epochs] + [1])
+    planned = int(job.config.get("settings", {}).get("epochs", 1)) if job.active else 1
+    total = max([planned] + [int(row["epoch"]) for row in epochs])
     mask = (result or {}).get("mask") or {}
     left, right = st.columns(2)
     with left:
@@ -131,11 +132,19 @@ def _result(job: Job) -> None:
     """Draw the headline numbers and the before/after table."""
     result: Mapping[str, Any] = job.answer
     before, after, mask = result["before"], result["after"], result.get("mask") or {}
-    cards = st.columns(3)
-    reference = f"mask {percent(mask.get('acc_rt'))}"
-    _card(cards[0], "Remaining accuracy", after["acc_rt"], before["acc_rt"], reference, "normal")
-    _card(cards[1], "Forgotten accuracy", after["acc_ut"], before["acc_ut"], "goal 0 %", "inverse")
-    _card(cards[2], "Probe, deep forgetting", after.get("probe"), before.get("probe"), "lower is deeper", "inverse")
+    reference = f"Higher is better; mask alone gives {percent(mask.get('acc_rt'))}."
+    remaining, forgotten, probe = st.columns(3)
+    with remaining, st.container(border=True):
+        st.metric("Remaining accuracy", percent(after["acc_rt"]), _change(before, after, "acc_rt"))
+        st.caption(reference)
+    with forgotten, st.container(border=True):
+        change = _change(before, after, "acc_ut")
+        st.metric("Forgotten accuracy", percent(after["acc_ut"]), change, delta_color="inverse")
+        st.caption("Lower is better; the goal is 0\N{NO-BREAK SPACE}%.")
+    with probe, st.container(border=True):
+        change = _change(before, after, "probe")
+        st.metric("Probe", percent(after.get("probe")), change, delta_color="inverse")
+        st.caption("Deep forgetting: lower is deeper.")
     st.markdown("##### Before and after :gray-badge[for grading only]")
     st.markdown(result_table(result))
     st.caption(MASK_NOTE)
@@ -148,10 +157,10 @@ def _run_again(job_id: str) -> None:
     job_store().resume(job_id)
 
 
-def _card(place: Any, title: str, now: float | None, then: float | None, reference: str, colour: str) -> None:  # noqa: ANN401
-    """Draw one headline number with its change and its reference."""
-    change = None if now is None or then is None else f"{percent(now - then, sign=True)} points"
-    place.metric(title, percent(now), change, delta_color=colour, delta_description=reference, border=True)
+def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str | None:
+    """Write how a figure changed, with the plain minus that a metric card reads as down."""
+    then, now = before.get(name), after.get(name)
+    return None if then is None or now is None else f"{round(now - then, 1) + 0.0:+.1f} points"
 
 
 def _ending(job: Job) -> None:

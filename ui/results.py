@@ -72,14 +72,14 @@ def _expected(reached: Sequence[str], job: Job) -> list[str]:
     """Return the stages still to come: those of the full method that lie after the last one reached."""
     if not job.active:
         return []
-    last = max((_place(name) for name in reached), default=-1)
+    last = max((_place(name) for name in reached), default=-1.0)
     return [name for name in STAGES if _place(name) > last and name != "train"]
 
 
-def _place(name: str) -> int:
+def _place(name: str) -> float:
     """Return the place of a stage in the story; unknown ones stand before the grading."""
     names = list(STAGES)
-    return names.index(name) if name in names else names.index("evaluate")
+    return names.index(name) if name in names else names.index("evaluate") - 0.5
 
 
 def _step(name: str, done: Sequence[str], job: Job) -> Step:
@@ -106,7 +106,7 @@ def epochs_of(events: Iterable[Event], result: Mapping[str, Any] | None) -> list
 
 def result_table(result: Mapping[str, Any]) -> str:
     """Return the before/after table as Markdown."""
-    lines = ["| | Before | After | Change | Good | What it is |", "|:--|--:|--:|--:|:--|:--|"]
+    lines = ["| | Before | After | Change | What it is |", "|:--|--:|--:|--:|:--|"]
     for measure in MEASURES:
         before, after = _find(result["before"], measure.path), _find(result["after"], measure.path)
         if before is None and after is None:
@@ -114,17 +114,17 @@ def result_table(result: Mapping[str, Any]) -> str:
         lines.append(_row(measure, before, after))
         mask = result.get("mask") or {}
         if measure.path == ("acc_rt",) and mask.get("acc_rt") is not None:
-            over = f"{percent(after - mask['acc_rt'], sign=True)} over it" if after is not None else ""
+            over = "" if after is None else f"lead {percent(after - mask['acc_rt'], sign=True)}"
             what = "the original with the forgotten outputs blocked, nothing learned"
-            lines.append(f"| *Mask, for comparison* | | *{percent(mask['acc_rt'])}* | *{over}* | | {what} |")
-    return "\n".join(lines)
+            lines.append(f"| *Mask, for comparison* | | *{percent(mask['acc_rt'])}* | *{over}* | {what} |")
+    return "\n".join(lines).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _row(measure: Measure, before: float | None, after: float | None) -> str:
     """Return one line of the table."""
     change = "–" if before is None or after is None else _write(after - before, measure, sign=True)
     figures = f"{_write(before, measure)} | **{_write(after, measure)}** | {change}"
-    return f"| {measure.title} | {figures} | {measure.good} | {measure.meaning} |"
+    return f"| {measure.title} | {figures} | {measure.meaning}. *Good: {measure.good}* |"
 
 
 def _write(value: float | None, measure: Measure, *, sign: bool = False) -> str:

@@ -83,31 +83,31 @@ MEASURES = (
         ("probe",),
         "Probe · deep forgetting",
         "forgotten classes that a fresh linear layer still finds in the features",
-        "lower; Retrain is the end of the scale",
+        "lower",
     ),
     Measure(
         ("mia", "entropy_svc"),
         "Membership · entropy",
         "forgotten training images that an attacker takes for members",
-        "nearer to Retrain",
+        "nearer to a retrained model",
     ),
     Measure(
         ("mia", "confidence_svc"),
         "Membership · confidence",
         "forgotten training images that an attacker takes for strangers",
-        "higher; saturates at 100",
+        "higher",
     ),
     Measure(
         ("mia", "same_class", "accuracy"),
         "Membership · same class",
         "forgotten training against forgotten test images, told apart by their loss",
-        "50: a coin toss",
+        "50, a coin toss",
     ),
     Measure(
         ("mia", "same_class", "auc"),
         "Membership · same class, AUC",
         "the same attack at every threshold",
-        "50: a coin toss",
+        "50, a coin toss",
     ),
 )
 

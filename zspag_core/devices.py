@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -11,6 +11,8 @@ from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+Placed = TypeVar("Placed", bound=torch.nn.Module)
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -37,6 +39,11 @@ def resolve_device(name: str = "auto") -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("device: mps was asked for, but this machine has none")
     return device
+
+
+def place(model: Placed, device: torch.device) -> Placed:
+    """Move a model to the device, in the layout in which convolutions are fastest; returns the same model."""
+    return model.to(device).to(memory_format=torch.channels_last)
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -95,11 +95,21 @@ def _parse(name: str, kind: type, value: Any) -> Any:  # noqa: ANN401 - texts an
     try:
         if kind is bool:
             return value if isinstance(value, bool) else _parse_bool(str(value))
-        if kind is int and (isinstance(value, bool) or float(value) != int(float(value))):
-            raise ValueError
-        return kind(float(value)) if kind is int else kind(value)
+        return _parse_int(value) if kind is int else kind(value)
     except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{name}: expected {kind.__name__}, got {value!r}") from None
+
+
+def _parse_int(value: Any) -> int:  # noqa: ANN401 - as above
+    """Read a whole number, also one written as 1e3; large ones do not pass through a float, which would round them."""
+    if isinstance(value, bool):
+        raise TypeError(value)
+    if isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal()):
+        return int(value)
+    number = float(value)
+    if number != int(number):
+        raise ValueError(value)
+    return int(number)
 
 
 def _parse_bool(text: str) -> bool:

@@ -7,6 +7,7 @@ one forward-mode derivative of log-softmax along s gives all of them at once.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import plain_attention
+from zspag_core.errors import UnlearningError
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -67,8 +69,15 @@ def inverse_direction(
         tolerance: relative residual at which to stop.
         report: told after every step.
 
+    Raises:
+        UnlearningError: there are no proxies, or no weight may move.
+
     Source: Koh and Liang, 2017, section 3; Martens, 2010 (Gauss-Newton products).
     """
+    if not len(images):
+        raise UnlearningError("no proxies: no forget sample crossed into a remaining class; try a larger epsilon")
+    if not names:
+        raise UnlearningError("nothing can move: the protected subspace fills every layer; try a smaller energy")
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in set(names)}
     with plain_attention(images.device):
         curvature = _GaussNewton(model, weights, images)
@@ -101,7 +110,8 @@ def label_influences(
         batch_size: images per forward-mode derivative.
         report: told after every batch.
     """
-    weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in direction}
+    named = dict(model.named_parameters())
+    weights = {name: named[name].detach() for name in direction}
     device = next(iter(weights.values())).device
     rows = []
     with plain_attention(device):
@@ -111,8 +121,7 @@ def label_influences(
             def log_probabilities(moved: Weights, pixels: Tensor = pixels) -> Tensor:
                 return F.log_softmax(functional_call(model, moved, (pixels,)), dim=1)
 
-            _, change = jvp(log_probabilities, (weights,), (direction,))
-            rows.append(-change.cpu())
+            rows.append(-_derivative_along(log_probabilities, weights, direction).cpu())
             report.progress("labels", min(sum(map(len, rows)), len(images)), len(images))
     return torch.cat(rows)
 
@@ -137,13 +146,13 @@ class _GaussNewton:
     def __init__(self, model: nn.Module, weights: Weights, images: Tensor) -> None:
         self.weights, self.count = weights, len(images)
         self._logits_of: Callable[[Weights], Tensor] = lambda moved: functional_call(model, moved, (images,))
-        self.logits, self._pull_back = vjp(self._logits_of, weights)
-        self.logits = self.logits.detach()
+        pulled = vjp(self._logits_of, weights)
+        self.logits: Tensor = pulled[0].detach()
+        self._pull_back: Callable[[Tensor], tuple[Weights]] = pulled[1]
         self.probabilities = self.logits.softmax(1)
 
     def __call__(self, v: Weights) -> Weights:
-        _, change = jvp(self._logits_of, (self.weights,), (v,))
-        change = change.detach()
+        change = _derivative_along(self._logits_of, self.weights, v)
         weighted = self.probabilities * (change - (self.probabilities * change).sum(1, keepdim=True))
         return self._back(weighted / self.count)
 
@@ -174,6 +183,14 @@ def _conjugate_gradients(
         taken += 1
         report.progress("labels", taken, steps, residual=(squared / first) ** 0.5)
     return x, (squared / first) ** 0.5 if first else 0.0, taken
+
+
+def _derivative_along(function: Callable[[Weights], Tensor], weights: Weights, direction: Weights) -> Tensor:
+    """Return the forward-mode derivative; the first one in a process makes torch warn of its own use of torch.jit."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.script")
+        derivative: Tensor = jvp(function, (weights,), (direction,))[1]
+    return derivative.detach()
 
 
 def _dot(a: Weights, b: Weights) -> float:

@@ -1,4 +1,4 @@
-"""The weight layers of a network, seen as matrices: what enters each, and second moments of that.
+"""The weight layers of a network, seen as matrices: what enters each.
 
 A linear layer computes W r for every input row r; a convolution does the same for every patch, one matrix a group.
 Everything here speaks of inputs as rows (groups, rows, dim) and of weights as (groups, outputs / groups, dim).
@@ -9,11 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,19 +51,19 @@ def input_rows(layer: WeightLayer, inputs: Tensor) -> Tensor:
     if isinstance(layer, nn.Linear):
         return inputs.reshape(1, -1, inputs.shape[-1])
     if layer.kernel_size == (1, 1) and layer.padding == (0, 0):
-        patches = inputs[:, :, :: layer.stride[0], :: layer.stride[1]].flatten(2)
+        patches: Tensor = inputs[:, :, :: layer.stride[0], :: layer.stride[1]].flatten(2)
     else:
         patches = F.unfold(
             _padded(layer, inputs), layer.kernel_size, dilation=layer.dilation, padding=0, stride=layer.stride
         )  # (N, C * kh * kw, patches)
-    rows = patches.unflatten(1, (layer.groups, -1))  # (N, groups, dim, patches)
-    return rows.permute(1, 0, 3, 2).flatten(1, 2)
+    rows: Tensor = patches.unflatten(1, (layer.groups, -1)).permute(1, 0, 3, 2)  # (groups, N, patches, dim)
+    return rows.flatten(1, 2)
 
 
 def _padded(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
     """Pad as the convolution would, whatever its padding mode."""
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    return F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)  # noqa: SLF001 - torch names it nowhere else
+    return F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
 
 
 @contextmanager
@@ -105,45 +102,3 @@ def watching(layers: dict[str, WeightLayer], see: Callable[[list[str], Tensor], 
 def _same_rows(first: nn.Module, second: nn.Module) -> bool:
     """Tell whether two layers turn the same input into the same rows."""
     return isinstance(first, nn.Linear) and isinstance(second, nn.Linear)
-
-
-@torch.inference_mode()
-def second_moments(
-    model: nn.Module,
-    images: Tensor,
-    layers: dict[str, WeightLayer],
-    *,
-    batch_size: int = 128,
-    stage: str = "",
-    report: Reporter = SILENT,
-) -> dict[str, Tensor]:
-    """Accumulate R Rᵀ of every layer's input over some images, in float64.
-
-    Memory does not depend on how many images there are. Layers that share their input share the tensor.
-
-    Args:
-        model: in eval mode.
-        images: (N, C, H, W) float in [0, 1] on any device.
-        layers: which layers.
-        batch_size: images per forward pass.
-        stage: name under which progress is reported; empty for none.
-        report: receives progress.
-
-    Returns:
-        name -> (groups, dim, dim) float64.
-    """
-    device = next(model.parameters()).device
-    sums: dict[str, Tensor] = {}
-
-    def see(names: list[str], rows: Tensor) -> None:
-        moment = (rows.transpose(1, 2) @ rows).double()
-        sums[names[0]] = sums[names[0]] + moment if names[0] in sums else moment
-        for name in names[1:]:
-            sums[name] = sums[names[0]]
-
-    for start in range(0, len(images), batch_size):
-        with watching(layers, see):
-            model(images[start : start + batch_size].to(device, memory_format=torch.channels_last))
-        if stage:
-            report.progress(stage, min(start + batch_size, len(images)), len(images))
-    return sums

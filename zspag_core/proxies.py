@@ -30,7 +30,7 @@ class ProxySet:
         images: (M, C, H, W) float in [0, 1].
         labels: (M,) int64, the remaining class that the original model reads in each.
         sources: (M,) int64, index of the forget sample that each was made from.
-        confidence: (M,) float, probability of that class.
+        confidence: (M,) float, probability of the class that was aimed at (small where another one was reached).
         attempted: number of samples attacked.
         passes: images times (forward and backward) that the attack cost.
     """
@@ -162,12 +162,11 @@ class _Hunt:
 
     def _keep(self, index: Tensor, outcome: Attacked) -> None:
         reached = outcome.reached.cpu()
-        kept = ~torch.isin(reached, torch.tensor(self.classes))
+        readable = outcome.confidence.cpu() > 0  # 0: its logits were not finite
+        kept = readable & ~torch.isin(reached, torch.tensor(self.classes))
         for k in reached[kept].tolist():
             self.counts[k] = self.counts.get(k, 0) + 1
-        self.found.append(
-            (outcome.images.cpu()[kept], reached[kept], index[kept], outcome.confidence.cpu()[kept])
-        )
+        self.found.append((outcome.images.cpu()[kept], reached[kept], index[kept], outcome.confidence.cpu()[kept]))
 
     def tell(self, extra: int = 0) -> None:
         """Report how many samples have been attacked."""
@@ -176,15 +175,13 @@ class _Hunt:
 
     def collect(self) -> ProxySet:
         """Return the proxies, at most `n_adv` a class, in the order of their classes."""
-        if not self.found:
+        if not self.counts:
             empty = torch.zeros(0, dtype=torch.int64)
             shape = (0, *self.forget.images.shape[1:])
             return ProxySet(torch.zeros(shape), empty, empty, torch.zeros(0), self.attempted, self.passes)
         images, labels, sources, confidence = (torch.cat(part) for part in zip(*self.found, strict=True))
         order = torch.cat([(labels == k).nonzero().flatten()[: self.n_adv] for k in sorted(set(labels.tolist()))])
-        return ProxySet(
-            images[order], labels[order], sources[order], confidence[order], self.attempted, self.passes
-        )
+        return ProxySet(images[order], labels[order], sources[order], confidence[order], self.attempted, self.passes)
 
 
 class _Within(Reporter):
@@ -193,6 +190,6 @@ class _Within(Reporter):
     def __init__(self, hunt: _Hunt) -> None:
         self.hunt = hunt
 
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:  # noqa: ARG002
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
         """Report the samples that this attack has finished."""
         self.hunt.tell(done)

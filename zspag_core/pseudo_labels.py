@@ -94,9 +94,7 @@ def influence_labels(
     return u.softmax(1)
 
 
-def anchored_labels(
-    influences: Tensor, logits: Tensor, classes: Sequence[int], *, sign: str, trust: float
-) -> Tensor:
+def anchored_labels(influences: Tensor, logits: Tensor, classes: Sequence[int], *, sign: str, trust: float) -> Tensor:
     """Tilt the posterior towards helpful labels inside a trust region, in closed form: y ∝ q exp(∓ c / (trust sd(c))).
 
     That y minimises Σ_k y_k (± c_k) / sd(c) + trust * KL(y ‖ q), q the posterior without the forgotten classes.

@@ -7,7 +7,6 @@ import math
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import torch
 from zspag_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import resolve_device
+from zspag_core.devices import place, resolve_device
 from zspag_core.errors import UsageError
 from zspag_core.files import write_json
 from zspag_core.hyperparameters import configure, values
@@ -29,6 +28,7 @@ from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from zspag_core.data.dataset import DataSet
     from zspag_core.methods import Method
@@ -143,7 +143,7 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT) -> dict[str
         config: what to do.
         out: folder to write; must not exist, or be empty.
         report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate", and
-            after every epoch the model with loss, acc_rt, acc_ut and mia.
+            after every epoch (the original model counts as epoch 0) the model with loss, acc_rt, acc_ut and mia.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
@@ -153,6 +153,7 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT) -> dict[str
         Cancelled: a reporter cancelled before unlearning began.
         ZspagError: the run is impossible or failed.
     """
+    out = out.resolve()  # so that "." has a name and a parent too
     check_out(out)
     report.progress("load", 0, 1)
     prepared = prepare(config)
@@ -177,10 +178,13 @@ def check_out(out: Path) -> None:
 def _run(prepared: Prepared, report: Reporter) -> tuple[dict[str, Any], Unlearned]:
     """Grade, unlearn, grade again; return the record and what the method returned."""
     forget, seconds = prepared.config.forget, dict[str, float]()
-    model = prepared.checkpoint.model.to(device=prepared.device, memory_format=torch.channels_last)
+    model = place(prepared.checkpoint.model, prepared.device)
     with timed(seconds, "evaluate"):
         before = _grade(model, prepared, report)
     live = LiveGrades(prepared.dataset, forget, prepared.config.seed, report)
+    live.epoch(0, 0, model)
+    seconds["evaluate"] += live.seconds
+    live.seconds = 0.0  # from here on it runs inside the method's time and is taken off it
     unlearned = _unlearn(model, prepared, live)
     seconds["evaluate"] += live.seconds
     unlearned.seconds["unlearn"] = unlearned.seconds.get("unlearn", 0.0) - live.seconds
@@ -215,7 +219,12 @@ def _unlearn(model: Classifier, prepared: Prepared, report: Reporter) -> Unlearn
 def _grade(model: Classifier, prepared: Prepared, report: Reporter) -> Grade:
     """Grade a model on the run's data."""
     return grade(
-        model, prepared.dataset, prepared.config.forget, seed=prepared.config.seed, device=prepared.device, report=report
+        model,
+        prepared.dataset,
+        prepared.config.forget,
+        seed=prepared.config.seed,
+        device=prepared.device,
+        report=report,
     )
 
 
@@ -330,5 +339,3 @@ def _write(folder: Path, prepared: Prepared, result: dict[str, Any], run: Unlear
             "confidence": run.proxies.confidence,
         }
         save_file({name: part.contiguous() for name, part in tensors.items()}, folder / "proxies.safetensors")
-
-

@@ -75,9 +75,8 @@ class SecondMoment:
             values, vectors = torch.linalg.eigh(self.gram)
             return values.flip(1).clamp_min(0), vectors.flip(2)
         values, left = torch.linalg.eigh(self.rows @ self.rows.transpose(1, 2))
-        values, left = values.flip(1).clamp_min(0), left.flip(2)
-        lengths = values.sqrt().clamp_min(torch.finfo(torch.float64).tiny)
-        return values, self.rows.transpose(1, 2) @ (left / lengths[:, None, :])
+        right = self.rows.transpose(1, 2) @ left.flip(2)  # orthogonal, as long as the square roots of the values
+        return values.flip(1).clamp_min(0), torch.linalg.qr(right).Q  # dividing would spoil the short ones
 
     def _collapse(self) -> None:
         """Turn the rows into their Gram matrix."""
@@ -291,7 +290,7 @@ def _ranks(values: Tensor, energy: float) -> Tensor:
 
 def _above(values: Tensor, tolerance: float) -> Tensor:
     """Return how many eigenvalues (groups, m) exceed the tolerance, or rounding if that is larger, (groups,)."""
-    rounding = values.shape[1] * torch.finfo(values.dtype).eps * values.amax(1, keepdim=True)
+    rounding = values.shape[1] * torch.finfo(values.dtype).eps * values[:, :1]  # the largest comes first
     return (values > rounding.clamp_min(tolerance)).sum(1)
 
 

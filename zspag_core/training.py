@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F
 
-from zspag_core.data.augment import crop_and_flip
+from zspag_core.data.augment import crop_and_flip, cut_out
 from zspag_core.data.dataset import Split, to_pixels
-from zspag_core.devices import mixed_precision, plain_attention
+from zspag_core.devices import mixed_precision, place, plain_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.files import replace_file
 from zspag_core.hyperparameters import configure, knob
@@ -41,6 +41,7 @@ class Recipe:
     warmup: float = knob(0.2, "Share of the steps in which the learning rate rises.", minimum=0.0, maximum=0.9)
     crop: int = knob(4, "Largest random shift of a training image; 0 turns it off.", minimum=0, maximum=64, unit="px")
     flip: bool = knob(default=True, help="Mirror half of the training images; off for digits and text.")
+    cutout: int = knob(0, "Side of the square blackened in every training image.", minimum=0, maximum=512, unit="px")
     train_limit: int = knob(0, "Use only so many training images, drawn at random; 0 uses all.", minimum=0)
     seed: int = knob(0, "Seed of the weights, the order and the augmentation.", minimum=0)
 
@@ -135,7 +136,7 @@ class _Session:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.split = split.sample(recipe.train_limit, self.generator) if recipe.train_limit else split
         self.identity = repr((config, recipe, len(self.split)))
-        model = initialise(config, recipe.seed).to(device=device, memory_format=torch.channels_last)
+        model = place(initialise(config, recipe.seed), device)
         self.trained = Trained(model)
         self.optimizer = _optimizer(model, recipe)
         self.steps = math.ceil(len(self.split) / recipe.batch_size)
@@ -162,9 +163,9 @@ class _Session:
 
     def _step(self, model: Classifier, batch: Split) -> tuple[float, int]:
         """Take one optimiser step; return the loss and the number of right answers."""
-        images = crop_and_flip(
-            batch.images, padding=self.recipe.crop, flip=self.recipe.flip, generator=self.generator
-        )
+        recipe, generator = self.recipe, self.generator
+        images = crop_and_flip(batch.images, padding=recipe.crop, flip=recipe.flip, generator=generator)
+        images = cut_out(images, side=recipe.cutout, generator=generator)
         labels = batch.labels.to(self.device)
         with mixed_precision(self.device), plain_attention(self.device):
             logits = model(to_pixels(images, self.device))

@@ -56,9 +56,9 @@ def test_a_tensor_that_does_not_fit_is_named(name, change, message, resnet, plan
 def test_missing_and_surplus_tensors_are_named(resnet, plan):
     weights = resnet.state_dict()
     del weights["head.bias"]
-    with pytest.raises(CheckpointError, match="lacks tensor 'head.bias'$"):
+    with pytest.raises(CheckpointError, match=r"lacks tensor 'head\.bias'$"):
         restore(plan, weights)
-    with pytest.raises(CheckpointError, match="lacks tensor 'head.bias' and 1 more"):
+    with pytest.raises(CheckpointError, match=r"lacks tensor 'head\.bias' and 1 more"):
         restore(plan, {name: value for name, value in weights.items() if name != "head.weight"})
     with pytest.raises(CheckpointError, match="holds tensor 'extra', which the architecture does not have"):
         restore(plan, resnet.state_dict() | {"extra": torch.ones(1)})

@@ -134,9 +134,9 @@ def noise(train: int, test: int, classes: int) -> DataSet:
 def test_one_pass_over_no_more_images_than_needed():
     data, model = noise(60_000, 3000, 5), Noise(5)
     figures = grade(model, data, [0], seed=0)
-    assert len(figures.scores.forget_train) == 5000
+    assert len(figures.scores.forget_train) == 2000
     assert len(figures.scores.retain_train) == 2000
-    assert 3000 + 5000 + 2400 <= model.seen <= 3000 + 5000 + 2000 + 2400
+    assert 3000 + 2000 + 2400 <= model.seen <= 3000 + 2000 + 2000 + 2400
     shares = figures.scores.retain_train.labels.bincount(minlength=5)[1:]
     assert shares.sum() == 2000
     assert shares.min() > 430  # a uniform draw, not a balanced one: about 500 of each

@@ -58,7 +58,7 @@ def test_every_mode_is_restored_even_after_an_error(trained):
         logits_of(model, trained.dataset.test.images[:9])
         with pytest.raises(ValueError, match="images"):
             logits_of(model, torch.zeros(1))
-        with pytest.raises(RuntimeError, match="shape|channels"):
+        with pytest.raises(RuntimeError, match=r"shape|channels"):
             logits_of(model, torch.zeros(1, 2, 8, 8, dtype=torch.uint8))
         assert [module.training for module in model.modules()] == before
         assert all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())

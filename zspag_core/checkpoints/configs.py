@@ -7,14 +7,19 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from zspag_core.errors import CheckpointError
 from zspag_core.models import ARCHITECTURES, build, config_from_dict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
     from zspag_core.models import Classifier, ModelConfig
 
-MAX_ITEMS = 256
+MAX_ITEMS = 256  # of a list; bounds the time that even a network without memory takes to build
+MAX_BLOCKS = 400
 SIZES = (1, 16_384)
 RANGES: dict[str, tuple[float, float]] = {
     "layers": (0, 16_384),
@@ -44,6 +49,8 @@ def checked_config(architecture: object, settings: object) -> ModelConfig:
         if name not in kinds:
             raise CheckpointError(f"config of {architecture}: no field is called {name!r}")
     values = {name: _checked(name, value, kinds[name]) for name, value in settings.items()}
+    if (blocks := sum(values.get("blocks", ()))) > MAX_BLOCKS:
+        raise CheckpointError(f"config field blocks: expected at most {MAX_BLOCKS} in all, got {blocks}")
     try:
         return config_from_dict(architecture, values)
     except ValueError as error:
@@ -77,8 +84,25 @@ def _checked_scalar(name: str, value: Any, kind: type) -> Any:  # noqa: ANN401 -
     return kind(value)
 
 
+class _Undrawn(TorchFunctionMode):
+    """Skip drawing initial values: without memory there are none, and the attempt imports 900 modules (1.5 s)."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Collection[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever the function returns
+        """Return the tensor as it is where torch.nn.init would fill it."""
+        named = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return named["tensor"]
+        return func(*args, **named)
+
+
 def blueprint(config: ModelConfig, most_parameters: float) -> Classifier:
-    """Build a config without memory for its weights, and send one image through it.
+    """Build a config without memory for its weights.
 
     Args:
         config: the config; its fields must have been checked.
@@ -91,14 +115,11 @@ def blueprint(config: ModelConfig, most_parameters: float) -> Classifier:
         CheckpointError: too many parameters, or sizes that do not fit each other.
     """
     try:
-        with torch.device("meta"), torch.no_grad():
+        with torch.device("meta"), _Undrawn():
             model = build(config).eval()
-            model(torch.empty(1, config.channels, config.image_size, config.image_size))
+        count = sum(tensor.numel() for tensor in model.state_dict().values())
+        if count > most_parameters:
+            raise CheckpointError(f"its config describes {count:,} parameters, over the {most_parameters:,.0f} allowed")
     except (ValueError, RuntimeError, LookupError, ArithmeticError) as error:
         raise CheckpointError(f"its config describes no working network ({str(error).splitlines()[0]})") from None
-    count = sum(tensor.numel() for tensor in model.state_dict().values())
-    if count > most_parameters:
-        raise CheckpointError(
-            f"its config describes {count:,} parameters, more than the {most_parameters:,.0f} allowed"
-        )
     return model

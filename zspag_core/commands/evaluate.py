@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", required=True, metavar="F", help="model to measure")
     parser.add_argument("--forget", required=True, metavar="3,5", help="classes in the role of the forgotten ones")
     parser.add_argument("--original", default="", metavar="F", help="model before unlearning: measures relearning")
-    parser.add_argument("--retrained", default="", metavar="F", help="model that never saw the classes (with --original)")
+    parser.add_argument(
+        "--retrained", default="", metavar="F", help="model that never saw the classes (with --original)"
+    )
     parser.add_argument("--seed", default="0", help="seed of samples and probes (0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_device(parser)
@@ -89,7 +91,11 @@ def _relearning(
         generator = torch.Generator().manual_seed(seed)
         found = relearning(model, train, test, target, generator=generator, report=report)
         steps[role] = found.steps if found.reached else None
-    return {"target": target, "steps": steps, "anamnesis_index": anamnesis_index(steps["model"], steps.get("retrained"))}
+    return {
+        "target": target,
+        "steps": steps,
+        "anamnesis_index": anamnesis_index(steps["model"], steps.get("retrained")),
+    }
 
 
 def _text(record: dict[str, Any]) -> str:

@@ -94,6 +94,8 @@ class TerminalReporter(Reporter):
         if self.interrupted:
             self.close()
             raise Cancelled("interrupted")
+        if not done:
+            return  # a bar appears with the first step, so that a refused request gets one line and nothing else
         if stage != self._stage or self._bar is None:
             self._open(stage, total)
         self._bar.total = total
@@ -101,7 +103,7 @@ class TerminalReporter(Reporter):
             self._bar.set_postfix({name: f"{value:.3g}" for name, value in figures.items()}, refresh=False)
         self._bar.update(done - self._bar.n)
 
-    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:  # noqa: ARG002
+    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
         """Write the epoch's figures on a line of their own."""
         words = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         self._write(f"epoch {number}/{total}: {words}")

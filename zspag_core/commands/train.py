@@ -16,6 +16,7 @@ from zspag_core.commands.shared import (
     add_settings,
     interruptible,
     parse_classes,
+    parse_seed,
     parse_settings,
 )
 from zspag_core.errors import UsageError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from zspag_core.data.dataset import DataSet, Split
+    from zspag_core.models import ModelConfig
     from zspag_core.training import Recipe
 
 BACKDOOR_SHARE = 0.5
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from zspag_core.checkpoints import save_checkpoint
     from zspag_core.data import load_dataset
     from zspag_core.devices import resolve_device
-    from zspag_core.models import MODELS, named_config
+    from zspag_core.models import MODELS
     from zspag_core.training import channel_statistics, recipe_for, train
 
     out: Path = arguments.out
@@ -59,19 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model not in MODELS:
         raise UsageError(f"--model: expected one of {', '.join(MODELS)}, got {arguments.model!r}")
     device = resolve_device(arguments.device)
-    settings = parse_settings(arguments.settings) | {"epochs": arguments.epochs, "seed": arguments.seed}
+    settings = parse_settings(arguments.settings) | {"epochs": arguments.epochs, "seed": parse_seed(arguments.seed)}
     recipe = recipe_for(arguments.data, arguments.model, settings)
     channels = MODELS[arguments.model].channels
     dataset = load_dataset(arguments.data, image_size=arguments.image_size, channels=channels)
     split, left_out = _training_split(dataset, arguments, recipe)
     mean, std = channel_statistics(split)
-    config = named_config(
-        arguments.model, num_classes=dataset.num_classes, image_size=arguments.image_size, mean=mean, std=std
-    )
+    config = _config(arguments, num_classes=dataset.num_classes, mean=mean, std=std)
     state_path = out.with_name(f".{out.name}.state")
     with interruptible() as report:
         trained = train(config, split, recipe, device=device, state_path=state_path, report=report)
     about = _about(dataset, arguments, recipe, left_out) | _figures(trained.model, dataset, left_out, device)
+    out.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(out, trained.model, about | {"stopped": trained.stopped, "history": trained.history})
     if trained.stopped == "cancelled":
         return 130
@@ -80,15 +81,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _training_split(
-    dataset: DataSet, arguments: argparse.Namespace, recipe: Recipe
-) -> tuple[Split, tuple[int, ...]]:
+def _config(arguments: argparse.Namespace, **sizes: Any) -> ModelConfig:  # noqa: ANN401 - fields of any config
+    """Return the sizes of the network, or say why there is no such network for images of this size."""
+    import torch
+
+    from zspag_core.models import build, named_config
+
+    try:
+        config = named_config(arguments.model, image_size=arguments.image_size, **sizes)
+        with torch.device("meta"):  # costs nothing
+            build(config)
+    except ValueError as error:
+        raise UsageError(f"--image-size: {error}") from None
+    return config
+
+
+def _training_split(dataset: DataSet, arguments: argparse.Namespace, recipe: Recipe) -> tuple[Split, tuple[int, ...]]:
     """Return the images to train on, and the classes that were left out."""
     import torch
 
     from zspag_core.data.backdoor import poison
 
-    split, left_out = dataset.train, ()
+    split = dataset.train
+    left_out: tuple[int, ...] = ()
     if arguments.backdoor:
         source, target = _backdoor(arguments.backdoor, dataset.num_classes)
         split = poison(split, source, target, BACKDOOR_SHARE, torch.Generator().manual_seed(recipe.seed))

@@ -6,6 +6,7 @@ ZSPAG_DATABASE_URL and ZSPAG_HOME.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -49,5 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     sys.stderr.write(f"worker {worker.name} serves {', '.join(lanes)} on {device}\n")
-    worker.serve()
+    if not worker.serve():
+        sys.stderr.flush()
+        os._exit(0)  # a thread is deep in torch: tearing the interpreter down under it would abort with a core dump
     return 0

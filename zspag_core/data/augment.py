@@ -32,3 +32,23 @@ def crop_and_flip(images: Tensor, *, padding: int, flip: bool, generator: torch.
         columns.view(count, 1, 1, width),
     ]
     return F.pad(images, [padding] * 4)[tuple(part.to(images.device) for part in index)]
+
+
+def cut_out(images: Tensor, *, side: int, generator: torch.Generator) -> Tensor:
+    """Blacken one square per image, its centre anywhere, so that no single detail decides (DeVries and Taylor, 2017).
+
+    Args:
+        images: (N, C, H, W) of any dtype.
+        side: side of the square in pixels, cut off at the edge; 0 changes nothing.
+        generator: a CPU generator.
+    """
+    if side == 0:
+        return images
+    count, _, height, width = images.shape
+    top = torch.randint(height, (count, 1), generator=generator) - side // 2
+    left = torch.randint(width, (count, 1), generator=generator) - side // 2
+    rows, columns = torch.arange(height), torch.arange(width)
+    hit = ((rows >= top) & (rows < top + side))[:, None, :, None] & ((columns >= left) & (columns < left + side))[
+        :, None, None, :
+    ]
+    return images.masked_fill(hit.to(images.device), 0)

@@ -33,7 +33,7 @@ class JobReporter(Reporter):
         self._job = job
         self._stopping = stopping
         self._stage, self._working = "", False
-        self._entered = self._written = 0.0
+        self._last, self._written = time.time(), 0.0
         self._seconds: dict[str, float] = {}
         self.stopped = False
 
@@ -42,10 +42,11 @@ class JobReporter(Reporter):
         now = time.time()
         self._working = self._working or stage not in {"load", "evaluate"}
         stage = "before" if stage == "evaluate" and not self._working else stage
+        spent_on = self._stage or stage  # the time since the last report belongs to the stage that was under way
+        self._seconds[spent_on] = self._seconds.get(spent_on, 0.0) + now - self._last
+        self._last = now
         if stage != self._stage:
-            self._enter(stage, now)
-        self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._entered
-        self._entered = now
+            self._enter(stage)
         state = {"stage": stage, "done": done, "total": total, "figures": figures, "seconds": self._seconds}
         if now - self._written >= WRITE_SECONDS or self._stopping.is_set():
             self._written = now
@@ -55,9 +56,10 @@ class JobReporter(Reporter):
         """Write the figures of an epoch."""
         self._store.record(self._job, "epoch", {"epoch": number, "total": total, **figures})
 
-    def _enter(self, stage: str, now: float) -> None:
+    def _enter(self, stage: str) -> None:
         """Note that a stage begins."""
-        self._stage, self._entered, self._written = stage, now, 0.0
+        self._stage, self._written = stage, 0.0
+        self._seconds.setdefault(stage, 0.0)
         self._store.record(self._job, "stage", {"stage": stage})
 
     def _obey(self, progress: dict[str, Any]) -> None:
@@ -70,4 +72,4 @@ class JobReporter(Reporter):
             if wish == Wish.NONE:
                 return
             self._stopping.wait(WRITE_SECONDS)
-            self._entered = time.time()
+            self._last = time.time()

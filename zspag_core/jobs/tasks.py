@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     """Run one unlearning method and fill the run folder anew; the answer is what result.json holds."""
+    report.progress("load", 0, 1)  # the imports below take seconds
     import shutil
 
     from zspag_core.runs import RunConfig, execute

@@ -54,8 +54,8 @@ class Worker:
         self._find = find
         self._busy: dict[str, Job] = {}
 
-    def serve(self) -> None:
-        """Serve until `stopping` is set or nobody needs this worker any more."""
+    def serve(self) -> bool:
+        """Serve until `stopping` is set or nobody needs this worker any more; tell whether all its work has ended."""
         self._beat()
         threads = [threading.Thread(target=self._serve_lane, args=(lane,), daemon=True) for lane in self._lanes]
         for thread in threads:
@@ -67,7 +67,7 @@ class Worker:
             needed = time.monotonic() if self._is_needed() else needed
             if self._until_idle is not None and time.monotonic() - needed > self._until_idle:
                 self.stopping.set()
-        self._leave(threads)
+        return self._leave(threads)
 
     def _serve_lane(self, lane: str) -> None:
         """Carry out the jobs of one lane, one after the other; if that breaks, the whole worker ends."""
@@ -95,7 +95,7 @@ class Worker:
         """Tell whether there is work or a dashboard that may bring some."""
         return bool(self._busy or self._store.beats.alive(DASHBOARD) or any(map(self._store.active, self._lanes)))
 
-    def _leave(self, threads: Sequence[threading.Thread]) -> None:
+    def _leave(self, threads: Sequence[threading.Thread]) -> bool:
         """Give the running jobs a moment to end, mark those that do not as interrupted, and say good-bye."""
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in threads:
@@ -103,6 +103,7 @@ class Worker:
         for job in list(self._busy.values()):
             self._store.finish(job, State.INTERRUPTED, error="The worker was stopped during this run.")
         self._store.beats.forget(self.name)
+        return not any(thread.is_alive() for thread in threads)
 
 
 def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable[[str], Task] = find_task) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from zspag_core.subspace import Subspace
 
 AGREEMENT_IMAGES = 500
+RETRIES = 6
+STEP_CUT = 3.0
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,29 @@ class StoppingRule:
     Attributes:
         forget_accuracy: percent of forget samples still read as one of the forgotten classes, at or below which the
             goal is reached.
-        margin: percentage points that the agreement on the proxies may fall; an epoch that falls further is undone.
+        margin: percentage points that the agreement on the proxies may fall; an epoch that falls further, or in which
+            the loss is no number any more, is undone and made again with a third of the step, up to six times.
     """
 
     forget_accuracy: float
     margin: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the loop goes.
+
+    Attributes:
+        learning_rate: of plain SGD.
+        epochs: passes over the samples at most.
+        batch_size: samples per step.
+        rule: when to stop earlier; None to make all epochs.
+    """
+
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    rule: StoppingRule | None = None
 
 
 @dataclass(frozen=True)
@@ -58,13 +78,10 @@ def descend(
     images: Tensor,
     labels: Tensor,
     classes: tuple[int, ...],
+    schedule: Schedule,
     *,
     subspace: Subspace,
-    learning_rate: float,
-    epochs: int,
-    batch_size: int,
     generator: torch.Generator,
-    rule: StoppingRule | None = None,
     proxies: ProxySet | None = None,
     report: Reporter = SILENT,
 ) -> Descent:
@@ -75,42 +92,68 @@ def descend(
         images: (N, C, H, W) uint8 forget samples.
         labels: (N, classes) float soft labels.
         classes: the forgotten classes.
+        schedule: step length, number of steps, stopping rule.
         subspace: protected directions of every layer; layers without free space do not move at all.
-        learning_rate: of plain SGD.
-        epochs: passes over the samples at most.
-        batch_size: samples per step.
         generator: source of the order, on the CPU.
-        rule: when to stop earlier; None to make all epochs.
         proxies: watched by the rule and reported.
         report: receives progress, and the model after every epoch.
 
     Raises:
-        UnlearningError: the loss became NaN or infinite.
+        UnlearningError: the loss became NaN or infinite, or no step was small enough for the rule.
 
     Source: Chen et al., ZS-PAG, equation 5.
     """
-    loop = _Loop(model, subspace, learning_rate)
+    loop = _Loop(model, subspace, schedule.learning_rate)
+    epochs, rule = schedule.epochs, schedule.rule
     watch = _Watch(loop.model, model, proxies)
     history: list[dict[str, float]] = []
+    retries = RETRIES if rule is not None else 0
     stopped = "epochs"
     try:
-        for epoch in range(1, epochs + 1):
+        while len(history) < epochs and stopped == "epochs":
             before = loop.snapshot()
-            order = torch.randperm(len(images), generator=generator).split(batch_size)
-            row = {"epoch": epoch} | _epoch(loop, images, labels, classes, order, epoch, epochs, report)
-            row |= watch.figures()
-            if rule is not None and row.get("proxy_agreement", 100.0) < 100.0 - rule.margin and epoch > 1:
+            order = torch.randperm(len(images), generator=generator).split(schedule.batch_size)
+            row = {"epoch": len(history) + 1.0} | _epoch(
+                loop, images, labels, classes, order, len(history), epochs, report
+            )
+            row |= watch.figures() | {"learning_rate": loop.learning_rate}
+            if not _kept_its_footing(row, rule):
                 loop.restore(before)
-                stopped = "rule"
-                break
+                if retries == 0:
+                    _refuse(row, history)
+                    stopped = "rule"
+                    continue
+                loop.learning_rate /= STEP_CUT
+                retries -= 1
+                continue
             history.append(row)
-            report.epoch(epoch, epochs, loop.model, **{k: v for k, v in row.items() if k != "epoch"})
+            report.epoch(len(history), epochs, loop.model, **{k: v for k, v in row.items() if k != "epoch"})
             if rule is not None and row["forget_accuracy"] <= rule.forget_accuracy:
                 stopped = "rule"
-                break
     except Cancelled:
         stopped = "cancelled"
     return Descent(loop.finish(), stopped, history)
+
+
+def _kept_its_footing(row: dict[str, float], rule: StoppingRule | None) -> bool:
+    """Tell whether an epoch may stand: the loss is a number, and the proxies are still read as before."""
+    if not math.isfinite(row["loss"]):
+        return False
+    return rule is None or row.get("proxy_agreement", 100.0) >= 100.0 - rule.margin
+
+
+def _refuse(row: dict[str, float], history: list[dict[str, float]]) -> None:
+    """Raise when there is no smaller step left to try and nothing to keep: no number, or no epoch that may stand."""
+    rate = row["learning_rate"]
+    if not math.isfinite(row["loss"]):
+        raise UnlearningError(
+            f"the loss became {row['loss']} in epoch {row['epoch']:g}; try a learning_rate below {rate:g}"
+        )
+    if not history:
+        raise UnlearningError(
+            f"no step was small enough: with a learning rate of {rate:.2g} the proxies' agreement still falls to "
+            f"{row['proxy_agreement']:.1f} % in one epoch; try a larger energy or stop_margin"
+        )
 
 
 def _epoch(
@@ -119,7 +162,7 @@ def _epoch(
     labels: Tensor,
     classes: tuple[int, ...],
     order: tuple[Tensor, ...],
-    epoch: int,
+    done: int,
     epochs: int,
     report: Reporter,
 ) -> dict[str, float]:
@@ -128,11 +171,11 @@ def _epoch(
     loss_sum, still, free = 0.0, 0, 0.0
     for step, index in enumerate(order, start=1):
         loss, predicted, share = loop.step(images[index], labels[index])
-        if not math.isfinite(loss):
-            raise UnlearningError(f"the loss became {loss} in epoch {epoch}; try a smaller learning_rate")
         loss_sum, free = loss_sum + loss * len(index), free + share / len(order)
         still += int(torch.isin(predicted, forgotten).sum())
-        report.progress("unlearn", (epoch - 1) * len(order) + step, epochs * len(order), loss=loss)
+        report.progress("unlearn", done * len(order) + step, epochs * len(order), loss=loss)
+        if not math.isfinite(loss):
+            break
     return {"loss": loss_sum / len(images), "forget_accuracy": 100 * still / len(images), "free_gradient": free}
 
 
@@ -140,13 +183,13 @@ class _Loop:
     """The copy that is trained, with only the free weights requiring gradients."""
 
     def __init__(self, model: Classifier, subspace: Subspace, learning_rate: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
         self.subspace, self.learning_rate = subspace, learning_rate
         self.layers: dict[str, WeightLayer] = {
             name: layer for name, layer in weight_layers(self.model).items() if not subspace.layers[name].full
         }
         for layer in self.layers.values():
-            layer.weight.requires_grad_(requires_grad=True)
+            layer.weight.requires_grad_()
         self.device = self.model.head.weight.device
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor, float]:
@@ -162,7 +205,7 @@ class _Loop:
         share = self._gradient_length() / max(whole, 1e-30)
         with torch.no_grad():
             for layer in self.layers.values():
-                layer.weight -= self.learning_rate * layer.weight.grad
+                layer.weight.add_(gradient_of(layer), alpha=-self.learning_rate)
                 layer.weight.grad = None
         return loss.item(), logits.argmax(1).cpu(), share
 
@@ -180,18 +223,25 @@ class _Loop:
         """Return the model as others expect it: every parameter may require gradients again."""
         for parameter in self.model.parameters():
             parameter.grad = None
-        return self.model.requires_grad_(requires_grad=True)
+        return self.model.requires_grad_()
 
     def _gradient_length(self) -> float:
         """Return the norm of all gradients together."""
-        return float(sum(layer.weight.grad.square().sum() for layer in self.layers.values())) ** 0.5
+        return math.sqrt(torch.stack([gradient_of(layer).square().sum() for layer in self.layers.values()]).sum())
+
+
+def gradient_of(layer: WeightLayer) -> Tensor:
+    """Return the gradient of a layer's weight, which must have one."""
+    assert layer.weight.grad is not None, "backward() fills the gradient of every weight that moves"  # noqa: S101
+    return layer.weight.grad
 
 
 class _Watch:
     """How many proxies are still read as before; a look that costs no remaining data."""
 
     def __init__(self, model: Classifier, original: Classifier, proxies: ProxySet | None) -> None:
-        self.model, self.images = model, None
+        self.model = model
+        self.images = proxies.images[:0] if proxies is not None else torch.zeros(0)
         if proxies is not None and len(proxies):
             every = max(1, len(proxies) // AGREEMENT_IMAGES)
             self.images = proxies.images[::every].to(original.head.weight.device)
@@ -199,7 +249,7 @@ class _Watch:
 
     def figures(self) -> dict[str, float]:
         """Return the agreement in percent, where there are proxies."""
-        if self.images is None:
+        if not len(self.images):
             return {}
         return {"proxy_agreement": 100 * float((self._predict(self.model) == self.before).float().mean())}
 

@@ -28,10 +28,10 @@ class Mask(ZeroShotMethod):
     def unlearn(
         self,
         model: Classifier,
-        forget: Split,  # noqa: ARG002 - the signature of every zero-shot method
+        forget: Split,
         classes: tuple[int, ...],
         *,
-        generator: torch.Generator,  # noqa: ARG002
+        generator: torch.Generator,
         report: Reporter = SILENT,
     ) -> Unlearned:
         """Mask the forgotten logits."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from zspag_core import pseudo_labels
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.descent import descend
+from zspag_core.methods.descent import Schedule, descend
 from zspag_core.metrics import logits_of
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.subspace import empty_subspace
@@ -50,10 +50,8 @@ class Relabel(ZeroShotMethod):
                 forget.images,
                 labels,
                 classes,
+                Schedule(self.learning_rate, self.epochs, self.batch_size),
                 subspace=empty_subspace(model),
-                learning_rate=self.learning_rate,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
                 generator=generator,
                 report=report,
             )
@@ -75,7 +73,7 @@ class Posterior(Relabel):
     title: ClassVar[str] = "Posterior labels"
     label_mode: ClassVar[str] = "posterior"
 
-    def relabel(self, logits: Tensor, classes: tuple[int, ...], generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def relabel(self, logits: Tensor, classes: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return the posterior without the forgotten classes."""
         return pseudo_labels.posterior_labels(logits, classes)
 

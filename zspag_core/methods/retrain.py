@@ -34,9 +34,9 @@ class Retrain(RetainMethod):
     def unlearn(
         self,
         model: Classifier,
-        forget: Split,  # noqa: ARG002 - the signature of every method that needs remaining data
+        forget: Split,
         retain: Split,
-        classes: tuple[int, ...],  # noqa: ARG002
+        classes: tuple[int, ...],
         *,
         generator: torch.Generator,
         report: Reporter = SILENT,
@@ -59,7 +59,7 @@ class _AsUnlearning(Reporter):
     def __init__(self, report: Reporter) -> None:
         self.inner = report
 
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:  # noqa: ARG002
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
         """Report training as the stage "unlearn"."""
         self.inner.progress("unlearn", done, total, **figures)
 

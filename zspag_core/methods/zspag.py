@@ -14,12 +14,12 @@ from zspag_core.hyperparameters import configure, knob
 from zspag_core.influence import inverse_direction, label_influences, project_direction
 from zspag_core.layers import weight_layers
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.descent import StoppingRule, descend
+from zspag_core.methods.descent import Schedule, StoppingRule, descend
 from zspag_core.metrics import logits_of
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.proxies import COVERAGES, generate_proxies
-from zspag_core.subspace import POOLINGS, empty_subspace, estimate_subspace, random_subspace
 from zspag_core.subspace import MODES as SUBSPACES
+from zspag_core.subspace import POOLINGS, empty_subspace, estimate_subspace, random_subspace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +67,7 @@ class ZSPAG(ZeroShotMethod):
     epochs: int = knob(10, "Passes over the forget samples at most.", minimum=1, maximum=1000, basic=True)
     energy: float = knob(
         0.9,
-        "Share of the remaining classes' input energy that is protected: more keeps the rest safer, less forgets deeper.",
+        "Share of the remaining classes' input energy that is protected: more is safer for them, less forgets deeper.",
         minimum=0.01,
         maximum=1.0,
         basic=True,
@@ -88,7 +88,9 @@ class ZSPAG(ZeroShotMethod):
         2.0, "Perturbation budget of C&W and DeepFool (Euclidean).", minimum=0.0, maximum=100.0, unit="pixel range"
     )
     random_start: bool = knob(default=False, help="PGD starts at a random point of its ball, not at the image.")
-    cw_searches: int = knob(4, "C&W: how many weights of reaching against staying near are tried.", minimum=1, maximum=20)
+    cw_searches: int = knob(
+        4, "C&W: how many weights of reaching against staying near are tried.", minimum=1, maximum=20
+    )
     cw_rate: float = knob(0.2, "C&W: Adam's step, relative to the least length needed.", minimum=1e-6, maximum=10.0)
     overshoot: float = knob(
         0.02, "DeepFool: share by which each step goes beyond the boundary.", minimum=0.0, maximum=1.0
@@ -99,7 +101,9 @@ class ZSPAG(ZeroShotMethod):
         choices=COVERAGES,
     )
     subspace: str = knob(
-        "estimated", "Directions protected: found from proxies, random (ablation) or none (ablation).", choices=SUBSPACES
+        "estimated",
+        "Directions protected: found from proxies, random (ablation) or none (ablation).",
+        choices=SUBSPACES,
     )
     tolerance: float = knob(
         0.05,
@@ -116,7 +120,10 @@ class ZSPAG(ZeroShotMethod):
         choices=pseudo_labels.SIGNS,
     )
     influence_trust: float = knob(
-        4.0, "influence_anchored: how near the labels stay to the posterior; larger is nearer.", minimum=0.01, maximum=1e3
+        4.0,
+        "influence_anchored: how near the labels stay to the posterior; larger is nearer.",
+        minimum=0.01,
+        maximum=1e3,
     )
     influence_divergence: float = knob(
         1.0, "influence: weight of the term that keeps labels away from the true class.", minimum=0.0, maximum=1e3
@@ -133,13 +140,17 @@ class ZSPAG(ZeroShotMethod):
     )
     stop_forget: float = knob(
         0.1,
-        "Stop once no more of the forget samples than this are still read as forgotten; 100 stops after one epoch.",
+        "Stop once no more of the forget samples than this are still read as one of the forgotten classes.",
         minimum=0.0,
         maximum=100.0,
         unit="%",
     )
     stop_margin: float = knob(
-        5.0, "Undo an epoch in which the proxies' agreement is down by more than this.", minimum=0.0, maximum=100.0, unit="%"
+        5.0,
+        "Undo an epoch that takes the proxies' agreement down by more than this, and try a third of the step.",
+        minimum=0.0,
+        maximum=100.0,
+        unit="%",
     )
     stop_rule: bool = knob(default=True, help="Stop by the two figures above; off makes all epochs.")
 
@@ -171,12 +182,9 @@ class ZSPAG(ZeroShotMethod):
                 forget.images,
                 run.labels.labels,
                 classes,
+                self._schedule(),
                 subspace=run.subspace,
-                learning_rate=self.learning_rate,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
                 generator=generator,
-                rule=StoppingRule(self.stop_forget, self.stop_margin) if self.stop_rule else None,
                 proxies=run.proxies,
                 report=report,
             )
@@ -195,6 +203,11 @@ class ZSPAG(ZeroShotMethod):
         shared = {"confidence": self.attack_confidence}
         shared |= {"epsilon": self.epsilon} if self.attack in {"pgd", "fgsm"} else {}
         return configure(ATTACKS[self.attack], shared | own[self.attack])
+
+    def _schedule(self) -> Schedule:
+        """Return how the projected descent goes."""
+        rule = StoppingRule(self.stop_forget, self.stop_margin) if self.stop_rule else None
+        return Schedule(self.learning_rate, self.epochs, self.batch_size, rule)
 
     def _proxies(
         self,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet, Split
     from zspag_core.models.base import Classifier
 
-FORGET_IMAGES = 5000  # forgotten training images that the attacks are asked about, at most
+FORGET_IMAGES = 2000  # forgotten training images that the attacks are asked about, at most (about 1 point of error)
+BATCH = 128  # measured on a CPU: a fifth quicker than 512, whose activations leave the cache
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def grade(
 ) -> Grade:
     """Grade a model on a data set: accuracy, membership inference, deep forgetting and the masked reference.
 
-    One pass over the whole test split and over seeded training images: at most 5,000 of the forgotten classes, 2,000 of
+    One pass over the whole test split and over seeded training images: at most 2,000 of the forgotten classes, 2,000 of
     the remaining ones and 3,000 for the probe, drawn so that they overlap.
 
     Args:
@@ -115,7 +116,8 @@ def _look(
     model: Classifier, drawn: Split, test: Split, device: torch.device | None, report: Reporter
 ) -> tuple[Outputs, Outputs]:
     """Return the model's outputs on the drawn training images and on the test images, from one pass."""
-    outputs = outputs_of(model, torch.cat([drawn.images, test.images]), device=device, report=report)
+    images = torch.cat([drawn.images, test.images])
+    outputs = outputs_of(model, images, device=device, batch_size=BATCH, report=report)
     train, rest = (
         Outputs(*(part[place] for part in outputs)) for place in (slice(len(drawn)), slice(len(drawn), None))
     )

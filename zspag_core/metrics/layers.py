@@ -131,7 +131,8 @@ def _lengths(
 def _apply(layer: WeightLayer, weight: Tensor, x: Tensor) -> Tensor:
     """Return what the layer would compute with another weight and no bias."""
     if isinstance(layer, nn.Conv2d):
-        return layer._conv_forward(x, weight, None)
+        outputs: Tensor = layer._conv_forward(x, weight, None)  # honours padding mode, stride, dilation and groups
+        return outputs
     return F.linear(x, weight)
 
 

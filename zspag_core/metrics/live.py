@@ -69,7 +69,7 @@ class LiveGrades(Reporter):
     def _grade(self, model: nn.Module) -> dict[str, float | None]:
         logits = logits_of(model, self.sample.images)
         both = Labelled(logits, self.sample.labels)
-        remaining, forgotten, members = self.sizes
+        remaining, forgotten, _members = self.sizes
         tested = both[: remaining + forgotten]
         figures = accuracy(tested.logits, tested.labels, self.forget)
         mia = same_class(both[remaining + forgotten :], both[remaining : remaining + forgotten], seed=self.seed)

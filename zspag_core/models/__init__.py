@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from zspag_core.errors import UsageError
 from zspag_core.models.alexnet import AlexNet, AlexNetConfig
@@ -12,6 +11,9 @@ from zspag_core.models.base import Classifier, ModelConfig
 from zspag_core.models.resnet import ResNet, ResNetConfig
 from zspag_core.models.vgg import POOL, VGG, VGGConfig
 from zspag_core.models.vit import ViT, ViTConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ARCHITECTURES: dict[str, tuple[type[Classifier], type[ModelConfig]]] = {
     "alexnet": (AlexNet, AlexNetConfig),
@@ -46,7 +48,8 @@ def build(config: ModelConfig) -> Classifier:
     """Return a freshly initialised classifier; which one, the type of the config says."""
     for classifier, kind in ARCHITECTURES.values():
         if type(config) is kind:
-            return cast("Any", classifier)(config)
+            built: Classifier = cast("Any", classifier)(config)
+            return built
     raise TypeError(f"expected the config of one of {', '.join(ARCHITECTURES)}, got {type(config).__name__}")
 
 
@@ -62,7 +65,8 @@ def config_from_dict(architecture: str, settings: Mapping[str, Any]) -> ModelCon
     known = {field.name for field in fields(kind)}
     if unknown := set(settings) - known:
         raise ValueError(f"config of {architecture}: unknown fields {', '.join(sorted(unknown))}")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()})
+    plain: dict[str, Any] = {name: tuple(part) if isinstance(part, list) else part for name, part in settings.items()}
+    return kind(**plain)
 
 
 __all__ = ["ARCHITECTURES", "MODELS", "Classifier", "ModelConfig", "build", "config_from_dict", "named_config"]

@@ -46,6 +46,10 @@ class Block(nn.Module):
         super().__init__()
         outputs = width * 4 if config.bottleneck else width
         inner, groups = width * config.width_per_group // 64 * config.groups, config.groups
+        if inner == 0:
+            raise ValueError(
+                f"width_per_group: expected at least {-(-64 // width)} for width {width}, got {config.width_per_group}"
+            )
         shapes = [(inputs, inner, 1, 1, 1), (inner, inner, 3, stride, groups), (inner, outputs, 1, 1, 1)]
         if not config.bottleneck:
             shapes = [(inputs, width, 3, stride, 1), (width, width, 3, 1, 1)]

@@ -42,6 +42,8 @@ class VGG(Classifier):
     def __init__(self, config: VGGConfig) -> None:
         """Build the network that the config describes."""
         super().__init__(config)
+        if config.image_size < 2 ** config.layers.count(POOL):
+            raise ValueError(f"layers: expected at least one pixel after every pooling, got {config.layers}")
         self.pooled, self.dropout = config.pooled, config.dropout
         modules: list[nn.Module] = []
         channels = config.channels

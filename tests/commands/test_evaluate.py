@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zspag_core.cli import main
+from zspag_core.metrics import grade
+
+
+def evaluate(checkpoint, *extra, forget="3"):
+    return main(["evaluate", "--data", "digits", "--checkpoint", str(checkpoint), "--forget", forget, "--device", "cpu",
+                 *extra])  # fmt: skip
+
+
+def test_json_holds_the_figures_of_grade(digits_checkpoint, digits_model, small_digits, capsys):
+    assert evaluate(digits_checkpoint, "--json", forget="5,3") == 0
+    record = json.loads(capsys.readouterr().out)
+    expected = grade(digits_model, small_digits, (3, 5), seed=0)
+    assert record["forget"] == [3, 5]
+    assert record["num_classes"] == 10
+    assert record["mask"]["acc_rt"] == pytest.approx(expected.mask_acc_rt)
+    for name, value in expected.to_dict().items():
+        if name not in {"mia", "loss_rt"}:
+            assert record[name] == pytest.approx(value), name
+    assert "relearning" not in record
+
+
+def test_the_text_says_every_figure_with_its_direction(digits_checkpoint, capsys):
+    assert evaluate(digits_checkpoint) == 0
+    text = capsys.readouterr().out
+    for words in ("accuracy on remaining classes: ", "accuracy on forgotten classes: ", "50 is ideal",
+                  "linear probe", "masked", "nearer to Retrain is better"):  # fmt: skip
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("forget", "extra", "culprit"),
+    [
+        ("12", [], "--forget: expected classes 0 to 9, got 12"),
+        ("3,3", [], "--forget: expected every class once"),
+        ("", [], "--forget: expected class numbers"),
+        ("3", ["--retrained", "x"], "--retrained: expected --original"),
+        ("3", ["--original", "missing.safetensors"], "missing.safetensors"),
+        ("3", ["--seed", "x"], "--seed: expected a whole number"),
+    ],
+)
+def test_bad_use_is_answered_with_one_line(digits_checkpoint, capfd, forget, extra, culprit):
+    assert evaluate(digits_checkpoint, *extra, forget=forget) == 2
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1
+    assert culprit in err

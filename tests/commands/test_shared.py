@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from torch import nn
+
+from zspag_core.commands.shared import interruptible, parse_classes, parse_seed, parse_settings
+from zspag_core.errors import Cancelled, UsageError
+
+
+def test_settings_are_pairs_and_values_may_hold_anything():
+    assert parse_settings(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
+
+
+@pytest.mark.parametrize("pairs", [["a"], ["=1"], ["a=1", "a=1"], [""]])
+def test_bad_pairs_are_refused(pairs):
+    with pytest.raises(UsageError, match=r"^--set: "):
+        parse_settings(pairs)
+
+
+def test_classes_are_sorted():
+    assert parse_classes(" 5, 3,", "--x", 10) == (3, 5)
+
+
+@pytest.mark.parametrize("text", ["", ",", "a", "-1", "3;4", "1.0", "10", "3,3", "0,1,2,3,4,5,6,7,8,9"])
+def test_bad_classes_are_refused(text):
+    with pytest.raises(UsageError, match=r"^--x: expected "):
+        parse_classes(text, "--x", 10)
+
+
+def test_seeds():
+    assert parse_seed("0") == 0
+    assert parse_seed(str(2**63 - 1)) == 2**63 - 1
+    for text in ("", "-1", "1.5", "x", str(2**63)):
+        with pytest.raises(UsageError, match=r"^--seed: "):
+            parse_seed(text)
+
+
+def test_bars_and_lines_go_to_stderr(capfd):
+    with interruptible() as report:
+        report.progress("proxies", 0, 4)
+        assert capfd.readouterr().err == ""
+        report.progress("proxies", 2, 4, found=3)
+        report.progress("unlearn", 1, 2, loss=0.25)
+        report.epoch(1, 3, nn.Linear(1, 1), loss=0.123456)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "proxies" in err
+    assert "unlearn" in err
+    assert "epoch 1/3: loss 0.1235" in err
+
+
+def test_the_first_ctrl_c_cancels_and_the_second_ends_at_once():
+    before = signal.getsignal(signal.SIGINT)
+
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with interruptible() as report:
+        report.progress("unlearn", 1, 2)
+        press()
+        with pytest.raises(Cancelled):
+            report.progress("unlearn", 2, 2)
+        with pytest.raises(Cancelled):
+            report.epoch(1, 2, nn.Linear(1, 1))
+        with pytest.raises(KeyboardInterrupt):
+            press()
+    assert signal.getsignal(signal.SIGINT) is before

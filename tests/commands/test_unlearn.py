@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zspag_core.cli import main
+from zspag_core.commands.unlearn import headline
+
+
+def test_the_headline_says_both_accuracies_before_and_after():
+    result = {
+        "before": {"acc_rt": 90.0, "acc_ut": 80.0},
+        "after": {"acc_rt": 91.234, "acc_ut": None},
+        "mask": {"acc_rt": 91.0},
+    }
+    assert headline(result) == (
+        "remaining 90.00 % -> 91.23 % (masking alone: 91.00 %), forgotten 80.00 % -> undefined"
+    )
+
+
+@pytest.fixture
+def unlearn(digits_checkpoint, tmp_path):
+    def run(*extra, forget="3"):
+        out = tmp_path / "run"
+        code = main(["unlearn", "--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", forget,
+                     "--device", "cpu", "--out", str(out), *extra])  # fmt: skip
+        return code, json.loads((out / "result.json").read_text())
+
+    return run
+
+
+def test_settings_reach_the_method_over_a_preset(unlearn):
+    code, result = unlearn("--preset", "random labels", "--set", "epochs=1", "--set", "n_adv=4", "--set", "epsilon=0.3",
+                           "--seed", "7")  # fmt: skip
+    assert code == 0
+    assert result["config"]["label_mode"] == "random"
+    assert result["config"]["epochs"] == 1
+    assert result["seed"] == 7
+
+
+def test_other_methods_and_several_classes_in_any_order(unlearn):
+    code, result = unlearn("--method", "mask", forget="7, 2")
+    assert code == 0
+    assert result["method"] == "mask"
+    assert result["forget"] == [2, 7]
+    assert result["after"]["acc_ut"] == 0

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zspag_core.data.dataset import DataSet, Split, to_pixels
+
+
+@pytest.fixture
+def split():
+    labels = torch.tensor([0, 1, 2, 1, 0, 2, 2])
+    images = torch.arange(7, dtype=torch.uint8).view(7, 1, 1, 1).expand(7, 3, 2, 2).clone()
+    return Split(images, labels)
+
+
+def positions(split: Split) -> list[int]:
+    return split.images[:, 0, 0, 0].tolist()
+
+
+def test_classes_are_picked_and_left_out_in_order(split):
+    assert len(split) == 7
+    assert positions(split.of_classes((0, 2))) == [0, 2, 4, 5, 6]
+    assert positions(split.without_classes((0, 2))) == [1, 3]
+    assert split.of_classes((0, 2)).labels.tolist() == [0, 2, 0, 2, 2]
+    assert len(split.of_classes(())) == 0
+    assert len(split.without_classes(())) == 7
+
+
+def test_masks_and_indices_select_images_with_their_labels(split):
+    assert positions(split[split.labels == 1]) == [1, 3]
+    assert positions(split[torch.tensor([6, 0])]) == [6, 0]
+    assert split[torch.tensor([6, 0])].labels.tolist() == [2, 0]
+
+
+def test_a_sample_is_drawn_without_replacement_and_by_seed(split):
+    def draw(count, seed):
+        return positions(split.sample(count, torch.Generator().manual_seed(seed)))
+
+    assert len(set(draw(4, 0))) == 4
+    assert draw(4, 0) == draw(4, 0)
+    assert sorted(draw(99, 1)) == list(range(7))
+    assert len({tuple(draw(99, seed)) for seed in range(5)}) > 1
+
+
+def test_classes_are_counted_by_their_names(split):
+    assert DataSet("x", ("a", "b", "c"), split, split).num_classes == 3
+
+
+def test_pixels_lie_in_0_to_1_channels_last():
+    images = torch.randint(0, 256, (5, 3, 4, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    kept = images.clone()
+    pixels = to_pixels(images)
+    assert pixels.dtype == torch.float32
+    assert pixels.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(pixels, images.double().div(255).float())
+    assert torch.equal(images, kept)

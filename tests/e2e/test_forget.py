@@ -1,0 +1,144 @@
+"""The journeys of a first visitor, in a real browser, with the real engine and worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from zspag_core.jobs import JobStore, State
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+LONG = 150_000
+
+
+@pytest.fixture
+def store(server_home, app_url):
+    opened = JobStore(f"sqlite:///{(server_home / 'zspag.db').as_posix()}")
+    yield opened
+    opened.close()
+
+
+def open_form(page, app_url):
+    """Open the Forget page and wait for what the worker says about the engine."""
+    page.goto(f"{app_url}/Forget")
+    expect(page.get_by_role("button", name="Forget", exact=True)).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("img", name="An image of class 3")).to_be_visible(timeout=LONG)
+
+
+def tick(page, name):
+    page.get_by_test_id("stCheckbox").filter(has_text=name).first.click()
+
+
+def press_forget(page):
+    button = page.get_by_role("button", name="Forget", exact=True)
+    expect(button).to_be_enabled()
+    button.click()
+    page.wait_for_url("**job=*")
+    return page.url.rpartition("job=")[2]
+
+
+def start_long_run(page, app_url):
+    """Start a run that would take very long; return its id once it is under way."""
+    open_form(page, app_url)
+    tick(page, "5")
+    epochs = page.get_by_label("Epochs")
+    epochs.fill("1000")
+    epochs.press("Tab")
+    page.get_by_text("All settings").click()
+    page.get_by_test_id("stCheckbox").filter(has_text="Stop rule").click()
+    return press_forget(page)
+
+
+def test_demo_from_the_overview_to_the_table(page, app_url, store):
+    page.goto(app_url)
+    page.get_by_role("button", name="Forget a class").click()
+    expect(page.get_by_role("heading", name="Forget", exact=True)).to_be_visible()
+    expect(page.get_by_text("Nothing has run yet")).to_be_visible()
+    expect(page.get_by_role("button", name="Forget", exact=True)).to_be_visible(timeout=LONG)
+    tick(page, "3")
+    job_id = press_forget(page)
+    expect(page.get_by_text("Grade before")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("heading", name="Before and after")).to_be_visible(timeout=LONG)
+    job = store.require(job_id)
+    assert job.config["forget"] == [3]
+    assert {path.name for path in job.folder.iterdir()} >= {"config.json", "result.json", "model.safetensors"}
+    after = job.answer["after"]
+    table = page.get_by_role("table")
+    expect(table).to_contain_text(f"{after['acc_rt']:.1f} %")
+    expect(table).to_contain_text("Mask, for comparison")
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_charts_move_while_it_runs_and_reload_page_switch_and_cancel_work(page, app_url, store):
+    job_id = start_long_run(page, app_url)
+    drawn = page.get_by_label("After epoch", exact=False).first
+    expect(drawn).to_be_visible(timeout=LONG)
+    first = drawn.get_attribute("aria-label")
+    expect(page.get_by_label(first)).to_have_count(0, timeout=LONG)
+
+    page.reload()
+    expect(page.get_by_label("After epoch", exact=False).first).to_be_visible(timeout=LONG)
+    assert page.url.endswith(job_id)
+
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    page.get_by_role("link", name="Forget").click()
+    expect(page.get_by_label("After epoch", exact=False).first).to_be_visible(timeout=LONG)
+    assert store.require(job_id).state == State.RUNNING
+
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("The run was cancelled.")).to_be_visible()
+    assert store.require(job_id).state == State.CANCELLED
+    expect(page.get_by_role("button", name="Run again")).to_be_visible()
+
+
+def test_second_visitor_waits_in_the_queue(page, browser, app_url, store):
+    first = start_long_run(page, app_url)
+    expect(page.get_by_text("Running").first).to_be_visible(timeout=LONG)
+    context = browser.new_context()
+    other = context.new_page()
+    open_form(other, app_url)
+    tick(other, "1")
+    press_forget(other)
+    expect(other.get_by_text("Position 1 in the queue")).to_be_visible(timeout=LONG)
+    other.get_by_role("button", name="Cancel").click()
+    expect(other.get_by_text("The run was cancelled.")).to_be_visible(timeout=LONG)
+    context.close()
+    store.cancel(first)
+
+
+def test_failed_run_shows_a_card_and_no_traceback(page, app_url, store):
+    job = store.submit("unlearn", {"data": "digits", "checkpoint": "nowhere.safetensors", "forget": [3]})
+    page.goto(f"{app_url}/Forget?job={job.id}")
+    expect(page.get_by_text("What happened.")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("nowhere.safetensors").first).to_be_visible()
+    assert page.get_by_test_id("stException").count() == 0
+    assert not page.get_by_text("Traceback").first.is_visible()
+    page.get_by_text("Details to copy into a report").click()
+    expect(page.get_by_text("Traceback").first).to_be_visible()
+
+
+def test_killed_worker_interrupts_the_run_and_is_replaced(page, app_url, store, server_home):
+    from zspag_core.jobs.beats import WORKER
+
+    job_id = start_long_run(page, app_url)
+    deadline = time.monotonic() + LONG / 1000
+    while store.require(job_id).state != State.RUNNING:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    victim = store.require(job_id).worker
+    os.kill(int(victim.split("-")[-2]), signal.SIGKILL)
+    expect(page.get_by_text("Interrupted").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("ended before the run did")).to_be_visible()
+    while not any("runs" in worker.lanes and worker.name != victim for worker in store.beats.alive(WORKER)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert store.require(job_id).state == State.INTERRUPTED
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("button", name="Cancel").click(timeout=LONG)
+    expect(page.get_by_text("The run was cancelled.")).to_be_visible(timeout=LONG)

@@ -1,0 +1,59 @@
+"""A store of its own for every test, and worker processes that need no torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zspag_core.jobs import JobStore
+
+SERVER = Path(__file__).parent / "serve_test_tasks.py"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    monkeypatch.delenv("ZSPAG_DATABASE_URL", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def store(home):
+    opened = JobStore()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def start_server(home):
+    """Start worker processes that know the tasks of serve_test_tasks.py; they are killed at the end."""
+    started = []
+
+    def start(*arguments: str) -> subprocess.Popen:
+        process = subprocess.Popen([sys.executable, str(SERVER), *arguments], cwd=ROOT)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def wait_until():
+    """Wait until something holds; fail after some seconds."""
+
+    def wait(holds, seconds: float = 30.0):
+        deadline = time.monotonic() + seconds
+        while not (found := holds()):
+            assert time.monotonic() < deadline, "waited too long"
+            time.sleep(0.02)
+        return found
+
+    return wait

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from zspag_core.errors import Cancelled
+from zspag_core.jobs import Lane
+from zspag_core.jobs import reporter as reporter_module
+from zspag_core.jobs.reporter import JobReporter
+
+
+@pytest.fixture
+def job(store):
+    store.submit("a", {})
+    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    return store.claim(Lane.RUNS, "w", "cpu")
+
+
+@pytest.fixture
+def report(store, job):
+    return JobReporter(store, job, threading.Event())
+
+
+def test_progress_is_written_with_count_and_figures(store, job, report):
+    report.progress("proxies", 3, 10, asr=50.0)
+    progress = store.require(job.id).progress
+    assert progress["stage"] == "proxies"
+    assert (progress["done"], progress["total"], progress["figures"]) == (3, 10, {"asr": 50.0})
+
+
+def test_progress_is_written_a_few_times_a_second_only(store, job, report, monkeypatch):
+    written = []
+    advance = store.advance
+    monkeypatch.setattr(store, "advance", lambda *given: written.append(given[1]["done"]) or advance(*given))
+    monkeypatch.setattr(reporter_module, "WRITE_SECONDS", 3600.0)
+    for step in range(50):
+        report.progress("proxies", step, 50)
+    report.progress("unlearn", 0, 5)
+    assert written == [0, 0], "once when a stage begins, then not before the interval is over"
+
+
+def test_each_stage_is_an_event_once(store, job, report):
+    for stage in ("load", "proxies", "proxies", "unlearn"):
+        report.progress(stage, 0, 1)
+    assert [event.body["stage"] for event in store.events(job.id)] == ["load", "proxies", "unlearn"]
+
+
+def test_grading_before_the_method_is_told_from_that_after(store, job, report):
+    for stage in ("load", "evaluate", "proxies", "evaluate"):
+        report.progress(stage, 0, 1)
+    assert [event.body["stage"] for event in store.events(job.id)] == ["load", "before", "proxies", "evaluate"]
+
+
+def test_seconds_of_a_stage_last_until_the_next_one(store, job, monkeypatch):
+    clock = iter([0.0, 1.0, 2.0, 5.0, 6.0])
+    monkeypatch.setattr(reporter_module, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(reporter_module.time, "time", lambda: next(clock))
+    monkeypatch.setattr(store, "record", lambda *_: None)
+    report = JobReporter(store, job, threading.Event())
+    report.progress("proxies", 0, 2)
+    report.progress("proxies", 1, 2)
+    report.progress("proxies", 2, 2)
+    report.progress("unlearn", 0, 2)
+    assert store.require(job.id).progress["seconds"] == {"proxies": 6.0, "unlearn": 0.0}
+
+
+def test_epoch_is_an_event_with_its_figures(store, job, report):
+    report.epoch(2, 10, None, loss=0.5, acc_rt=99.0, acc_ut=float("nan"))
+    (event,) = store.events(job.id)
+    assert (event.kind, event.body) == (
+        "epoch",
+        {"epoch": 2, "total": 10, "loss": 0.5, "acc_rt": 99.0, "acc_ut": None},
+    )
+
+
+def test_cancel_is_raised_at_the_next_report_and_at_every_later_one(store, job, report, monkeypatch):
+    monkeypatch.setattr(reporter_module, "WRITE_SECONDS", 0.0)
+    report.progress("unlearn", 0, 2)
+    store.cancel(job.id)
+    for _ in range(2):
+        with pytest.raises(Cancelled):
+            report.progress("unlearn", 1, 2)
+    assert report.stopped
+
+
+def test_stopping_worker_stops_its_job_at_once(store, job):
+    stopping = threading.Event()
+    report = JobReporter(store, job, stopping)
+    report.progress("unlearn", 0, 2)
+    stopping.set()
+    with pytest.raises(Cancelled):
+        report.progress("unlearn", 1, 2)
+
+
+def test_job_that_another_took_over_stops(store, job, report):
+    store.beats.forget("w")
+    store.interrupt_orphans()
+    with pytest.raises(Cancelled):
+        report.progress("unlearn", 0, 2)
+
+
+def test_paused_job_waits_until_it_may_go_on(store, job, report):
+    store.pause(job.id)
+    thread = threading.Thread(target=report.progress, args=("unlearn", 0, 2))
+    thread.start()
+    time.sleep(0.6)
+    assert thread.is_alive()
+    store.unpause(job.id)
+    thread.join(timeout=10)
+    assert not thread.is_alive()

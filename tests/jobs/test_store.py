@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+import pytest
+
+from zspag_core.errors import UsageError
+from zspag_core.jobs import Lane, State, Wish
+from zspag_core.jobs import store as store_module
+
+
+def claim(store, worker="w", device="cpu", lane=Lane.RUNS):
+    store.beats.beat(worker, "worker", (lane,), device)
+    return store.claim(lane, worker, device)
+
+
+def test_submitted_job_waits_with_its_config(store):
+    job = store.submit("unlearn", {"forget": [3], "settings": {"epochs": 2}})
+    assert job.state == State.QUEUED
+    assert job.active
+    assert job.config == {"forget": [3], "settings": {"epochs": 2}}
+    assert len(job.id) == 24
+    assert store.get(job.id) == job
+    assert store.get("nobody") is None
+
+
+def test_required_job_that_is_not_there_is_named(store):
+    with pytest.raises(UsageError, match="nobody"):
+        store.require("nobody")
+
+
+def test_claims_come_in_the_order_of_submission(store):
+    first, second = store.submit("a", {}), store.submit("b", {})
+    assert [claim(store).id, claim(store).id] == [first.id, second.id]
+    assert claim(store) is None
+
+
+def test_claim_says_who_and_when(store):
+    job = store.submit("a", {})
+    taken = claim(store, "w1")
+    assert (taken.state, taken.worker) == (State.RUNNING, "w1")
+    assert taken.started >= job.created
+
+
+def test_lanes_do_not_mix(store):
+    store.submit("a", {}, lane=Lane.INTERACTIVE)
+    assert claim(store) is None
+    assert claim(store, lane=Lane.INTERACTIVE) is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "worker", "taken"),
+    [
+        ("auto", "cuda:1", True),
+        ("cpu", "cuda:1", True),
+        ("cuda:1", "cuda:1", True),
+        ("cuda", "cuda:1", True),
+        ("cuda:0", "cuda:1", False),
+        ("cuda:0", "cpu", False),
+    ],
+)
+def test_job_goes_to_a_worker_that_has_its_device(store, asked, worker, taken):
+    store.submit("a", {}, device=asked)
+    assert (claim(store, device=worker) is not None) == taken
+    assert store.waiting_devices(Lane.RUNS) == (set() if taken else {asked})
+
+
+def test_many_workers_take_every_job_exactly_once(store):
+    wanted = [store.submit("a", {}).id for _ in range(30)]
+    taken: list[str] = []
+
+    def work(name):
+        while (job := claim(store, name)) is not None or store.active(Lane.RUNS) > len(taken):
+            if job is not None:
+                taken.append(job.id)
+
+    threads = [threading.Thread(target=work, args=(f"w{k}",)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == sorted(wanted)
+
+
+def test_place_in_the_queue_counts_what_is_ahead_in_the_same_lane(store):
+    jobs = [store.submit("a", {}) for _ in range(3)]
+    store.submit("a", {}, lane=Lane.INTERACTIVE)
+    claim(store)
+    assert [job.id for job in store.ahead(jobs[2])] == [jobs[0].id, jobs[1].id]
+    assert store.ahead(jobs[0]) == []
+
+
+def test_cancelled_waiting_job_is_never_claimed(store):
+    job = store.submit("a", {})
+    store.cancel(job.id)
+    assert store.require(job.id).state == State.CANCELLED
+    assert store.require(job.id).finished is not None
+    assert claim(store) is None
+
+
+def test_wishes_reach_the_running_job(store):
+    store.submit("a", {})
+    job = claim(store)
+    assert store.advance(job, {"stage": "unlearn"}) == Wish.NONE
+    store.pause(job.id)
+    assert store.advance(job, {}) == Wish.PAUSE
+    store.unpause(job.id)
+    assert store.advance(job, {}) == Wish.NONE
+    store.cancel(job.id)
+    store.pause(job.id)
+    assert store.advance(job, {}) == Wish.CANCEL
+
+
+def test_finished_job_keeps_its_answer_and_cannot_be_cancelled(store):
+    store.submit("a", {})
+    job = claim(store)
+    assert store.finish(job, State.DONE, answer={"acc": float("nan")})
+    store.cancel(job.id)
+    done = store.require(job.id)
+    assert (done.state, done.answer, done.wish) == (State.DONE, {"acc": None}, Wish.NONE)
+    assert not done.active
+
+
+def test_worker_that_was_taken_for_dead_can_write_nothing_more(store, monkeypatch):
+    store.submit("a", {})
+    job = claim(store)
+    monkeypatch.setattr(store_module, "STALE_SECONDS", 0.0)
+    assert store.interrupt_orphans() == 1
+    assert store.advance(job, {"stage": "late"}) is None
+    assert not store.finish(job, State.DONE, answer=1)
+    now = store.require(job.id)
+    assert (now.state, now.answer, now.progress) == (State.INTERRUPTED, None, {})
+    assert "ended before" in now.error
+    assert claim(store) is None, "an interrupted job must not run again by itself"
+
+
+def test_job_of_a_living_worker_is_left_alone(store):
+    store.submit("a", {})
+    claim(store)
+    assert store.interrupt_orphans() == 0
+
+
+def test_one_who_just_started_to_watch_judges_nobody(store, monkeypatch):
+    store.submit("a", {})
+    job = claim(store)
+    store.beats.forget("w")
+    clock = iter([1000.0, 1002.0, 1005.0, 1100.0, 1102.0])
+    monkeypatch.setattr(store_module.time, "time", lambda: next(clock))
+    monkeypatch.setattr(store, "interrupt_orphans", lambda: 1)
+    assert [store.reap() for _ in range(5)] == [0, 0, 1, 0, 0], "after a sleep of the machine it starts anew"
+    assert store.require(job.id).state == State.RUNNING
+
+
+def test_resumed_job_starts_clean_under_its_own_name(store):
+    store.submit("a", {})
+    job = claim(store)
+    store.record(job, "epoch", {"epoch": 1})
+    store.finish(job, State.FAILED, error="no", details="trace")
+    assert store.resume(job.id)
+    again = store.require(job.id)
+    assert (again.state, again.error, again.details, again.started) == (State.QUEUED, "", "", None)
+    assert store.events(job.id) == []
+    assert claim(store).id == job.id
+
+
+def test_only_jobs_that_ended_early_can_be_resumed(store):
+    job = store.submit("a", {})
+    assert not store.resume(job.id)
+    store.finish(claim(store), State.DONE)
+    assert not store.resume(job.id)
+    assert not store.resume("nobody")
+
+
+def test_events_come_in_order_and_from_a_place_on(store):
+    job = store.submit("a", {})
+    for number in range(3):
+        store.record(job, "epoch", {"epoch": number, "loss": float("inf")})
+    events = store.events(job.id)
+    assert [event.body for event in events] == [{"epoch": n, "loss": None} for n in range(3)]
+    assert store.events(job.id, after=events[1].sequence) == events[2:]
+
+
+def test_recall_finds_the_newest_job_of_an_equal_config(store):
+    store.submit("a", {"x": 1, "y": 2})
+    newest = store.submit("a", {"y": 2, "x": 1})
+    assert store.recall("a", {"x": 1, "y": 2}).id == newest.id
+    assert store.recall("b", {"x": 1, "y": 2}) is None
+    assert store.recall("a", {"x": 1}) is None
+
+
+def test_latest_runs_come_newest_first(store):
+    ids = [store.submit("a", {}).id for _ in range(3)]
+    assert [job.id for job in store.latest(limit=2)] == [ids[2], ids[1]]
+
+
+def test_run_folder_lies_under_home(store, home):
+    job = store.submit("a", {})
+    assert job.folder == home / "runs" / job.id
+
+
+def test_database_lies_under_home_in_wal_mode(store, home):
+    connection = sqlite3.connect(home / "zspag.db")
+    try:
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+    finally:
+        connection.close()
+
+
+def test_database_url_of_the_environment_wins(home, monkeypatch):
+    monkeypatch.setenv("ZSPAG_DATABASE_URL", f"sqlite:///{(home / 'other.db').as_posix()}")
+    opened = store_module.JobStore()
+    opened.submit("a", {})
+    opened.close()
+    assert (home / "other.db").exists()
+    assert not (home / "zspag.db").exists()

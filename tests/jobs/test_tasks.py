@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import base64
+import io
+
+import pytest
+
+from zspag_core.errors import UsageError
+from zspag_core.jobs import Lane
+from zspag_core.jobs.describe import describe_checkpoint, describe_engine
+from zspag_core.jobs.tasks import TASKS, find_task
+from zspag_core.progress import SILENT
+
+
+def test_unknown_task_is_refused():
+    with pytest.raises(UsageError, match="juggle"):
+        find_task("juggle")
+
+
+def test_engine_describes_every_method_with_its_form():
+    from zspag_core.methods import METHODS
+
+    answer = find_task("engine")(None, None)
+    assert [method["name"] for method in answer["methods"]] == [method.name for method in METHODS]
+    zspag = answer["methods"][0]
+    assert {"epsilon", "n_adv", "attack", "epochs"} <= set(zspag["basic"])
+    assert {about["name"] for about in zspag["parameters"]} >= set(zspag["basic"])
+    assert answer["devices"][:2] == ["auto", "cpu"]
+    assert answer == describe_engine()
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A small untrained model of the digits."""
+    from zspag_core.checkpoints import save_checkpoint
+    from zspag_core.models import build, named_config
+
+    path = tmp_path / "small.safetensors"
+    names = [str(label) for label in range(10)]
+    model = build(named_config("resnet_tiny", num_classes=10, image_size=16))
+    save_checkpoint(path, model, {"data": "digits", "class_names": names, "test_accuracy": 12.5})
+    return path
+
+
+def test_checkpoint_is_described_with_a_picture_of_every_class(checkpoint):
+    from PIL import Image
+
+    about = describe_checkpoint(str(checkpoint))
+    assert (about["data"], about["image_size"], about["test_accuracy"]) == ("digits", 16, 12.5)
+    assert about["parameters"] > 1000
+    assert [described["name"] for described in about["classes"]] == [str(label) for label in range(10)]
+    assert sum(described["train"] + described["test"] for described in about["classes"]) == 1797
+    for described in about["classes"]:
+        head, _, body = described["picture"].partition(",")
+        assert head == "data:image/png;base64"
+        assert Image.open(io.BytesIO(base64.b64decode(body))).size == (16, 16)
+
+
+def test_unlearn_hands_the_run_to_the_engine_in_a_fresh_folder(store, monkeypatch):
+    from zspag_core import runs
+
+    given = []
+    monkeypatch.setattr(runs, "execute", lambda config, out, report: given.append((config, out, report)) or {"ok": 1})
+    config = {"data": "digits", "checkpoint": "f", "forget": [3], "seed": 4, "class_names": ["three"]}
+    job = store.submit("unlearn", config, lane=Lane.RUNS)
+    job.folder.mkdir(parents=True)
+    (job.folder / "old.txt").write_text("of an earlier attempt")
+    assert TASKS["unlearn"](job, SILENT) == {"ok": 1}
+    (config, out, report) = given[0]
+    assert (config.forget, config.seed, config.method, out, report) == ((3,), 4, "zspag", job.folder, SILENT)
+    assert not job.folder.exists()

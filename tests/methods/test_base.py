@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+import typing
+
+import pytest
+import torch
+
+from zspag_core.data import Split, to_pixels
+from zspag_core.errors import UsageError
+from zspag_core.hyperparameters import configure
+from zspag_core.methods import METHODS, PRESETS, RetainMethod, ZeroShotMethod, describe_methods, find_method
+from zspag_core.methods.base import timed
+
+QUICK = {"epochs": 2, "n_adv": 8, "batch_size": 64}
+
+
+def quick(method):
+    known = {field.name for field in dataclasses.fields(method)}
+    return configure(method, {name: value for name, value in QUICK.items() if name in known})
+
+
+def test_names_are_different_and_found():
+    names = [method.name for method in METHODS]
+    assert len(set(names)) == len(names)
+    assert all(find_method(method.name) is method for method in METHODS)
+    assert {"zspag", "retrain", "mask", "posterior", "finetune_zs"} <= set(names)
+    with pytest.raises(UsageError, match=r"method: expected one of zspag, .*, got 'zs'"):
+        find_method("zs")
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_a_method_is_a_frozen_dataclass_of_checked_knobs(method):
+    assert dataclasses.is_dataclass(method)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        method().anything = 1
+    assert configure(method, {row["name"]: row["default"] for row in next(
+        m["parameters"] for m in describe_methods() if m["name"] == method.name)}) == method()  # fmt: skip
+    assert all("schema" in field.metadata for field in dataclasses.fields(method))
+    assert method.title
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_the_zero_shot_fence_is_in_the_signature(method):
+    """A zero-shot method takes the model, one split, classes, a generator and a reporter, and nothing that grows."""
+    parameters = inspect.signature(method.unlearn).parameters
+    assert not any(p.kind in {p.VAR_POSITIONAL, p.VAR_KEYWORD} for p in parameters.values())
+    zero_shot = ["self", "model", "forget", "classes", "generator", "report"]
+    if method.needs_retain:
+        assert issubclass(method, RetainMethod)
+        assert not issubclass(method, ZeroShotMethod)
+        assert list(parameters) == ["self", "model", "forget", "retain", "classes", "generator", "report"]
+        return
+    assert issubclass(method, ZeroShotMethod)
+    assert list(parameters) == zero_shot
+    fields = typing.get_type_hints(method)
+    assert all(fields[field.name] in {int, float, bool, str} for field in dataclasses.fields(method))
+
+
+def test_the_description_is_the_contracts():
+    described = json.loads(json.dumps(describe_methods()))
+    assert [row["name"] for row in described] == [method.name for method in METHODS]
+    for row in described:
+        assert set(row) == {"name", "title", "needs_retain", "parameters"}
+        for parameter in row["parameters"]:
+            assert set(parameter) == {"name", "type", "default", "min", "max", "choices", "unit", "help"}
+            assert parameter["type"] in {"int", "float", "bool", "str"}
+            assert re.fullmatch(r"[a-z][a-z0-9_]*", parameter["name"])
+
+
+@pytest.mark.parametrize(("method", "name"), [(m, n) for m, presets in PRESETS.items() for n in presets])
+def test_presets_are_settings_that_the_method_accepts(method, name):
+    settings = PRESETS[method][name]
+    configured = configure(find_method(method), settings)
+    assert all(getattr(configured, key) == value for key, value in settings.items())
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+@pytest.mark.parametrize("classes", [(3,), (0, 7)], ids=str)
+def test_every_method_forgets_on_real_digits(
+    method, classes, digits_model, small_digits, state_of, assert_untouched
+):
+    before = state_of(digits_model)
+    global_state = torch.get_rng_state()
+    forget = small_digits.train.of_classes(classes)
+    data = [forget]
+    if method.needs_retain:
+        data.append(small_digits.train.without_classes(classes))
+    found = quick(method).unlearn(digits_model, *data, classes, generator=torch.Generator().manual_seed(0))
+    assert_untouched(digits_model, before)
+    assert torch.equal(torch.get_rng_state(), global_state)
+    assert found.model is not digits_model
+    assert not found.model.training
+    assert found.stopped in {"epochs", "rule"}
+    assert found.seconds["unlearn"] > 0
+    assert set(found.seconds) <= {"proxies", "labels", "subspace", "unlearn"}
+    assert all(row["epoch"] == number for number, row in enumerate(found.history, start=1))
+
+    def share(model, split: Split) -> float:
+        with torch.no_grad():
+            return 100 * float((model(to_pixels(split.images)).argmax(1) == split.labels).float().mean())
+
+    gone = small_digits.test.of_classes(classes)
+    assert share(found.model, gone) < share(digits_model, gone) - 30
+    again = quick(method).unlearn(digits_model, *data, classes, generator=torch.Generator().manual_seed(0))
+    for name, value in found.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], value), name
+
+
+def test_time_adds_up_also_after_an_error():
+    seconds = {"a": 100.0}
+    with pytest.raises(RuntimeError), timed(seconds, "a"):
+        raise RuntimeError
+    with timed(seconds, "b"):
+        pass
+    assert 100.0 < seconds["a"] < 101.0
+    assert 0 <= seconds["b"] < 1

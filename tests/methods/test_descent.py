@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from zspag_core.data import to_pixels
+from zspag_core.errors import Cancelled, UnlearningError
+from zspag_core.layers import as_matrices, weight_layers
+from zspag_core.methods import descent
+from zspag_core.methods.descent import Schedule, StoppingRule, descend
+from zspag_core.progress import Reporter
+from zspag_core.proxies import ProxySet
+from zspag_core.subspace import LayerBasis, Subspace, empty_subspace, estimate_subspace
+
+FORGOTTEN = (3,)
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch):
+    """Compute in float32, so that figures can be compared with a loop written here."""
+    monkeypatch.setattr("zspag_core.devices._cpu_has_bfloat16", lambda: False)
+
+
+@pytest.fixture
+def forget(small_digits):
+    return small_digits.train.of_classes(FORGOTTEN)[torch.arange(96)]
+
+
+@pytest.fixture
+def proxies(small_digits, digits_model):
+    rest = small_digits.train.without_classes(FORGOTTEN)[torch.arange(200)]
+    images = to_pixels(rest.images)
+    with torch.no_grad():
+        labels = digits_model(images).argmax(1)
+    return ProxySet(images, labels, torch.arange(200), torch.ones(200), 200, 200)
+
+
+@pytest.fixture
+def soft(forget, digits_model):
+    """The model's own guesses without the forgotten class."""
+    with torch.no_grad():
+        logits = digits_model(to_pixels(forget.images))
+    logits[:, list(FORGOTTEN)] = -torch.inf
+    return logits.softmax(1)
+
+
+def run(model, forget, labels, *, subspace=None, epochs=3, rate=0.1, seed=0, rule=None, **rest):
+    return descend(
+        model, forget.images, labels, FORGOTTEN, Schedule(rate, epochs, 32, rule),
+        subspace=subspace or empty_subspace(model), generator=torch.Generator().manual_seed(seed), **rest,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def subspace(digits_model, proxies):
+    return estimate_subspace(digits_model, proxies, [k for k in range(10) if k != 3], energy=0.7, tolerance=0.05)
+
+
+def changes(before, after):
+    return {
+        name: as_matrices(weight_layers(after)[name].weight.detach() - layer.weight.detach(), layer).double()
+        for name, layer in weight_layers(before).items()
+    }
+
+
+def test_nothing_leaks_into_the_protected_directions(digits_model, forget, soft, subspace, state_of, assert_untouched):
+    before = state_of(digits_model)
+    found = run(digits_model, forget, soft, subspace=subspace, epochs=8)
+    moved = changes(digits_model, found.model)
+    for name, layer in weight_layers(digits_model).items():
+        leak = (moved[name] @ subspace.layers[name].basis.double()).norm() / layer.weight.detach().norm()
+        assert float(leak) <= 1e-5, name
+    assert sum(float(change.norm()) > 0 for change in moved.values()) >= 3
+    free = run(digits_model, forget, soft, epochs=8)
+    unprotected = changes(digits_model, free.model)["head"] @ subspace.layers["head"].basis.double()
+    assert float(unprotected.norm() / digits_model.head.weight.detach().norm()) > 1e-3
+    assert_untouched(digits_model, before)
+    assert all(0 < row["free_gradient"] < 1 for row in found.history)
+    assert all(row["free_gradient"] == 1.0 for row in free.history)
+
+
+def test_steps_are_plain_sgd_without_momentum_or_decay(digits_model, forget, soft):
+    found = run(digits_model, forget, soft, epochs=2, rate=0.05)
+    model, generator = copy.deepcopy(digits_model), torch.Generator().manual_seed(0)
+    weights = [layer.weight for layer in weight_layers(model).values()]
+    for _ in range(2):
+        for place in torch.randperm(96, generator=generator).split(32):
+            loss = F.cross_entropy(model(to_pixels(forget.images[place])), soft[place])
+            for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+                weight.data -= 0.05 * gradient
+    for name, layer in weight_layers(found.model).items():
+        torch.testing.assert_close(layer.weight, weight_layers(model)[name].weight, atol=1e-5, rtol=1e-4)
+
+
+def test_only_weight_matrices_move(digits_model, forget, soft):
+    found = run(digits_model, forget, soft)
+    movable = {f"{name}.weight" for name in weight_layers(digits_model)}
+    after = found.model.state_dict()
+    for name, value in digits_model.state_dict().items():
+        assert torch.equal(after[name], value) == (name not in movable), name
+
+
+def test_tokens_positions_and_norms_of_a_transformer_stay(small_vit, small_digits):
+    forget = small_digits.train.of_classes((3,))[torch.arange(40)]
+    labels = torch.full((40, 10), 0.1)
+    found = run(small_vit, forget, labels, epochs=1)
+    movable = {f"{name}.weight" for name in weight_layers(small_vit)}
+    after = found.model.state_dict()
+    for name, value in small_vit.state_dict().items():
+        assert torch.equal(after[name], value) == (name not in movable), name
+    assert "class_token" in after
+    assert "positions" in after
+
+
+def test_a_full_layer_is_frozen_bit_by_bit(digits_model, forget, soft):
+    layers = dict(empty_subspace(digits_model).layers)
+    layers["head"] = LayerBasis(torch.linalg.qr(torch.randn(1, 16, 16)).Q, (16,), 1.0)
+    found = run(digits_model, forget, soft, subspace=Subspace(layers))
+    assert torch.equal(found.model.head.weight, digits_model.head.weight)
+    assert not torch.equal(found.model.stem[0].weight, digits_model.stem[0].weight)
+
+
+def test_with_no_free_layer_the_run_says_so(digits_model, forget, soft):
+    layers = {
+        name: LayerBasis(torch.eye(empty.dim)[None], (empty.dim,), 1.0)
+        for name, empty in empty_subspace(digits_model).layers.items()
+    }
+    with pytest.raises(UnlearningError, match="nothing can move: .* try a smaller energy"):
+        run(digits_model, forget, soft, subspace=Subspace(layers))
+
+
+def test_the_result_is_an_ordinary_model(digits_model, forget, soft):
+    model = run(digits_model, forget, soft, epochs=1).model
+    assert model is not digits_model
+    assert not model.training
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
+    assert all(parameter.is_leaf for parameter in model.parameters())
+
+
+def test_equal_seeds_give_equal_bytes(digits_model, forget, soft, subspace):
+    one, two, other = (run(digits_model, forget, soft, subspace=subspace, epochs=2, seed=s) for s in (0, 0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True))
+    assert not torch.equal(one.model.head.weight, other.model.head.weight)
+
+
+def test_all_epochs_are_made_without_a_rule(digits_model, forget, soft, proxies):
+    found = run(digits_model, forget, soft, epochs=4, proxies=proxies)
+    assert found.stopped == "epochs"
+    assert [row["epoch"] for row in found.history] == [1, 2, 3, 4]
+    last = found.history[-1]
+    with torch.no_grad():
+        kept = (found.model(proxies.images).argmax(1) == digits_model(proxies.images).argmax(1)).float().mean()
+    assert last["proxy_agreement"] == pytest.approx(100 * float(kept), abs=1e-3)
+    losses = [row["loss"] for row in found.history]
+    assert losses[-1] < losses[0]
+
+
+def test_the_rule_stops_once_the_samples_are_forgotten(digits_model, forget, soft, proxies, subspace):
+    rule = StoppingRule(forget_accuracy=5.0, margin=100.0)
+    found = run(digits_model, forget, soft, epochs=50, proxies=proxies, subspace=subspace, rule=rule)
+    assert found.stopped == "rule"
+    assert len(found.history) < 50
+    assert found.history[-1]["forget_accuracy"] <= 5.0
+    assert all(row["forget_accuracy"] > 5.0 for row in found.history[:-1])
+
+
+def test_an_epoch_that_costs_the_proxies_too_much_is_undone(digits_model, forget, proxies, monkeypatch):
+    """Without projection, uniform labels at a large rate wreck the proxies; what is left must keep the margin."""
+    monkeypatch.setattr(descent, "RETRIES", 2)
+    labels = torch.full((96, 10), 0.1)
+    rule = StoppingRule(forget_accuracy=0.0, margin=5.0)
+    try:
+        found = run(digits_model, forget, labels, epochs=6, rate=0.3, proxies=proxies, rule=rule)
+    except UnlearningError as error:
+        assert "no step was small enough" in str(error)
+        assert "\n" not in str(error)
+        return
+    assert all(row["proxy_agreement"] >= 95.0 for row in found.history)
+    with torch.no_grad():
+        kept = (found.model(proxies.images).argmax(1) == proxies.labels).float().mean()
+    assert 100 * float(kept) == pytest.approx(found.history[-1]["proxy_agreement"], abs=1e-3)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(digits_model, forget, soft, state_of, assert_untouched):
+    before = state_of(digits_model)
+    with pytest.raises(UnlearningError) as caught:
+        run(digits_model, forget, soft, rate=1e30)
+    assert str(caught.value).startswith("the loss became nan in epoch 1; try a")
+    assert "\n" not in str(caught.value)
+    assert_untouched(digits_model, before)
+
+
+class Stop(Reporter):
+    """Cancels at the n-th step or at the n-th epoch."""
+
+    def __init__(self, step=0, epoch=0):
+        self.step, self.at, self.steps, self.epochs = step, epoch, 0, 0
+
+    def progress(self, stage, done, total, **figures):
+        assert stage == "unlearn"
+        assert 0 < done <= total
+        assert "loss" in figures
+        self.steps += 1
+        if self.steps == self.step:
+            raise Cancelled("stop")
+
+    def epoch(self, number, total, model, **figures):
+        self.epochs += 1
+        assert number == self.epochs <= total
+        assert {"loss", "forget_accuracy"} <= set(figures)
+        if number == self.at:
+            raise Cancelled("stop")
+
+
+@pytest.mark.parametrize(("stop", "rows"), [({"step": 5}, 1), ({"epoch": 2}, 2), ({"step": 1}, 0)])
+def test_cancelling_returns_what_was_reached(digits_model, forget, soft, stop, rows):
+    found = run(digits_model, forget, soft, epochs=9, report=Stop(**stop))
+    assert found.stopped == "cancelled"
+    assert len(found.history) == rows
+    assert bool(found.model.head.weight.isfinite().all())
+    assert not torch.equal(found.model.head.weight, digits_model.head.weight)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zspag_core.data import to_pixels
+from zspag_core.errors import Cancelled
+from zspag_core.methods.retrain import Retrain
+from zspag_core.progress import Reporter
+from zspag_core.training import Recipe, train
+
+
+class Ear(Reporter):
+    def __init__(self, stop_at=0):
+        self.stages, self.epochs, self.stop_at = set(), [], stop_at
+
+    def progress(self, stage, done, total, **figures):
+        self.stages.add(stage)
+
+    def epoch(self, number, total, model, **figures):
+        self.epochs.append((number, total))
+        if number == self.stop_at:
+            raise Cancelled("stop")
+
+
+@pytest.mark.parametrize("seed", [4, 2**63 - 1])
+def test_it_is_training_on_remaining_data_alone(digits_model, small_digits, seed):
+    forget, retain = small_digits.train.of_classes((3,)), small_digits.train.without_classes((3,))
+    settings = {"epochs": 2, "batch_size": 128, "crop": 0, "flip": False}
+    ear = Ear()
+    found = Retrain(**settings).unlearn(
+        digits_model, forget, retain, (3,), generator=torch.Generator().manual_seed(seed), report=ear
+    )
+    expected = train(digits_model.config, retain, Recipe(**settings, seed=seed), device=torch.device("cpu"))
+    for name, value in expected.model.state_dict().items():
+        assert torch.equal(found.model.state_dict()[name], value)
+    assert ear.stages == {"unlearn"}
+    assert ear.epochs == [(1, 2), (2, 2)]
+    assert [set(row) for row in found.history] == [{"epoch", "loss"}] * 2
+    with torch.no_grad():
+        predicted = found.model(to_pixels(small_digits.test.images)).argmax(1)
+    assert float((predicted == 3).float().mean()) < 0.02
+
+
+def test_cancelling_returns_what_was_reached(digits_model, small_digits, generator):
+    forget, retain = small_digits.train.of_classes((3,)), small_digits.train.without_classes((3,))
+    found = Retrain(epochs=3).unlearn(digits_model, forget, retain, (3,), generator=generator, report=Ear(1))
+    assert found.stopped == "cancelled"
+    assert len(found.history) == 1

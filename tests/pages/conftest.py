@@ -1,0 +1,118 @@
+"""The dashboard without workers: what they would say is written into the database by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ui.checkpoints import shipped_checkpoints
+from ui.jobs import checkpoint_question, engine_question, job_store
+from zspag_core.jobs import Lane, State
+
+ROOT = Path(__file__).parents[2]
+PICTURE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
+
+def figures(acc_rt, acc_ut, probe):
+    mia = {
+        "entropy_svc": 70.0,
+        "confidence_svc": None,
+        "same_class": {"accuracy": 51.0, "auc": 52.0, "auc_ci": [48, 56]},
+    }
+    return {"acc_rt": acc_rt, "acc_ut": acc_ut, "loss_rt": 0.1, "acc_per_class": [], "mia": mia, "probe": probe}
+
+
+RESULT = {
+    "method": "zspag",
+    "before": figures(99.0, 98.0, 97.0),
+    "mask": {"acc_rt": 99.3},
+    "after": figures(99.4, 0.0, 95.0),
+    "history": [{"epoch": 1, "loss": 2.0, "acc_rt": 99.2, "acc_ut": 40.0}],
+    "stopped": "epochs",
+}
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    monkeypatch.setenv("ZSPAG_START_WORKER", "0")
+    monkeypatch.delenv("ZSPAG_DATABASE_URL", raising=False)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    opened = job_store()
+    yield opened
+    opened.close()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def finish(store):
+    """Queue a job, claim it and end it as told."""
+
+    def finish(kind, config, state=State.DONE, lane=Lane.RUNS, **ending):
+        store.submit(kind, config, lane=lane)
+        store.beats.beat("worker", "worker", (Lane.RUNS, Lane.INTERACTIVE), "cpu")
+        job = store.claim(lane, "worker", "cpu")
+        store.finish(job, state, **ending)
+        return store.require(job.id)
+
+    return finish
+
+
+@pytest.fixture
+def checkpoint():
+    paths = shipped_checkpoints()
+    if not paths:
+        pytest.skip("no checkpoint in assets/checkpoints")
+    return paths[0]
+
+
+@pytest.fixture
+def answered(finish, checkpoint):
+    """Let the worker have answered what the Forget page asks it."""
+    from zspag_core.jobs.describe import describe_engine
+
+    classes = [{"name": str(label), "picture": PICTURE, "train": 140, "test": 36} for label in range(10)]
+    finish("checkpoint", checkpoint_question(checkpoint), lane=Lane.INTERACTIVE, answer={"classes": classes})
+    finish("engine", engine_question(), lane=Lane.INTERACTIVE, answer=describe_engine())
+
+
+@pytest.fixture
+def run_config(checkpoint):
+    return {
+        "data": "digits",
+        "checkpoint": str(checkpoint),
+        "forget": [3],
+        "class_names": ["3"],
+        "settings": {"epochs": 4},
+    }
+
+
+@pytest.fixture
+def result():
+    return RESULT
+
+
+@pytest.fixture
+def overview(store):
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+@pytest.fixture
+def forget_page(overview):
+    """Return a function that opens the Forget page, with a run or without."""
+
+    def open_page(job=None):
+        if job is not None:
+            overview.query_params["job"] = job.id
+        overview.run()
+        page = overview.switch_page("pages/2_Forget.py").run()
+        assert not page.exception
+        return page
+
+    return open_page

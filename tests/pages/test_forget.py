@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zspag_core.jobs import Lane, State
+
+
+def texts(at):
+    return " ".join(str(part.value) for part in [*at.markdown, *at.caption, *at.info, *at.error])
+
+
+def stepper(at):
+    return " ".join(element.proto.body for element in at.get("html"))
+
+
+def charts(at):
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def running(store, config):
+    store.submit("unlearn", config)
+    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    return store.claim(Lane.RUNS, "w", "cpu")
+
+
+def test_first_look_asks_the_worker_and_shows_the_classes_meanwhile(forget_page, store, checkpoint):
+    page = forget_page()
+    assert sorted(job.kind for job in store.latest(Lane.INTERACTIVE)) == ["checkpoint", "engine"]
+    assert [box.label for box in page.checkbox] == [str(label) for label in range(10)]
+    assert "The engine is starting" in texts(page)
+    page.run()
+    assert len(store.latest(Lane.INTERACTIVE)) == 2, "asked once"
+
+
+def test_empty_page_says_what_to_do(forget_page, answered):
+    page = forget_page()
+    assert "Nothing has run yet" in texts(page)
+    assert page.button(key="go").disabled
+    assert "Tick at least one class" in texts(page)
+    assert len(page.get("image")) == 10
+
+
+def test_ticking_a_class_and_pressing_forget_queues_the_run(forget_page, answered, store, checkpoint):
+    page = forget_page()
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    assert not page.button(key="go").disabled
+    page.number_input(key="zspag-epsilon").set_value(16.0).run()
+    assert "16/255 = 0.0627" in texts(page)
+    page.number_input(key="zspag-epochs").set_value(2)
+    page.number_input(key="seed").set_value(7)
+    page.button(key="go").click().run()
+    assert not page.exception
+    (run,) = store.latest()
+    assert (run.kind, run.config["forget"], run.config["class_names"]) == ("unlearn", [3], ["3"])
+    assert (run.config["data"], run.config["checkpoint"]) == ("digits", str(checkpoint))
+    assert run.config["settings"]["epsilon"] == pytest.approx(16 / 255)
+    assert (run.config["settings"]["epochs"], run.config["seed"], run.config["method"]) == (2, 7, "zspag")
+    assert page.query_params["job"] in (run.id, [run.id])
+    assert "Queued" in texts(page)
+
+
+def test_what_the_form_makes_is_what_the_engine_takes(forget_page, answered, store):
+    from zspag_core.hyperparameters import configure
+    from zspag_core.methods import find_method
+
+    page = forget_page()
+    for method in page.selectbox(key="method").options:
+        page.selectbox(key="method").select_index(page.selectbox(key="method").options.index(method)).run()
+        page.checkbox(key="forget-digits_resnet-1").check().run()
+        page.button(key="go").click().run()
+        assert not page.exception
+        config = store.latest()[0].config
+        kind = find_method(config["method"])
+        assert configure(kind, config["settings"]) == kind()
+
+
+def test_queued_run_says_who_is_ahead(forget_page, answered, store, run_config):
+    first = running(store, run_config)
+    page = forget_page(store.submit("unlearn", run_config))
+    assert f"Position 1 in the queue, behind run {first.number}, which is running" in texts(page)
+
+
+def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, answered, store, run_config):
+    job = running(store, run_config)
+    store.record(job, "stage", {"stage": "load"})
+    store.record(job, "stage", {"stage": "unlearn"})
+    store.record(job, "epoch", {"epoch": 1, "total": 4, "loss": 2.0, "acc_rt": 99.0, "acc_ut": 50.0})
+    store.advance(job, {"stage": "unlearn", "done": 3, "total": 12, "seconds": {"load": 0.5, "unlearn": 2.0}})
+    page = forget_page(job)
+    assert "3 of 12 · 6.0 s left" in stepper(page)
+    assert "waiting" in stepper(page)
+    accuracy, _ = charts(page)
+    assert accuracy["layout"]["xaxis"]["range"][1] == pytest.approx(4.2)
+    assert [trace["name"] for trace in accuracy["data"]] == ["remaining", "forgotten"]
+    page.button(key="cancel").click().run()
+    assert store.require(job.id).wish == "cancel"
+    assert page.button(key="cancel").disabled
+
+
+def test_paused_run_can_go_on(forget_page, answered, store, run_config):
+    job = running(store, run_config)
+    page = forget_page(job)
+    page.button(key="pause").click().run()
+    assert store.require(job.id).wish == "pause"
+    assert "Paused" in texts(page)
+    page.button(key="continue").click().run()
+    assert store.require(job.id).wish == ""
+
+
+def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finish, run_config, result):
+    page = forget_page(finish("unlearn", run_config, answer=result))
+    said = texts(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert "| Remaining accuracy · Acc_rt | 99.0 % | **99.4 %** | +0.4 |" in said
+    assert "*Mask, for comparison* | | *99.3 %* | *lead +0.1*" in said
+    assert "| Forgotten accuracy · Acc_ut | 98.0 % | **0.0 %** | −98.0 |" in said
+    assert "for grading only" in said
+    assert [metric.value for metric in page.metric] == ["99.4 %", "0.0 %", "95.0 %"]
+    accuracy, _ = charts(page)
+    assert len(accuracy["data"][0]["x"]) == 2, "before and epoch 1"
+    page.button(key="leave").click().run()
+    assert "Nothing has run yet" in texts(page)
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence", "remedy"),
+    [
+        (State.FAILED, "the loss became nan in epoch 2; try a smaller learning_rate", "Change the setting"),
+        (State.INTERRUPTED, "The worker was stopped during this run.", "Run it again"),
+        (State.CANCELLED, "The run was cancelled.", "stopped on request"),
+    ],
+)
+def test_run_that_ended_early_gets_a_card(forget_page, answered, finish, store, run_config, state, sentence, remedy):
+    error = sentence if state != State.CANCELLED else ""
+    job = finish("unlearn", run_config, state, error=error, details="Traceback: copy me")
+    page = forget_page(job)
+    said = texts(page)
+    assert sentence in said
+    assert remedy in said
+    assert not page.exception
+    assert page.code[0].value == "Traceback: copy me"
+    page.button(key="again").click().run()
+    assert store.require(job.id).state == State.QUEUED
+
+
+def test_run_survives_reload_and_page_switch(forget_page, answered, finish, run_config, result):
+    job = finish("unlearn", run_config, answer=result)
+    page = forget_page(job)
+    assert page.session_state["job_id"] == job.id
+    page.switch_page("app.py").run()
+    page.switch_page("pages/2_Forget.py").run()
+    assert "Before and after" in texts(page)
+
+
+def test_unknown_run_in_the_address_is_no_run(overview, answered):
+    overview.query_params["job"] = "nobody"
+    overview.run()
+    page = overview.switch_page("pages/2_Forget.py").run()
+    assert not page.exception
+    assert "Nothing has run yet" in texts(page)
+
+
+def test_engine_that_cannot_start_is_said(forget_page, finish, checkpoint):
+    from ui.jobs import engine_question
+
+    finish("engine", engine_question(), State.FAILED, lane=Lane.INTERACTIVE, error="unexpected: ImportError: torch")
+    assert "The engine does not start. unexpected: ImportError: torch" in texts(forget_page())
+
+
+def test_page_without_models_says_how_to_make_one(overview, monkeypatch, tmp_path):
+    from ui import checkpoints
+
+    monkeypatch.setattr(checkpoints.shipped_checkpoints, "__defaults__", (tmp_path,))
+    overview.run()
+    page = overview.switch_page("pages/2_Forget.py").run()
+    assert "no model in assets/checkpoints" in texts(page)

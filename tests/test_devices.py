@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from zspag_core import devices
+from zspag_core.devices import mixed_precision, plain_attention, resolve_device
+from zspag_core.errors import UsageError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Return a function that makes the machine look as if it had so many CUDA devices, and MPS or not."""
+
+    def pretend(cuda: int, mps: bool) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return pretend
+
+
+@pytest.mark.parametrize(("cuda", "mps", "found"), [(2, True, "cuda:0"), (0, True, "mps"), (0, False, "cpu")])
+def test_auto_takes_the_fastest_there_is(machine, cuda, mps, found):
+    machine(cuda, mps)
+    assert resolve_device("auto") == torch.device(found)
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "mps", "cpu"])
+def test_a_device_that_is_there_is_taken(machine, name):
+    machine(2, True)
+    assert resolve_device(name) == torch.device(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cuda", "cuda was asked for, but this machine has 0 CUDA devices"),
+        ("cuda:3", "cuda:3 was asked for, but this machine has 0 CUDA devices"),
+        ("mps", "mps was asked for, but this machine has none"),
+        ("meta", "expected auto, cpu, mps, cuda or cuda:N, got 'meta'"),
+        ("gpu", "expected auto, cpu, mps, cuda or cuda:N, got 'gpu'"),
+        ("cuda:x", "expected auto, cpu, mps, cuda or cuda:N, got 'cuda:x'"),
+        ("", "expected auto, cpu, mps, cuda or cuda:N, got ''"),
+    ],
+)
+def test_other_devices_are_refused(machine, name, said):
+    machine(0, False)
+    with pytest.raises(UsageError) as caught:
+        resolve_device(name)
+    assert str(caught.value) == f"device: {said}"
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_bfloat16_is_used_where_the_processor_multiplies_it(monkeypatch, built):
+    monkeypatch.setattr(devices, "_cpu_has_bfloat16", lambda: built)
+    a = torch.ones(2, 2)
+    with mixed_precision(CPU):
+        assert (a @ a).dtype == (torch.bfloat16 if built else torch.float32)
+    assert (a @ a).dtype == torch.float32
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
+def test_plain_attention_gives_the_same_numbers_and_has_a_forward_derivative():
+    q, k, v, direction = torch.randn(4, 2, 1, 5, 4, generator=torch.Generator().manual_seed(0)).unbind()
+
+    def attend(q):
+        return F.scaled_dot_product_attention(q, k, v)
+
+    fused = attend(q)
+    with plain_attention(CPU):
+        torch.testing.assert_close(attend(q), fused)
+        _, change = torch.func.jvp(attend, (q,), (direction,))
+        torch.testing.assert_close(change, (attend(q + 1e-3 * direction) - attend(q - 1e-3 * direction)) / 2e-3,
+                                   atol=1e-3, rtol=1e-2)  # fmt: skip
+
+
+def test_attention_on_cuda_is_left_alone():
+    assert isinstance(plain_attention(torch.device("cuda")), contextlib.nullcontext)

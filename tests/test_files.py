@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from zspag_core.files import home, read_json, replace_file, write_json
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with replace_file(path) as partial:
+        partial.write_text("half")
+        assert not path.exists()
+    assert path.read_text() == "half"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="stop"), replace_file(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError("stop")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_is_read_back(tmp_path):
+    record = {"a": [1, 2.5, None], "b": "ü"}
+    write_json(tmp_path / "a.json", record)
+    assert read_json(tmp_path / "a.json") == record
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == record
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_refuses_what_it_cannot_say(tmp_path, value):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"a": value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_home_is_the_variable_or_a_folder_of_the_person(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    assert home() == tmp_path
+    monkeypatch.setenv("ZSPAG_HOME", "~/there")
+    assert home() == Path.home() / "there"
+    monkeypatch.setenv("ZSPAG_HOME", "")
+    assert home() == Path.home() / ".zspag"
+    monkeypatch.delenv("ZSPAG_HOME")
+    assert home() == Path.home() / ".zspag"

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+from zspag_core.data import to_pixels
+from zspag_core.errors import Cancelled, CheckpointError, DataError, UsageError
+from zspag_core.methods import METHODS
+from zspag_core.models import build
+from zspag_core.progress import Reporter
+from zspag_core.runs import RunConfig, check_out, execute
+
+QUICK = {"epochs": 2, "n_adv": 8, "epsilon": 0.3}
+GRADE = {"acc_rt", "acc_ut", "loss_rt", "acc_per_class", "mia", "probe"}
+STAGES = {"proxies", "labels", "subspace", "unlearn", "evaluate"}
+
+
+@pytest.fixture
+def config(digits_checkpoint):
+    def make(**changes):
+        base = {"data": "digits", "checkpoint": str(digits_checkpoint), "forget": (3,), "settings": QUICK, "device": "cpu"}
+        return RunConfig(**(base | changes))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def finished(digits_checkpoint, tmp_path_factory):
+    """One finished run: its folder and what execute returned."""
+    out = tmp_path_factory.mktemp("runs") / "new" / "run"
+    asked = RunConfig("digits", str(digits_checkpoint), (3, 5), settings=QUICK | {"label_mode": "influence_anchored"},
+                      device="cpu")  # fmt: skip
+    return out, execute(asked, out), asked
+
+
+def test_the_result_has_the_keys_of_the_contract(finished):
+    out, result, _ = finished
+    assert json.loads((out / "result.json").read_text()) == result
+    top = {"method", "config", "seed", "device", "forget", "num_classes", "before", "mask", "after", "proxies", "labels",
+           "subspace", "history", "seconds", "stopped"}  # fmt: skip
+    assert top <= set(result)
+    for when in ("before", "after"):
+        assert set(result[when]) >= GRADE
+        assert set(result[when]["mia"]) >= {"entropy_svc", "confidence_svc", "same_class"}
+        assert set(result[when]["mia"]["same_class"]) >= {"accuracy", "auc", "auc_ci"}
+        assert len(result[when]["acc_per_class"]) == 10
+    assert set(result["proxies"]) >= {"attempted", "asr", "confidence", "per_class"}
+    assert set(result["proxies"]["per_class"]) == {str(k) for k in range(10) if k not in (3, 5)}
+    assert set(result["labels"]) >= {"mode", "influence_before", "influence_after", "residual"}
+    for layer in result["subspace"]["layers"]:
+        assert set(layer) >= {"name", "dim", "rank", "leak", "drift_proxy", "drift_real"}
+        assert layer["leak"] <= 1e-5
+    for number, row in enumerate(result["history"], start=1):
+        assert set(row) >= {"epoch", "loss", "acc_rt", "acc_ut", "mia"}
+        assert row["epoch"] == number
+    assert set(result["seconds"]) >= STAGES
+    assert all(value >= 0 for value in result["seconds"].values())
+    assert result["method"] == "zspag"
+    assert result["forget"] == [3, 5]
+    assert (result["seed"], result["device"], result["num_classes"]) == (0, "cpu", 10)
+    assert result["config"]["n_adv"] == 8
+    assert result["config"]["attack"] == "pgd"
+    assert result["stopped"] in {"epochs", "rule"}
+
+
+def test_the_files_hold_what_the_result_says(finished, small_digits, digits_checkpoint):
+    out, result, asked = finished
+    assert {path.name for path in out.iterdir()} == {
+        "config.json", "result.json", "model.safetensors", "proxies.safetensors"
+    }  # fmt: skip
+    assert RunConfig.from_dict(json.loads((out / "config.json").read_text())) == asked
+    checkpoint = load_checkpoint(out / "model.safetensors")
+    with torch.no_grad():
+        predicted = checkpoint.model(to_pixels(small_digits.test.images)).argmax(1)
+    gone = torch.isin(small_digits.test.labels, torch.tensor([3, 5]))
+    right = predicted == small_digits.test.labels
+    assert result["after"]["acc_rt"] == pytest.approx(100 * float(right[~gone].double().mean()))
+    assert result["after"]["acc_ut"] == pytest.approx(100 * float(right[gone].double().mean()))
+    assert checkpoint.about["unlearned"]["forget"] == [3, 5]
+    assert checkpoint.about["unlearned"]["from_sha256"] == load_checkpoint(digits_checkpoint).sha256
+    assert checkpoint.about["data"] == "digits"
+    proxies = load_file(out / "proxies.safetensors")
+    counts = torch.bincount(proxies["labels"], minlength=10)
+    assert {str(k): int(counts[k]) for k in range(10) if k not in (3, 5)} == result["proxies"]["per_class"]
+    assert len(proxies["images"]) == len(proxies["sources"]) == len(proxies["confidence"])
+
+
+def test_mask_accuracy_is_that_of_the_masked_original(finished, digits_model, small_digits):
+    with torch.no_grad():
+        logits = digits_model(to_pixels(small_digits.test.images))
+    logits[:, [3, 5]] = -torch.inf
+    rest = ~torch.isin(small_digits.test.labels, torch.tensor([3, 5]))
+    right = (logits.argmax(1) == small_digits.test.labels)[rest]
+    assert finished[1]["mask"]["acc_rt"] == pytest.approx(100 * float(right.double().mean()))
+
+
+def test_equal_seeds_give_equal_bytes(config, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        execute(config(seed=seed), tmp_path / name)
+    a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+    proxies = [(tmp_path / name / "proxies.safetensors").read_bytes() for name in "ab"]
+    assert proxies[0] == proxies[1]
+
+
+@pytest.mark.parametrize("name", [method.name for method in METHODS if method.name != "zspag"])
+def test_every_method_writes_the_same_record(config, tmp_path, name):
+    method = next(m for m in METHODS if m.name == name)
+    settings = {"epochs": 1} if "epochs" in method.__dataclass_fields__ else {}
+    result = execute(config(method=name, settings=settings), tmp_path / "run")
+    assert set(result["after"]) >= GRADE
+    assert result["before"]["acc_ut"] > 80
+    if result["proxies"] is None:
+        assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.json", "result.json", "model.safetensors"}
+    if name == "mask":
+        assert result["after"]["acc_rt"] == result["mask"]["acc_rt"]
+        assert result["after"]["acc_ut"] == 0
+    json.dumps(result, allow_nan=False)
+
+
+def test_only_a_method_that_needs_remaining_data_receives_it(config, tmp_path, monkeypatch, small_digits):
+    seen = {}
+    for method in METHODS:
+        original = method.unlearn
+
+        def spy(self, model, *splits, original=original, **rest):
+            seen[self.name] = [set(split.labels.tolist()) for split in splits if hasattr(split, "labels")]
+            return original(self, model, *splits, **rest)
+
+        monkeypatch.setattr(method, "unlearn", spy)
+        if method.name in {"zspag", "retrain", "mask"}:
+            settings = {"epochs": 1} if method.name != "mask" else {}
+            settings |= {"epsilon": 0.3, "n_adv": 4} if method.name == "zspag" else {}
+            execute(config(method=method.name, settings=settings), tmp_path / method.name)
+    assert seen["zspag"] == seen["mask"] == [{3}]
+    assert seen["retrain"] == [{3}, set(range(10)) - {3}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"forget": ()}, UsageError, "forget: expected different classes from 0 to 9, got []"),
+        ({"forget": (10,)}, UsageError, "forget: expected different classes from 0 to 9, got [10]"),
+        ({"forget": (-1,)}, UsageError, "forget: expected different classes from 0 to 9, got [-1]"),
+        ({"forget": (2, 2)}, UsageError, "forget: expected different classes from 0 to 9, got [2, 2]"),
+        ({"forget": tuple(range(10))}, UsageError, "forget: expected at least one class to remain, got all of them"),
+        ({"method": "magic"}, UsageError, "method: expected one of zspag"),
+        ({"settings": {"epsilon": 2}}, UsageError, "epsilon: expected 0 to 1, got 2"),
+        ({"data": "nowhere"}, DataError, "There is no data set 'nowhere'"),
+        ({"checkpoint": "missing.safetensors"}, CheckpointError, "missing.safetensors"),
+        ({"device": "tpu"}, UsageError, "device: expected auto"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_written(config, tmp_path, changes, error, said):
+    with pytest.raises(error) as caught:
+        execute(config(**changes), tmp_path / "new" / "run")
+    assert said in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_of_another_number_of_classes_is_refused(config, digits_config, tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(other, build(type(digits_config)(**(digits_config.to_dict() | {"num_classes": 4}))), {})
+    with pytest.raises(UsageError, match="model and data do not fit: the model has 4 classes, digits has 10"):
+        execute(config(checkpoint=str(other)), tmp_path / "run")
+
+
+def test_only_a_new_or_empty_folder_is_written(config, tmp_path):
+    full, file, empty = tmp_path / "full", tmp_path / "file", tmp_path / "empty"
+    full.mkdir()
+    (full / "a").touch()
+    file.touch()
+    empty.mkdir()
+    for taken in (full, file):
+        with pytest.raises(UsageError, match="out: expected a new or empty folder, got .*, which already holds something"):
+            execute(config(), taken)
+    check_out(empty)
+    check_out(tmp_path / "new")
+
+
+class StopIn(Reporter):
+    def __init__(self, stage):
+        self.stage, self.stages, self.epochs = stage, [], 0
+
+    def progress(self, stage, done, total, **_figures):
+        self.stages.append(stage)
+        if stage == self.stage:
+            raise Cancelled("stop")
+
+
+def test_cancelling_while_loading_or_grading_leaves_nothing(config, tmp_path):
+    for stage in ("load", "evaluate"):
+        with pytest.raises(Cancelled):
+            execute(config(), tmp_path / "run", StopIn(stage))
+    assert not list(tmp_path.iterdir())
+
+
+def test_cancelling_while_unlearning_keeps_what_was_reached(config, tmp_path):
+    report = StopIn("unlearn")
+    result = execute(config(), tmp_path / "run", report)
+    assert result["stopped"] == "cancelled"
+    assert result["after"] is None
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
+    assert load_checkpoint(tmp_path / "run" / "model.safetensors").model.config.num_classes == 10
+    assert report.stages.index("evaluate") < report.stages.index("proxies") < report.stages.index("unlearn")
+
+
+def test_a_failure_leaves_no_folder(config, tmp_path, monkeypatch):
+    def broken(*_args, **_rest):
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr("zspag_core.runs.save_checkpoint", broken)
+    with pytest.raises(RuntimeError, match="disk full"):
+        execute(config(method="mask", settings={}), tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_configurations_survive_json():
+    config = RunConfig("digits", "a.safetensors", (1, 2), "mask", {"epochs": 3}, 7, "cpu")
+    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from ui.figures import accuracy_figure, describe_accuracy, describe_loss, loss_figure
+from ui.palette import FORGOTTEN, REMAINING
+
+EPOCHS = [
+    {"epoch": 0, "acc_rt": 99.0, "acc_ut": 98.0},
+    {"epoch": 1, "acc_rt": 98.5, "acc_ut": 30.0, "loss": 2.0},
+    {"epoch": 2, "acc_rt": 98.7, "acc_ut": None, "loss": 1.0},
+]
+
+
+def test_accuracy_lines_carry_the_two_colours_and_skip_gaps():
+    remaining, forgotten = accuracy_figure(EPOCHS, 5).data
+    assert (list(remaining.x), list(remaining.y)) == ([0, 1, 2], [99.0, 98.5, 98.7])
+    assert (list(forgotten.x), list(forgotten.y)) == ([0, 1], [98.0, 30.0])
+    assert (remaining.line.color, forgotten.line.color) == (REMAINING, FORGOTTEN)
+
+
+def test_axis_shows_all_epochs_from_the_start():
+    assert accuracy_figure(EPOCHS, 5).layout.xaxis.range == pytest.approx((-0.2, 5.2))
+    assert accuracy_figure(EPOCHS, 5).layout.yaxis.range == (-3, 103)
+
+
+def test_references_are_drawn_dashed_and_the_mask_dotted():
+    figure = accuracy_figure(EPOCHS, 2, mask=99.3)
+    assert [(shape.y0, shape.line.dash) for shape in figure.layout.shapes] == [
+        (99.0, "dash"),
+        (98.0, "dash"),
+        (99.3, "dot"),
+    ]
+    assert [note.text for note in figure.layout.annotations] == ["mask"]
+
+
+def test_chart_without_epochs_says_when_it_starts():
+    for figure in (accuracy_figure([], 3), loss_figure([], 3)):
+        assert [note.text for note in figure.layout.annotations] == ["the line starts with the first epoch"]
+
+
+def test_loss_starts_with_the_first_epoch_that_has_one():
+    (loss,) = loss_figure(EPOCHS, 5).data
+    assert (list(loss.x), list(loss.y)) == ([1, 2], [2.0, 1.0])
+
+
+def test_charts_are_described_in_words():
+    assert describe_accuracy(EPOCHS) == (
+        "Accuracy by epoch. After epoch 2: remaining classes 98.7 percent, forgotten classes unknown."
+    )
+    assert describe_loss(EPOCHS) == "Loss by epoch, from 2 to 1."
+    assert describe_accuracy([]).endswith("no epoch has ended yet.")
+    assert describe_loss([]).endswith("no epoch has ended yet.")

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ui.results import duration, epochs_of, headline, percent, result_table, steps
+from zspag_core.jobs import Event, Job, State, Wish
+
+
+def job(state=State.RUNNING, progress=None, answer=None):
+    return Job(
+        id="x",
+        number=1,
+        kind="unlearn",
+        lane="runs",
+        config={"forget": [3]},
+        device="auto",
+        state=state,
+        wish=Wish.NONE,
+        worker="w",
+        created=0.0,
+        started=1.0,
+        finished=None,
+        progress=progress or {},
+        answer=answer,
+        error="",
+        details="",
+        folder=Path("x"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "text"),
+    [
+        (86.2427, False, "86.2 %"),
+        (None, False, "–"),
+        (1.94, True, "+1.9"),
+        (-1.94, True, "−1.9"),
+        (-0.01, True, "+0.0"),
+    ],
+)
+def test_percentages_read_as_people_write_them(value, sign, text):
+    assert percent(value, sign=sign) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (12.3, "12 s"), (180, "3 min"), (7500, "2 h 5 min")])
+def test_durations_read_as_people_write_them(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_steps_before_anything_happened_all_wait():
+    found = steps(job(State.QUEUED), [])
+    assert [step.name for step in found] == ["load", "before", "proxies", "subspace", "labels", "unlearn", "evaluate"]
+    assert {step.status for step in found} == {"waiting"}
+
+
+def test_running_step_has_count_and_time_left():
+    progress = {"stage": "proxies", "done": 5, "total": 20, "seconds": {"load": 0.5, "proxies": 4.0}}
+    found = {step.name: step for step in steps(job(progress=progress), ["load", "proxies"])}
+    assert (found["load"].status, found["load"].note) == ("done", "0.5 s")
+    assert (found["proxies"].status, found["proxies"].note) == ("running", "5 of 20 · 12 s left")
+    assert found["proxies"].share == pytest.approx(0.25)
+    assert found["unlearn"].status == "waiting"
+    assert "before" not in found, "a stage that was passed over is not shown as waiting"
+
+
+def test_steps_of_a_stopped_run_show_where_it_stopped():
+    progress = {"stage": "unlearn", "done": 2, "total": 10, "seconds": {"unlearn": 0.2}}
+    found = steps(job(State.CANCELLED, progress), ["load", "unlearn"])
+    assert [(step.name, step.status) for step in found] == [("load", "done"), ("unlearn", "stopped")]
+
+
+def test_steps_of_a_done_run_are_all_done():
+    progress = {"stage": "evaluate", "done": 2, "total": 3, "seconds": {"evaluate": 1.0}}
+    assert {step.status for step in steps(job(State.DONE, progress), ["load", "evaluate"])} == {"done"}
+
+
+def test_unknown_stage_of_a_new_method_is_shown():
+    progress = {"stage": "distil", "done": 1, "total": 2, "seconds": {}}
+    assert [step.name for step in steps(job(progress=progress), ["load", "distil"])] == ["load", "distil", "evaluate"]
+
+
+def test_epochs_begin_with_the_model_before():
+    events = [
+        Event(1, "epoch", 0.0, {"epoch": 1, "acc_rt": 80.0, "acc_ut": 5.0, "loss": 1.0}),
+        Event(2, "stage", 0.0, {}),
+    ]
+    result = {"before": {"acc_rt": 90.0, "acc_ut": 85.0}, "history": [{"epoch": 2, "acc_rt": 81.0, "acc_ut": 0.0}]}
+    assert [(row["epoch"], row["acc_ut"]) for row in epochs_of(events, result)] == [(0, 85.0), (1, 5.0), (2, 0.0)]
+    assert [row["epoch"] for row in epochs_of(events, None)] == [1]
+
+
+def test_table_leaves_out_what_is_unknown_on_both_sides():
+    result = {"before": {"acc_rt": 90.0, "probe": None}, "after": {"acc_rt": 89.0, "loss_rt": 0.25}, "mask": None}
+    table = result_table(result).replace("\N{NO-BREAK SPACE}", " ")
+    assert "| 90.0 % | **89.0 %** | −1.0 |" in table
+    assert "| – | **0.250** | – |" in table
+    assert "Probe" not in table
+    assert "Mask" not in table
+
+
+def test_headline_needs_an_end():
+    assert headline(job(State.CANCELLED, answer={"after": None})) is None
+    assert headline(job(State.DONE, answer={"after": {"acc_rt": 1.0}})) == {"after": {"acc_rt": 1.0}}
