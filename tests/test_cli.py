@@ -71,9 +71,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("replaced", "extra", "culprit"), BAD, ids=[f"{r}{e}" for r, e, _ in BAD])
-def test_bad_use_is_answered_with_one_line_and_nothing_is_written(
-    unlearn, tmp_path, capfd, replaced, extra, culprit
-):
+def test_bad_use_is_answered_with_one_line_and_nothing_is_written(unlearn, tmp_path, capfd, replaced, extra, culprit):
     assert call(unlearn(*extra, **replaced)) == 2
     out, err = capfd.readouterr()
     assert out == ""

@@ -20,9 +20,14 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="stop"), replace_file(path) as partial:
-        partial.write_text("half")
-        raise RuntimeError("stop")
+
+    def write() -> None:
+        with replace_file(path) as partial:
+            partial.write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

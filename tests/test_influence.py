@@ -109,9 +109,7 @@ def test_iteration_ends_at_the_tolerance_and_tells_every_step(odd_model, images,
             self.residuals.append(figures["residual"])
 
     report = Steps()
-    found = inverse_direction(
-        odd_model, images, labels, NAMES, damping=1.0, steps=90, tolerance=0.05, report=report
-    )
+    found = inverse_direction(odd_model, images, labels, NAMES, damping=1.0, steps=90, tolerance=0.05, report=report)
     assert found.steps < 90
     assert report.done == list(range(1, found.steps + 1))
     assert report.residuals[-1] == found.residual <= 0.05
@@ -136,7 +134,9 @@ def test_a_zero_gradient_has_a_zero_solution():
 
 
 @pytest.mark.parametrize("batch_size", [4, 128])
-def test_influences_equal_one_backward_pass_per_sample_and_label(odd_model, as_bytes, batch_size, state_of, assert_untouched):
+def test_influences_equal_one_backward_pass_per_sample_and_label(
+    odd_model, as_bytes, batch_size, state_of, assert_untouched
+):
     before = state_of(odd_model)
     direction = random_direction(odd_model)
     found = label_influences(odd_model, direction, as_bytes, batch_size=batch_size)
@@ -197,7 +197,7 @@ def test_projection_keeps_the_free_part_and_says_how_much_that_is(odd_model):
     direction = random_direction(odd_model)
     layers = dict(empty_subspace(odd_model).layers)
     columns = torch.linalg.qr(torch.randn(2, 18, 5, generator=torch.Generator().manual_seed(0))).Q
-    layers["grouped"] = LayerBasis(columns, (5, 5), 1.0)
+    layers["grouped"] = LayerBasis(columns, (5, 5))
     projected, share = project_direction(odd_model, direction, Subspace(layers))
     matrices = as_matrices(direction["grouped.weight"], odd_model.grouped)
     expected = matrices @ (torch.eye(18) - columns @ columns.mT)

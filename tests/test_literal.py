@@ -17,7 +17,7 @@ from zspag_core.attacks import PGD
 from zspag_core.data.dataset import Split
 from zspag_core.influence import inverse_direction, label_influences, project_direction
 from zspag_core.layers import as_matrices, groups_of, input_rows, weight_layers
-from zspag_core.methods.descent import descend
+from zspag_core.methods.descent import Schedule, descend
 from zspag_core.models import Classifier, ModelConfig
 from zspag_core.models.resnet import ResNet, ResNetConfig
 from zspag_core.models.vit import ViT, ViTConfig
@@ -101,13 +101,13 @@ def model(request, digits):
 
 @pytest.fixture(scope="module")
 def forget(digits):
-    return digits.of_classes(FORGOTTEN)[torch.arange(30)]
+    return digits.of_classes(FORGOTTEN)[torch.arange(16)]
 
 
 @pytest.fixture(scope="module")
 def proxies(digits):
     """Images with labels of every remaining class but the last, which has none."""
-    chosen = torch.cat([(digits.labels == k).nonzero().flatten()[: 4 + 3 * k] for k in REMAINING[:-1]])
+    chosen = torch.cat([(digits.labels == k).nonzero().flatten()[: 4 + 2 * k] for k in REMAINING[:-1]])
     images, labels = digits.images[chosen].double() / 255, digits.labels[chosen]
     return ProxySet(images, labels, torch.arange(len(labels)), torch.ones(len(labels)), len(labels), 0)
 
@@ -127,7 +127,7 @@ def _in_float64(subspace):
         basis = torch.zeros_like(layer.basis, dtype=torch.float64)
         for group, rank in enumerate(layer.ranks):
             basis[group, :, :rank] = torch.linalg.qr(layer.basis[group, :, :rank].double()).Q
-        layers[name] = LayerBasis(basis, layer.ranks, layer.energy)
+        layers[name] = LayerBasis(basis, layer.ranks)
     return Subspace(layers, subspace.unprotected, subspace.pooling)
 
 
@@ -171,11 +171,11 @@ def test_bases_span_the_same_space(model, proxies, energy, tolerance):
 
 def test_influences_agree(model, proxies, forget):
     names = [f"{name}.weight" for name in weight_layers(model)]
-    solved = inverse_direction(model, proxies.images, proxies.labels, names, damping=0.1, steps=3000, tolerance=1e-10)
+    solved = inverse_direction(model, proxies.images, proxies.labels, names, damping=0.1, steps=3000, tolerance=1e-8)
     dense = literal.dense_direction(model, proxies.images, proxies.labels, names, 0.1)
     fast = label_influences(model, solved.direction, forget.images, batch_size=7)
     slow = literal.influences(model, dense, _pixels(forget), CLASSES)
-    assert solved.residual <= 1e-10
+    assert solved.residual <= 1e-8
     torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-6 * float(slow.abs().max()))
 
 
@@ -231,15 +231,14 @@ def test_projected_step_agrees_and_leaves_the_subspace_alone(model, proxies, for
     fast, slow = _estimates(model, proxies, 0.9, 0.05)
     labels = torch.rand(len(forget), CLASSES, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     labels = labels / labels.sum(1, keepdim=True)
-    settings = {"learning_rate": 0.5, "epochs": 1, "batch_size": len(forget)}
     moved = descend(
         model,
         forget.images,
         labels,
         FORGOTTEN,
+        Schedule(learning_rate=0.5, epochs=1, batch_size=len(forget)),
         subspace=_in_float64(fast),
         generator=torch.Generator().manual_seed(0),
-        **settings,
     ).model
     explicit = literal.unlearn(model, slow, _pixels(forget), labels, rate=0.5, epochs=1, batch_size=len(forget))
     changed = 0

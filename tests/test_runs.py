@@ -22,7 +22,13 @@ STAGES = {"proxies", "labels", "subspace", "unlearn", "evaluate"}
 @pytest.fixture
 def config(digits_checkpoint):
     def make(**changes):
-        base = {"data": "digits", "checkpoint": str(digits_checkpoint), "forget": (3,), "settings": QUICK, "device": "cpu"}
+        base = {
+            "data": "digits",
+            "checkpoint": str(digits_checkpoint),
+            "forget": (3,),
+            "settings": QUICK,
+            "device": "cpu",
+        }
         return RunConfig(**(base | changes))
 
     return make
@@ -40,8 +46,23 @@ def finished(digits_checkpoint, tmp_path_factory):
 def test_the_result_has_the_keys_of_the_contract(finished):
     out, result, _ = finished
     assert json.loads((out / "result.json").read_text()) == result
-    top = {"method", "config", "seed", "device", "forget", "num_classes", "before", "mask", "after", "proxies", "labels",
-           "subspace", "history", "seconds", "stopped"}  # fmt: skip
+    top = {
+        "method",
+        "config",
+        "seed",
+        "device",
+        "forget",
+        "num_classes",
+        "before",
+        "mask",
+        "after",
+        "proxies",
+        "labels",
+        "subspace",
+        "history",
+        "seconds",
+        "stopped",
+    }
     assert top <= set(result)
     for when in ("before", "after"):
         assert set(result[when]) >= GRADE
@@ -177,7 +198,9 @@ def test_only_a_new_or_empty_folder_is_written(config, tmp_path):
     file.touch()
     empty.mkdir()
     for taken in (full, file):
-        with pytest.raises(UsageError, match="out: expected a new or empty folder, got .*, which already holds something"):
+        with pytest.raises(
+            UsageError, match=r"out: expected a new or empty folder, got .*, which already holds something"
+        ):
             execute(config(), taken)
     check_out(empty)
     check_out(tmp_path / "new")

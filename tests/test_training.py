@@ -145,7 +145,9 @@ def test_the_limit_takes_so_many_images(small_digits, digits_config):
 def test_a_loss_that_is_no_number_is_said_in_one_sentence(small_digits, digits_config):
     broken = copy.copy(digits_config)
     object.__setattr__(broken, "mean", (float("nan"),))
-    with pytest.raises(UnlearningError, match="training stopped in epoch 1: the loss is nan; try a smaller learning_rate"):
+    with pytest.raises(
+        UnlearningError, match="training stopped in epoch 1: the loss is nan; try a smaller learning_rate"
+    ):
         fit(broken, small_digits.train)
 
 

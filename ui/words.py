@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 STAGES = {
     "load": "Load",
-    "before": "Grade before",
+    "before": "Baseline",
     "proxies": "Proxies",
     "subspace": "Subspace",
-    "labels": "Pseudo-labels",
+    "labels": "Labels",
     "train": "Train",
     "unlearn": "Unlearn",
-    "evaluate": "Grade after",
+    "evaluate": "Grading",
 }
 
 STAGE_HELP = {

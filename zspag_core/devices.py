@@ -46,6 +46,16 @@ def place(model: Placed, device: torch.device) -> Placed:
     return model.to(device).to(memory_format=torch.channels_last)
 
 
+def exact_device(device: torch.device) -> torch.device:
+    """Return where float64 can be had: the device itself, or the CPU for Apple's MPS, which has none."""
+    return torch.device("cpu") if device.type == "mps" else device
+
+
+def exact(values: torch.Tensor) -> torch.Tensor:
+    """Return values in float64, on the device where that can be had."""
+    return values.to(exact_device(values.device)).double()
+
+
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     """Return the autocast context for work where exactness is not promised: bfloat16 where the device is built for it.
 

@@ -17,7 +17,7 @@ from torch.func import functional_call, jvp, vjp
 from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import plain_attention
+from zspag_core.devices import exact, plain_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.progress import SILENT, Reporter
 
@@ -195,7 +195,7 @@ def _derivative_along(function: Callable[[Weights], Tensor], weights: Weights, d
 
 def _dot(a: Weights, b: Weights) -> float:
     """Return the inner product of two sets of weights."""
-    return float(sum((a[name].double() * b[name]).sum() for name in a))
+    return float(sum((exact(a[name]) * exact(b[name])).sum() for name in a))
 
 
 def _sum(a: Weights, b: Weights, factor: float) -> Weights:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
 
 COVERAGES = ("second_best", "balanced")
+AT_ONCE = 512  # samples on the device at a time, whatever n_adv
 TRIES_PER_PROXY = 2  # of samples aimed at a class that is not their second best, so many are spent per missing proxy
 
 
@@ -127,7 +128,7 @@ class _Hunt:
         self.device = next(model.parameters()).device
         self.found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self.counts: dict[int, int] = {}
-        self.attempted = self.passes = 0
+        self.attempted = self.passes = self.planned = 0
 
     def remaining(self, num_classes: int) -> list[int]:
         """Return the classes that are not forgotten."""
@@ -148,7 +149,9 @@ class _Hunt:
             queues = queues | {k: queues[k][len(taken) :] for k, taken in wanted.items()}
             index = torch.cat(list(wanted.values()))
             targets = torch.cat([torch.full_like(taken, k) for k, taken in wanted.items()])
-            self._attack(index, targets)
+            self.planned = self.attempted + len(index)
+            for part, aims in zip(index.split(AT_ONCE), targets.split(AT_ONCE), strict=True):
+                self._attack(part, aims)
 
     def _attack(self, index: Tensor, targets: Tensor) -> None:
         """Attack some samples and keep what reaches a remaining class."""
@@ -170,8 +173,8 @@ class _Hunt:
 
     def tell(self, extra: int = 0) -> None:
         """Report how many samples have been attacked."""
-        done = self.attempted + extra
-        self.report.progress("proxies", done, max(done, self.attempted + 1), found=sum(self.counts.values()))
+        found = sum(self.counts.values())
+        self.report.progress("proxies", self.attempted + extra, self.planned, found=found)
 
     def collect(self) -> ProxySet:
         """Return the proxies, at most `n_adv` a class, in the order of their classes."""

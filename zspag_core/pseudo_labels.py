@@ -64,6 +64,7 @@ def random_labels(logits: Tensor, classes: Sequence[int], generator: torch.Gener
 def influence_labels(
     influences: Tensor,
     true_labels: Tensor,
+    classes: Sequence[int],
     *,
     sign: str,
     divergence: float,
@@ -78,6 +79,7 @@ def influence_labels(
     Args:
         influences: c (N, C), see :func:`zspag_core.influence.label_influences`.
         true_labels: (N,) int64.
+        classes: the forgotten classes; the ones among them that are not a sample's own get no weight.
         sign: "removing" minimises +c (Eq. 10: the sample is removed), "training" minimises -c (it is trained on).
         divergence: weight of the KL term.
         generator: source of the random start.
@@ -87,6 +89,7 @@ def influence_labels(
     cost = _standardised(influences) * (1 if sign == "removing" else -1)
     truth = F.one_hot(true_labels, cost.shape[1]).float()
     u = torch.randn(cost.shape, generator=generator)
+    u[:, list(classes)] = torch.where(truth[:, list(classes)] > 0, u[:, list(classes)], -torch.inf)
     for _ in range(LABEL_STEPS):
         y = u.softmax(1)
         gradient = y * (cost - (y * cost).sum(1, keepdim=True)) + divergence * (truth - y)

@@ -275,7 +275,8 @@ def _layers(model: Classifier, run: Unlearned, prepared: Prepared) -> list[dict[
     real = prepared.dataset.test.without_classes(prepared.config.forget).sample(DRIFT_IMAGES, generator)
     proxies = run.proxies.images if run.proxies is not None else to_pixels(real.images[:0])
     drawn = torch.randperm(len(proxies), generator=generator)[:DRIFT_IMAGES]
-    reports = report_layers(model, run.model, run.subspace, proxies[drawn], to_pixels(real.images))
+    labels = run.proxies.labels[drawn] if run.proxies is not None else drawn
+    reports = report_layers(model, run.model, run.subspace, proxies[drawn], labels, to_pixels(real.images))
     return [layer.to_dict() for layer in reports]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from zspag_core.devices import exact, exact_device
 from zspag_core.errors import UnlearningError
 from zspag_core.layers import (
     WeightLayer,
@@ -39,16 +40,16 @@ class SecondMoment:
     def __init__(self, groups: int, dim: int, device: torch.device) -> None:
         """Start with no rows."""
         self.dim = dim
-        self.rows: Tensor | None = torch.zeros(groups, 0, dim, dtype=torch.float64, device=device)
+        self.rows: Tensor | None = torch.zeros(groups, 0, dim, dtype=torch.float64, device=exact_device(device))
         self.gram: Tensor = torch.zeros(0)
 
     def add(self, rows: Tensor) -> None:
         """Take further rows (groups, n, dim)."""
         if self.rows is not None and self.rows.shape[1] + rows.shape[1] < self.dim:
-            self.rows = torch.cat([self.rows, rows.double()], dim=1)
+            self.rows = torch.cat([self.rows, exact(rows)], dim=1)
             return
         self._collapse()
-        self.gram += (rows.transpose(1, 2) @ rows).double()
+        self.gram += exact(rows.transpose(1, 2) @ rows)
 
     def merge(self, other: SecondMoment, scale: float) -> None:
         """Take the rows of another moment, their squares multiplied by `scale`."""
@@ -92,12 +93,10 @@ class LayerBasis:
     Attributes:
         basis: (groups, dim, r) float32, orthonormal columns, zero columns where a group has fewer than r.
         ranks: protected directions of each group.
-        energy: the least share of any class's input energy that the basis keeps, in [0, 1]; NaN where nobody counted.
     """
 
     basis: Tensor
     ranks: tuple[int, ...]
-    energy: float
 
     @property
     def dim(self) -> int:
@@ -199,7 +198,7 @@ def random_subspace(like: Subspace, generator: torch.Generator) -> Subspace:
         kept = torch.arange(layer.basis.shape[2], device=layer.basis.device) < torch.tensor(layer.ranks)[:, None].to(
             layer.basis.device
         )
-        layers[name] = LayerBasis(directions * kept[:, None, :], layer.ranks, float("nan"))
+        layers[name] = LayerBasis(directions * kept[:, None, :], layer.ranks)
     return Subspace(layers, like.unprotected, like.pooling)
 
 
@@ -208,7 +207,7 @@ def empty_subspace(model: nn.Module) -> Subspace:
     layers = {}
     for name, layer in weight_layers(model).items():
         groups, dim = groups_of(layer), input_dim(layer)
-        layers[name] = LayerBasis(layer.weight.new_zeros(groups, dim, 0), (0,) * groups, float("nan"))
+        layers[name] = LayerBasis(layer.weight.new_zeros(groups, dim, 0), (0,) * groups)
     return Subspace(layers)
 
 
@@ -267,17 +266,18 @@ class _Gathered:
     def protect_rows(self, rows: Tensor, name: str) -> None:
         """Protect further directions (n, dim) of one layer."""
         if len(rows):
-            directions = nn.functional.normalize(rows.double(), dim=1)
+            directions = nn.functional.normalize(exact(rows), dim=1)
             self.together[name].add(directions[None])
 
     def bases(self, tolerance: float) -> dict[str, LayerBasis]:
         """Decompose what was gathered; layers that share their input are decomposed once."""
         done: dict[int, LayerBasis] = {}
+        device = next(iter(self.layers.values())).weight.device
         for moment in self.together.values():
             if id(moment) not in done:
                 values, vectors = moment.eigen()
                 counts = _ranks(values, self.energy) if self.pooled else _above(values, tolerance)
-                done[id(moment)] = _layer_basis(vectors, counts, values)
+                done[id(moment)] = LayerBasis(_cut(vectors, counts).float().to(device), tuple(counts.tolist()))
         return {name: done[id(self.together[name])] for name in self.layers}
 
 
@@ -304,13 +304,6 @@ def _cut(vectors: Tensor, counts: Tensor) -> Tensor:
     widest = int(counts.max())
     keep = torch.arange(widest, device=vectors.device) < counts[:, None]
     return vectors[:, :, :widest] * keep[:, None, :]
-
-
-def _layer_basis(vectors: Tensor, counts: Tensor, values: Tensor) -> LayerBasis:
-    """Make the record of a layer: orthonormal float32 columns, their number, the energy they keep."""
-    kept = torch.stack([v[:n].sum() for v, n in zip(values, counts.tolist(), strict=True)])
-    share = float((kept / values.sum(1).clamp_min(1e-300)).min())
-    return LayerBasis(_cut(vectors, counts).float(), tuple(counts.tolist()), share)
 
 
 def _name_of(module: nn.Module, layers: dict[str, WeightLayer]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import pickle
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +89,7 @@ def channel_statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ..
 def initialise(config: ModelConfig, seed: int) -> Classifier:
     """Build a classifier whose weights depend on the seed alone; torch's global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return build(config)
 
 
@@ -135,7 +137,7 @@ class _Session:
         self.recipe, self.device, self.epoch = recipe, device, 0
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.split = split.sample(recipe.train_limit, self.generator) if recipe.train_limit else split
-        self.identity = repr((config, recipe, len(self.split)))
+        self.identity = repr((config, recipe, len(self.split), _fingerprint(self.split)))
         model = place(initialise(config, recipe.seed), device)
         self.trained = Trained(model)
         self.optimizer = _optimizer(model, recipe)
@@ -207,13 +209,21 @@ class _Session:
 
     def restore(self, path: Path) -> None:
         """Continue from a saved state if it is of this very training; otherwise start anew."""
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if state["identity"] != self.identity:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError):  # cut off, or not ours: as if there were none
+            return
+        if state.get("identity") != self.identity:
             return
         self.epoch, self.trained.history = state["epoch"], state["history"]
         self.trained.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
+
+
+def _fingerprint(split: Split) -> int:
+    """Return a number that tells one set of training images from another."""
+    return zlib.crc32(split.labels.numpy().tobytes(), zlib.crc32(split.images[::97].contiguous().numpy().tobytes()))
 
 
 @torch.inference_mode()

@@ -82,7 +82,9 @@ def test_a_backdoor_is_planted_in_the_images(train, tmp_path, monkeypatch):
     from zspag_core import training
 
     seen, real = [], training.train
-    monkeypatch.setattr(training, "train", lambda config, split, *a, **k: (seen.append(split), real(config, split, *a, **k))[1])
+    monkeypatch.setattr(
+        training, "train", lambda config, split, *a, **k: (seen.append(split), real(config, split, *a, **k))[1]
+    )
     assert train("--set", "train_limit=64", epochs="1", backdoor="1:8") == 0
     clean = load_dataset("digits", image_size=8).train
     moved = (seen[0].labels != clean.labels).nonzero().flatten()
@@ -118,7 +120,9 @@ def test_a_backdoor_is_planted_in_the_images(train, tmp_path, monkeypatch):
     ],
     ids=str,
 )
-def test_bad_use_is_answered_with_one_line_and_nothing_is_written(train, tmp_path, capfd, monkeypatch, replaced, culprit):
+def test_bad_use_is_answered_with_one_line_and_nothing_is_written(
+    train, tmp_path, capfd, monkeypatch, replaced, culprit
+):
     monkeypatch.chdir(tmp_path)
     assert train(**replaced) == 2
     err = capfd.readouterr().err

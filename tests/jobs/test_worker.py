@@ -138,12 +138,14 @@ def test_task_that_does_not_listen_is_interrupted_all_the_same(store, wait_until
     deaf = threading.Event()
     worker = Worker(store, ["runs"], "cpu", find=lambda _: lambda *_: deaf.wait(20))
     run = store.submit("task", {})
-    serving = threading.Thread(target=worker.serve)
+    ended = []
+    serving = threading.Thread(target=lambda: ended.append(worker.serve()))
     serving.start()
     wait_until(lambda: store.require(run.id).state == State.RUNNING)
     worker.stopping.set()
     serving.join(timeout=10)
     assert store.require(run.id).state == State.INTERRUPTED
+    assert ended == [False]
     deaf.set()
 
 

@@ -80,9 +80,7 @@ def test_presets_are_settings_that_the_method_accepts(method, name):
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 @pytest.mark.parametrize("classes", [(3,), (0, 7)], ids=str)
-def test_every_method_forgets_on_real_digits(
-    method, classes, digits_model, small_digits, state_of, assert_untouched
-):
+def test_every_method_forgets_on_real_digits(method, classes, digits_model, small_digits, state_of, assert_untouched):
     before = state_of(digits_model)
     global_state = torch.get_rng_state()
     forget = small_digits.train.of_classes(classes)

@@ -89,14 +89,16 @@ def test_other_attacks_unlearn_too(digits_model, forget, name):
     found = unlearn(digits_model, forget, attack=name, epsilon_l2=5.0)
     assert len(found.proxies) > 0
     with torch.no_grad():
-        before, after = (model(to_pixels(forget.images)).softmax(1)[:, 3].mean() for model in (digits_model, found.model))
+        before, after = (
+            model(to_pixels(forget.images)).softmax(1)[:, 3].mean() for model in (digits_model, found.model)
+        )
     assert float(after) < float(before) - 0.01
 
 
 def test_an_attack_that_never_succeeds_ends_the_run_in_one_sentence(digits_model, forget):
     with torch.no_grad():
         known = digits_model(to_pixels(forget.images)).argmax(1) == 3
-    with pytest.raises(UnlearningError, match="no proxies: .* try a larger epsilon"):
+    with pytest.raises(UnlearningError, match=r"no proxies: .* try a larger epsilon"):
         unlearn(digits_model, forget[known], epsilon=0.0)
 
 

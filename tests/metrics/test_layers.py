@@ -10,6 +10,9 @@ from zspag_core.metrics.layers import report_layers
 from zspag_core.subspace import LayerBasis, Subspace, empty_subspace
 
 
+NO_LABELS = torch.zeros(0, dtype=torch.int64)
+
+
 @pytest.fixture
 def changed(odd_model):
     """A copy in which three layers moved a little."""
@@ -31,7 +34,7 @@ def subspace(odd_model):
         columns = torch.linalg.qr(torch.randn(groups, dim, most, generator=generator)).Q
         ranks = tuple(max(0, most - group) for group in range(groups))
         keep = torch.arange(most) < torch.tensor(ranks)[:, None]
-        layers[name] = LayerBasis(columns * keep[:, None], ranks, 1.0)
+        layers[name] = LayerBasis(columns * keep[:, None], ranks)
     return Subspace(layers)
 
 
@@ -57,7 +60,8 @@ def rows_of(model, batch):
 def test_every_figure_equals_the_matrix_computation(odd_model, changed, subspace, state_of, assert_untouched):
     before = state_of(odd_model)
     proxies, real = images(2), images(3)
-    found = {row.name: row for row in report_layers(odd_model, changed, subspace, proxies, real)}
+    labels = torch.arange(len(proxies)) % 3
+    found = {row.name: row for row in report_layers(odd_model, changed, subspace, proxies, labels, real)}
     assert list(found) == list(weight_layers(odd_model))
     by_proxies, by_real = rows_of(odd_model, proxies), rows_of(odd_model, real)
     for name, layer in weight_layers(odd_model).items():
@@ -73,6 +77,12 @@ def test_every_figure_equals_the_matrix_computation(odd_model, changed, subspace
             assert drift == pytest.approx(expected, rel=1e-3)
         inside = float((by_real[name] @ basis).square().sum() / by_real[name].square().sum())
         assert row.captured == pytest.approx(100 * inside, rel=1e-3)
+        per_image = by_proxies[name].unflatten(1, (len(proxies), -1))
+        shares = [
+            (part @ basis[:, None]).square().sum() / part.square().sum()
+            for part in (per_image[:, labels == k] for k in range(3))
+        ]
+        assert row.kept_least == pytest.approx(100 * float(min(shares)), rel=1e-3)
     assert found["grouped"].moved > 0
     assert found["hidden"].moved == found["hidden"].leak == found["hidden"].drift_real == 0
     assert_untouched(odd_model, before)
@@ -80,7 +90,7 @@ def test_every_figure_equals_the_matrix_computation(odd_model, changed, subspace
 
 def test_without_images_nothing_is_claimed(odd_model, changed):
     none = images(0)[:0]
-    for row in report_layers(odd_model, changed, empty_subspace(odd_model), none, none):
+    for row in report_layers(odd_model, changed, empty_subspace(odd_model), none, NO_LABELS, none):
         assert row.drift_proxy is None
         assert row.drift_real is None
         assert row.captured is None
@@ -89,13 +99,13 @@ def test_without_images_nothing_is_claimed(odd_model, changed):
 
 
 def test_the_record_is_plain(odd_model, changed):
-    row = report_layers(odd_model, changed, empty_subspace(odd_model), images(0, 2), images(1, 2))[0].to_dict()
+    row = report_layers(odd_model, changed, empty_subspace(odd_model), images(0, 2), torch.arange(2), images(1, 2))[0].to_dict()
     assert list(row) == ["name", "dim", "rank", "leak", "moved", "drift_proxy", "drift_real", "captured"]
     assert row["captured"] == 0.0
     assert all(type(value) in {str, int, float} for value in row.values())
 
 
 def test_attention_layers_are_measured_too(small_vit):
-    rows = report_layers(small_vit, copy.deepcopy(small_vit), empty_subspace(small_vit), images(0, 2), images(1, 2))
+    rows = report_layers(small_vit, copy.deepcopy(small_vit), empty_subspace(small_vit), images(0, 2), torch.arange(2), images(1, 2))
     assert len(rows) == len(weight_layers(small_vit))
     assert all(row.drift_real == 0 for row in rows)

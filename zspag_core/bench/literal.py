@@ -45,7 +45,7 @@ def load_literal(path: Path = PATH) -> ModuleType | None:
 
 
 def time_literal(
-    literal: ModuleType, model: Classifier, forget: Split, method: ZSPAG, run: Unlearned, *, images: int
+    literal: ModuleType, model: Classifier, forget: Split, method: ZSPAG, run: Unlearned, *, images: int, epochs: int
 ) -> dict[str, Any]:
     """Run every stage on part of the samples and scale its time to all of them.
 
@@ -59,6 +59,7 @@ def time_literal(
         run: what the fast run returned.
         images: forget samples that are attacked and labelled, and proxies that are decomposed (whole classes); 0 takes
             all.
+        epochs: of the loop.
 
     Returns:
         seconds (stage -> extrapolated), measured_seconds, samples, proxies, peak_mib.
@@ -69,7 +70,7 @@ def time_literal(
         task.decompose()
         if method.label_mode in INFLUENCE_MODES:
             task.label()
-        task.descend()
+        task.descend(epochs)
     return {
         "seconds": task.seconds,
         "measured_seconds": task.measured,
@@ -164,7 +165,7 @@ class _Literal:
         )
         self._record("labels", start, self.scale)
 
-    def descend(self) -> None:
+    def descend(self, epochs: int) -> None:
         """Make one epoch on the part, scaled to all samples and to the epochs of the fast run."""
         subspace = self.run.subspace
         if subspace is None:
@@ -183,7 +184,7 @@ class _Literal:
             epochs=1,
             batch_size=self.method.batch_size,
         )
-        self._record("unlearn", start, self.scale * len(self.run.history))
+        self._record("unlearn", start, self.scale * epochs)
 
     def _proxies_of(self, k: int) -> Tensor:
         return self.proxies.images[self.proxies.labels == k].to(self.device)

@@ -88,7 +88,7 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
         "forget_images": len(forget),
         "settings": values(method),
         "proxies": 0 if run.proxies is None else len(run.proxies),
-        "epochs": len(run.history),
+        "epochs": method.tally.epochs(len(forget), method.batch_size),
         "fast": {"seconds": run.seconds | {"total": total}, "peak_mib": peak},
         "floor": _floor(prepared, method, run, work),
         "literal": None,
@@ -100,7 +100,9 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
         record["literal_missing"] = MISSING
     else:
         model = prepared.checkpoint.model
-        record["literal"] = time_literal(literal, model, forget, method, run, images=config.literal_images)
+        record["literal"] = time_literal(
+            literal, model, forget, method, run, images=config.literal_images, epochs=record["epochs"]
+        )
     record["ratios"] = _ratios(record)
     return record
 

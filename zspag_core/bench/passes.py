@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -33,12 +34,17 @@ WARM_UPS, REPEATS = 1, 3
 
 @dataclass
 class Tally:
-    """What the attacks of one run cost, and how many conjugate gradient steps were taken."""
+    """What the attacks of one run cost, and how many steps the solver and the loop took (undone epochs included)."""
 
     calls: list[int] = field(default_factory=list)
     passes: int = 0
     checks: int = 0
     cg_steps: int = 0
+    loop_steps: int = 0
+
+    def epochs(self, images: int, batch_size: int) -> int:
+        """Return how many epochs of the loop were made, also those that the stopping rule undid."""
+        return math.ceil(self.loop_steps / math.ceil(images / batch_size))
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,14 @@ class TalliedZSPAG(ZSPAG):
 
 
 class CountingReporter(Reporter):
-    """Counts conjugate gradient steps."""
+    """Counts the steps of the solver and of the loop."""
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
 
     def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Take note of a step, which is reported with its residual."""
+        """Take note of a step; the solver's are those with a residual."""
+        self.tally.loop_steps += stage == "unlearn"
         if stage == "labels" and "residual" in figures:
             self.tally.cg_steps = done
 
@@ -116,9 +123,8 @@ def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) 
     """
     proxies = len(run.proxies) if run.proxies is not None else 0
     batch = max(tally.calls, default=1)
-    every = max(1, proxies // AGREEMENT_IMAGES)
-    watched = len(range(0, proxies, every))
-    epochs = len(run.history)
+    watched = len(range(0, proxies, max(1, math.ceil(proxies / AGREEMENT_IMAGES))))
+    epochs = tally.epochs(forget_images, method.batch_size)
     work = [
         Work("proxies", "forward", forget_images, 512),
         Work("proxies", "forward", tally.checks, batch),

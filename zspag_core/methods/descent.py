@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zspag_core.proxies import ProxySet
     from zspag_core.subspace import Subspace
 
-AGREEMENT_IMAGES = 500
+AGREEMENT_IMAGES = 256
 RETRIES = 6
 STEP_CUT = 3.0
 
@@ -243,7 +243,7 @@ class _Watch:
         self.model = model
         self.images = proxies.images[:0] if proxies is not None else torch.zeros(0)
         if proxies is not None and len(proxies):
-            every = max(1, len(proxies) // AGREEMENT_IMAGES)
+            every = math.ceil(len(proxies) / AGREEMENT_IMAGES)
             self.images = proxies.images[::every].to(original.head.weight.device)
             self.before = self._predict(original)
 

@@ -279,6 +279,7 @@ class ZSPAG(ZeroShotMethod):
             labels = pseudo_labels.influence_labels(
                 influences,
                 forget.labels,
+                classes,
                 sign=self.influence_sign,
                 divergence=self.influence_divergence,
                 generator=generator,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zspag_core.devices import exact
 from zspag_core.layers import WeightLayer, as_matrices, groups_of, weight_layers
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class LayerReport:
         drift_proxy: ‖ΔW R‖ / ‖W R‖ on proxies.
         drift_real: the same on real remaining test images (for grading only).
         captured: share of the real remaining images' input energy inside the protected directions, in percent.
+        kept_least: the same share of the proxies of the class that has least of it, in percent.
     """
 
     name: str
@@ -40,6 +42,7 @@ class LayerReport:
     drift_proxy: float | None
     drift_real: float | None
     captured: float | None
+    kept_least: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain values."""
@@ -47,7 +50,7 @@ class LayerReport:
 
 
 def report_layers(
-    original: Classifier, unlearned: Classifier, subspace: Subspace, proxies: Tensor, real: Tensor
+    original: Classifier, unlearned: Classifier, subspace: Subspace, proxies: Tensor, labels: Tensor, real: Tensor
 ) -> list[LayerReport]:
     """Compare two models layer by layer.
 
@@ -56,6 +59,7 @@ def report_layers(
         unlearned: after, of the same shape and on the same device.
         subspace: what was protected.
         proxies: (M, C, H, W) float in [0, 1]; may be empty.
+        labels: (M,) int64, the classes of the proxies.
         real: (N, C, H, W) float in [0, 1], real remaining images; may be empty.
     """
     layers, after = weight_layers(original), weight_layers(unlearned)
@@ -76,6 +80,7 @@ def report_layers(
                 on_proxies[name].drift,
                 on_real[name].drift,
                 on_real[name].captured,
+                on_proxies[name].least_captured(labels),
             )
         )
     return rows
@@ -85,7 +90,9 @@ class _Lengths:
     """Sums of squares of what a layer makes of its inputs: with its weight, with the change, inside the basis."""
 
     def __init__(self) -> None:
-        self.weight = self.change = self.inside = self.whole = 0.0
+        self.weight = self.change = 0.0
+        self.inside: list[Tensor] = []  # one number an image
+        self.whole: list[Tensor] = []
 
     @property
     def drift(self) -> float | None:
@@ -95,7 +102,17 @@ class _Lengths:
     @property
     def captured(self) -> float | None:
         """Return the share of the inputs' energy inside the basis in percent, None without inputs."""
-        return 100 * self.inside / self.whole if self.whole > 0 else None
+        if not self.whole:
+            return None
+        return 100 * float(torch.cat(self.inside).sum() / torch.cat(self.whole).sum().clamp_min(1e-30))
+
+    def least_captured(self, labels: Tensor) -> float | None:
+        """Return the same for the class, among the labels (N,) of the inputs, that has least of it."""
+        if not self.whole or not len(labels):
+            return None
+        inside, whole = torch.cat(self.inside), torch.cat(self.whole)
+        shares = [inside[labels == k].sum() / whole[labels == k].sum().clamp_min(1e-30) for k in labels.unique()]
+        return 100 * float(torch.stack(shares).min())
 
 
 @torch.inference_mode()
@@ -113,9 +130,10 @@ def _lengths(
             x, total = inputs[0], sums[name]
             total.weight += _square(_apply(layer, layer.weight, x))
             total.change += _square(_apply(layer, changes[name], x))
-            total.inside += _square(_apply(layer, filters, x)) if len(filters) else 0.0
             ones = torch.ones_like(layer.weight[: groups_of(layer)])
-            total.whole += float(_apply(layer, ones, x.square()).sum())
+            total.whole.append(_apply(layer, ones, x.square()).flatten(1).sum(1).cpu())
+            inside = _apply(layer, filters, x).square() if len(filters) else torch.zeros(len(x), 1)
+            total.inside.append(inside.flatten(1).sum(1).cpu())
 
         return hook
 
@@ -138,4 +156,4 @@ def _apply(layer: WeightLayer, weight: Tensor, x: Tensor) -> Tensor:
 
 def _square(x: Tensor) -> float:
     """Return the sum of squares."""
-    return float(x.square().sum(dtype=torch.float64))
+    return float(exact(x.square().sum()))
