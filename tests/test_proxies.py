@@ -44,13 +44,13 @@ def samples(count: int) -> Split:
     return Split(images, torch.zeros(count, dtype=torch.int64))
 
 
-def hunt(attack, second_best, *, n_adv, coverage="second_best", logits=None, report=None, seed=0, classes=(0,)):
+def hunt(attack, second_best, *, n_adv, fill=0.0, logits=None, report=None, seed=0, classes=(0,)):
     if logits is None:
         logits = torch.full((len(second_best), CLASSES), -5.0)
         logits[torch.arange(len(second_best)), torch.tensor(second_best)] = 1.0
         logits[:, 0] = 9.0
     return generate_proxies(
-        Nothing(), samples(len(logits)), logits, classes, attack, n_adv=n_adv, coverage=coverage,
+        Nothing(), samples(len(logits)), logits, classes, attack, n_adv=n_adv, fill=fill,
         generator=torch.Generator().manual_seed(seed), report=report or Reporter(),
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ def test_balanced_coverage_fills_up_from_the_nearest_samples():
     logits[:, 2] = torch.arange(30) / 10.0
     logits[:, 3] = -torch.arange(30) / 10.0
     attack = Scripted()
-    found = hunt(attack, None, n_adv=4, coverage="balanced", logits=logits)
+    found = hunt(attack, None, n_adv=4, fill=1.0, logits=logits)
     assert found.per_class(CLASSES) == [0, 4, 4, 4]
     aimed = {k: [i for call in attack.calls for i, t in call if t == k] for k in (2, 3)}
     assert aimed == {2: [29, 28, 27, 26], 3: [0, 1, 2, 3]}
@@ -137,7 +137,7 @@ def test_balanced_coverage_gives_up_after_some_tries():
             return outcome
 
     attack = Stubborn()
-    found = hunt(attack, None, n_adv=4, coverage="balanced", logits=logits)
+    found = hunt(attack, None, n_adv=4, fill=1.0, logits=logits)
     assert found.per_class(CLASSES) == [0, 4, 0, 0]
     assert found.attempted == 4 + 2 * TRIES_PER_PROXY * 4
 

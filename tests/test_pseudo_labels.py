@@ -145,7 +145,10 @@ def test_a_step_of_the_optimisation_follows_the_gradient_that_autograd_finds(mon
 def test_the_two_signs_pull_apart(influences, logits, truth):
     pairs = [
         [anchored_labels(influences, logits, FORGOTTEN, sign=sign, trust=0.5) for sign in SIGNS],
-        [influence_labels(influences, truth, FORGOTTEN, sign=sign, divergence=1.0, generator=seeded()) for sign in SIGNS],
+        [
+            influence_labels(influences, truth, FORGOTTEN, sign=sign, divergence=1.0, generator=seeded())
+            for sign in SIGNS
+        ],
     ]
     neutral = predicted_change(influences, posterior_labels(logits, FORGOTTEN))
     for training, removing in pairs:

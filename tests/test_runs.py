@@ -79,7 +79,7 @@ def test_the_result_has_the_keys_of_the_contract(finished):
         assert set(row) >= {"epoch", "loss", "acc_rt", "acc_ut", "mia"}
         assert row["epoch"] == number
     assert set(result["seconds"]) >= STAGES
-    assert all(value >= 0 for value in result["seconds"].values())
+    assert all(value is None or value >= 0 for value in result["seconds"].values())
     assert result["method"] == "zspag"
     assert result["forget"] == [3, 5]
     assert (result["seed"], result["device"], result["num_classes"]) == (0, "cpu", 10)
@@ -216,21 +216,41 @@ class StopIn(Reporter):
             raise Cancelled("stop")
 
 
-def test_cancelling_while_loading_or_grading_leaves_nothing(config, tmp_path):
-    for stage in ("load", "evaluate"):
-        with pytest.raises(Cancelled):
-            execute(config(), tmp_path / "run", StopIn(stage))
+class StopAfterAnEpoch(Reporter):
+    def __init__(self):
+        self.stages, self.armed = [], False
+
+    def progress(self, stage, done, total, **_figures):
+        self.stages.append(stage)
+        if self.armed:
+            raise Cancelled("stop")
+
+    def epoch(self, number, total, model, **_figures):
+        self.armed = number == 1
+
+
+@pytest.mark.parametrize("stage", ["load", "evaluate", "proxies", "unlearn"])
+def test_cancelling_before_an_epoch_has_ended_leaves_nothing(config, tmp_path, stage):
+    with pytest.raises(Cancelled):
+        execute(config(), tmp_path / "run", StopIn(stage))
     assert not list(tmp_path.iterdir())
 
 
 def test_cancelling_while_unlearning_keeps_what_was_reached(config, tmp_path):
-    report = StopIn("unlearn")
-    result = execute(config(), tmp_path / "run", report)
+    report = StopAfterAnEpoch()
+    result = execute(config(settings=QUICK | {"stop_rule": False, "epochs": 3}), tmp_path / "run", report)
     assert result["stopped"] == "cancelled"
+    assert [row["epoch"] for row in result["history"]] == [1]
     assert result["after"] is None
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
     assert load_checkpoint(tmp_path / "run" / "model.safetensors").model.config.num_classes == 10
     assert report.stages.index("evaluate") < report.stages.index("proxies") < report.stages.index("unlearn")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written"):
+        execute(config(), tmp_path / "file" / "run")
 
 
 def test_a_failure_leaves_no_folder(config, tmp_path, monkeypatch):

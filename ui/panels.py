@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -16,6 +16,8 @@ from zspag_core.jobs import Lane, State, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
 
     from ui.results import Step
     from zspag_core.jobs import Event, Job
@@ -134,17 +136,10 @@ def _result(job: Job) -> None:
     before, after, mask = result["before"], result["after"], result.get("mask") or {}
     reference = f"Higher is better; mask alone gives {percent(mask.get('acc_rt'))}."
     remaining, forgotten, probe = st.columns(3)
-    with remaining, st.container(border=True):
-        st.metric("Remaining accuracy", percent(after["acc_rt"]), _change(before, after, "acc_rt"))
-        st.caption(reference)
-    with forgotten, st.container(border=True):
-        change = _change(before, after, "acc_ut")
-        st.metric("Forgotten accuracy", percent(after["acc_ut"]), change, delta_color="inverse")
-        st.caption("Lower is better; the goal is 0\N{NO-BREAK SPACE}%.")
-    with probe, st.container(border=True):
-        change = _change(before, after, "probe")
-        st.metric("Probe", percent(after.get("probe")), change, delta_color="inverse")
-        st.caption("Deep forgetting: lower is deeper.")
+    _card(remaining, "Remaining accuracy", "acc_rt", before, after, "normal", reference)
+    goal = "Lower is better; the goal is 0\N{NO-BREAK SPACE}%."
+    _card(forgotten, "Forgotten accuracy", "acc_ut", before, after, "inverse", goal)
+    _card(probe, "Probe", "probe", before, after, "inverse", "Deep forgetting: lower is deeper.")
     st.markdown("##### Before and after :gray-badge[for grading only]")
     st.markdown(result_table(result))
     st.caption(MASK_NOTE)
@@ -157,10 +152,28 @@ def _run_again(job_id: str) -> None:
     job_store().resume(job_id)
 
 
-def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str | None:
-    """Write how a figure changed, with the plain minus that a metric card reads as down."""
+def _card(
+    place: DeltaGenerator,
+    title: str,
+    name: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    colour: Literal["normal", "inverse"],
+    note: str,
+) -> None:
+    """Draw one headline figure with its change; the plain minus is what a metric card reads as down."""
     then, now = before.get(name), after.get(name)
-    return None if then is None or now is None else f"{round(now - then, 1) + 0.0:+.1f} points"
+    change = None if then is None or now is None else round(now - then, 1)
+    words = None if change is None else f"{change:+.1f} points" if change else "unchanged"
+    with place, st.container(border=True):
+        st.metric(
+            title,
+            percent(now),
+            words,
+            delta_color=colour if change else "off",
+            delta_arrow="auto" if change else "off",
+        )
+        st.caption(note)
 
 
 def _ending(job: Job) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,15 +66,15 @@ def generate_proxies(
     attack: Attack,
     *,
     n_adv: int,
-    coverage: str = "second_best",
+    fill: float = 0.0,
     generator: torch.Generator,
     report: Reporter = SILENT,
 ) -> ProxySet:
     """Attack as many forget samples as the quota of `n_adv` proxies per remaining class needs.
 
     Every sample is aimed at its best class outside the forgotten ones. Samples are drawn in random order; failures are
-    replaced by further samples while there are any. With coverage "balanced" the classes that stay under their quota
-    are then aimed at from the samples that are nearest to them.
+    replaced by further samples while there are any. Classes that then have less than `fill` of their quota are aimed at
+    from the samples that are nearest to them, until they have so much.
 
     Args:
         model: the original model, in eval mode, on the device where the attack shall run.
@@ -82,7 +83,7 @@ def generate_proxies(
         classes: the forgotten classes.
         attack: how to perturb.
         n_adv: proxies wanted per remaining class.
-        coverage: "second_best" or "balanced".
+        fill: share of the quota, in [0, 1], up to which rarely reached classes are filled; 0 leaves them as they are.
         generator: source of randomness, on the CPU.
         report: told how many of the proxies wanted there are.
 
@@ -93,17 +94,17 @@ def generate_proxies(
     open_logits[:, list(classes)] = -torch.inf
     targets = open_logits.argmax(1)
     order = torch.randperm(len(forget), generator=generator)
-    hunt.pursue({k: order[targets[order] == k] for k in hunt.remaining(logits.shape[1])})
-    if coverage == "balanced":
-        hunt.pursue(_nearest_first(open_logits, targets, hunt, n_adv))
+    hunt.pursue({k: order[targets[order] == k] for k in hunt.remaining(logits.shape[1])}, n_adv)
+    if quota := math.ceil(fill * n_adv):
+        hunt.pursue(_nearest_first(open_logits, targets, hunt, quota), quota)
     return hunt.collect()
 
 
-def _nearest_first(logits: Tensor, targets: Tensor, hunt: _Hunt, n_adv: int) -> dict[int, Tensor]:
+def _nearest_first(logits: Tensor, targets: Tensor, hunt: _Hunt, quota: int) -> dict[int, Tensor]:
     """Return, for every class under its quota, the samples that are nearest to it but were aimed elsewhere."""
     best = logits.amax(1)
     queues = {}
-    for k, missing in hunt.missing(logits.shape[1], n_adv).items():
+    for k, missing in hunt.missing(logits.shape[1], quota).items():
         gap = torch.where(targets == k, torch.inf, best - logits[:, k])
         nearest = gap.argsort()[: TRIES_PER_PROXY * missing]
         queues[k] = nearest[gap[nearest].isfinite()]
@@ -134,17 +135,17 @@ class _Hunt:
         """Return the classes that are not forgotten."""
         return [k for k in range(num_classes) if k not in self.classes]
 
-    def missing(self, num_classes: int, n_adv: int) -> dict[int, int]:
+    def missing(self, num_classes: int, quota: int) -> dict[int, int]:
         """Return how many proxies each class under its quota lacks."""
-        lacking = {k: n_adv - self.counts.get(k, 0) for k in self.remaining(num_classes)}
+        lacking = {k: quota - self.counts.get(k, 0) for k in self.remaining(num_classes)}
         return {k: count for k, count in lacking.items() if count > 0}
 
-    def pursue(self, queues: dict[int, Tensor]) -> None:
-        """Attack the head of every queue until quotas are met or queues are empty."""
+    def pursue(self, queues: dict[int, Tensor], quota: int) -> None:
+        """Attack the head of every queue until each class has its quota or the queues are empty."""
         while wanted := {
-            k: queue[: self.n_adv - self.counts.get(k, 0)]
+            k: queue[: quota - self.counts.get(k, 0)]
             for k, queue in queues.items()
-            if len(queue) and self.counts.get(k, 0) < self.n_adv
+            if len(queue) and self.counts.get(k, 0) < quota
         }:
             queues = queues | {k: queues[k][len(taken) :] for k, taken in wanted.items()}
             index = torch.cat(list(wanted.values()))

@@ -16,7 +16,7 @@ from zspag_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import place, resolve_device
-from zspag_core.errors import UsageError
+from zspag_core.errors import Cancelled, UsageError
 from zspag_core.files import write_json
 from zspag_core.hyperparameters import configure, values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod, find_method
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from zspag_core.metrics import Grade
     from zspag_core.models import Classifier
 
+STAGES = ("proxies", "subspace", "labels", "unlearn", "evaluate")
 DRIFT_IMAGES = 256
 NEIGHBOUR_IMAGES = 1000
 
@@ -150,7 +151,7 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT) -> dict[str
         None; the model is the one reached so far.
 
     Raises:
-        Cancelled: a reporter cancelled before unlearning began.
+        Cancelled: a reporter cancelled before the first epoch had ended; nothing is written.
         ZspagError: the run is impossible or failed.
     """
     out = out.resolve()  # so that "." has a name and a parent too
@@ -158,9 +159,8 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT) -> dict[str
     report.progress("load", 0, 1)
     prepared = prepare(config)
     report.progress("load", 1, 1)
-    with torch.random.fork_rng(devices=[]):
+    with _folder(out) as folder, torch.random.fork_rng(devices=[]):
         result, unlearned = _run(prepared, report)
-    with _folder(out) as folder:
         _write(folder, prepared, result, unlearned)
     return result
 
@@ -186,6 +186,8 @@ def _run(prepared: Prepared, report: Reporter) -> tuple[dict[str, Any], Unlearne
     seconds["evaluate"] += live.seconds
     live.seconds = 0.0  # from here on it runs inside the method's time and is taken off it
     unlearned = _unlearn(model, prepared, live)
+    if unlearned.stopped == "cancelled" and not unlearned.history:
+        raise Cancelled("cancelled before the first epoch had ended")
     seconds["evaluate"] += live.seconds
     unlearned.seconds["unlearn"] = unlearned.seconds.get("unlearn", 0.0) - live.seconds
     after, layers, agreement = None, None, None
@@ -198,7 +200,8 @@ def _run(prepared: Prepared, report: Reporter) -> tuple[dict[str, Any], Unlearne
     record["proxies"] = _proxies(unlearned, prepared, agreement)
     record["subspace"] = {"layers": layers} if layers is not None else None
     record["history"] = live.merge(unlearned.history)
-    record["seconds"] = {stage: round(s, 3) for stage, s in (unlearned.seconds | seconds).items()}
+    spent = dict.fromkeys(STAGES) | unlearned.seconds | seconds
+    record["seconds"] = {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
     return _finite(record), unlearned
 
 
@@ -306,7 +309,10 @@ def _folder(out: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `out` that takes its name when the block ends well."""
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"out: {out} cannot be written: {error.strerror}") from error
     try:
         yield partial
         if out.exists():

@@ -151,7 +151,12 @@ class Trials:
         found = probe(trained.features, self.probed.labels, after.features, test.labels, forget, 0)
         real = test.without_classes(forget)[torch.arange(128)]
         layers = report_layers(
-            self.model, run.model, run.subspace, run.proxies.images[:128], run.proxies.labels[:128], to_pixels(real.images)
+            self.model,
+            run.model,
+            run.subspace,
+            run.proxies.images[:128],
+            run.proxies.labels[:128],
+            to_pixels(real.images),
         )
         return {
             "acc_rt": graded.acc_rt,
@@ -188,7 +193,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         key = (row["part"], row["model"], row["knob"], json.dumps(row["settings"]))
         groups.setdefault(key, []).append(row)
     lines = [
-        "| data | model | knob | settings | runs | Acc_rt - original | Acc_rt - mask | Acc_ut | probe | epochs | drift | s |",
+        "| data | model | knob | settings | runs | Acc_rt - original | - mask | Acc_ut | probe | epochs | drift | s |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for key, members in groups.items():
@@ -202,7 +207,11 @@ def _cells(rows: list[dict[str, Any]]) -> list[str]:
         return ["failed"] + [""] * 6
     gains = [row["acc_rt"] - row["original"][0] for row in rows]
     over = [row["acc_rt"] - row["mask"] for row in rows]
-    columns = [gains, over, *([row[name] for row in rows] for name in ("acc_ut", "probe", "epochs", "drift", "seconds"))]
+    columns = [
+        gains,
+        over,
+        *([row[name] for row in rows] for name in ("acc_ut", "probe", "epochs", "drift", "seconds")),
+    ]
     return [f"{sum(c) / len(c):.2f} ({min(c):.2f} to {max(c):.2f})" for c in columns]
 
 

@@ -9,7 +9,6 @@ from zspag_core.layers import as_matrices, input_rows, weight_layers
 from zspag_core.metrics.layers import report_layers
 from zspag_core.subspace import LayerBasis, Subspace, empty_subspace
 
-
 NO_LABELS = torch.zeros(0, dtype=torch.int64)
 
 
@@ -99,13 +98,17 @@ def test_without_images_nothing_is_claimed(odd_model, changed):
 
 
 def test_the_record_is_plain(odd_model, changed):
-    row = report_layers(odd_model, changed, empty_subspace(odd_model), images(0, 2), torch.arange(2), images(1, 2))[0].to_dict()
-    assert list(row) == ["name", "dim", "rank", "leak", "moved", "drift_proxy", "drift_real", "captured"]
+    row = report_layers(odd_model, changed, empty_subspace(odd_model), images(0, 2), torch.arange(2), images(1, 2))[
+        0
+    ].to_dict()
+    assert list(row) == ["name", "dim", "rank", "leak", "moved", "drift_proxy", "drift_real", "captured", "kept_least"]
     assert row["captured"] == 0.0
     assert all(type(value) in {str, int, float} for value in row.values())
 
 
 def test_attention_layers_are_measured_too(small_vit):
-    rows = report_layers(small_vit, copy.deepcopy(small_vit), empty_subspace(small_vit), images(0, 2), torch.arange(2), images(1, 2))
+    rows = report_layers(
+        small_vit, copy.deepcopy(small_vit), empty_subspace(small_vit), images(0, 2), torch.arange(2), images(1, 2)
+    )
     assert len(rows) == len(weight_layers(small_vit))
     assert all(row.drift_real == 0 for row in rows)

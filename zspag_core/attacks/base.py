@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
+from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.progress import SILENT
 
@@ -80,6 +81,11 @@ class Attack(ABC):
     )
     batch_size: int = knob(256, "Images attacked at once; changes speed and memory only.", minimum=1, unit="images")
 
+    mixed: bool = knob(
+        default=False,
+        help="Take gradients in bfloat16 where the device is built for it; what stays to the end is read in float32.",
+    )
+
     def perturb(
         self,
         model: nn.Module,
@@ -105,7 +111,7 @@ class Attack(ABC):
         """
         _check(images, targets)
         batches = zip(torch.split(images, self.batch_size), torch.split(targets, self.batch_size), strict=True)
-        run = _Run(model, generator, report, len(images))
+        run = _Run(model, generator, report, len(images), self.mixed)
         with _evaluating(model), torch.enable_grad():
             ended = [self._attack(run, *batch) for batch in batches]
         kept = {name: torch.cat([state[name] for state in ended]) for name in ("kept", "reached", "confidence")}
@@ -196,16 +202,24 @@ class Attack(ABC):
 class _Run:
     """One call of `perturb`: the model, what it has cost so far and who is told."""
 
-    def __init__(self, model: nn.Module, generator: torch.Generator, report: Reporter, total: int) -> None:
-        self.model, self.generator, self.report, self.total = model, generator, report, total
+    def __init__(
+        self,
+        model: nn.Module,
+        generator: torch.Generator,
+        report: Reporter,
+        total: int,
+        mixed: bool,  # noqa: FBT001 - the attack's own setting, passed on
+    ) -> None:
+        self.model, self.generator, self.report, self.total, self.mixed = model, generator, report, total, mixed
         self.passes = self.checks = self.finished = 0
 
     def forward(self, images: Tensor, *, with_gradient: bool) -> tuple[Tensor, Tensor]:
         """Return the images as the leaf that a gradient may be taken at, and their logits."""
         leaf = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_(with_gradient)
-        with torch.set_grad_enabled(with_gradient):
+        precision = mixed_precision(images.device) if self.mixed and with_gradient else contextlib.nullcontext()
+        with torch.set_grad_enabled(with_gradient), precision, plain_attention(images.device):
             logits: Tensor = self.model(leaf)
-        return leaf, logits
+        return leaf, logits.to(leaf.dtype)
 
     def backward(self, objective: Tensor, images: Tensor) -> Tensor:
         """Return each sample's gradient (n, C, H, W), zero for a sample where any of it is not finite."""

@@ -43,7 +43,7 @@ class ZSPAG(ZeroShotMethod):
         "pgd", "How forget samples are pushed over the decision boundary.", choices=tuple(ATTACKS), basic=True
     )
     epsilon: float = knob(
-        8 / 255,
+        32 / 255,
         "Perturbation budget of PGD and FGSM: larger makes more proxies succeed, further from real images.",
         minimum=0.0,
         maximum=1.0,
@@ -64,25 +64,25 @@ class ZSPAG(ZeroShotMethod):
         choices=pseudo_labels.MODES,
         basic=True,
     )
-    epochs: int = knob(10, "Passes over the forget samples at most.", minimum=1, maximum=1000, basic=True)
+    epochs: int = knob(30, "Passes over the forget samples at most.", minimum=1, maximum=1000, basic=True)
     energy: float = knob(
-        0.9,
+        0.97,
         "Share of the remaining classes' input energy that is protected: more is safer for them, less forgets deeper.",
         minimum=0.01,
         maximum=1.0,
         basic=True,
     )
     learning_rate: float = knob(0.1, "Step length of the projected descent.", minimum=1e-7, maximum=100.0)
-    batch_size: int = knob(128, "Forget samples per step.", minimum=1, maximum=8192, unit="images")
-    attack_steps: int = knob(10, "Steps of PGD, C&W and DeepFool at most.", minimum=1, maximum=1000)
+    batch_size: int = knob(32, "Forget samples per step.", minimum=1, maximum=8192, unit="images")
+    attack_steps: int = knob(15, "Steps of PGD, C&W and DeepFool at most.", minimum=1, maximum=1000)
     attack_confidence: float = knob(
-        0.99,
-        "A proxy is finished once the model is this sure of its new class; leaving earlier spoils the subspace.",
+        1.0,
+        "A proxy is finished once the model is this sure of its class; 1 makes all steps, less is faster, less safe.",
         minimum=0.0,
         maximum=1.0,
     )
     step_size: float = knob(
-        0.25, "Length of one PGD step as a share of epsilon.", minimum=0.001, maximum=2.0, unit="epsilon"
+        0.125, "Length of one PGD step as a share of epsilon.", minimum=0.001, maximum=2.0, unit="epsilon"
     )
     epsilon_l2: float = knob(
         2.0, "Perturbation budget of C&W and DeepFool (Euclidean).", minimum=0.0, maximum=100.0, unit="pixel range"
@@ -96,9 +96,15 @@ class ZSPAG(ZeroShotMethod):
         0.02, "DeepFool: share by which each step goes beyond the boundary.", minimum=0.0, maximum=1.0
     )
     coverage: str = knob(
-        "second_best",
+        "balanced",
         "Aim every sample at its best other class, or also fill up the classes that this reaches too rarely.",
         choices=COVERAGES,
+    )
+    fill: float = knob(
+        0.25,
+        "Balanced coverage: share of n_adv up to which rarely reached classes are filled.",
+        minimum=0.0,
+        maximum=1.0,
     )
     subspace: str = knob(
         "estimated",
@@ -139,14 +145,14 @@ class ZSPAG(ZeroShotMethod):
         256, "Proxies from which gradient and curvature are taken.", minimum=1, maximum=10_000, unit="images"
     )
     stop_forget: float = knob(
-        0.1,
+        0.5,
         "Stop once no more of the forget samples than this are still read as one of the forgotten classes.",
         minimum=0.0,
         maximum=100.0,
         unit="%",
     )
     stop_margin: float = knob(
-        5.0,
+        3.0,
         "Undo an epoch that takes the proxies' agreement down by more than this, and try a third of the step.",
         minimum=0.0,
         maximum=100.0,
@@ -200,7 +206,7 @@ class ZSPAG(ZeroShotMethod):
             "cw": ball | {"searches": self.cw_searches, "learning_rate": self.cw_rate},
             "deepfool": ball | {"overshoot": self.overshoot},
         }
-        shared = {"confidence": self.attack_confidence}
+        shared: dict[str, float] = {"confidence": self.attack_confidence, "mixed": True}
         shared |= {"epsilon": self.epsilon} if self.attack in {"pgd", "fgsm"} else {}
         return configure(ATTACKS[self.attack], shared | own[self.attack])
 
@@ -226,7 +232,7 @@ class ZSPAG(ZeroShotMethod):
             classes,
             self.build_attack(),
             n_adv=self.n_adv,
-            coverage=self.coverage,
+            fill=self.fill if self.coverage == "balanced" else 0.0,
             generator=generator,
             report=report,
         )

@@ -102,7 +102,7 @@ class _Lengths:
     @property
     def captured(self) -> float | None:
         """Return the share of the inputs' energy inside the basis in percent, None without inputs."""
-        if not self.whole:
+        if not sum(map(len, self.whole)):
             return None
         return 100 * float(torch.cat(self.inside).sum() / torch.cat(self.whole).sum().clamp_min(1e-30))
 
