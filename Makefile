@@ -1,6 +1,9 @@
 # Two commands: `make run` installs and opens the dashboard, `make test` installs and passes every test.
 VENV := .venv
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
+# the first Python that runs, is new enough and can make virtual environments
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
+	if $$name -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo $$name; break; fi; done)
 BIN := $(VENV)/bin
 
 .PHONY: run test lint quick clean
@@ -20,8 +23,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/mypy zspag_core
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; install it from python.org"; exit 1; }
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; set PYTHON=")'
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer with venv (Debian: apt install python3-venv), found none"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.stamp: requirements.txt | $(BIN)/python
