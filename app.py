@@ -48,7 +48,9 @@ with story:
     )
     if st.button("Forget a class", type="primary", icon=":material/ink_eraser:", key="begin"):
         st.switch_page("pages/2_Forget.py")
-    st.caption("The digits model comes with the app; a run takes a few seconds and needs no network and no GPU.")
+    st.caption(
+        "The digits model comes with the app; a run takes about fifteen seconds on two cores and needs no network and no GPU."
+    )
 with runs:
     recent = job_store().latest(limit=5)
     if recent:
