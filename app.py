@@ -49,7 +49,7 @@ with story:
     if st.button("Forget a class", type="primary", icon=":material/ink_eraser:", key="begin"):
         st.switch_page("pages/2_Forget.py")
     st.caption(
-        "The digits model comes with the app; a run takes about fifteen seconds on two cores and needs no network and no GPU."
+        "The digits model comes with the app; a run takes about 15 seconds on two cores, without network or GPU."
     )
 with runs:
     recent = job_store().latest(limit=5)
