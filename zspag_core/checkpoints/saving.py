@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save
 
+from zspag_core.files import replace_file
+
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from torch import Tensor
@@ -28,7 +29,7 @@ def save_checkpoint(path: str | os.PathLike[str], model: Classifier, about: Mapp
     The file appears under its name only once it is complete.
 
     Args:
-        path: file to write, usually `*.safetensors`; its folder must exist.
+        path: file to write, usually `*.safetensors`; its folder is made where it is missing.
         model: the classifier; its weights are stored as float32 under their state_dict names.
         about: plain JSON values, for example data set, class_names, training recipe and test accuracy. No time, path
             or run id belongs here, or equal runs would no longer give equal bytes.
@@ -44,23 +45,11 @@ def save_checkpoint(path: str | os.PathLike[str], model: Classifier, about: Mapp
     }
     text = json.dumps(header, sort_keys=True, allow_nan=False, separators=(",", ":"))
     weights = {name: _plain(tensor) for name, tensor in model.state_dict().items()}
-    _write_whole(Path(path), save(weights, metadata={HEADER: text}))
+    with replace_file(Path(path)) as partial:
+        partial.write_bytes(save(weights, metadata={HEADER: text}))
 
 
 def _plain(tensor: Tensor) -> Tensor:
     """Return a contiguous copy on the CPU with storage of its own, float32 if it was floating."""
     dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to("cpu", dtype).clone(memory_format=torch.contiguous_format)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename, so that no reader sees half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
