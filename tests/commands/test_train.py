@@ -129,3 +129,19 @@ def test_bad_use_is_answered_with_one_line_and_nothing_is_written(
     assert err.count("\n") == 1
     assert culprit in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_there_already_is_never_overwritten(tmp_path, capsys):
+    out = tmp_path / "precious.safetensors"
+    out.write_bytes(b"precious")
+    arguments = ["train", "--data", "digits", "--model", "resnet_tiny", "--epochs", "1", "--out", str(out)]
+    assert main(arguments) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert out.read_bytes() == b"precious"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "model.safetensors"
+    assert main(["train", "--data", "digits", "--model", "resnet_tiny", "--epochs", "1", "--out", str(out)]) == 2
+    assert "cannot be written" in capsys.readouterr().err

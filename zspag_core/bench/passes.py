@@ -204,7 +204,9 @@ def _to_images(model: Classifier, images: Tensor) -> Callable[[], object]:
 
     def task() -> object:
         leaf = images.detach().requires_grad_()
-        return torch.autograd.grad(F.cross_entropy(model(leaf), labels, reduction="sum"), leaf)
+        with mixed_precision(images.device), plain_attention(images.device):
+            loss = F.cross_entropy(model(leaf), labels, reduction="sum")
+        return torch.autograd.grad(loss, leaf)
 
     return task
 
@@ -251,4 +253,4 @@ KINDS: dict[str, Callable[[Classifier, Tensor], Callable[[], object]]] = {
     "backward": _backward,
 }
 """Kinds of passes: forward; forward and backward to the images or to the weights; forward with a forward-mode
-derivative; backward alone. "mixed" and "to weights" run in the mixed precision of the unlearning loop."""
+derivative; backward alone. "mixed", "to images" and "to weights" run in the mixed precision of attack and loop."""

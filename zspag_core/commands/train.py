@@ -7,6 +7,7 @@ With --backdoor 1:8 half of class 1 carries a white square and the label 8 (pape
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,12 @@ BACKDOOR_SHARE = 0.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `train`."""
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
-    parser.add_argument("--model", required=True, metavar="M", help="size by name: resnet_small, vgg11, vit_small, …")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="M",
+        help="resnet_tiny, resnet_small, resnet18, vgg11, vgg11_narrow, alexnet or vit_small",
+    )
     parser.add_argument("--epochs", required=True, metavar="E", help="passes over the training images")
     parser.add_argument("--out", required=True, type=Path, metavar="F", help="file to write, ending in .safetensors")
     parser.add_argument("--exclude", default="", metavar="3,5", help="classes to leave out of training")
@@ -60,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out: expected a file name ending in .safetensors, got {out.name!r}")
     if arguments.model not in MODELS:
         raise UsageError(f"--model: expected one of {', '.join(MODELS)}, got {arguments.model!r}")
+    state_path = out.with_name(f".{out.name}.state")
+    _check_out(out, state_path)
     device = resolve_device(arguments.device)
     settings = parse_settings(arguments.settings) | {"epochs": arguments.epochs, "seed": parse_seed(arguments.seed)}
     recipe = recipe_for(arguments.data, arguments.model, settings)
@@ -68,7 +76,6 @@ def run(arguments: argparse.Namespace) -> int:
     split, left_out = _training_split(dataset, arguments, recipe)
     mean, std = channel_statistics(split)
     config = _config(arguments, num_classes=dataset.num_classes, mean=mean, std=std)
-    state_path = out.with_name(f".{out.name}.state")
     with interruptible() as report:
         trained = train(config, split, recipe, device=device, state_path=state_path, report=report)
     about = _about(dataset, arguments, recipe, left_out) | _figures(trained.model, dataset, left_out, device)
@@ -94,6 +101,15 @@ def _config(arguments: argparse.Namespace, **sizes: Any) -> ModelConfig:  # noqa
     except ValueError as error:
         raise UsageError(f"--image-size: {error}") from None
     return config
+
+
+def _check_out(out: Path, state_path: Path) -> None:
+    """Refuse, before any work, a file that cannot be written or that is not this training's own."""
+    folder = next(place for place in (out.parent, *out.parent.absolute().parents) if place.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"--out: {out} cannot be written: {folder} is not a folder that can be written")
+    if out.exists() and not state_path.exists():
+        raise UsageError(f"--out: expected a new file, got {out}, which exists already")
 
 
 def _training_split(dataset: DataSet, arguments: argparse.Namespace, recipe: Recipe) -> tuple[Split, tuple[int, ...]]:

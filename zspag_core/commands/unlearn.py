@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     if result["stopped"] == "cancelled":
         return 130
     print(headline(result))  # noqa: T201
+    if result["stopped"] == "epochs" and result["proxies"]:
+        print("all epochs were made and the stopping rule was not met: the classes may be forgotten in part only")  # noqa: T201
     print(f"written to {arguments.out}")  # noqa: T201
     return 0
 
