@@ -46,6 +46,11 @@ def place(model: Placed, device: torch.device) -> Placed:
     return model.to(device).to(memory_format=torch.channels_last)
 
 
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Return where the model's parameters are (the CPU for a model without any)."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
 def exact_device(device: torch.device) -> torch.device:
     """Return where float64 can be had: the device itself, or the CPU for Apple's MPS, which has none."""
     return torch.device("cpu") if device.type == "mps" else device

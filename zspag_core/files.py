@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,17 @@ def replace_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - anything that json can write
+    """Turn NaN and infinity, for which JSON has no word, into null, at any depth; keys become texts."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return value
 
 
 def write_json(path: Path, record: Any) -> None:  # noqa: ANN401 - anything that json can write

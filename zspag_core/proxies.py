@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zspag_core.data.dataset import Split, to_pixels
+from zspag_core.devices import device_of
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class _Hunt:
     ) -> None:
         self.model, self.forget, self.classes, self.attack = model, forget, classes, attack
         self.n_adv, self.generator, self.report = n_adv, generator, report
-        self.device = next(model.parameters()).device
+        self.device = device_of(model)
         self.found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self.counts: dict[int, int] = {}
         self.attempted = self.passes = self.planned = 0

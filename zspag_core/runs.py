@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from zspag_core.data import load_dataset
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import place, resolve_device
 from zspag_core.errors import Cancelled, UsageError
-from zspag_core.files import write_json
+from zspag_core.files import finite, write_json
 from zspag_core.hyperparameters import configure, values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod, find_method
 from zspag_core.methods.base import timed
@@ -64,17 +62,12 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
-        return {**asdict_shallow(self), "forget": list(self.forget), "settings": dict(self.settings)}
+        return {**vars(self), "forget": list(self.forget), "settings": dict(self.settings)}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> RunConfig:
         """Rebuild a configuration from plain values."""
         return cls(**{**record, "forget": tuple(record["forget"])})
-
-
-def asdict_shallow(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    """Return a dataclass's fields without copying what they hold."""
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 @dataclass(frozen=True)
@@ -202,7 +195,7 @@ def _run(prepared: Prepared, report: Reporter) -> tuple[dict[str, Any], Unlearne
     record["history"] = live.merge(unlearned.history)
     spent = dict.fromkeys(STAGES) | unlearned.seconds | seconds
     record["seconds"] = {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
-    return _finite(record), unlearned
+    return finite(record), unlearned
 
 
 def _unlearn(model: Classifier, prepared: Prepared, report: Reporter) -> Unlearned:
@@ -295,15 +288,6 @@ def _agreement(model: Classifier, run: Unlearned, prepared: Prepared) -> float |
     return knn_agreement(here, run.proxies.labels[drawn], there, real.labels)
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Turn NaN and infinity, for which JSON has no word, into null."""
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 @contextmanager
 def _folder(out: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `out` that takes its name when the block ends well."""
@@ -337,7 +321,7 @@ def _write(folder: Path, prepared: Prepared, result: dict[str, Any], run: Unlear
         "seed": config.seed,
         "from_sha256": prepared.checkpoint.sha256,
     }
-    save_checkpoint(folder / "model.safetensors", run.model, json.loads(json.dumps(about)))
+    save_checkpoint(folder / "model.safetensors", run.model, about)
     if run.proxies is not None:
         tensors = {
             "images": run.proxies.images.half(),

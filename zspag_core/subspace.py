@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from zspag_core.devices import exact, exact_device
+from zspag_core.devices import device_of, exact, exact_device
 from zspag_core.errors import UnlearningError
 from zspag_core.layers import (
     WeightLayer,
@@ -223,7 +223,7 @@ def class_moments(
         images: (N, C, H, W) float in [0, 1].
         batch_size: images per forward pass; memory does not depend on N.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     moments: dict[str, SecondMoment] = {}
 
     def see(names: list[str], rows: Tensor) -> None:

@@ -13,11 +13,10 @@ from torch import Tensor
 
 from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
+from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import nn
 
     from zspag_core.progress import Reporter
@@ -112,7 +111,7 @@ class Attack(ABC):
         _check(images, targets)
         batches = zip(torch.split(images, self.batch_size), torch.split(targets, self.batch_size), strict=True)
         run = _Run(model, generator, report, len(images), self.mixed)
-        with _evaluating(model), torch.enable_grad():
+        with evaluating(model), torch.enable_grad():
             ended = [self._attack(run, *batch) for batch in batches]
         kept = {name: torch.cat([state[name] for state in ended]) for name in ("kept", "reached", "confidence")}
         success = (kept["reached"] == targets) & (kept["confidence"] > 0)  # 0: its logits were not finite
@@ -257,18 +256,6 @@ def into_ball(images: Tensor, clean: Tensor, radius: float) -> Tensor:
 def _rows(state: State, stay: Tensor) -> State:
     """Return the rows of every tensor that stay in the batch."""
     return {name: values[stay] for name, values in state.items()}
-
-
-@contextlib.contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put the model into eval mode and give every module its own mode back."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _check(images: Tensor, targets: Tensor) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -87,18 +86,7 @@ def open_database(url: str) -> Engine:
 
 def to_text(value: Any) -> str:  # noqa: ANN401 - anything that json can write
     """Write a value as JSON with sorted keys, so that equal values give equal texts; NaN and infinity become null."""
-    return json.dumps(_finite(value), sort_keys=True, allow_nan=False, default=str)
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - anything that json can write
-    """Replace every number that JSON has no word for."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return value
+    return json.dumps(files.finite(value), sort_keys=True, allow_nan=False, default=str)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection has no type

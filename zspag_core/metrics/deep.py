@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
 from zspag_core.data.dataset import Split, to_pixels
-from zspag_core.metrics.predictions import device_of, evaluating
+from zspag_core.devices import device_of
+from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -12,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
+from zspag_core.devices import device_of
+from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from zspag_core.models.base import Classifier
 
@@ -147,23 +148,6 @@ def outputs_of(
         return features, network.head(features)
 
     return Outputs(*_in_batches(network, embed_and_head, images, batch_size, report))
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every module into evaluation mode and each back into the mode it had, whatever happens inside."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Return where the model's parameters are (the CPU for a model without any)."""
-    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def placed(model: Network, device: torch.device | None) -> Network:
