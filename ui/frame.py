@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 PAGES = {  # file -> (label, icon); the one list of pages
     "app.py": ("Overview", ":material/home:"),
+    "pages/1_Model.py": ("Model", ":material/network_node:"),
     "pages/2_Forget.py": ("Forget", ":material/ink_eraser:"),
+    "pages/3_Proxies.py": ("Proxies", ":material/scatter_plot:"),
+    "pages/4_Attention.py": ("Attention", ":material/visibility:"),
+    "pages/5_Results.py": ("Results", ":material/monitoring:"),
+    "pages/7_Runs.py": ("Runs", ":material/history:"),
+    "pages/8_Learn.py": ("Learn", ":material/school:"),
 }
 ICON = str(ROOT / "assets" / "icon.png")
 

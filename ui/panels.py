@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from ui import figures
+from ui.figures import training as figures
 from ui.jobs import POLL_SECONDS, job_store, leave_run, worker_ready
 from ui.results import duration, epochs_of, percent, result_table, steps
 from ui.words import GRADING_NOTE, MASK_NOTE, STAGE_HELP, STAGES, STATES

@@ -138,7 +138,7 @@ def test_names_that_saved_checkpoints_rely_on(name, expected):
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("resnet_small", 696_618),
+        ("resnet_small", 1_228_970),
         ("resnet18", 11_173_962),
         ("vgg11", 9_228_362),
         ("vit_small", 811_146),

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+from ui.frame import PAGES
 from zspag_core.jobs import State
+
+ROOT = Path(__file__).parents[2]
 
 
 def texts(at):
@@ -19,9 +24,10 @@ def test_overview_says_what_the_app_does_and_leads_to_forget(overview):
 def test_every_page_has_the_frame(overview):
     overview.run()
     labels = [link.proto.label for link in overview.sidebar.get("page_link")]
-    assert labels == ["Overview", "Forget"]
-    overview.switch_page("pages/2_Forget.py").run()
-    assert [link.proto.label for link in overview.sidebar.get("page_link")] == labels
+    assert labels == ["Overview", *(path.stem.partition("_")[2] for path in sorted((ROOT / "pages").glob("*.py")))]
+    for path in PAGES:
+        overview.switch_page(path).run()
+        assert [link.proto.label for link in overview.sidebar.get("page_link")] == labels
 
 
 def test_newest_runs_are_listed_with_their_numbers_and_open(overview, finish, run_config, result):

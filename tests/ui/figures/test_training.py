@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.figures import accuracy_figure, describe_accuracy, describe_loss, loss_figure
+from ui.figures.training import accuracy_figure, describe_accuracy, describe_loss, loss_figure
 from ui.palette import FORGOTTEN, REMAINING
 
 EPOCHS = [

@@ -1,4 +1,4 @@
-"""Plotly figures: pure functions from records to figures, without Streamlit."""
+"""Figures of a run under way: accuracy and loss by epoch."""
 
 from __future__ import annotations
 

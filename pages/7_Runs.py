@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import streamlit as st
+
+from ui.frame import frame
+
+run = frame("Runs", "Find, compare and share runs.")
+if run is None:
+    st.info("No run yet. Start one on the Forget page.", icon=":material/history:")
+    st.stop()
