@@ -122,7 +122,7 @@ def test_weights_come_from_the_seed(config):
         ("vgg11_narrow", ["convs.0.weight", "convs.26.num_batches_tracked", "head.weight", "head.bias"]),
         (
             "resnet_small",
-            ["stem.0.weight", "stem.1.bias", "stages.1.0.shortcut.0.weight", "stages.2.1.convs.1.0.weight"],
+            ["stem.0.weight", "stem.1.bias", "stages.1.0.shortcut.0.weight", "stages.3.0.convs.1.0.weight"],
         ),
         ("resnet18", ["stages.3.1.convs.1.1.running_var", "stages.3.0.shortcut.1.weight", "head.weight"]),
         (
