@@ -80,3 +80,12 @@ def test_keeper_watches_in_a_thread_and_says_good_bye(store, started, wait_until
     wait_until(lambda: store.beats.alive(WORKER))
     keeper.stop()
     assert store.beats.alive(DASHBOARD) == []
+
+
+def test_keeper_clears_away_what_was_deleted_long_ago(store, started, monkeypatch):
+    purged = []
+    monkeypatch.setattr(store, "purge", lambda: purged.append(1))
+    keeper = Keeper(store, ())
+    keeper.look()
+    keeper.look()
+    assert purged == [1], "once an hour"

@@ -110,3 +110,35 @@ def test_paused_job_waits_until_it_may_go_on(store, job, report):
     store.unpause(job.id)
     thread.join(timeout=10)
     assert not thread.is_alive()
+
+
+def test_a_step_lets_a_paused_job_make_one_epoch(store, job, report, monkeypatch):
+    monkeypatch.setattr(reporter_module, "WRITE_SECONDS", 0.05)
+    reached = []
+
+    def work():
+        for number in range(4):
+            report.progress("unlearn", number, 4)
+            report.epoch(number, 3, None)
+            reached.append(number)
+
+    store.step(job.id)
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.6)
+    assert reached == [0], "epoch 0 is the model before; the step ends with epoch 1"
+    assert len(store.events(job.id)) == 3, "its figures are written before it waits"
+    store.step(job.id)
+    time.sleep(0.6)
+    assert reached == [0, 1]
+    store.unpause(job.id)
+    thread.join(timeout=10)
+    assert reached == [0, 1, 2, 3]
+
+
+def test_job_that_waits_after_a_step_can_be_cancelled(store, job, report):
+    report.progress("unlearn", 0, 4)
+    store.step(job.id)
+    threading.Timer(0.4, store.cancel, (job.id,)).start()
+    with pytest.raises(Cancelled):
+        report.epoch(1, 3, None)

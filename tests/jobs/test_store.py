@@ -141,6 +141,34 @@ def test_job_of_a_living_worker_is_left_alone(store):
     assert store.interrupt_orphans() == 0
 
 
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        (["step"], Wish.STEP),
+        (["pause", "step"], Wish.STEP),
+        (["step", "pause"], Wish.PAUSE),
+        (["step", "unpause"], Wish.NONE),
+        (["cancel", "step"], Wish.CANCEL),
+        (["cancel", "unpause"], Wish.CANCEL),
+    ],
+)
+def test_the_last_wish_counts_but_nothing_takes_a_cancel_back(store, asked, left):
+    store.submit("a", {})
+    job = claim(store)
+    for wish in asked:
+        getattr(store, wish)(job.id)
+    assert store.require(job.id).wish == left
+
+
+def test_a_step_that_ends_is_a_pause(store):
+    store.submit("a", {})
+    job = claim(store)
+    assert not store.step_ends(job)
+    store.step(job.id)
+    assert store.step_ends(job)
+    assert store.require(job.id).wish == Wish.PAUSE
+
+
 def test_one_who_just_started_to_watch_judges_nobody(store, monkeypatch):
     store.submit("a", {})
     job = claim(store)

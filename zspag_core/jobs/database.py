@@ -6,7 +6,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, create_engine, event
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, create_engine, event, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateColumn
 
 from zspag_core import files
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 BUSY_SECONDS = 30.0
+TITLE_LENGTH = 120
 
 metadata = MetaData()
 
@@ -36,6 +39,9 @@ jobs = Table(
     Column("answer", Text, nullable=False, default="null"),
     Column("error", Text, nullable=False, default=""),
     Column("details", Text, nullable=False, default=""),
+    Column("title", String(TITLE_LENGTH), nullable=False, server_default=""),  # from here on: not in the first schema
+    Column("note", Text, nullable=False, server_default=""),
+    Column("deleted", Float),
     Index("jobs_waiting", "lane", "state", "number"),
     sqlite_autoincrement=True,
 )
@@ -74,14 +80,33 @@ def database_url() -> str:
 
 def open_database(url: str) -> Engine:
     """Return an engine whose tables exist; SQLite is put into WAL mode, so that readers never wait for a writer."""
-    if not url.startswith("sqlite"):
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+    else:
         engine = create_engine(url, pool_pre_ping=True)
-        metadata.create_all(engine)
-        return engine
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _prepare_sqlite)
     metadata.create_all(engine)
+    for table in metadata.sorted_tables:
+        _add_missing_columns(engine, table)
     return engine
+
+
+def _add_missing_columns(engine: Engine, table: Table) -> None:
+    """Bring a table that an older version made up to date; its rows get the new columns' defaults."""
+    for column in _missing_columns(engine, table):
+        declared = CreateColumn(column).compile(dialect=engine.dialect)
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(f"alter table {table.name} add column {declared}"))
+        except DBAPIError:
+            if column in _missing_columns(engine, table):  # else another process was quicker
+                raise
+
+
+def _missing_columns(engine: Engine, table: Table) -> list[Column[Any]]:
+    """Return the columns that the database's table lacks."""
+    there = {column["name"] for column in inspect(engine).get_columns(table.name)}
+    return [column for column in table.columns if column.name not in there]
 
 
 def to_text(value: Any) -> str:  # noqa: ANN401 - anything that json can write

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IDLE_SECONDS = 60
 START_SECONDS = 60.0
 SOON_SECONDS = 20.0
+PURGE_SECONDS = 3600.0
 PATIENCE = 3
 
 
@@ -49,6 +50,7 @@ class Keeper:
         self._store, self._lanes = store, lanes
         self._children: list[_Child] = []
         self._deaths: dict[tuple[str, str], int] = {}
+        self._purged = -PURGE_SECONDS
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="worker-keeper", daemon=True)
 
@@ -78,6 +80,9 @@ class Keeper:
             for device in sorted({"auto"} | self._store.waiting_devices(lane)):
                 self._provide(lane, device)
         self._store.reap()
+        if time.monotonic() - self._purged > PURGE_SECONDS:
+            self._purged = time.monotonic()
+            self._store.purge()
 
     def _watch(self) -> None:
         from sqlalchemy.exc import OperationalError

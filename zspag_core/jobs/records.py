@@ -35,6 +35,7 @@ class Wish(StrEnum):
     NONE = ""
     CANCEL = "cancel"
     PAUSE = "pause"
+    STEP = "step"
 
 
 ACTIVE = frozenset({State.QUEUED, State.RUNNING})
@@ -61,6 +62,9 @@ class Job:
         error: one plain sentence, empty if all is well.
         details: what to copy into a report of the error.
         folder: the run folder; it exists once the job has run.
+        title: what a person calls it, empty where nobody has named it.
+        note: what a person wrote about it.
+        deleted: when it was deleted, seconds since 1970, None while it is there.
     """
 
     id: str
@@ -80,6 +84,9 @@ class Job:
     error: str
     details: str
     folder: Path
+    title: str = ""
+    note: str = ""
+    deleted: float | None = None
 
     @property
     def active(self) -> bool:

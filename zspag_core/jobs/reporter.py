@@ -35,6 +35,7 @@ class JobReporter(Reporter):
         self._stage, self._working = "", False
         self._last, self._written = time.time(), 0.0
         self._seconds: dict[str, float] = {}
+        self._state: dict[str, Any] = {}
         self.stopped = False
 
     def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
@@ -47,14 +48,16 @@ class JobReporter(Reporter):
         self._last = now
         if stage != self._stage:
             self._enter(stage)
-        state = {"stage": stage, "done": done, "total": total, "figures": figures, "seconds": self._seconds}
+        self._state = {"stage": stage, "done": done, "total": total, "figures": figures, "seconds": self._seconds}
         if now - self._written >= WRITE_SECONDS or self._stopping.is_set():
             self._written = now
-            self._obey(state)
+            self._obey()
 
     def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
-        """Write the figures of an epoch."""
+        """Write the figures of an epoch; a run that was to make one more epoch waits here."""
         self._store.record(self._job, "epoch", {"epoch": number, "total": total, **figures})
+        if number > 0 and self._store.step_ends(self._job):  # epoch 0 is the model before anything was done
+            self._obey()
 
     def _enter(self, stage: str) -> None:
         """Note that a stage begins."""
@@ -62,14 +65,14 @@ class JobReporter(Reporter):
         self._seconds.setdefault(stage, 0.0)
         self._store.record(self._job, "stage", {"stage": stage})
 
-    def _obey(self, progress: dict[str, Any]) -> None:
+    def _obey(self) -> None:
         """Write down progress and do what a person wants; a paused job waits here."""
         while True:
-            wish = self._store.advance(self._job, progress)
+            wish = self._store.advance(self._job, self._state)
             if self._stopping.is_set() or wish is None or wish == Wish.CANCEL:
                 self.stopped = True
                 raise Cancelled("The job was asked to stop.")
-            if wish == Wish.NONE:
+            if wish in {Wish.NONE, Wish.STEP}:
                 return
             self._stopping.wait(WRITE_SECONDS)
             self._last = time.time()

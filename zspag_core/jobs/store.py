@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, true, update
 
 from zspag_core import files
 from zspag_core.errors import UsageError
 from zspag_core.jobs.beats import BEAT_SECONDS, STALE_SECONDS, WORKER, Beats, served_devices
-from zspag_core.jobs.database import beats, database_url, events, jobs, open_database, to_text
-from zspag_core.jobs.records import Event, Job, Lane, State, Wish
+from zspag_core.jobs.database import TITLE_LENGTH, beats, database_url, events, jobs, open_database, to_text
+from zspag_core.jobs.records import ACTIVE, Event, Job, Lane, State, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Row
 
+KEPT_SECONDS = 86_400.0
+"""How long a deleted job can be restored."""
 RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
 
 
@@ -73,15 +76,16 @@ class JobStore:
             raise UsageError(f"job: there is none with the id {job_id!r} in this database")
         return job
 
-    def latest(self, lane: str = Lane.RUNS, limit: int = 50) -> list[Job]:
+    def latest(self, lane: str = Lane.RUNS, limit: int = 50, *, include_deleted: bool = False) -> list[Job]:
         """Return the newest jobs of a lane, newest first."""
-        query = select(jobs).where(jobs.c.lane == lane).order_by(jobs.c.number.desc()).limit(limit)
+        wanted = jobs.c.lane == lane if include_deleted else and_(jobs.c.lane == lane, jobs.c.deleted.is_(None))
+        query = select(jobs).where(wanted).order_by(jobs.c.number.desc()).limit(limit)
         with self._engine.connect() as connection:
             return [_to_job(row) for row in connection.execute(query)]
 
     def recall(self, kind: str, config: Mapping[str, Any]) -> Job | None:
-        """Return the newest job of a kind with exactly this config."""
-        same = and_(jobs.c.kind == kind, jobs.c.config == to_text(dict(config)))
+        """Return the newest job of a kind with exactly this config, unless it was deleted."""
+        same = and_(jobs.c.kind == kind, jobs.c.config == to_text(dict(config)), jobs.c.deleted.is_(None))
         with self._engine.connect() as connection:
             row = connection.execute(select(jobs).where(same).order_by(jobs.c.number.desc()).limit(1)).one_or_none()
         return _to_job(row) if row is not None else None
@@ -108,14 +112,35 @@ class JobStore:
 
     def pause(self, job_id: str) -> None:
         """Make a running job wait at its next report."""
-        self._change(job_id, and_(jobs.c.state == State.RUNNING, jobs.c.wish == Wish.NONE), wish=Wish.PAUSE)
+        self._change(job_id, _running_with(Wish.NONE, Wish.STEP), wish=Wish.PAUSE)
 
     def unpause(self, job_id: str) -> None:
         """Let a paused job go on."""
-        self._change(job_id, jobs.c.wish == Wish.PAUSE, wish=Wish.NONE)
+        self._change(job_id, _running_with(Wish.PAUSE, Wish.STEP), wish=Wish.NONE)
+
+    def step(self, job_id: str) -> None:
+        """Let a paused or running job go on to the end of an epoch, where it waits."""
+        self._change(job_id, _running_with(Wish.NONE, Wish.PAUSE), wish=Wish.STEP)
+
+    def rename(self, job_id: str, title: str) -> None:
+        """Give a job a title of one line, at most `TITLE_LENGTH` characters; an empty one takes the title away."""
+        self._change(job_id, true(), title=" ".join(title.split())[:TITLE_LENGTH])
+
+    def annotate(self, job_id: str, note: str) -> None:
+        """Write a note beside a job."""
+        self._change(job_id, true(), note=note.strip())
+
+    def delete(self, job_id: str) -> None:
+        """Take a job out of every list, and stop it if it is under way; `restore` undoes that until `purge`."""
+        self.cancel(job_id)
+        self._change(job_id, jobs.c.deleted.is_(None), deleted=time.time())
+
+    def restore(self, job_id: str) -> bool:
+        """Bring a deleted job back; tell whether that was possible."""
+        return self._change(job_id, jobs.c.deleted.is_not(None), deleted=None)
 
     def resume(self, job_id: str) -> bool:
-        """Queue a job that ended early again, under its own name, from its start; tell whether that was possible."""
+        """Queue a job that ended early again, under its own name; tell whether that was possible."""
         fresh = {"state": State.QUEUED, "wish": Wish.NONE, "worker": "", "started": None, "finished": None}
         cleared = {"progress": "{}", "error": "", "details": ""}
         with self._engine.begin() as connection:
@@ -164,6 +189,10 @@ class JobStore:
         said = {"answer": to_text(answer), "error": error, "details": details}
         return self._change(job.id, _owned(job), **ended, **said)
 
+    def step_ends(self, job: Job) -> bool:
+        """Turn the wish for one more epoch into a pause; tell whether there was such a wish."""
+        return self._change(job.id, and_(_owned(job), jobs.c.wish == Wish.STEP), wish=Wish.PAUSE)
+
     # Those who watch
 
     def waiting_devices(self, lane: str) -> set[str]:
@@ -201,6 +230,18 @@ class JobStore:
         with self._engine.begin() as connection:
             return connection.execute(update(jobs).where(orphaned).values(**ended)).rowcount
 
+    def purge(self, after_seconds: float = KEPT_SECONDS) -> int:
+        """Remove for good, with folders and events, the jobs deleted longer ago than that; return how many."""
+        old = and_(jobs.c.deleted < time.time() - after_seconds, jobs.c.state.not_in(ACTIVE))
+        with self._engine.connect() as connection:
+            found = list(connection.execute(select(jobs.c.id).where(old)).scalars())
+        for job_id in found:
+            shutil.rmtree(run_folder(job_id), ignore_errors=True)
+            with self._engine.begin() as connection:
+                connection.execute(delete(events).where(events.c.job == job_id))
+                connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted.is_not(None)))
+        return len(found)
+
     def _change(self, job_id: str, condition: ColumnElement[bool], **values: object) -> bool:
         """Update one job if a condition holds; tell whether it did."""
         with self._engine.begin() as connection:
@@ -211,6 +252,11 @@ class JobStore:
 def run_folder(job_id: str) -> Path:
     """Return the folder of a run's files."""
     return files.home() / "runs" / job_id
+
+
+def _running_with(*wishes: Wish) -> ColumnElement[bool]:
+    """Return the condition that a job runs and that one of these is what is wished of it."""
+    return and_(jobs.c.state == State.RUNNING, jobs.c.wish.in_(wishes))
 
 
 def _owned(job: Job) -> ColumnElement[bool]:
