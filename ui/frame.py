@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.checkpoints import ROOT
-from ui.jobs import current_run, job_store, worker_keeper, worker_ready
+from ui.jobs import current_run, job_store, pair, worker_keeper, worker_ready
+from ui.picker import LETTERS, run_chip
 from ui.results import headline, percent
 from ui.words import STATES
 from zspag_core.jobs import Lane
@@ -26,6 +27,7 @@ PAGES = {  # file -> (label, icon); the one list of pages
     "pages/8_Learn.py": ("Learn", ":material/school:"),
 }
 ICON = str(ROOT / "assets" / "icon.png")
+PICKED_FROM = 50
 
 
 def frame(title: str, purpose: str) -> Job | None:
@@ -43,8 +45,7 @@ def frame(title: str, purpose: str) -> Job | None:
             st.error(keeper.trouble)
     st.title(title, anchor=False)
     st.caption(purpose)
-    if job is not None:
-        _strip(job.id, live=job.active)
+    _runs()
     return job
 
 
@@ -59,14 +60,28 @@ def _worker_line(*, waiting: bool) -> None:
     line()
 
 
-def _strip(job_id: str, *, live: bool) -> None:
-    """Draw the thin strip that says where the current run stands; it moves while the run does."""
+def _runs() -> None:
+    """Draw one thin strip a run, run A and maybe run B, each with what picks another and what takes it away."""
+    shown = pair()
+    known = [job for job in job_store().latest(limit=PICKED_FROM) if job.kind == "unlearn"]
+    for letter, job in shown:
+        line, chips = st.columns([5, 2], vertical_alignment="center", gap="small")
+        with line:
+            _strip(letter if len(shown) > 1 else "", job.id, live=job.active)
+        with chips:
+            run_chip(letter, shown, known)
+    if not shown and known:
+        run_chip("A", shown, known)
+
+
+def _strip(letter: str, job_id: str, *, live: bool) -> None:
+    """Draw the strip that says where a run stands; it moves while the run does."""
 
     @st.fragment(run_every=2.0 if live else None)
     def strip() -> None:
         job = job_store().get(job_id)
         if job is not None:
-            st.markdown(strip_text(job))
+            st.markdown((f"{LETTERS[letter]} &nbsp; " if letter else "") + strip_text(job))
 
     strip()
 

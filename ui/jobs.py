@@ -59,9 +59,49 @@ def show_run(job_id: str) -> None:
 
 
 def leave_run() -> None:
-    """Look at no run."""
+    """Look at no run, and compare with none."""
     st.session_state.pop("job_id", None)
     st.query_params.pop("job", None)
+    leave_second()
+
+
+def second_run() -> Job | None:
+    """Return run B, which the visitor compares run A with; named as run A is, by address or session."""
+    job_id = st.query_params.get("b") or st.session_state.get("second_id")
+    if not job_id or job_id == st.session_state.get("job_id"):
+        return None
+    job = job_store().get(job_id)
+    if job is not None:
+        show_second(job.id)
+    return job
+
+
+def show_second(job_id: str) -> None:
+    """Make a run the one that run A is compared with."""
+    st.session_state["second_id"] = job_id
+    if st.query_params.get("b") != job_id:
+        st.query_params["b"] = job_id
+
+
+def leave_second() -> None:
+    """Compare with no run."""
+    st.session_state.pop("second_id", None)
+    st.query_params.pop("b", None)
+
+
+def leave_first() -> None:
+    """Leave run A; the run that it was compared with, if any, takes its place."""
+    second = second_run()
+    leave_run()
+    if second is not None:
+        show_run(second.id)
+
+
+def pair() -> list[tuple[str, Job]]:
+    """Return the runs that a page shows, each with its letter: none, run A, or run A and run B."""
+    first = current_run()
+    second = second_run() if first is not None else None
+    return [(letter, job) for letter, job in (("A", first), ("B", second)) if job is not None]
 
 
 def ask(kind: str, config: Mapping[str, Any]) -> Job:
