@@ -15,7 +15,7 @@ from zspag_core.hyperparameters import configure
 from zspag_core.methods import METHODS, PRESETS, RetainMethod, ZeroShotMethod, describe_methods, find_method
 from zspag_core.methods.base import timed
 
-QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.9}
+QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.8, "stop_rule": False}
 
 
 def quick(method):

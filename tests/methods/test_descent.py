@@ -167,6 +167,27 @@ def test_the_rule_stops_once_the_samples_are_forgotten(digits_model, forget, sof
     assert all(row["forget_accuracy"] > 5.0 for row in found.history[:-1])
 
 
+def test_a_long_epoch_ends_with_the_round_that_meets_the_rule(digits_model, forget, soft, monkeypatch):
+    """With rounds of one batch the rule looks after every step, and the row says how many samples were used."""
+    monkeypatch.setattr(descent, "ROUND_IMAGES", 32)
+    rule = StoppingRule(forget_accuracy=30.0, margin=100.0)
+    found = run(digits_model, forget, soft, epochs=50, rate=0.05, rule=rule)
+    assert found.stopped == "rule"
+    assert found.history[-1]["forget_accuracy"] <= 30.0
+    assert [row["images"] for row in found.history[:-1]] == [96] * (len(found.history) - 1)
+    assert found.history[-1]["images"] in {32, 64, 96}
+
+
+def test_rounds_change_nothing_when_the_rule_is_not_met(digits_model, forget, soft, monkeypatch):
+    whole = run(digits_model, forget, soft, epochs=2, rule=StoppingRule(forget_accuracy=-1.0, margin=100.0))
+    monkeypatch.setattr(descent, "ROUND_IMAGES", 32)
+    rounds = run(digits_model, forget, soft, epochs=2, rule=StoppingRule(forget_accuracy=-1.0, margin=100.0))
+    assert torch.equal(whole.model.head.weight, rounds.model.head.weight)
+    for one, other in zip(whole.history, rounds.history, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"])
+        assert other["free_gradient"] == pytest.approx(one["free_gradient"])
+
+
 def test_an_epoch_that_costs_the_proxies_too_much_is_made_again_with_smaller_steps(digits_model, forget, soft, proxies):
     """Without projection a large rate wrecks the proxies; whatever stands in the end must keep the margin."""
     rule = StoppingRule(forget_accuracy=0.0, margin=5.0)

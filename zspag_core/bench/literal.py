@@ -45,7 +45,7 @@ def load_literal(path: Path = PATH) -> ModuleType | None:
 
 
 def time_literal(
-    literal: ModuleType, model: Classifier, forget: Split, method: ZSPAG, run: Unlearned, *, images: int, epochs: int
+    literal: ModuleType, model: Classifier, forget: Split, method: ZSPAG, run: Unlearned, *, images: int, epochs: float
 ) -> dict[str, Any]:
     """Run every stage on part of the samples and scale its time to all of them.
 
@@ -165,7 +165,7 @@ class _Literal:
         )
         self._record("labels", start, self.scale)
 
-    def descend(self, epochs: int) -> None:
+    def descend(self, epochs: float) -> None:
         """Make one epoch on the part, scaled to all samples and to the epochs of the fast run."""
         subspace = self.run.subspace
         if subspace is None:

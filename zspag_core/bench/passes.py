@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.layers import weight_layers
-from zspag_core.methods.descent import AGREEMENT_IMAGES
+from zspag_core.methods.descent import AGREEMENT_IMAGES, ROUND_IMAGES
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.pseudo_labels import INFLUENCE_MODES
@@ -42,9 +42,15 @@ class Tally:
     cg_steps: int = 0
     loop_steps: int = 0
 
-    def epochs(self, images: int, batch_size: int) -> int:
-        """Return how many epochs of the loop were made, also those that the stopping rule undid."""
-        return math.ceil(self.loop_steps / math.ceil(images / batch_size))
+    def epochs(self, images: int, batch_size: int) -> float:
+        """Return how many passes the loop made over the forget samples, also parts that the stopping rule undid."""
+        return self.loop_steps / math.ceil(images / batch_size)
+
+    def looks(self, images: int, batch_size: int) -> int:
+        """Return how often the stopping rule looked at the proxies: before the loop and after every round of it."""
+        epoch, a_round = math.ceil(images / batch_size), max(1, ROUND_IMAGES // batch_size)
+        whole, rest = divmod(self.loop_steps, epoch)
+        return 1 + whole * math.ceil(epoch / a_round) + math.ceil(rest / a_round)
 
 
 @dataclass(frozen=True)
@@ -130,8 +136,8 @@ def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) 
         Work("proxies", "forward", tally.checks, batch),
         Work("proxies", "to images", tally.passes, batch),
         Work("subspace", "forward", proxies, 100),
-        Work("unlearn", "to weights", epochs * forget_images, method.batch_size),
-        Work("unlearn", "mixed forward", (epochs + 1) * watched, 250),
+        Work("unlearn", "to weights", round(epochs * forget_images), method.batch_size),
+        Work("unlearn", "mixed forward", tally.looks(forget_images, method.batch_size) * watched, 250),
     ]
     if method.label_mode in INFLUENCE_MODES:
         judged = min(proxies, method.influence_images)

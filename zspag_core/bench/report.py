@@ -25,7 +25,7 @@ def _head(record: dict[str, Any]) -> str:
         f"{record['data']}, forget {','.join(map(str, record['forget']))} ({record['forget_images']} samples), "
         f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}\n"
         f"n_adv {settings['n_adv']}, label_mode {settings['label_mode']}: {record['proxies']} proxies, "
-        f"{record['epochs']} epochs"
+        f"{record['epochs']:.2g} epochs"
     )
 
 

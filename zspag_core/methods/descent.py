@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zspag_core.subspace import Subspace
 
 AGREEMENT_IMAGES = 256
+ROUND_IMAGES = 1024  # after so many samples the rule looks: a class of 5,000 is often forgotten within the first epoch
 RETRIES = 6
 STEP_CUT = 3.0
 
@@ -37,10 +38,10 @@ class StoppingRule:
     """When to stop, seen from inside the zero-shot fence.
 
     Attributes:
-        forget_accuracy: percent of forget samples still read as one of the forgotten classes, at or below which the
-            goal is reached.
-        margin: percentage points that the agreement on the proxies may fall; an epoch that falls further, or in which
-            the loss is no number any more, is undone and made again with a third of the step, up to six times.
+        forget_accuracy: percent of a round's forget samples still read as one of the forgotten classes, at or below
+            which the goal is reached; a round is an epoch, or 1,024 samples of a longer one.
+        margin: percentage points that the agreement on the proxies may fall; a round that falls further, or in which
+            the loss is no number any more, is undone and made again with a third of the step, up to six times in all.
     """
 
     forget_accuracy: float
@@ -103,80 +104,126 @@ def descend(
 
     Source: Chen et al., ZS-PAG, equation 5.
     """
-    loop = _Loop(model, subspace, schedule.learning_rate)
-    epochs, rule = schedule.epochs, schedule.rule
-    watch = _Watch(loop.model, model, proxies)
+    walk = _Walk(_Loop(model, subspace, schedule.learning_rate), _Watch(model, proxies), images, labels, classes)
+    steps = math.ceil(len(images) / schedule.batch_size)
     history: list[dict[str, float]] = []
-    retries = RETRIES if rule is not None else 0
     stopped = "epochs"
     try:
-        while len(history) < epochs and stopped == "epochs":
-            before = loop.snapshot()
+        while len(history) < schedule.epochs and stopped == "epochs":
             order = torch.randperm(len(images), generator=generator).split(schedule.batch_size)
-            row = {"epoch": len(history) + 1.0} | _epoch(
-                loop, images, labels, classes, order, len(history), epochs, report
-            )
-            row |= watch.figures() | {"learning_rate": loop.learning_rate}
-            if not _kept_its_footing(row, rule):
-                loop.restore(before)
-                if retries == 0:
-                    _refuse(row, history)
-                    stopped = "rule"
-                    continue
-                loop.learning_rate /= STEP_CUT
-                retries -= 1
-                continue
-            history.append(row)
-            report.epoch(len(history), epochs, loop.model, **{k: v for k, v in row.items() if k != "epoch"})
-            if rule is not None and row["forget_accuracy"] <= rule.forget_accuracy:
-                stopped = "rule"
+            tell = _Told(report, len(history) * steps, schedule.epochs * steps)
+            rounds, stopped = walk.epoch(len(history) + 1, order, schedule, tell)
+            if not rounds:
+                _refuse_nothing(history, walk)
+                break
+            history.append({"epoch": len(history) + 1.0} | _together(rounds))
+            figures = {name: value for name, value in history[-1].items() if name != "epoch"}
+            report.epoch(len(history), schedule.epochs, walk.loop.model, **figures)
     except Cancelled:
         stopped = "cancelled"
-    return Descent(loop.finish(), stopped, history)
+    return Descent(walk.loop.finish(), stopped, history)
 
 
-def _kept_its_footing(row: dict[str, float], rule: StoppingRule | None) -> bool:
-    """Tell whether an epoch may stand: the loss is a number, and the proxies are still read as before."""
-    if not math.isfinite(row["loss"]):
-        return False
-    return rule is None or row.get("proxy_agreement", 100.0) >= 100.0 - rule.margin
+@dataclass(frozen=True)
+class _Told:
+    """Who is told of every step, and where in the whole loop the epoch stands."""
+
+    report: Reporter
+    before: int
+    total: int
+
+    def step(self, number: int, loss: float) -> None:
+        """Report step `number` of the epoch."""
+        self.report.progress("unlearn", self.before + number, self.total, loss=loss)
 
 
-def _refuse(row: dict[str, float], history: list[dict[str, float]]) -> None:
-    """Raise when there is no smaller step left to try and nothing to keep: no number, or no epoch that may stand."""
-    rate = row["learning_rate"]
-    if not math.isfinite(row["loss"]):
-        raise UnlearningError(
-            f"the loss became {row['loss']} in epoch {row['epoch']:g}; try a learning_rate below {rate:g}"
-        )
+class _Walk:
+    """Epochs cut into rounds; a round that breaks the rule is undone and made again with smaller steps."""
+
+    def __init__(self, loop: _Loop, watch: _Watch, images: Tensor, labels: Tensor, classes: tuple[int, ...]) -> None:
+        self.loop, self.watch, self.images, self.labels = loop, watch, images, labels
+        self.forgotten = torch.tensor(classes)
+        self.retries = RETRIES
+        self.refused: dict[str, float] = {}
+
+    def epoch(
+        self, number: int, order: tuple[Tensor, ...], schedule: Schedule, tell: _Told
+    ) -> tuple[list[dict[str, float]], str]:
+        """Make one pass, or the part of it after which the rule is met; return its rounds and why the loop may end."""
+        rounds: list[dict[str, float]] = []
+        size = max(1, ROUND_IMAGES // schedule.batch_size)
+        for first in range(0, len(order), size):
+            row = self._round(number, order[first : first + size], schedule.rule, tell, first)
+            if row is None:
+                return rounds, "rule"
+            rounds.append(row)
+            if schedule.rule is not None and row["forget_accuracy"] <= schedule.rule.forget_accuracy:
+                return rounds, "rule"
+        return rounds, "epochs"
+
+    def _round(
+        self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: _Told, done: int
+    ) -> dict[str, float] | None:
+        """Make some steps; None, and the weights are as before, when no step is small enough for the rule."""
+        before = self.loop.snapshot() if rule is not None else {}
+        while True:
+            row = self._steps(order, tell, done) | {"learning_rate": self.loop.learning_rate}
+            if math.isfinite(row["loss"]):
+                row |= self.watch.figures(self.loop.model)
+                if rule is None or row.get("proxy_agreement", 100.0) >= 100.0 - rule.margin:
+                    return row
+            elif rule is None or self.retries == 0:
+                raise UnlearningError(
+                    f"the loss became {row['loss']} in epoch {epoch}; "
+                    f"try a learning_rate below {self.loop.learning_rate:g}"
+                )
+            self.loop.restore(before)
+            if self.retries == 0:
+                self.refused = row
+                return None
+            self.retries -= 1
+            self.loop.learning_rate /= STEP_CUT
+
+    def _steps(self, order: tuple[Tensor, ...], tell: _Told, done: int) -> dict[str, float]:
+        """Take one step a batch; return mean loss, accuracy before each step and the share of the gradient kept."""
+        count = sum(map(len, order))
+        loss_sum, still, free = 0.0, 0, 0.0
+        for step, index in enumerate(order, start=1):
+            loss, predicted, share = self.loop.step(self.images[index], self.labels[index])
+            loss_sum, free = loss_sum + loss * len(index), free + share * len(index)
+            still += int(torch.isin(predicted, self.forgotten).sum())
+            tell.step(done + step, loss)
+            if not math.isfinite(loss):
+                break
+        return {
+            "images": count,
+            "loss": loss_sum / count,
+            "forget_accuracy": 100 * still / count,
+            "free_gradient": free / count,
+        }
+
+
+def _together(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Return one row for an epoch: means over its images, and what was seen at its end."""
+    count = sum(row["images"] for row in rounds)
+    means = {
+        name: sum(row["images"] * row[name] for row in rounds) / count
+        for name in ("loss", "forget_accuracy", "free_gradient")
+    }
+    return rounds[-1] | means | {"images": count, "forget_accuracy": rounds[-1]["forget_accuracy"]}
+
+
+def _refuse_nothing(history: list[dict[str, float]], walk: _Walk) -> None:
+    """Raise when not even the first round of the first epoch may stand.
+
+    Raises:
+        UnlearningError: there is nothing to return but the original.
+    """
     if not history:
         raise UnlearningError(
-            f"no step was small enough: with a learning rate of {rate:.2g} the proxies' agreement still falls to "
-            f"{row['proxy_agreement']:.1f} % in one epoch; try a larger energy or stop_margin"
+            f"no step was small enough: with a learning rate of {walk.loop.learning_rate:.2g} the proxies' agreement "
+            f"still falls to {walk.refused['proxy_agreement']:.1f} %; try a larger energy or stop_margin"
         )
-
-
-def _epoch(
-    loop: _Loop,
-    images: Tensor,
-    labels: Tensor,
-    classes: tuple[int, ...],
-    order: tuple[Tensor, ...],
-    done: int,
-    epochs: int,
-    report: Reporter,
-) -> dict[str, float]:
-    """Make one pass; return mean loss, accuracy on the forget samples and the share of the gradient that is free."""
-    forgotten = torch.tensor(classes)
-    loss_sum, still, free = 0.0, 0, 0.0
-    for step, index in enumerate(order, start=1):
-        loss, predicted, share = loop.step(images[index], labels[index])
-        loss_sum, free = loss_sum + loss * len(index), free + share / len(order)
-        still += int(torch.isin(predicted, forgotten).sum())
-        report.progress("unlearn", done * len(order) + step, epochs * len(order), loss=loss)
-        if not math.isfinite(loss):
-            break
-    return {"loss": loss_sum / len(images), "forget_accuracy": 100 * still / len(images), "free_gradient": free}
 
 
 class _Loop:
@@ -239,19 +286,18 @@ def gradient_of(layer: WeightLayer) -> Tensor:
 class _Watch:
     """How many proxies are still read as before; a look that costs no remaining data."""
 
-    def __init__(self, model: Classifier, original: Classifier, proxies: ProxySet | None) -> None:
-        self.model = model
+    def __init__(self, original: Classifier, proxies: ProxySet | None) -> None:
         self.images = proxies.images[:0] if proxies is not None else torch.zeros(0)
         if proxies is not None and len(proxies):
             every = math.ceil(len(proxies) / AGREEMENT_IMAGES)
             self.images = proxies.images[::every].to(original.head.weight.device)
             self.before = self._predict(original)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self, model: Classifier) -> dict[str, float]:
         """Return the agreement in percent, where there are proxies."""
         if not len(self.images):
             return {}
-        return {"proxy_agreement": 100 * float((self._predict(self.model) == self.before).float().mean())}
+        return {"proxy_agreement": 100 * float((self._predict(model) == self.before).float().mean())}
 
     @torch.inference_mode()
     def _predict(self, model: Classifier) -> Tensor:
