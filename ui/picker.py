@@ -27,7 +27,7 @@ def run_chip(letter: str, shown: Sequence[tuple[str, Job]], known: Sequence[Job]
         known: the runs to choose from, newest first.
     """
     jobs = dict(shown)
-    with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
+    with st.container(horizontal=True, gap="xxsmall", width="content", vertical_alignment="center"):
         _popover(letter, shown, known)
         if letter in jobs:
             leave = leave_first if letter == "A" else leave_second

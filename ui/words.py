@@ -116,3 +116,61 @@ MASK_NOTE = (
     "the method; the probe shows whether the features forgot too."
 )
 GRADING_NOTE = "For grading only: the method saw the model and the forget samples, none of these test images."
+
+GLOSSARY = {
+    "Acc_rt": "Accuracy on test images of the remaining classes: higher is better.",
+    "Acc_ut": "Accuracy on test images of the forgotten classes: the goal is 0 %.",
+    "ASR": "Attack success rate: the share of attacked images that the model then takes for another class.",
+    "Attack": "A small, computed change of an image that makes a model answer another class.",
+    "C&W": "An attack that looks for the shortest change that still fools the model (Carlini and Wagner, 2017).",
+    "Captured energy": "Share of the real remaining inputs that lies in the directions found from proxies.",
+    "Checkpoint": "A file with the weights of a trained model.",
+    "Coverage": "How many proxies each remaining class has; a class without any is not protected.",
+    "DeepFool": "An attack that steps over the nearest decision boundary, again and again (Moosavi-Dezfooli, 2016).",
+    "Energy threshold τ": "Share of the remaining classes' inputs that is protected: more keeps the rest safer, less "
+    "forgets deeper.",
+    "Epoch": "One pass over all forget samples.",
+    "FGSM": "An attack of one single step of full length (Goodfellow, 2015).",
+    "For grading only": "Data that judges the model afterwards; the method never sees it.",
+    "Forget samples": "Training images of the classes that must go: all the data that a zero-shot method is given.",
+    "GradCAM": "A map of where in the image the evidence for a class lies.",
+    "Gradient": "The direction in which the weights must move to change the answer fastest.",
+    "Influence": "An estimate of how training on an image with some label would change the loss on other images.",
+    "kNN agreement": "Share of proxies whose nearest real images carry the proxy's label.",
+    "L2": "Length of a change: the root of the sum of all squared pixel changes.",
+    "Leak": "How much of the weights' change lies in protected directions; rounding alone gives about 0.000001.",
+    "Logits": "The model's raw score for every class, before they become probabilities.",
+    "Loss": "How far the model's answers are from the labels that it is taught.",
+    "L∞": "The largest change of any single pixel.",
+    "Mask": "The original model with the forgotten outputs blocked: nothing is learned, so what it gives is for free.",
+    "Membership inference": "An attack that guesses whether an image was in the training data.",
+    "n_adv": "Proxies wanted for each remaining class.",
+    "Over-unlearning": "Losing what should have been kept, together with what should go.",
+    "PCA": "A flat map that keeps the directions along which the points spread most.",
+    "Perturbation budget ε": "How far any pixel of a proxy may move from its image, in 1/255 of the pixel range.",
+    "PGD": "An attack of many small steps inside the budget (Madry, 2017); the paper's own choice.",
+    "Posterior": "The model's own other guesses: its probabilities without the forgotten classes.",
+    "Probe": "A fresh linear layer trained on the model's features: it finds what the last layer merely hides.",
+    "Projection": "Taking out of every step the part that lies in protected directions.",
+    "Proxy": "A forget sample that was pushed over a decision boundary and now stands in for another class.",
+    "Pseudo-label": "What a forget sample is taught to be instead of its own class.",
+    "Rank": "Number of protected directions of a layer; where it is full, nothing can move.",
+    "Relearning": "Steps of training until the model knows the class again; few steps mean that it was only hidden.",
+    "Remaining data": "All images of the other classes: a zero-shot method has none of them.",
+    "Retrain": "Training anew without the forgotten classes: the honest reference, if one has the data.",
+    "Seed": "The number that all randomness starts from: same seed, same model.",
+    "Subspace": "The directions of a layer's inputs that the remaining classes use.",
+    "UMAP": "A flat map that keeps near points near; distances between far groups mean little.",
+    "Unlearning": "Changing a trained model so that it no longer knows some of its training data.",
+    "Zero-shot": "With the model and the forget samples alone, without any remaining data.",
+}
+"""The terms that a stranger may not know, each in one sentence; every help bubble draws from here."""
+
+
+def help_for(term: str) -> str:
+    """Return the sentence that explains a term of the glossary.
+
+    Raises:
+        KeyError: the glossary has no such term.
+    """
+    return GLOSSARY[term]
