@@ -68,7 +68,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(small_digits, digits_config
     whole = fit(digits_config, small_digits.train, **settings)
     part = fit(digits_config, small_digits.train, Stop(steps), path, **settings)
     assert part.stopped == "cancelled"
-    assert path.exists() == (steps > 5)
+    assert path.exists(), "also before the first epoch has ended"
     resumed = fit(digits_config, small_digits.train, path=path, **settings)
     assert same(resumed.model, whole.model)
     assert resumed.history == whole.history
@@ -163,6 +163,32 @@ def test_epochs_are_reported_with_their_figures(small_digits, digits_config):
     found = fit(digits_config, small_digits.train, ear)
     assert [(number, total) for number, total, _ in ear.seen] == [(1, 3), (2, 3), (3, 3)]
     assert [{"epoch": n, **f} for n, _, f in ear.seen] == found.history
+
+
+def test_watched_test_images_are_graded_after_every_epoch_and_change_nothing(small_digits, digits_config):
+    alone = fit(digits_config, small_digits.train)
+    found = train(
+        digits_config,
+        small_digits.train,
+        Recipe(**QUICK),
+        device=CPU,
+        watched=small_digits.test,
+    )
+    assert same(found.model, alone.model)
+    assert found.history[-1]["test_accuracy"] == accuracy(found.model, small_digits.test, CPU)
+    assert all("test_accuracy" in row for row in found.history)
+
+
+def test_a_resumed_training_reports_its_earlier_epochs_again(small_digits, digits_config, tmp_path):
+    seen = []
+
+    class Ear(Reporter):
+        def epoch(self, number, total, model, **figures):
+            seen.append((number, figures["loss"]))
+
+    fit(digits_config, small_digits.train, Stop(7), tmp_path / "state")
+    resumed = fit(digits_config, small_digits.train, Ear(), tmp_path / "state")
+    assert seen == [(row["epoch"], row["loss"]) for row in resumed.history]
 
 
 def test_recipes_suit_data_and_model():

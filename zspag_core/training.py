@@ -21,12 +21,13 @@ from zspag_core.models import build
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from zspag_core.models import Classifier, ModelConfig
 
 HANDED_DATA = ("digits", "svhn")  # mirror images of digits are not digits
+WATCHED_IMAGES = 2000  # of the test split, graded after every epoch: within 1 % of the truth, and quick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ class Trained:
 
     Attributes:
         model: the classifier, on the device it was trained on, in eval mode.
-        history: per finished epoch, its number, mean training loss and training accuracy in percent.
+        history: per finished epoch, its number, mean training loss and training accuracy in percent; also the test
+            accuracy, where there were test images to watch.
         stopped: "epochs" or "cancelled".
     """
 
@@ -100,6 +102,7 @@ def train(
     *,
     device: torch.device,
     state_path: Path | None = None,
+    watched: Split | None = None,
     report: Reporter = SILENT,
 ) -> Trained:
     """Train a classifier from scratch, or from where an interrupted training of the same recipe was.
@@ -110,22 +113,27 @@ def train(
         recipe: how to train.
         device: where.
         state_path: file that keeps the state after every epoch; read when it exists and belongs to this recipe.
-        report: receives progress; may raise Cancelled, which ends training after the current batch.
+        watched: test images that are graded after every epoch; nothing is learnt or chosen from them.
+        report: receives progress, and again the epochs of an interrupted training; may raise Cancelled, which ends
+            training after the current batch.
 
     Raises:
         UnlearningError: the loss became NaN.
     """
     session = _Session(config, split, recipe, device)
-    if state_path is not None and state_path.exists():
+    if state_path is not None:
         session.restore(state_path)
-    while session.epoch < recipe.epochs and session.trained.stopped == "epochs":
-        try:
-            session.run_epoch(report)
-        except Cancelled:
-            session.trained.stopped = "cancelled"
-        else:
+        session.save(state_path)  # also before the first epoch: whose file it is must be known when that is cancelled
+    try:
+        for row in session.trained.history:
+            session.tell(row, report)
+        while session.epoch < recipe.epochs:
+            row = session.run_epoch(watched, report)
             if state_path is not None:
                 session.save(state_path)
+            session.tell(row, report)
+    except Cancelled:
+        session.trained.stopped = "cancelled"
     session.trained.model.eval()
     return session.trained
 
@@ -143,8 +151,8 @@ class _Session:
         self.optimizer = _optimizer(model, recipe)
         self.steps = math.ceil(len(self.split) / recipe.batch_size)
 
-    def run_epoch(self, report: Reporter) -> None:
-        """Make one pass over the training images in a new random order."""
+    def run_epoch(self, watched: Split | None, report: Reporter) -> dict[str, float]:
+        """Make one pass over the training images in a new random order; return its figures."""
         model = self.trained.model.train()
         order = torch.randperm(len(self.split), generator=self.generator)
         loss_sum = correct = 0.0
@@ -160,8 +168,19 @@ class _Session:
             "loss": loss_sum / len(self.split),
             "train_accuracy": 100 * correct / len(self.split),
         }
+        if watched is not None:
+            here = ("train", self.epoch * self.steps, self.recipe.epochs * self.steps)
+            batch_size = self.recipe.batch_size
+            row["test_accuracy"] = accuracy(
+                model, watched, self.device, batch_size, tick=lambda *_: report.progress(*here)
+            )
         self.trained.history.append(row)
-        report.epoch(self.epoch, self.recipe.epochs, model, loss=row["loss"], train_accuracy=row["train_accuracy"])
+        return row
+
+    def tell(self, row: Mapping[str, float], report: Reporter) -> None:
+        """Report an epoch that has ended."""
+        figures = {name: value for name, value in row.items() if name != "epoch"}
+        report.epoch(int(row["epoch"]), self.recipe.epochs, self.trained.model, **figures)
 
     def _step(self, model: Classifier, batch: Split) -> tuple[float, int]:
         """Take one optimiser step; return the loss and the number of right answers."""
@@ -211,7 +230,7 @@ class _Session:
         """Continue from a saved state if it is of this very training; otherwise start anew."""
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError):  # cut off, or not ours: as if there were none
+        except (FileNotFoundError, pickle.UnpicklingError, RuntimeError, EOFError):  # none, cut off, or not ours
             return
         if state.get("identity") != self.identity:
             return
@@ -227,13 +246,30 @@ def _fingerprint(split: Split) -> int:
 
 
 @torch.inference_mode()
-def accuracy(model: Classifier, split: Split, device: torch.device, batch_size: int = 512) -> float:
-    """Return the share of right answers in percent, computed in mixed precision; the model is left in eval mode."""
+def accuracy(
+    model: Classifier,
+    split: Split,
+    device: torch.device,
+    batch_size: int = 512,
+    *,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> float:
+    """Return the share of right answers in percent, computed in mixed precision; the model is left in eval mode.
+
+    Args:
+        model: the classifier, on the device.
+        split: labelled images.
+        device: where to compute.
+        batch_size: images per pass.
+        tick: called after every pass with the numbers of images done and to do.
+    """
     model.eval()
-    correct = 0
+    correct = done = 0
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
         with mixed_precision(device):
             correct += int((model(to_pixels(images, device)).argmax(1).cpu() == labels).sum())
+        done += len(labels)
+        tick(done, len(split))
     return 100 * correct / max(1, len(split))
 
 

@@ -55,10 +55,7 @@ def parse_classes(text: str, option: str, num_classes: int) -> tuple[int, ...]:
     Raises:
         UsageError: the list is empty, an entry is not a class of the data set or stands twice, or all are listed.
     """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise UsageError(f"{option}: expected class numbers such as 3,5, got {text!r}")
-    classes = tuple(int(part) for part in parts)
+    classes = parse_numbers(text, option)
     for label in classes:
         if label >= num_classes:
             raise UsageError(f"{option}: expected classes 0 to {num_classes - 1}, got {label}")
@@ -67,6 +64,18 @@ def parse_classes(text: str, option: str, num_classes: int) -> tuple[int, ...]:
     if len(classes) >= num_classes:
         raise UsageError(f"{option}: expected at least one class to remain, got all {num_classes}")
     return tuple(sorted(classes))
+
+
+def parse_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Read a comma-separated list of class numbers, whatever the number of classes.
+
+    Raises:
+        UsageError: the list is empty, or an entry is no whole number.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"{option}: expected class numbers such as 3,5, got {text!r}")
+    return tuple(int(part) for part in parts)
 
 
 def parse_seed(text: str) -> int:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zspag_core.checkpoints import load_checkpoint
+from zspag_core.data import load_dataset
+from zspag_core.errors import Cancelled, UsageError
+from zspag_core.progress import Reporter
+from zspag_core.training import accuracy
+from zspag_core.trainings import TrainConfig, check_out, execute
+
+CPU = torch.device("cpu")
+
+
+def quick(**changed):
+    settings = {"epochs": 2, "batch_size": 64, "train_limit": 300}
+    return TrainConfig(**{"data": "digits", "model": "resnet_tiny", "settings": settings, "image_size": 8} | changed)
+
+
+class Ear(Reporter):
+    """Remembers what is said, and cancels at one step."""
+
+    def __init__(self, stop_at=None):
+        self.stages, self.epochs, self.stop_at = [], [], stop_at
+
+    def progress(self, stage, done, total, **figures):
+        self.stages.append(stage)
+        if stage == "train" and done == self.stop_at:
+            raise Cancelled("stop")
+
+    def epoch(self, number, total, model, **figures):
+        self.epochs.append((number, total, figures))
+
+
+def test_file_and_record_agree_and_epochs_are_graded(tmp_path):
+    ear, out = Ear(), tmp_path / "new" / "a.safetensors"
+    about = execute(quick(exclude=(3,)), out, ear)
+    found = load_checkpoint(out)
+    assert found.about == about
+    assert (about["excluded"], about["backdoor"], about["stopped"]) == ([3], None, "epochs")
+    test = load_dataset("digits", image_size=8).test.without_classes([3])
+    assert about["test_accuracy"] == round(accuracy(found.model, test, CPU), 2)
+    assert list(dict.fromkeys(ear.stages)) == ["load", "train", "evaluate"]
+    assert [number for number, _, _ in ear.epochs] == [1, 2]
+    assert set(ear.epochs[0][2]) == {"loss", "train_accuracy", "test_accuracy"}
+    assert ear.epochs[1][2]["test_accuracy"] == pytest.approx(about["test_accuracy"], abs=0.01)
+    assert about["history"][1]["test_accuracy"] == ear.epochs[1][2]["test_accuracy"]
+
+
+@pytest.mark.parametrize("stop_at", [2, 7])
+def test_cancelled_training_leaves_a_usable_file_and_resumes_to_the_same_bytes(tmp_path, stop_at):
+    whole, part = tmp_path / "whole.safetensors", tmp_path / "part.safetensors"
+    execute(quick(), whole)
+    assert execute(quick(), part, Ear(stop_at))["stopped"] == "cancelled"
+    assert load_checkpoint(part).about["test_accuracy"] >= 0
+    ear = Ear()
+    assert execute(quick(), part, ear)["stopped"] == "epochs"
+    assert part.read_bytes() == whole.read_bytes()
+    assert [number for number, _, _ in ear.epochs] == [1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part.safetensors", "whole.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"model": "alexnot"}, "model: expected one of alexnet"),
+        ({"exclude": (11,)}, "exclude: expected classes 0 to 9, got 11"),
+        ({"exclude": (3, 3)}, "exclude: expected every class once, got 3, 3"),
+        ({"exclude": tuple(range(10))}, "exclude: expected at least one class to remain, got all 10"),
+        ({"backdoor": (1, 10)}, "backdoor: expected classes 0 to 9, got 10"),
+        ({"settings": {"epochs": 0}}, "epochs: expected 1 to 1000"),
+        ({"model": "vit_small", "image_size": 10}, "image-size: "),
+    ],
+    ids=str,
+)
+def test_impossible_requests_are_refused_before_anything_is_written(tmp_path, changed, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        execute(quick(**changed), tmp_path / "a.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_new_or_unfinished_files_are_written(tmp_path):
+    out = tmp_path / "a.safetensors"
+    assert check_out(out) == tmp_path / ".a.safetensors.state"
+    out.write_bytes(b"precious")
+    with pytest.raises(UsageError, match="exists already"):
+        check_out(out)
+    (tmp_path / ".a.safetensors.state").touch()
+    assert check_out(out)
+    with pytest.raises(UsageError, match=r"ending in \.safetensors"):
+        check_out(tmp_path / "a.pt")
+    with pytest.raises(UsageError, match="cannot be written"):
+        check_out(out / "b.safetensors")

@@ -1,0 +1,175 @@
+"""One training, from its configuration to its checkpoint; the train command and the worker both call `execute`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core.checkpoints import save_checkpoint
+from zspag_core.data import load_dataset
+from zspag_core.data.backdoor import poison
+from zspag_core.devices import resolve_device
+from zspag_core.errors import UsageError
+from zspag_core.hyperparameters import values
+from zspag_core.models import MODELS, build, named_config
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zspag_core.data.dataset import DataSet, Split
+    from zspag_core.models import ModelConfig
+    from zspag_core.training import Recipe, Trained
+
+BACKDOOR_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What one training is asked to do.
+
+    Attributes:
+        data: name or path of the data set.
+        model: name of a size, a key of zspag_core.models.MODELS.
+        settings: of the recipe, epochs and seed among them.
+        exclude: classes to leave out: the retrained reference of an unlearning run.
+        backdoor: a class and the class that a trigger turns it into (paper section 4.4), or None.
+        image_size: side of the model's input in pixels.
+        device: "auto", "cpu", "mps" or "cuda[:N]".
+    """
+
+    data: str
+    model: str
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    exclude: tuple[int, ...] = ()
+    backdoor: tuple[int, int] | None = None
+    image_size: int = 32
+    device: str = "auto"
+
+
+def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[str, Any]:
+    """Train, grade on the test split, write the checkpoint.
+
+    A training that was killed or cancelled goes on where it was when the same is asked again: a state file beside `out`
+    remembers it.
+
+    Args:
+        config: what to do.
+        out: file to write, ending in .safetensors; must be new, or be what an unfinished training left.
+        report: receives progress of the stages "load", "train" and "evaluate", and every epoch with loss,
+            train_accuracy and test_accuracy.
+
+    Returns:
+        What the checkpoint says about itself. When a reporter cancels, "stopped" is "cancelled" and the file holds the
+        model reached so far.
+
+    Raises:
+        ZspagError: the training is impossible or failed; where it is impossible, nothing is written.
+    """
+    from zspag_core import training
+
+    state_path = check_out(out)
+    if config.model not in MODELS:
+        raise UsageError(f"model: expected one of {', '.join(MODELS)}, got {config.model!r}")
+    device = resolve_device(config.device)
+    recipe = training.recipe_for(config.data, config.model, config.settings)
+    report.progress("load", 0, 1)
+    dataset = load_dataset(config.data, image_size=config.image_size, channels=MODELS[config.model].channels)
+    check_classes(config, dataset)
+    split = _training_split(dataset, config, recipe)
+    sizes = _sizes(config, dataset, split)
+    report.progress("load", 1, 1)
+    test = dataset.test.without_classes(config.exclude) if config.exclude else dataset.test
+    watched = test.sample(training.WATCHED_IMAGES, torch.Generator().manual_seed(recipe.seed))
+    trained = training.train(sizes, split, recipe, device=device, state_path=state_path, watched=watched, report=report)
+    about = _about(dataset, config, recipe) | {"stopped": trained.stopped, "history": trained.history}
+    about["test_accuracy"] = _grade(trained, watched, test, device, report)
+    save_checkpoint(out, trained.model, about)
+    if trained.stopped != "cancelled":
+        state_path.unlink(missing_ok=True)
+    return about
+
+
+def check_out(out: Path) -> Path:
+    """Return where the state of a training is kept; refuse a file that cannot be written or is not this training's own.
+
+    Raises:
+        UsageError: wrong ending, a folder that cannot be written, or a file that exists already.
+    """
+    if out.suffix != ".safetensors":
+        raise UsageError(f"out: expected a file name ending in .safetensors, got {out.name!r}")
+    state_path = out.with_name(f".{out.name}.state")
+    folder = next(place for place in (out.parent, *out.parent.absolute().parents) if place.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"out: {out} cannot be written: {folder} is not a folder that can be written")
+    if out.exists() and not state_path.exists():
+        raise UsageError(f"out: expected a new file, got {out}, which exists already")
+    return state_path
+
+
+def check_classes(config: TrainConfig, dataset: DataSet) -> None:
+    """Refuse to leave out or to poison classes that are not there.
+
+    Raises:
+        UsageError: an unknown or repeated class, or none that remains.
+    """
+    last = dataset.num_classes - 1
+    for name, classes in (("exclude", config.exclude), ("backdoor", config.backdoor or ())):
+        for label in classes:
+            if not 0 <= label <= last:
+                raise UsageError(f"{name}: expected classes 0 to {last}, got {label}")
+        if len(set(classes)) < len(classes):
+            raise UsageError(f"{name}: expected every class once, got {', '.join(map(str, classes))}")
+    if len(config.exclude) > last:
+        raise UsageError(f"exclude: expected at least one class to remain, got all {dataset.num_classes}")
+
+
+def _training_split(dataset: DataSet, config: TrainConfig, recipe: Recipe) -> Split:
+    """Return the images to train on."""
+    split = dataset.train
+    if config.backdoor:
+        source, target = config.backdoor
+        split = poison(split, source, target, BACKDOOR_SHARE, torch.Generator().manual_seed(recipe.seed))
+    return split.without_classes(config.exclude) if config.exclude else split
+
+
+def _sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
+    """Return the sizes of the network, or say why there is no such network for images of this size."""
+    from zspag_core.training import channel_statistics
+
+    mean, std = channel_statistics(split)
+    about = {"num_classes": dataset.num_classes, "mean": mean, "std": std}
+    try:
+        sizes = named_config(config.model, image_size=config.image_size, **about)
+        with torch.device("meta"):  # costs nothing
+            build(sizes)
+    except ValueError as error:
+        raise UsageError(f"image-size: {error}") from None
+    return sizes
+
+
+def _grade(trained: Trained, watched: Split, test: Split, device: torch.device, report: Reporter) -> float:
+    """Return the test accuracy in percent; of the watched images alone where someone waits for the end."""
+    from zspag_core.training import accuracy
+
+    if trained.stopped == "cancelled":
+        return round(accuracy(trained.model, watched, device), 2)
+    return round(accuracy(trained.model, test, device, tick=partial(report.progress, "evaluate")), 2)
+
+
+def _about(dataset: DataSet, config: TrainConfig, recipe: Recipe) -> dict[str, Any]:
+    """Say in the checkpoint's header what the model was trained on and how."""
+    return {
+        "data": dataset.name,
+        "class_names": list(dataset.class_names),
+        "model": config.model,
+        "recipe": values(recipe),
+        "excluded": sorted(config.exclude),
+        "backdoor": ":".join(map(str, config.backdoor)) if config.backdoor else None,
+    }
