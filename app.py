@@ -52,7 +52,7 @@ with story:
         "The digits model comes with the app; a run takes about 15 seconds on two cores, without network or GPU."
     )
 with runs:
-    recent = job_store().latest(limit=5)
+    recent = job_store().latest(limit=5, kind="unlearn")
     if recent:
         show_recent(recent)
     else:

@@ -31,7 +31,7 @@ NAME_LENGTH = 22  # letters that a name may take, so that the strip stays one li
 def story_strip() -> None:
     """Draw the strip: the pages with run A, and a second line with run B where two runs are compared."""
     shown = pair()
-    known = [job for job in job_store().latest(limit=PICKED_FROM) if job.kind == "unlearn"]
+    known = job_store().latest(limit=PICKED_FROM, kind="unlearn")
     runs = dict(shown)
     with st.container(key="strip", gap="xxsmall"):
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):

@@ -222,6 +222,12 @@ def test_latest_runs_come_newest_first(store):
     assert [job.id for job in store.latest(limit=2)] == [ids[2], ids[1]]
 
 
+def test_latest_can_be_of_one_kind(store):
+    wanted = store.submit("unlearn", {})
+    store.submit("train", {})
+    assert [job.id for job in store.latest(kind="unlearn")] == [wanted.id]
+
+
 def test_run_folder_lies_under_home(store, home):
     job = store.submit("a", {})
     assert job.folder == home / "runs" / job.id

@@ -8,7 +8,7 @@ import pytest
 from zspag_core.errors import UsageError
 from zspag_core.jobs import Lane
 from zspag_core.jobs.describe import describe_checkpoint, describe_engine
-from zspag_core.jobs.tasks import TASKS, find_task
+from zspag_core.jobs.tasks import TASKS, find_task, trained_file
 from zspag_core.progress import SILENT
 
 
@@ -69,3 +69,52 @@ def test_unlearn_hands_the_run_to_the_engine_in_a_fresh_folder(store, monkeypatc
     (config, out, report) = given[0]
     assert (config.forget, config.seed, config.method, out, report) == ((3,), 4, "zspag", job.folder, SILENT)
     assert not job.folder.exists()
+
+
+def test_train_writes_a_checkpoint_under_its_name(store, home):
+    from zspag_core.checkpoints import load_checkpoint
+
+    settings = {"train_limit": 100, "batch_size": 50}
+    config = {"data": "digits", "model": "resnet_tiny", "epochs": 1, "settings": settings, "exclude": [3], "seed": 4,
+              "name": "mine-1", "image_size": 8}  # fmt: skip
+    answer = TASKS["train"](store.submit("train", config), SILENT)
+    assert answer["checkpoint"] == str(home / "checkpoints" / "mine-1.safetensors")
+    about = load_checkpoint(answer["checkpoint"]).about
+    assert (about["excluded"], about["recipe"]["seed"], about["recipe"]["epochs"]) == ([3], 4, 1)
+    assert about["recipe"]["train_limit"] == 100
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", "a.b", ".hidden", "x" * 61, "a\nb", "é"])
+def test_names_that_could_leave_the_folder_are_refused(name):
+    with pytest.raises(UsageError, match="name: expected"):
+        trained_file(name)
+
+
+def test_a_cancelled_training_can_be_resumed_by_the_same_job(store, home):
+    import threading
+
+    from zspag_core.jobs import State
+    from zspag_core.jobs.worker import perform
+
+    config = {"data": "digits", "model": "resnet_tiny", "epochs": 3, "name": "mine", "image_size": 8,
+              "settings": {"train_limit": 100}}  # fmt: skip
+    job = store.submit("train", config)
+    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+
+    def cancelling(kind):
+        def task(job, report):
+            tell = report.epoch
+            report.epoch = lambda *given, **figures: (tell(*given, **figures), store.cancel(job.id))
+            return TASKS[kind](job, report)
+
+        return task
+
+    perform(store, store.claim(Lane.RUNS, "w", "cpu"), threading.Event(), cancelling)
+    assert store.require(job.id).state == State.CANCELLED
+    assert (home / "checkpoints" / "mine.safetensors").exists()
+    assert store.resume(job.id)
+    perform(store, store.claim(Lane.RUNS, "w", "cpu"), threading.Event())
+    assert store.require(job.id).state == State.DONE
+    epochs = [event.body for event in store.events(job.id) if event.kind == "epoch"]
+    assert [body["epoch"] for body in epochs] == [1, 2, 3], "those before the cancel are told again"
+    assert {"loss", "train_accuracy", "test_accuracy"} <= set(epochs[0])

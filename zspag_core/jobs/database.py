@@ -85,10 +85,19 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
     else:
         engine = create_engine(url, pool_pre_ping=True)
-    metadata.create_all(engine)
     for table in metadata.sorted_tables:
+        _create(engine, table)
         _add_missing_columns(engine, table)
     return engine
+
+
+def _create(engine: Engine, table: Table) -> None:
+    """Make a table that is not there yet."""
+    try:
+        table.create(engine, checkfirst=True)
+    except DBAPIError:
+        if not inspect(engine).has_table(table.name):  # else another process was quicker
+            raise
 
 
 def _add_missing_columns(engine: Engine, table: Table) -> None:

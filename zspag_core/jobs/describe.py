@@ -61,23 +61,23 @@ def describe_checkpoint(path: str, report: Reporter = SILENT) -> dict[str, Any]:
         "image_size": config.image_size,
         "data": source,
         "test_accuracy": loaded.about.get("test_accuracy"),
-        "classes": [_describe_class(data, label) for label in range(data.num_classes)],
+        "classes": [describe_class(data, label) for label in range(data.num_classes)],
     }
 
 
-def _describe_class(data: DataSet, label: int) -> dict[str, Any]:
+def describe_class(data: DataSet, label: int) -> dict[str, Any]:
     """Return name, image counts and the first test picture of a class."""
     train, test = data.train.of_classes([label]), data.test.of_classes([label])
     example = (test if len(test) else train).images[0]
     return {
         "name": data.class_names[label],
-        "picture": _to_data_url(example),
+        "picture": to_data_url(example),
         "train": len(train),
         "test": len(test),
     }
 
 
-def _to_data_url(image: Tensor) -> str:
+def to_data_url(image: Tensor) -> str:
     """Return a uint8 image (C, H, W) as the data URL of a small PNG."""
     from PIL import Image
 

@@ -76,10 +76,13 @@ class JobStore:
             raise UsageError(f"job: there is none with the id {job_id!r} in this database")
         return job
 
-    def latest(self, lane: str = Lane.RUNS, limit: int = 50, *, include_deleted: bool = False) -> list[Job]:
-        """Return the newest jobs of a lane, newest first."""
-        wanted = jobs.c.lane == lane if include_deleted else and_(jobs.c.lane == lane, jobs.c.deleted.is_(None))
-        query = select(jobs).where(wanted).order_by(jobs.c.number.desc()).limit(limit)
+    def latest(
+        self, lane: str = Lane.RUNS, limit: int = 50, *, kind: str | None = None, include_deleted: bool = False
+    ) -> list[Job]:
+        """Return the newest jobs of a lane, or those of one kind, newest first."""
+        of_kind = true() if kind is None else jobs.c.kind == kind
+        there = true() if include_deleted else jobs.c.deleted.is_(None)
+        query = select(jobs).where(jobs.c.lane == lane, of_kind, there).order_by(jobs.c.number.desc()).limit(limit)
         with self._engine.connect() as connection:
             return [_to_job(row) for row in connection.execute(query)]
 

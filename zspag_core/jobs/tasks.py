@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
+from zspag_core import files
 from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from zspag_core.jobs.records import Job
     from zspag_core.progress import Reporter
@@ -44,7 +47,53 @@ def checkpoint(job: Job, report: Reporter) -> dict[str, Any]:
     return describe_checkpoint(str(job.config["checkpoint"]), report)
 
 
-TASKS: dict[str, Task] = {"unlearn": unlearn, "engine": engine, "checkpoint": checkpoint}
+def train(job: Job, report: Reporter) -> dict[str, Any]:
+    """Train a classifier and write it under ZSPAG_HOME/checkpoints; an earlier attempt of the same job goes on."""
+    report.progress("load", 0, 1)
+    from zspag_core.trainings import TrainConfig, execute
+
+    config = job.config
+    out = trained_file(str(config["name"]))
+    settings = dict(config.get("settings", {})) | {"epochs": config["epochs"], "seed": config.get("seed", 0)}
+    exclude = tuple(int(label) for label in config.get("exclude", ()))
+    sizes = {name: config[name] for name in ("image_size", "device") if name in config}
+    asked = TrainConfig(str(config["data"]), str(config["model"]), settings, exclude, **sizes)
+    return {"checkpoint": str(out)} | execute(asked, out, report)
+
+
+def trained_file(name: str) -> Path:
+    """Return the file of a model that is trained under a name.
+
+    Raises:
+        UsageError: the name has other characters than letters, digits, hyphen and underscore, or too many.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", name):
+        raise UsageError(f"name: expected up to 60 letters, digits, hyphens and underscores, got {name!r}")
+    return files.home() / "checkpoints" / f"{name}.safetensors"
+
+
+def inspect_data(job: Job, report: Reporter) -> dict[str, Any]:
+    """Look into a data set, and say whether a model fits it."""
+    from zspag_core.jobs import inspecting
+
+    return inspecting.inspect_data(job.config, report)
+
+
+def model_report(job: Job, report: Reporter) -> dict[str, Any]:
+    """Describe the layers of a model and grade it on test images."""
+    from zspag_core.jobs import inspecting
+
+    return inspecting.model_report(job.config, report)
+
+
+TASKS: dict[str, Task] = {
+    "unlearn": unlearn,
+    "train": train,
+    "engine": engine,
+    "checkpoint": checkpoint,
+    "inspect_data": inspect_data,
+    "model_report": model_report,
+}
 
 
 def find_task(kind: str) -> Task:

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from zspag_core.checkpoints import save_checkpoint
+from zspag_core.data import to_pixels
+from zspag_core.data.dataset import DataSet, Split
+from zspag_core.errors import DataError, UsageError
+from zspag_core.jobs.inspecting import doubt, inspect_data, layers_of, model_report, why_not
+from zspag_core.models import build, named_config
+
+
+def empty(*names):
+    none = Split(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+    return DataSet("set", names, none, none)
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """A data set of three classes in an .npz file."""
+    rng = np.random.default_rng(0)
+    parts = {}
+    for part, count in (("train", 30), ("test", 12)):
+        parts[f"{part}_x"] = rng.integers(0, 255, (count, 10, 10), dtype=np.uint8)
+        parts[f"{part}_y"] = np.arange(count) % 3
+    np.savez(tmp_path / "pets.npz", **parts, class_names=np.array(["cat", "dog", "fish"]))
+    return str(tmp_path / "pets.npz")
+
+
+def test_a_data_set_is_described_without_a_model(pets):
+    answer = inspect_data({"data": pets})
+    assert (answer["name"], answer["num_classes"], answer["train"], answer["test"]) == ("pets.npz", 3, 30, 12)
+    assert answer["class_names"] == ["cat", "dog", "fish"]
+    assert [(found["train"], found["test"]) for found in answer["classes"]] == [(10, 4)] * 3
+    assert "fits" not in answer
+    json.dumps(answer)
+
+
+def test_pictures_have_the_size_that_the_model_sees(digits_checkpoint):
+    from PIL import Image
+
+    answer = inspect_data({"data": "digits", "checkpoint": str(digits_checkpoint)})
+    assert (answer["fits"], answer["doubt"], answer["image_size"], answer["model_classes"]) == (None, None, 8, 10)
+    assert answer["summary"] == "ResNet, 8 × 8 pixels"
+    picture = base64.b64decode(answer["classes"][3]["picture"].partition(",")[2])
+    assert Image.open(io.BytesIO(picture)).size == (8, 8)
+
+
+def test_more_classes_than_the_model_has_is_said_before_anything_runs(pets, digits_checkpoint):
+    answer = inspect_data({"data": pets, "checkpoint": str(digits_checkpoint)})
+    assert answer["fits"] == "The model tells 10 classes apart, pets.npz has 3."
+    with pytest.raises(UsageError, match="do not fit"):
+        model_report({"data": pets, "checkpoint": str(digits_checkpoint)})
+
+
+def test_nothing_is_downloaded_unless_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    monkeypatch.delenv("ZSPAG_DATA", raising=False)
+    with pytest.raises(DataError):
+        inspect_data({"data": "cifar100"})
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (None, None),
+        (["a", "b", "c"], None),
+        (["x", "y", "z"], None),
+        (["a", "c", "b"], "class 1 is 'c' to the model and 'b' in set"),
+    ],
+)
+def test_labels_in_another_order_do_not_fit(names, sentence):
+    found = why_not(3, names, empty("a", "b", "c"))
+    assert found is None if sentence is None else sentence in found
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ({"class_names": ["a", "b"]}, None),
+        ({}, "does not name its classes"),
+        ({"class_names": ["a", "c"]}, "class 1 is 'c' to the model, 'b' in the data"),
+        ({"class_names": ["a", "b"], "excluded": [1]}, "trained without b"),
+    ],
+)
+def test_odd_pairs_are_doubted(about, sentence):
+    found = doubt(about, empty("a", "b"))
+    assert found is None if sentence is None else sentence in found
+
+
+def test_report_agrees_with_an_independent_count(digits_checkpoint, digits_model, small_digits):
+    answer = model_report({"data": "digits", "checkpoint": str(digits_checkpoint)})
+    test = small_digits.test
+    with torch.no_grad():
+        predicted = digits_model(to_pixels(test.images)).argmax(1)
+    expected = [100 * float((predicted[test.labels == k] == k).float().mean()) for k in range(10)]
+    assert answer["acc_per_class"] == pytest.approx(expected)
+    assert answer["test_accuracy"] == pytest.approx(100 * float((predicted == test.labels).float().mean()))
+    assert answer["graded"] == len(test)
+    assert answer["parameters"] == sum(p.numel() for p in digits_model.parameters())
+    assert sum(layer["parameters"] for layer in answer["layers"]) == answer["parameters"]
+    json.dumps(answer)
+
+
+def test_samples_begin_with_the_surest_mistakes_and_show_every_class(digits_checkpoint):
+    samples = model_report({"data": "digits", "checkpoint": str(digits_checkpoint)})["samples"]
+    assert len(samples) == 12
+    wrong = [sample for sample in samples if sample["label"] != sample["predicted"]]
+    assert samples[: len(wrong[:4])] == wrong[:4]
+    assert [s["probability"] for s in wrong[:4]] == sorted((s["probability"] for s in wrong[:4]), reverse=True)
+    assert all(0 < sample["probability"] <= 100 for sample in samples)
+    assert {sample["picture"][:22] for sample in samples} == {"data:image/png;base64,"}
+
+
+def test_layers_come_in_the_order_of_the_images_way(small_digits):
+    model = build(named_config("resnet_tiny", image_size=8, channels=1, mean=(0.5,), std=(0.2,))).eval()
+    layers = layers_of(model, small_digits.test.images[:1])
+    assert (layers[0].kind, layers[0].shape) == ("convolution 3 × 3", (16, 8, 8))
+    assert (layers[-1].name, layers[-1].kind, layers[-1].shape) == ("head", "linear", (10,))
+    assert layers[-1].parameters == 650
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_weights_outside_any_layer_are_listed_too(small_vit, small_digits):
+    layers = layers_of(small_vit, small_digits.test.images[:1])
+    assert {layer.name for layer in layers if layer.kind == "learnt values"} >= {"positions"}
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in small_vit.parameters())
+
+
+def test_a_model_that_does_not_say_what_it_was_trained_on_is_inspected(tmp_path, pets):
+    path = tmp_path / "bare.safetensors"
+    save_checkpoint(path, build(named_config("resnet_tiny", num_classes=3, image_size=16)), {})
+    answer = inspect_data({"data": pets, "checkpoint": str(path)})
+    assert (answer["fits"], answer["trained_on"], answer["test_accuracy"]) == (None, None, None)
+    assert "does not name" in answer["doubt"]

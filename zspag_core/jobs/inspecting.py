@@ -1,0 +1,218 @@
+"""What the Model page shows: a look into a data set, whether a model fits it, and what the model does with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.jobs.describe import describe_class, to_data_url
+from zspag_core.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor, nn
+
+    from zspag_core.checkpoints import Checkpoint
+    from zspag_core.data import DataSet
+    from zspag_core.models import Classifier
+    from zspag_core.progress import Reporter
+
+GRADED_IMAGES = 5_000
+SAMPLES, MISTAKES = 12, 4
+IMAGE_SIZE, CHANNELS = 32, 3
+FAMILIES = {"resnet": "ResNet", "vgg": "VGG", "vit": "ViT", "alexnet": "AlexNet"}
+
+
+def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str, Any]:
+    """Look into a data set and compare it with a model, where one is named.
+
+    Args:
+        config: {"data": name or path, "checkpoint": path (optional), "download": whether the network may be used}.
+        report: told when model and data are loaded.
+
+    Returns:
+        {"name", "num_classes", "class_names", "train", "test" (image counts), "classes": [{"name", "picture" (data
+        URL), "train", "test"}]}, and with a checkpoint "fits" (None, or one sentence why the two cannot be used
+        together), "doubt" (None, or one sentence on what looks odd), "architecture", "summary", "image_size",
+        "channels", "model_classes", "test_accuracy" and "trained_on" (None where the file does not say).
+    """
+    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.data import load_dataset
+
+    report.progress("load", 0, 2)
+    loaded = load_checkpoint(str(config["checkpoint"])) if config.get("checkpoint") else None
+    report.progress("load", 1, 2)
+    size, channels = (
+        (loaded.model.config.image_size, loaded.model.config.channels) if loaded else (IMAGE_SIZE, CHANNELS)
+    )
+    data = load_dataset(str(config["data"]), image_size=size, channels=channels, download=bool(config.get("download")))
+    report.progress("load", 2, 2)
+    answer = {
+        "name": data.name,
+        "num_classes": data.num_classes,
+        "class_names": list(data.class_names),
+        "train": len(data.train),
+        "test": len(data.test),
+        "classes": [describe_class(data, label) for label in range(data.num_classes)],
+    }
+    return answer | (_model_side(loaded, data) if loaded else {})
+
+
+def _model_side(loaded: Checkpoint, data: DataSet) -> dict[str, Any]:
+    """Return what the model is and whether it fits."""
+    config, names = loaded.model.config, loaded.about.get("class_names")
+    family = FAMILIES.get(loaded.model.architecture, loaded.model.architecture)
+    return {
+        "fits": why_not(config.num_classes, names, data),
+        "doubt": doubt(loaded.about, data),
+        "architecture": loaded.model.architecture,
+        "summary": f"{family}, {config.image_size} × {config.image_size} pixels",
+        "image_size": config.image_size,
+        "channels": config.channels,
+        "model_classes": config.num_classes,
+        "test_accuracy": loaded.about.get("test_accuracy"),
+        "trained_on": loaded.about.get("data"),
+    }
+
+
+def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | None:
+    """Return one sentence why a model cannot be used with a data set, or None.
+
+    Args:
+        classes: number of the model's outputs.
+        names: what the model calls them, None where it does not say.
+        data: the data set.
+    """
+    if classes != data.num_classes:
+        return f"The model tells {classes} classes apart, {data.name} has {data.num_classes}."
+    if names is not None and tuple(names) != data.class_names and set(names) == set(data.class_names):
+        label = next(k for k, name in enumerate(names) if name != data.class_names[k])
+        return (
+            f"Model and data number their classes differently: class {label} is '{names[label]}' to the model and "
+            f"'{data.class_names[label]}' in {data.name}."
+        )
+    return None
+
+
+def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
+    """Return one sentence on what looks odd about a pair that can be used, or None."""
+    names = about.get("class_names")
+    if about.get("excluded"):
+        left_out = ", ".join(data.class_names[label] for label in about["excluded"] if label < data.num_classes)
+        return f"The model was trained without {left_out}: it cannot forget what it never learnt."
+    if names is None:
+        return "The file does not name its classes: check in the samples below that they are in the data's order."
+    if tuple(names) != data.class_names:
+        label = next(k for k, name in enumerate(names) if name != data.class_names[k])
+        there = data.class_names[label]
+        return f"The names differ: class {label} is '{names[label]}' to the model, '{there}' in the data."
+    return None
+
+
+def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str, Any]:
+    """Return the layers of a model, and how it does on test images.
+
+    Args:
+        config: {"checkpoint": path, "data": name or path}.
+        report: told after every batch.
+
+    Returns:
+        {"layers": [{"name", "kind", "shape" (of what comes out, without the batch), "parameters"}], "parameters",
+        "acc_per_class" (percent, None where a class has no test image), "test_accuracy", "graded" (images),
+        "samples": [{"picture", "label", "predicted", "probability" (percent)}]}
+    """
+    import torch
+
+    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.metrics import accuracy, outputs_of
+    from zspag_core.runs import load_for
+
+    report.progress("load", 0, 1)
+    loaded = load_checkpoint(str(config["checkpoint"]))
+    data = load_for(loaded, str(config["data"]))
+    report.progress("load", 1, 1)
+    test = data.test.sample(GRADED_IMAGES, torch.Generator().manual_seed(0))
+    logits = outputs_of(loaded.model, test.images, batch_size=256, report=report).logits
+    right = logits.argmax(1) == test.labels
+    return {
+        "layers": [vars(layer) for layer in layers_of(loaded.model, test.images[:1])],
+        "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
+        "acc_per_class": list(accuracy(logits, test.labels, ()).acc_per_class),
+        "test_accuracy": 100 * float(right.double().mean()),
+        "graded": len(test),
+        "samples": _samples(test.images, test.labels, logits),
+    }
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the architecture: its name, kind, shape of what comes out without the batch, number of weights."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+
+
+def layers_of(model: Classifier, images: Tensor) -> list[Layer]:
+    """Return the layers that a model's images pass, in that order; weights outside any layer come last.
+
+    Args:
+        model: the classifier.
+        images: (1, C, H, W) uint8.
+    """
+    import torch
+
+    from zspag_core.data import to_pixels
+
+    found: list[Layer] = []
+    names = {module: name for name, module in model.named_modules() if not list(module.children())}
+
+    def note(module: nn.Module, _inputs: object, output: Any) -> None:  # noqa: ANN401 - what the layer returns
+        count = sum(parameter.numel() for parameter in module.parameters())
+        found.append(Layer(names[module], _kind(module), tuple(output.shape[1:]), count))
+
+    hooks = [module.register_forward_hook(note) for module in names]
+    try:
+        with torch.inference_mode():
+            model(to_pixels(images))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    covered = {id(parameter) for module in names for parameter in module.parameters()}
+    loose = [(name, p) for name, p in model.named_parameters() if id(p) not in covered]
+    return found + [Layer(name, "learnt values", tuple(p.shape[1:]), p.numel()) for name, p in loose]
+
+
+def _kind(module: nn.Module) -> str:
+    """Say what a layer does, with the sizes that matter."""
+    from torch import nn
+
+    if isinstance(module, nn.Conv2d):
+        height, width = module.kernel_size
+        stride = "" if module.stride == (1, 1) else f", stride {module.stride[0]}"
+        return f"convolution {height} × {width}{stride}"
+    named = {nn.Linear: "linear", nn.BatchNorm2d: "batch norm", nn.LayerNorm: "layer norm", nn.ReLU: "ReLU"}
+    named |= {nn.GELU: "GELU", nn.MaxPool2d: "max pooling", nn.AdaptiveAvgPool2d: "average pooling"}
+    named |= {nn.Dropout: "dropout", nn.Identity: "identity"}
+    return named.get(type(module), type(module).__name__)
+
+
+def _samples(images: Tensor, labels: Tensor, logits: Tensor) -> list[dict[str, Any]]:
+    """Return some images with what the model says: the surest mistakes first, then one image a class."""
+    probability, predicted = logits.softmax(1).max(1)
+    wrong = (predicted != labels).nonzero().flatten()
+    chosen = wrong[probability[wrong].argsort(descending=True)][:MISTAKES].tolist()
+    firsts = {int(label): index for index, label in reversed(list(enumerate(labels.tolist())))}
+    chosen += [index for _, index in sorted(firsts.items()) if index not in chosen]
+    chosen += [index for index in range(len(labels)) if index not in set(chosen)][:SAMPLES]
+    return [
+        {
+            "picture": to_data_url(images[index]),
+            "label": int(labels[index]),
+            "predicted": int(predicted[index]),
+            "probability": 100 * float(probability[index]),
+        }
+        for index in chosen[:SAMPLES]
+    ]
