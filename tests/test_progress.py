@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from zspag_core.progress import SILENT, Reporter
+from zspag_core.progress import SILENT, Relay, Reporter
 
 
 def test_the_base_ignores_everything():
@@ -10,3 +10,22 @@ def test_the_base_ignores_everything():
     assert SILENT.progress("stage", 1, 2, loss=0.5) is None
     assert SILENT.epoch(1, 2, model, loss=0.5) is None
     assert type(SILENT) is Reporter
+
+
+class Ear(Reporter):
+    def __init__(self):
+        self.heard = []
+
+    def progress(self, *given, **figures):
+        self.heard.append(("progress", *given, figures))
+
+    def epoch(self, *given, **figures):
+        self.heard.append(("epoch", *given, figures))
+
+
+def test_a_relay_passes_everything_on():
+    ear, model = Ear(), nn.Linear(1, 1)
+    relay = Relay(Relay(ear))
+    relay.progress("labels", 1, 2, residual=0.5)
+    relay.epoch(1, 3, model, loss=0.25)
+    assert ear.heard == [("progress", "labels", 1, 2, {"residual": 0.5}), ("epoch", 1, 3, model, {"loss": 0.25})]

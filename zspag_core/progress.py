@@ -22,4 +22,20 @@ class Reporter:
         """Say that epoch `number` (from 1) of `total` has ended; `model` is for looking at, never for changing."""
 
 
+class Relay(Reporter):
+    """Passes everything on to another reporter; a subclass adds to it or changes it on the way."""
+
+    def __init__(self, inner: Reporter) -> None:
+        """Stand before `inner`."""
+        self.inner = inner
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
+        """Pass progress on."""
+        self.inner.progress(stage, done, total, **figures)
+
+    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
+        """Pass an epoch on."""
+        self.inner.epoch(number, total, model, **figures)
+
+
 SILENT = Reporter()

@@ -31,6 +31,7 @@ class PseudoLabels:
         influence_after: the same with these labels.
         residual: relative residual of the inverse-curvature direction.
         projected_share: ‖P s‖ / ‖s‖ of that direction.
+        influences: c (N, classes) float, where it was computed.
     """
 
     labels: Tensor
@@ -39,6 +40,7 @@ class PseudoLabels:
     influence_after: float | None = None
     residual: float | None = None
     projected_share: float | None = None
+    influences: Tensor | None = None
 
 
 def posterior_labels(logits: Tensor, classes: Sequence[int]) -> Tensor:

@@ -39,8 +39,10 @@ def test_every_label_mode_gives_labels_of_that_kind(digits_model, forget, mode, 
         assert all(isinstance(value, float) for value in given)
         assert labels.influence_after < labels.influence_before
         assert 0 <= labels.projected_share <= 1.0001
+        assert labels.influence_after == pytest.approx(-float((labels.labels * labels.influences).sum(1).mean()))
     else:
         assert given == [None] * 4
+        assert labels.influences is None
     assert_untouched(digits_model, before)
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from zspag_core.data import to_pixels
 from zspag_core.errors import Cancelled
-from zspag_core.metrics import Relearning, anamnesis_index, outputs_of, probe, relearning
+from zspag_core.metrics import Relearning, accuracy, anamnesis_index, logits_of, outputs_of, probe, relearn, relearning
 from zspag_core.metrics.deep import balanced
 from zspag_core.progress import Reporter
 
@@ -166,6 +166,19 @@ def test_the_final_layer_cannot_fake_forgetting(trained, masked):
     ]
     assert found[0] == found[1] == found[2]
     assert found[0].reached
+
+
+def test_relearn_asks_for_nine_tenths_of_what_the_original_knew(trained):
+    data = trained.dataset
+    known = accuracy(logits_of(trained.original, data.test.images), data.test.labels, [3]).acc_ut
+    found = relearn(trained.retrained, data, [3], known, seed=5)
+    assert found == relearning(trained.retrained, *parts(trained), 0.9 * known, generator=seeded(5))
+    assert found == relearn(trained.retrained, data, (3,), known, seed=5)
+
+
+@pytest.mark.parametrize("known", [None, 0.0])
+def test_relearn_has_no_figure_where_the_original_knew_nothing(trained, known):
+    assert relearn(trained.original, trained.dataset, [3], known, seed=0) is None
 
 
 def test_relearning_gives_up(trained):

@@ -54,6 +54,8 @@ def test_accuracy_is_that_of_the_whole_test_split(trained, graded):
     assert graded.accuracy.acc_per_class == expected.acc_per_class
     assert graded.accuracy.loss_rt == pytest.approx(expected.loss_rt, rel=1e-4)
     assert graded.mask_acc_rt == mask_accuracy(logits, test.labels, [3])
+    torch.testing.assert_close(graded.tested.logits, logits, rtol=1e-4, atol=1e-4)
+    assert torch.equal(graded.tested.labels, test.labels)
 
 
 def test_groups_hold_the_right_samples(trained, graded):

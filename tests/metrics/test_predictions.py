@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from zspag_core.metrics import Labelled, logits_of, outputs_of
+from zspag_core.metrics import Labelled, logits_of, outputs_of, outputs_of_pixels
 from zspag_core.metrics.predictions import LOSS_LIMIT, evaluating, placed
 from zspag_core.progress import Reporter
 
@@ -99,6 +99,20 @@ def test_a_model_elsewhere_is_copied_and_one_in_place_is_not():
 def test_a_model_without_parameters_has_logits_too():
     images = torch.full((3, 1, 2, 2), 255, dtype=torch.uint8)
     assert torch.equal(logits_of(nn.Flatten(), images), torch.ones(3, 4))
+
+
+def test_pixels_need_not_be_whole_levels(trained):
+    pixels = trained.dataset.test.images[:30].float() / 255 * 0.987
+    with torch.no_grad():
+        features = trained.original.embed(pixels)
+    outputs = outputs_of_pixels(trained.original, pixels, batch_size=7)
+    torch.testing.assert_close(outputs.features, features)
+    torch.testing.assert_close(outputs.logits, trained.original.head(features).detach())
+
+
+def test_pixels_of_another_kind_are_refused(trained):
+    with pytest.raises(ValueError, match=r"pixels: expected \(N, C, H, W\) float, got \(2, 1, 8, 8\) torch.uint8"):
+        outputs_of_pixels(trained.original, torch.zeros(2, 1, 8, 8, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("images", [torch.zeros(2, 1, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8)])

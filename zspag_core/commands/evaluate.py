@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
 
-RELEARNED_SHARE = 0.9
-
 LINES = (
     ("acc_rt", "accuracy on remaining classes", "%"),
     ("acc_ut", "accuracy on forgotten classes", "%"),
@@ -79,20 +77,17 @@ def _relearning(
     models: dict[str, Classifier], dataset: DataSet, forget: tuple[int, ...], seed: int, report: Reporter
 ) -> dict[str, Any]:
     """Return the steps that every model needs to win the classes back, and the ratio to Retrain's."""
-    import torch
+    from zspag_core.metrics import anamnesis_index, logits_of, relearn
+    from zspag_core.metrics.deep import RELEARNED_SHARE
 
-    from zspag_core.metrics import anamnesis_index, logits_of, relearning
-
-    train, test = dataset.train.of_classes(forget), dataset.test.of_classes(forget)
-    known = float((logits_of(models["original"], test.images).argmax(1) == test.labels).double().mean())
-    target = max(RELEARNED_SHARE * 100 * known, 1e-9)
+    test = dataset.test.of_classes(forget)
+    known = 100 * float((logits_of(models["original"], test.images).argmax(1) == test.labels).double().mean())
     steps: dict[str, int | None] = {}
     for role, model in models.items():
-        generator = torch.Generator().manual_seed(seed)
-        found = relearning(model, train, test, target, generator=generator, report=report)
-        steps[role] = found.steps if found.reached else None
+        found = relearn(model, dataset, forget, known, seed=seed, report=report)
+        steps[role] = found.steps if found is not None and found.reached else None
     return {
-        "target": target,
+        "target": RELEARNED_SHARE * known,
         "steps": steps,
         "anamnesis_index": anamnesis_index(steps["model"], steps.get("retrained")),
     }

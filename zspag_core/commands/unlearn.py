@@ -1,12 +1,13 @@
 """Make a classifier forget classes.
 
 Only the checkpoint and the training images of the forgotten classes reach a zero-shot method; the rest of the data set
-is used for grading. DIR receives config.json, result.json, model.safetensors and proxies.safetensors.
+is used for grading. DIR receives config.json, result.json, model.safetensors and arrays that the dashboard draws.
 `methods` lists the methods and every KEY that --set can change.
 """
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="", metavar="NAME", help='named settings, for example "paper"')
     parser.add_argument("--seed", default="0", help="seed of everything random (0)")
     add_settings(parser, "a hyper-parameter, for example epsilon=0.03 or attack=cw")
+    parser.add_argument(
+        "--relearning",
+        action=BooleanOptionalAction,
+        default=None,
+        help="count the training steps that bring the classes back (where there are at most 1,000 forget images)",
+    )
     add_device(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the run")
 
@@ -42,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings=_preset(arguments.method, arguments.preset) | parse_settings(arguments.settings),
         seed=parse_seed(arguments.seed),
         device=arguments.device,
+        relearning=arguments.relearning,
     )
     with interruptible() as report:
         result = execute(config, arguments.out, report)

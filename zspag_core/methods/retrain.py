@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from zspag_core.hyperparameters import configure, knob, values
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
-from zspag_core.progress import SILENT, Reporter
+from zspag_core.progress import SILENT, Relay, Reporter
 
 if TYPE_CHECKING:
     import torch
@@ -53,16 +53,9 @@ class Retrain(RetainMethod):
         return run
 
 
-class _AsUnlearning(Reporter):
+class _AsUnlearning(Relay):
     """Passes training's progress on under the stage name that every method shares."""
-
-    def __init__(self, report: Reporter) -> None:
-        self.inner = report
 
     def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
         """Report training as the stage "unlearn"."""
         self.inner.progress("unlearn", done, total, **figures)
-
-    def epoch(self, number: int, total: int, model: torch.nn.Module, **figures: float) -> None:
-        """Pass an epoch on."""
-        self.inner.epoch(number, total, model, **figures)

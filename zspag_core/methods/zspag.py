@@ -295,7 +295,7 @@ class ZSPAG(ZeroShotMethod):
                 influences, logits, classes, sign=self.influence_sign, trust=self.influence_trust
             )
         before, after = (pseudo_labels.predicted_change(influences, y) for y in (posterior, labels))
-        return pseudo_labels.PseudoLabels(labels, self.label_mode, before, after, residual, share)
+        return pseudo_labels.PseudoLabels(labels, self.label_mode, before, after, residual, share, influences)
 
     def _influences(
         self,

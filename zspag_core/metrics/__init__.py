@@ -1,7 +1,7 @@
 """How well a model forgot: accuracy, membership inference, deep forgetting, and how good its proxies were."""
 
 from zspag_core.metrics.accuracy import Accuracy, accuracy, mask_accuracy
-from zspag_core.metrics.deep import Relearning, anamnesis_index, probe, relearning
+from zspag_core.metrics.deep import Relearning, anamnesis_index, probe, relearn, relearning
 from zspag_core.metrics.grade import Grade, grade
 from zspag_core.metrics.membership import (
     Membership,
@@ -12,7 +12,7 @@ from zspag_core.metrics.membership import (
     membership,
     same_class,
 )
-from zspag_core.metrics.predictions import Labelled, Outputs, logits_of, outputs_of
+from zspag_core.metrics.predictions import Labelled, Outputs, logits_of, outputs_of, outputs_of_pixels
 from zspag_core.metrics.proxy_quality import captured_energy, captured_energy_of_inputs, coverage, knn_agreement
 from zspag_core.metrics.similarity import map_correlations, mean_correlation
 
@@ -40,7 +40,9 @@ __all__ = [
     "mean_correlation",
     "membership",
     "outputs_of",
+    "outputs_of_pixels",
     "probe",
+    "relearn",
     "relearning",
     "same_class",
 ]

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from zspag_core.data.dataset import DataSet
     from zspag_core.models.base import Classifier
 
 PROBE_IMAGES = 3000
 CHECKED_IMAGES = 256
 CHECK_EVERY = 2
+RELEARNED_SHARE = 0.9
 TIE = 1e-6  # probabilities closer than this are equal
 
 
@@ -166,6 +168,35 @@ def relearning(
                 place = torch.randint(len(forget_train), (batch_size,), generator=generator)
                 _descend(pupil, optimiser, forget_train[place])
     return Relearning(max_steps, reached=False)
+
+
+def relearn(
+    model: Classifier,
+    dataset: DataSet,
+    forget_classes: Sequence[int],
+    known: float | None,
+    *,
+    seed: int,
+    report: Reporter = SILENT,
+) -> Relearning | None:
+    """Count the steps until the forgotten classes are back at 90 % of the original model's accuracy.
+
+    Args:
+        model: the classifier; left as it was.
+        dataset: whose images of the forgotten classes are learnt from and asked about.
+        forget_classes: the forgotten classes.
+        known: the original model's accuracy on them, percent.
+        seed: the same seed gives the same figure, and models that are compared get the same images.
+        report: see :func:`relearning`.
+
+    Returns:
+        The figure; None where there are no test images of the classes or the original knew none of them.
+    """
+    if not known:
+        return None
+    train, test = dataset.train.of_classes(forget_classes), dataset.test.of_classes(forget_classes)
+    generator = torch.Generator().manual_seed(seed)
+    return relearning(model, train, test, RELEARNED_SHARE * known, generator=generator, report=report)
 
 
 def anamnesis_index(steps: int | None, retrain_steps: int | None) -> float | None:

@@ -36,6 +36,7 @@ class Grade:
         probe: accuracy of a linear probe on the forgotten classes; None where undefined or not asked for.
         mask_acc_rt: Acc_rt of the same model with the forgotten logits masked.
         scores: the outputs behind the membership figures, for histograms.
+        tested: the logits of the whole test split, in its order, beside its labels.
     """
 
     accuracy: Accuracy
@@ -43,6 +44,7 @@ class Grade:
     probe: float | None
     mask_acc_rt: float | None
     scores: MembershipScores
+    tested: Labelled
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that result.json has under "before" and "after", as plain values."""
@@ -96,6 +98,7 @@ def grade(
         found,
         mask_accuracy(test.logits, dataset.test.labels, forget),
         scores,
+        tested,
     )
 
 

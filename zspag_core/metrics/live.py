@@ -11,7 +11,7 @@ from zspag_core.data.dataset import Split
 from zspag_core.metrics.accuracy import accuracy
 from zspag_core.metrics.membership import same_class
 from zspag_core.metrics.predictions import Labelled, logits_of
-from zspag_core.progress import Reporter
+from zspag_core.progress import Relay, Reporter
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +22,7 @@ LIVE_IMAGES = 1000
 FORGET_SHARE = 0.25
 
 
-class LiveGrades(Reporter):
+class LiveGrades(Relay):
     """Stands between a method and the reporter: passes progress on, and adds acc_rt, acc_ut, loss_rt and mia to epochs.
 
     The sample is drawn once: 750 remaining and 250 forgotten test images, and 250 forgotten training images for the
@@ -35,6 +35,7 @@ class LiveGrades(Reporter):
 
     def __init__(self, dataset: DataSet, forget: tuple[int, ...], seed: int, inner: Reporter) -> None:
         """Draw the sample."""
+        super().__init__(inner)
         generator = torch.Generator().manual_seed(seed)
         few = round(LIVE_IMAGES * FORGET_SHARE)
         remaining = dataset.test.without_classes(forget).sample(LIVE_IMAGES - few, generator)
@@ -43,13 +44,9 @@ class LiveGrades(Reporter):
         parts = (remaining, forgotten, members)
         self.sample = Split(torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]))
         self.sizes = [len(p) for p in parts]
-        self.forget, self.seed, self.inner = forget, seed, inner
+        self.forget, self.seed = forget, seed
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
-
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Pass progress on."""
-        self.inner.progress(stage, done, total, **figures)
 
     def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
         """Grade the model as it is now, then pass the epoch on with what was found."""

@@ -113,6 +113,7 @@ def logits_of(model: nn.Module, images: Tensor, *, device: torch.device | None =
     Raises:
         ValueError: the images are not (N, C, H, W) uint8, or the batch size is not positive.
     """
+    _check_bytes(images)
     network = placed(model, device)
     (logits,) = _in_batches(network, lambda x: (network(x),), images, batch_size, SILENT)
     return logits
@@ -141,13 +142,22 @@ def outputs_of(
     Raises:
         ValueError: the images are not (N, C, H, W) uint8, or the batch size is not positive.
     """
+    _check_bytes(images)
     network = placed(model, device)
+    return Outputs(*_in_batches(network, _embed_and_head(network), images, batch_size, report))
 
-    def embed_and_head(pixels: Tensor) -> tuple[Tensor, Tensor]:
-        features = network.embed(pixels)
-        return features, network.head(features)
 
-    return Outputs(*_in_batches(network, embed_and_head, images, batch_size, report))
+def outputs_of_pixels(
+    model: Classifier, pixels: Tensor, *, device: torch.device | None = None, batch_size: int = 512
+) -> Outputs:
+    """Return penultimate features and logits of images (N, C, H, W) float in [0, 1], which need not be whole levels.
+
+    Everything else is as in :func:`outputs_of`.
+    """
+    if pixels.ndim != 4 or not pixels.is_floating_point():
+        raise ValueError(f"pixels: expected (N, C, H, W) float, got {tuple(pixels.shape)} {pixels.dtype}")
+    network = placed(model, device)
+    return Outputs(*_in_batches(network, _embed_and_head(network), pixels, batch_size, SILENT))
 
 
 def placed(model: Network, device: torch.device | None) -> Network:
@@ -158,6 +168,22 @@ def placed(model: Network, device: torch.device | None) -> Network:
     return copy.deepcopy(model).to(device)
 
 
+def _check_bytes(images: Tensor) -> None:
+    """Refuse images that are not bytes."""
+    if images.ndim != 4 or images.dtype != torch.uint8:
+        raise ValueError(f"images: expected (N, C, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
+
+
+def _embed_and_head(network: Classifier) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """Return the function from pixels to features and logits."""
+
+    def compute(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features = network.embed(pixels)
+        return features, network.head(features)
+
+    return compute
+
+
 def _in_batches(
     network: nn.Module,
     compute: Callable[[Tensor], tuple[Tensor, ...]],
@@ -166,14 +192,13 @@ def _in_batches(
     report: Reporter,
 ) -> tuple[Tensor, ...]:
     """Run `compute` over batches without gradients or autocast and return each of its results, joined on the CPU."""
-    if images.ndim != 4 or images.dtype != torch.uint8:
-        raise ValueError(f"images: expected (N, C, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
     if batch_size < 1:
         raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
     device, parts, done = device_of(network), [], 0
     with evaluating(network), torch.inference_mode(), torch.autocast(device.type, enabled=False):
         for batch in torch.split(images, batch_size):
-            parts.append([result.float().cpu() for result in compute(to_pixels(batch, device))])
+            pixels = batch.to(device).float() if batch.is_floating_point() else to_pixels(batch, device)
+            parts.append([result.float().cpu() for result in compute(pixels)])
             done += len(batch)
             report.progress("evaluate", done, len(images))
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))  # outside inference mode: ordinary tensors

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+from zspag_core.errors import CheckpointError, DataError, UsageError
+from zspag_core.models import build
+from zspag_core.preparation import RunConfig, prepare
+
+
+@pytest.fixture
+def config(digits_checkpoint):
+    def make(**changes):
+        base = {"data": "digits", "checkpoint": str(digits_checkpoint), "forget": (3,), "device": "cpu"}
+        return RunConfig(**(base | changes))
+
+    return make
+
+
+def test_everything_is_loaded_and_configured(config, digits_checkpoint, small_digits):
+    prepared = prepare(config(settings={"epochs": "7"}))
+    assert (prepared.method.name, prepared.method.epochs) == ("zspag", 7)
+    assert prepared.dataset.test.images.shape == small_digits.test.images.shape
+    assert prepared.checkpoint.sha256 == load_checkpoint(digits_checkpoint).sha256
+    assert prepared.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"forget": ()}, UsageError, "forget: expected different classes from 0 to 9, got []"),
+        ({"forget": (10,)}, UsageError, "forget: expected different classes from 0 to 9, got [10]"),
+        ({"forget": (-1,)}, UsageError, "forget: expected different classes from 0 to 9, got [-1]"),
+        ({"forget": (2, 2)}, UsageError, "forget: expected different classes from 0 to 9, got [2, 2]"),
+        ({"forget": tuple(range(10))}, UsageError, "forget: expected at least one class to remain, got all of them"),
+        ({"method": "magic"}, UsageError, "method: expected one of zspag"),
+        ({"settings": {"epsilon": 2}}, UsageError, "epsilon: expected 0 to 1, got 2"),
+        ({"data": "nowhere"}, DataError, "There is no data set 'nowhere'"),
+        ({"checkpoint": "missing.safetensors"}, CheckpointError, "missing.safetensors"),
+        ({"device": "tpu"}, UsageError, "device: expected auto"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(config, changes, error, said):
+    with pytest.raises(error) as caught:
+        prepare(config(**changes))
+    assert said in str(caught.value)
+
+
+def test_a_model_of_another_number_of_classes_is_refused(config, digits_config, tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(other, build(type(digits_config)(**(digits_config.to_dict() | {"num_classes": 4}))), {})
+    with pytest.raises(UsageError, match="model and data do not fit: the model has 4 classes, digits has 10"):
+        prepare(config(checkpoint=str(other)))
+
+
+def test_configurations_survive_json():
+    config = RunConfig("digits", "a.safetensors", (1, 2), "mask", {"epochs": 3}, 7, "cpu")
+    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

@@ -1,0 +1,121 @@
+"""The files of a run folder: the model, the record, and the arrays that pages draw."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from zspag_core.errors import UsageError
+from zspag_core.files import replace_file
+from zspag_core.metrics import outputs_of_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from zspag_core.data.dataset import Split
+    from zspag_core.metrics import Grade
+    from zspag_core.models import Classifier
+    from zspag_core.proxies import ProxySet
+    from zspag_core.pseudo_labels import PseudoLabels
+
+MEASURES = ("entropy", "confidence", "loss")
+GROUPS = ("retain_train", "retain_test", "forget_train", "forget_test")
+
+Arrays = dict[str, torch.Tensor]
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `out` that takes its name when the block ends well."""
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"out: {out} cannot be written: {error.strerror}") from error
+    try:
+        yield partial
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Tensor]) -> None:
+    """Write tensors as one safetensors file; equal tensors give equal bytes."""
+    from safetensors.torch import save
+
+    contents = save({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
+    with replace_file(path) as partial:
+        partial.write_bytes(contents)
+
+
+def proxy_arrays(proxies: ProxySet, forget: Split, original: Classifier, unlearned: Classifier | None) -> Arrays:
+    """Return the proxies beside what they were made from and what the models read in them.
+
+    Args:
+        proxies: M of them.
+        forget: the forget samples that their `sources` count in.
+        original: the model before.
+        unlearned: the model after; None for a run that did not come to its end.
+
+    Returns:
+        images (M, C, H, W) float16 in [0, 1], originals (M, C, H, W) uint8, labels (M,) int64, sources (M,) int64,
+        confidence (M,) float32, logits_before and, with a model after, logits_after (M, classes) float32. The logits
+        are those of the images as they stand in the file.
+    """
+    images = proxies.images.half()
+    arrays = {
+        "images": images,
+        "originals": forget.images[proxies.sources],
+        "labels": proxies.labels,
+        "sources": proxies.sources,
+        "confidence": proxies.confidence,
+    }
+    models = {"logits_before": original} | ({"logits_after": unlearned} if unlearned is not None else {})
+    if len(proxies):
+        arrays |= {name: outputs_of_pixels(model, images.float()).logits for name, model in models.items()}
+    return arrays
+
+
+def label_arrays(labels: PseudoLabels, truth: Tensor) -> Arrays:
+    """Return the labels that were taught.
+
+    Args:
+        labels: of N forget samples.
+        truth: (N,) int64, their true labels.
+
+    Returns:
+        labels (N, classes) float32, truth (N,) int64 and, where it was computed, influences (N, classes) float32.
+    """
+    arrays = {"labels": labels.labels.float(), "truth": truth}
+    return arrays | ({"influences": labels.influences.float()} if labels.influences is not None else {})
+
+
+def grading_arrays(before: Grade, after: Grade | None) -> Arrays:
+    """Return the outputs behind the figures of result.json.
+
+    Args:
+        before: the original model's grade.
+        after: the unlearned model's; None for a run that did not come to its end.
+
+    Returns:
+        test.labels (T,) int64; per grade `when` test.{when} (T, classes) float32 logits, in the order of the test
+        split, and mia.{when}.{group}.{measure} (n,) float32 for every group and measure of membership inference.
+    """
+    arrays = {"test.labels": before.tested.labels}
+    for when, grade in {"before": before, "after": after}.items():
+        if grade is None:
+            continue
+        arrays[f"test.{when}"] = grade.tested.logits
+        for group in GROUPS:
+            outputs = getattr(grade.scores, group)
+            arrays |= {f"mia.{when}.{group}.{measure}": getattr(outputs, measure).float() for measure in MEASURES}
+    return arrays

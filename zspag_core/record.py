@@ -1,0 +1,92 @@
+"""What result.json says about a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core.data.dataset import to_pixels
+from zspag_core.hyperparameters import values
+from zspag_core.metrics import knn_agreement, outputs_of, outputs_of_pixels
+from zspag_core.metrics.layers import report_layers
+
+if TYPE_CHECKING:
+    from zspag_core.methods import Unlearned
+    from zspag_core.metrics import Grade, Relearning
+    from zspag_core.models import Classifier
+    from zspag_core.runs import Prepared
+
+DRIFT_IMAGES = 256
+NEIGHBOUR_IMAGES = 1000
+
+
+def describe_run(prepared: Prepared, run: Unlearned) -> dict[str, Any]:
+    """Return what was asked and what the method says of its own work."""
+    labels = run.labels
+    return {
+        "method": prepared.method.name,
+        "config": values(prepared.method),
+        "seed": prepared.config.seed,
+        "device": str(prepared.device),
+        "forget": list(prepared.config.forget),
+        "num_classes": prepared.dataset.num_classes,
+        "labels": labels
+        and {
+            "mode": labels.mode,
+            "influence_before": labels.influence_before,
+            "influence_after": labels.influence_after,
+            "residual": labels.residual,
+            "projected_share": labels.projected_share,
+        },
+        "stopped": run.stopped,
+    }
+
+
+def describe_grade(grade: Grade, relearning: Relearning | None) -> dict[str, Any]:
+    """Return the figures of one model; relearning is null where it was not measured."""
+    found = relearning and {"steps": relearning.steps, "reached": relearning.reached}
+    return {**grade.to_dict(), "relearning": found}
+
+
+def describe_proxies(run: Unlearned, prepared: Prepared, agreement: float | None) -> dict[str, Any] | None:
+    """Return what is said of the proxies; None where the method makes none."""
+    if run.proxies is None:
+        return None
+    counts = run.proxies.per_class(prepared.dataset.num_classes)
+    return {
+        "attempted": run.proxies.attempted,
+        "asr": run.proxies.asr,
+        "confidence": float(run.proxies.confidence.mean()) if len(run.proxies) else None,
+        "per_class": {str(k): n for k, n in enumerate(counts) if k not in prepared.config.forget},
+        "knn_agreement": agreement,
+    }
+
+
+def describe_subspace(model: Classifier, run: Unlearned, prepared: Prepared) -> dict[str, Any] | None:
+    """Compare the layers before and after, on proxies and, for grading only, on real remaining test images."""
+    if run.subspace is None:
+        return None
+    generator = torch.Generator().manual_seed(prepared.config.seed)
+    real = prepared.dataset.test.without_classes(prepared.config.forget).sample(DRIFT_IMAGES, generator)
+    proxies = run.proxies.images if run.proxies is not None else to_pixels(real.images[:0])
+    drawn = torch.randperm(len(proxies), generator=generator)[:DRIFT_IMAGES]
+    labels = run.proxies.labels[drawn] if run.proxies is not None else drawn
+    reports = report_layers(model, run.model, run.subspace, proxies[drawn], labels, to_pixels(real.images))
+    return {
+        "layers": [layer.to_dict() for layer in reports],
+        "pooling": run.subspace.pooling or None,
+        "unprotected": list(run.subspace.unprotected),
+    }
+
+
+def measure_agreement(model: Classifier, run: Unlearned, prepared: Prepared) -> float | None:
+    """Return how many proxies lie among real test samples of their class, in percent (for grading only)."""
+    if run.proxies is None or not len(run.proxies):
+        return None
+    generator = torch.Generator().manual_seed(prepared.config.seed)
+    real = prepared.dataset.test.sample(NEIGHBOUR_IMAGES, generator)
+    drawn = torch.randperm(len(run.proxies), generator=generator)[:NEIGHBOUR_IMAGES]
+    there = outputs_of(model, real.images).features
+    here = outputs_of_pixels(model, run.proxies.images[drawn]).features
+    return knn_agreement(here, run.proxies.labels[drawn], there, real.labels)
