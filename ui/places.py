@@ -74,6 +74,14 @@ def title_of(path: Path) -> str:
         return path.name
 
 
+def in_words(sentence: str, *paths: str | Path) -> str:
+    """Return a sentence of the engine with files called as visitors call them, not by the server's paths."""
+    for path in map(Path, paths):
+        title = title_of(path) if path.parent == uploads() else path.name
+        sentence = sentence.replace(str(path), title).replace(path.name, title)
+    return sentence
+
+
 def about_file(upload: Path) -> Path:
     """Return the file that says what an upload was called."""
     return upload.with_name(f".{upload.name}.json")
