@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL_SECONDS = 1.0
+WAIT_SECONDS = 0.5
 RETRY_SECONDS = 60.0
 
 
@@ -111,6 +112,13 @@ def ask(kind: str, config: Mapping[str, Any]) -> Job:
     if job is None or failed_long_ago or job.state in {State.CANCELLED, State.INTERRUPTED}:
         return job_store().submit(kind, config, lane=Lane.INTERACTIVE)
     return job
+
+
+@st.fragment(run_every=WAIT_SECONDS)
+def wait_for(*questions: Job) -> None:
+    """Draw the page again once a short task has its answer."""
+    if any(not (job_store().get(question.id) or question).active for question in questions):
+        st.rerun()
 
 
 @st.cache_data(show_spinner=False, ttl=30)

@@ -29,6 +29,18 @@ def test_engine_describes_every_method_with_its_form():
     assert answer == describe_engine()
 
 
+def test_engine_says_what_training_suits_which_model():
+    from zspag_core.models import MODELS
+    from zspag_core.training import Recipe
+
+    training = describe_engine()["training"]
+    assert {about["name"] for about in training["parameters"]} == set(Recipe.__dataclass_fields__)
+    assert set(training["suited"]) == set(MODELS)
+    assert training["suited"]["vit_small"][""]["optimizer"] == "adamw"
+    assert not training["suited"]["resnet_tiny"]["digits"]["flip"]
+    assert training["suited"]["resnet_tiny"][""]["flip"]
+
+
 @pytest.fixture
 def checkpoint(tmp_path):
     """A small untrained model of the digits."""

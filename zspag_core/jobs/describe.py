@@ -18,7 +18,7 @@ THUMBNAIL_PIXELS = 48
 
 
 def describe_engine() -> dict[str, Any]:
-    """Return the methods with the schemas of their settings, and the devices that work can run on."""
+    """Return the methods with the schemas of their settings, how models are trained, and the devices there are."""
     import torch
 
     from zspag_core.hyperparameters import basic_names, schema
@@ -36,7 +36,17 @@ def describe_engine() -> dict[str, Any]:
     ]
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
-    return {"methods": methods, "devices": ["auto", "cpu", *cuda, *mps]}
+    return {"methods": methods, "training": _describe_training(), "devices": ["auto", "cpu", *cuda, *mps]}
+
+
+def _describe_training() -> dict[str, Any]:
+    """Return the settings of a training, and what suits each model: by data set, "" standing for all others."""
+    from zspag_core.hyperparameters import schema, values
+    from zspag_core.models import MODELS
+    from zspag_core.training import HANDED_DATA, Recipe, recipe_for
+
+    suited = {model: {data: values(recipe_for(data, model, {})) for data in (*HANDED_DATA, "")} for model in MODELS}
+    return {"parameters": schema(Recipe), "suited": suited}
 
 
 def describe_checkpoint(path: str, report: Reporter = SILENT) -> dict[str, Any]:
