@@ -93,7 +93,7 @@ def test_the_files_hold_what_the_result_says(finished, small_digits, digits_chec
     out, result, asked = finished
     assert {path.name for path in out.iterdir()} == {
         "config.json", "result.json", "model.safetensors", "proxies.safetensors", "labels.safetensors",
-        "grading.safetensors"
+        "grading.safetensors", "watch.safetensors"
     }  # fmt: skip
     assert RunConfig.from_dict(json.loads((out / "config.json").read_text())) == asked
     checkpoint = load_checkpoint(out / "model.safetensors")
@@ -103,6 +103,10 @@ def test_the_files_hold_what_the_result_says(finished, small_digits, digits_chec
     right = predicted == small_digits.test.labels
     assert result["after"]["acc_rt"] == pytest.approx(100 * float(right[~gone].double().mean()))
     assert result["after"]["acc_ut"] == pytest.approx(100 * float(right[gone].double().mean()))
+    watched = load_file(out / "watch.safetensors")
+    assert watched["epochs"].tolist() == list(range(len(result["history"]) + 1))
+    assert watched["predicted"][-1].tolist() == predicted[watched["index"]].tolist()
+    assert result["watch"] == {"layer": "stage 1"}
     assert checkpoint.about["unlearned"]["forget"] == [3, 5]
     assert checkpoint.about["unlearned"]["from_sha256"] == load_checkpoint(digits_checkpoint).sha256
     assert checkpoint.about["data"] == "digits"
@@ -176,7 +180,7 @@ def test_equal_seeds_give_equal_bytes(config, tmp_path):
     a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
     assert a == b
     assert a != c
-    for file in ("proxies", "labels", "grading"):
+    for file in ("proxies", "labels", "grading", "watch"):
         first, second = ((tmp_path / name / f"{file}.safetensors").read_bytes() for name in "ab")
         assert first == second, file
 
@@ -189,7 +193,7 @@ def test_every_method_writes_the_same_record(config, tmp_path, name):
     assert set(result["after"]) >= GRADE
     assert result["before"]["acc_ut"] > 80
     if result["proxies"] is None:
-        names = {"config.json", "result.json", "model.safetensors", "grading.safetensors"}
+        names = {"config.json", "result.json", "model.safetensors", "grading.safetensors", "watch.safetensors"}
         names |= {"labels.safetensors"} if result["labels"] else set()
         assert {p.name for p in (tmp_path / "run").iterdir()} == names
     if name == "mask":

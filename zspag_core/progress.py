@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor
+
+    from zspag_core.models import Classifier
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a model sees in some watched images after an epoch.
+
+    Attributes:
+        epoch: its number; 0 is the original model.
+        layer: the layer that the maps are of.
+        images: (n, C, H, W) uint8.
+        labels: (n,) int64.
+        maps: (n, h, w) float32, unscaled GradCAM maps of each image's own label.
+        probability: (n,) float32, of the own label.
+        predicted: (n,) int64.
+    """
+
+    epoch: int
+    layer: str
+    images: Tensor
+    labels: Tensor
+    maps: Tensor
+    probability: Tensor
+    predicted: Tensor
 
 
 class Reporter:
@@ -18,8 +44,11 @@ class Reporter:
     def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
         """Say that `done` of `total` units of `stage` are finished; `figures` are what a person may like to see."""
 
-    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
+    def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
         """Say that epoch `number` (from 1) of `total` has ended; `model` is for looking at, never for changing."""
+
+    def watch(self, frame: Frame) -> None:
+        """Show what the model sees in the watched images; comes just before the epoch it belongs to."""
 
 
 class Relay(Reporter):
@@ -33,9 +62,13 @@ class Relay(Reporter):
         """Pass progress on."""
         self.inner.progress(stage, done, total, **figures)
 
-    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
+    def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
         """Pass an epoch on."""
         self.inner.epoch(number, total, model, **figures)
+
+    def watch(self, frame: Frame) -> None:
+        """Pass a frame on."""
+        self.inner.watch(frame)
 
 
 SILENT = Reporter()

@@ -11,6 +11,7 @@ from zspag_core import artefacts, record
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.devices import place
 from zspag_core.errors import Cancelled, UsageError
+from zspag_core.explain.watch import Watch, choose_watched
 from zspag_core.files import finite, write_json
 from zspag_core.hyperparameters import values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
@@ -37,6 +38,7 @@ class _Outcome:
     """What a run has brought so far."""
 
     unlearned: Unlearned
+    watch: Watch
     before: Grade
     after: Grade | None = None
     result: dict[str, Any] = field(default_factory=dict)
@@ -45,15 +47,16 @@ class _Outcome:
 def execute(config: RunConfig, out: Path, report: Reporter = SILENT) -> dict[str, Any]:
     """Carry out a run and write its folder.
 
-    The folder holds config.json, result.json, model.safetensors and arrays for drawing: grading.safetensors, and where
-    the method makes them proxies.safetensors and labels.safetensors (see :mod:`zspag_core.artefacts`). It appears under
-    its name only when it is complete.
+    The folder holds config.json, result.json, model.safetensors and arrays for drawing: grading.safetensors,
+    watch.safetensors, and where the method makes them proxies.safetensors and labels.safetensors (see
+    :mod:`zspag_core.artefacts` and :meth:`Watch.arrays`). It appears under its name only when it is complete.
 
     Args:
         config: what to do.
         out: folder to write; must not exist, or be empty.
         report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate", and
-            after every epoch (the original model counts as epoch 0) the model with loss, acc_rt, acc_ut and mia.
+            after every epoch (the original model counts as epoch 0) the model with loss, acc_rt, acc_ut and mia, and a
+            frame of the watched images.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
@@ -92,20 +95,23 @@ def _run(prepared: Prepared, report: Reporter) -> _Outcome:
         before = _grade(model, prepared, report)
         relearnt = _relearn(model, before, prepared, report)
     live = LiveGrades(prepared.dataset, forget, prepared.config.seed, report)
-    live.epoch(0, 0, model)
-    seconds["evaluate"] += live.seconds
-    live.seconds = 0.0  # from here on it runs inside the method's time and is taken off it
-    outcome = _Outcome(_unlearn(model, prepared, live), before)
-    unlearned = outcome.unlearned
+    watch = Watch(model, prepared.dataset, choose_watched(before.tested, forget), live)
+    watch.epoch(0, 0, model)
+    early = live.seconds + watch.seconds  # later looks run inside the method's time and are taken off it
+    unlearned = _unlearn(model, prepared, watch)
     if unlearned.stopped == "cancelled" and not unlearned.history:
         raise Cancelled("cancelled before the first epoch had ended")
-    seconds["evaluate"] += live.seconds
-    unlearned.seconds["unlearn"] = unlearned.seconds.get("unlearn", 0.0) - live.seconds
+    seconds["evaluate"] += live.seconds + watch.seconds
+    unlearned.seconds["unlearn"] = unlearned.seconds.get("unlearn", 0.0) - (live.seconds + watch.seconds - early)
+    if not unlearned.history:
+        watch.look(1, unlearned.model)  # a method without epochs
+    outcome = _Outcome(unlearned, watch, before)
     result = record.describe_run(prepared, unlearned)
     result["before"] = record.describe_grade(before, relearnt)
     result["mask"] = {"acc_rt": before.mask_acc_rt}
     with timed(seconds, "evaluate"):
         result |= _judge(model, outcome, prepared, report)
+    result["watch"] = {"layer": watch.layer} if watch.frames else None
     result["history"] = live.merge(unlearned.history)
     spent = dict.fromkeys(STAGES) | unlearned.seconds | seconds
     result["seconds"] = {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
@@ -202,7 +208,8 @@ def _arrays(prepared: Prepared, outcome: _Outcome) -> dict[str, artefacts.Arrays
     """Return the arrays of every file, by the file's name."""
     run, original = outcome.unlearned, prepared.checkpoint.model
     forget = prepared.dataset.train.of_classes(prepared.config.forget)
-    found = {"grading": artefacts.grading_arrays(outcome.before, outcome.after)}
+    found = {"watch": outcome.watch.arrays()} if outcome.watch.frames else {}
+    found["grading"] = artefacts.grading_arrays(outcome.before, outcome.after)
     if run.labels is not None:
         found["labels"] = artefacts.label_arrays(run.labels, forget.labels)
     if run.proxies is not None:

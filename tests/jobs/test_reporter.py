@@ -142,3 +142,21 @@ def test_job_that_waits_after_a_step_can_be_cancelled(store, job, report):
     threading.Timer(0.4, store.cancel, (job.id,)).start()
     with pytest.raises(Cancelled):
         report.epoch(1, 3, None)
+
+
+def test_a_frame_of_watched_images_is_an_event_the_first_with_the_images(store, job, report):
+    import torch
+
+    from zspag_core.progress import Frame
+
+    images, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.tensor([3, 5])
+    maps = torch.full((2, 2, 2), 0.123456)
+    for epoch in (0, 1):
+        report.watch(Frame(epoch, "stage 2", images, labels, maps, torch.tensor([0.5, 0.25]), torch.tensor([3, 1])))
+    first, second = (event.body for event in store.events(job.id) if event.kind == "watch")
+    assert second == {
+        "epoch": 1, "layer": "stage 2", "maps": [[[0.1235, 0.1235]] * 2] * 2, "probability": [0.5, 0.25],
+        "predicted": [3, 1]
+    }  # fmt: skip
+    assert first["labels"] == [3, 5]
+    assert [picture[:22] for picture in first["pictures"]] == ["data:image/png;base64,"] * 2

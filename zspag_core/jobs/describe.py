@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.jobs.pictures import to_data_url
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from zspag_core.data import DataSet
     from zspag_core.progress import Reporter
-
-THUMBNAIL_PIXELS = 48
 
 
 def describe_engine() -> dict[str, Any]:
@@ -85,15 +80,3 @@ def describe_class(data: DataSet, label: int) -> dict[str, Any]:
         "train": len(train),
         "test": len(test),
     }
-
-
-def to_data_url(image: Tensor) -> str:
-    """Return a uint8 image (C, H, W) as the data URL of a small PNG."""
-    from PIL import Image
-
-    picture = Image.fromarray(image.permute(1, 2, 0).squeeze(-1).numpy())
-    if max(picture.size) > THUMBNAIL_PIXELS:
-        picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.jobs.describe import describe_class, to_data_url
+from zspag_core.jobs.describe import describe_class
+from zspag_core.jobs.pictures import to_data_url
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ class Event:
 
     Attributes:
         sequence: rising number within the whole database.
-        kind: "stage" or "epoch".
+        kind: "stage", "epoch" or "watch".
         at: seconds since 1970.
         body: the figures.
     """

@@ -12,10 +12,10 @@ from zspag_core.progress import Reporter
 if TYPE_CHECKING:
     import threading
 
-    from torch import nn
-
     from zspag_core.jobs.records import Job
     from zspag_core.jobs.store import JobStore
+    from zspag_core.models import Classifier
+    from zspag_core.progress import Frame
 
 WRITE_SECONDS = 0.25
 
@@ -53,11 +53,21 @@ class JobReporter(Reporter):
             self._written = now
             self._obey()
 
-    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
+    def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
         """Write the figures of an epoch; a run that was to make one more epoch waits here."""
         self._store.record(self._job, "epoch", {"epoch": number, "total": total, **figures})
         if number > 0 and self._store.step_ends(self._job):  # epoch 0 is the model before anything was done
             self._obey()
+
+    def watch(self, frame: Frame) -> None:
+        """Write a frame of the watched images; the first one comes with the images themselves."""
+        from zspag_core.jobs.pictures import rounded, to_data_url
+
+        body = {"epoch": frame.epoch, "layer": frame.layer, "maps": rounded(frame.maps)}
+        body |= {"probability": rounded(frame.probability), "predicted": frame.predicted.tolist()}
+        if frame.epoch == 0:
+            body |= {"pictures": list(map(to_data_url, frame.images)), "labels": frame.labels.tolist()}
+        self._store.record(self._job, "watch", body)
 
     def _enter(self, stage: str) -> None:
         """Note that a stage begins."""

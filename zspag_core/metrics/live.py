@@ -14,9 +14,8 @@ from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.progress import Relay, Reporter
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from zspag_core.data.dataset import DataSet
+    from zspag_core.models import Classifier
 
 LIVE_IMAGES = 1000
 FORGET_SHARE = 0.25
@@ -48,7 +47,7 @@ class LiveGrades(Relay):
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
 
-    def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
+    def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
         """Grade the model as it is now, then pass the epoch on with what was found."""
         start = time.perf_counter()
         found = self._grade(model)
@@ -63,7 +62,7 @@ class LiveGrades(Relay):
         empty = {"acc_rt": None, "acc_ut": None, "mia": None}
         return [empty | row | graded.get(row["epoch"], {}) for row in history]
 
-    def _grade(self, model: nn.Module) -> dict[str, float | None]:
+    def _grade(self, model: Classifier) -> dict[str, float | None]:
         logits = logits_of(model, self.sample.images)
         both = Labelled(logits, self.sample.labels)
         remaining, forgotten, _members = self.sizes

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zspag_core.data import to_pixels
+from zspag_core.errors import Cancelled
+from zspag_core.explain.gradcam import attention
+from zspag_core.explain.watch import Watch, choose_watched
+from zspag_core.metrics import Labelled, logits_of
+from zspag_core.progress import Reporter
+
+
+class Ear(Reporter):
+    def __init__(self):
+        self.heard = []
+
+    def watch(self, frame):
+        self.heard.append(("watch", frame.epoch))
+
+    def epoch(self, number, total, model, **figures):
+        self.heard.append(("epoch", number, total, figures))
+
+
+@pytest.fixture(scope="module")
+def tested(digits_model, small_digits):
+    return Labelled(logits_of(digits_model, small_digits.test.images), small_digits.test.labels)
+
+
+def test_two_forgotten_and_two_of_the_nearest_remaining_classes_are_chosen(tested):
+    index = choose_watched(tested, (3,))
+    evidence = tested.logits[tested.labels == 3].mean(0)
+    evidence[3] = -torch.inf
+    assert tested.labels[index].tolist() == [3, 3, *evidence.topk(2).indices.tolist()]
+    assert (tested.logits[index].argmax(1) == tested.labels[index]).all()
+    assert len(set(index.tolist())) == 4
+
+
+def test_several_forgotten_classes_share_the_places(tested):
+    assert tested.labels[choose_watched(tested, (3, 5, 8))][:2].tolist() == [3, 5]
+    nine = choose_watched(tested, tuple(range(9)))
+    assert tested.labels[nine].tolist() == [0, 1, 9, 9]
+
+
+def test_images_that_are_read_right_come_first(tested):
+    logits = tested.logits.clone()
+    mine = (tested.labels == 3).nonzero().flatten()
+    logits[mine, 3] = -99.0
+    logits[mine[7], 3] = 99.0
+    assert choose_watched(Labelled(logits, tested.labels), (3,))[:2].tolist() == [int(mine[7]), int(mine[0])]
+
+
+def test_classes_without_test_images_leave_their_places_empty(tested):
+    rest = tested[tested.labels != 3]
+    assert len(choose_watched(rest, (3,))) == 2
+
+
+def test_every_epoch_has_a_frame_that_comes_before_it(digits_model, small_digits, tested, state_of, assert_untouched):
+    ear, index = Ear(), choose_watched(tested, (3,))
+    before = state_of(digits_model)
+    watch = Watch(digits_model, small_digits, index, ear)
+    watch.epoch(0, 0, digits_model)
+    watch.epoch(1, 3, digits_model, loss=0.5)
+    assert ear.heard == [("watch", 0), ("epoch", 0, 0, {}), ("watch", 1), ("epoch", 1, 3, {"loss": 0.5})]
+    assert_untouched(digits_model, before)
+    pixels, labels = to_pixels(small_digits.test.images[index]), small_digits.test.labels[index]
+    expected = attention(digits_model, pixels, labels, "stage 1")
+    arrays = watch.arrays()
+    assert torch.equal(arrays["images"], small_digits.test.images[index])
+    assert torch.equal(arrays["labels"], labels)
+    assert arrays["epochs"].tolist() == [0, 1]
+    assert arrays["maps"].shape == (2, 4, 8, 8)
+    torch.testing.assert_close(arrays["maps"][1], expected.maps)
+    own = expected.logits.softmax(1)[range(4), labels]
+    torch.testing.assert_close(arrays["probability"][0], own)
+    assert arrays["predicted"][0].tolist() == expected.logits.argmax(1).tolist()
+    assert watch.seconds > 0
+
+
+def test_a_model_without_layers_is_not_watched(odd_model, small_digits):
+    ear = Ear()
+    watch = Watch(odd_model, small_digits, torch.tensor([0]), ear)
+    watch.epoch(0, 0, odd_model)
+    assert ear.heard == [("epoch", 0, 0, {})]
+    assert watch.arrays() == {}
+
+
+def test_cancelling_passes_through(digits_model, small_digits):
+    class Stop(Reporter):
+        def watch(self, frame):
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        Watch(digits_model, small_digits, torch.tensor([0]), Stop()).epoch(0, 0, digits_model)

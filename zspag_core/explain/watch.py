@@ -1,0 +1,98 @@
+"""Watched images: what the model looks at in the same four test images, epoch by epoch."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+from zspag_core.data.dataset import to_pixels
+from zspag_core.explain.gradcam import attention, default_layer
+from zspag_core.progress import Frame, Relay, Reporter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zspag_core.data.dataset import DataSet
+    from zspag_core.metrics import Labelled
+    from zspag_core.models import Classifier
+
+EACH = 2
+SEEN = ("maps", "probability", "predicted")
+
+
+class Watch(Relay):
+    """Stands between a method and the reporter: after every epoch it sends the frame of the watched images, too.
+
+    The images are for looking at only; the method sees none of them. Measured on one CPU core: 5 ms an epoch with the
+    digits' ResNet, 16 ms with the ViT for CIFAR-10.
+
+    Attributes:
+        frames: one a report of an epoch.
+        seconds: time that looking took, which is not the method's.
+    """
+
+    def __init__(self, original: Classifier, dataset: DataSet, index: Tensor, inner: Reporter) -> None:
+        """Watch the test images at `index` (n,)."""
+        super().__init__(inner)
+        self.layer = default_layer(original)
+        self.index, self.watched = index, dataset.test[index]
+        self.frames: list[Frame] = []
+        self.seconds = 0.0
+
+    def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
+        """Look, then pass the epoch on."""
+        self.look(number, model)
+        self.inner.epoch(number, total, model, **figures)
+
+    def look(self, number: int, model: Classifier) -> None:
+        """Send the frame of an epoch, unless the model has no layer to draw."""
+        if self.layer is None or not len(self.index):
+            return
+        start = time.perf_counter()
+        maps, logits = attention(model, to_pixels(self.watched.images), self.watched.labels, self.layer)
+        own = logits.softmax(1).gather(1, self.watched.labels[:, None]).squeeze(1)
+        frame = Frame(number, self.layer, self.watched.images, self.watched.labels, maps, own, logits.argmax(1))
+        self.frames.append(frame)
+        self.seconds += time.perf_counter() - start
+        self.inner.watch(frame)
+
+    def arrays(self) -> dict[str, Tensor]:
+        """Return the frames as arrays: images, labels and index once, then one row an epoch (E, n, ...)."""
+        if not self.frames:
+            return {}
+        once = {"images": self.watched.images, "labels": self.watched.labels, "index": self.index}
+        epochs = torch.tensor([frame.epoch for frame in self.frames])
+        return once | {"epochs": epochs} | {name: torch.stack([getattr(f, name) for f in self.frames]) for name in SEEN}
+
+
+def choose_watched(tested: Labelled, forget: tuple[int, ...]) -> Tensor:
+    """Choose two images of forgotten classes and two of the remaining classes that the model confuses most with them.
+
+    Of each class the first images that the model reads right are taken, as long as there are any.
+
+    Args:
+        tested: the original model's logits of the test split, and its labels.
+        forget: the forgotten classes.
+
+    Returns:
+        Positions in the test split, (at most 4,) int64, forgotten ones first.
+    """
+    gone = tested.has_label(forget)
+    remaining = [k for k in range(tested.num_classes) if k not in forget]
+    evidence = tested.logits[gone].mean(0).nan_to_num()
+    nearest = sorted(remaining, key=lambda k: -float(evidence[k]))
+    right = tested.logits.argmax(1) == tested.labels
+    places = [*_pick(tested.labels, right, list(forget)), *_pick(tested.labels, right, nearest)]
+    return torch.tensor(places, dtype=torch.int64)
+
+
+def _pick(labels: Tensor, right: Tensor, classes: list[int]) -> list[int]:
+    """Return two positions: one of each of the first two classes that have images, or both of the only one."""
+    queues = []
+    for k in classes:
+        mine = (labels == k).nonzero().flatten()
+        queues.append([*mine[right[mine]].tolist(), *mine[~right[mine]].tolist()])
+    queues = [queue for queue in queues if queue][:EACH]
+    return [queue[place] for place in range(EACH) for queue in queues if place < len(queue)][:EACH]
