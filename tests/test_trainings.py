@@ -26,7 +26,7 @@ class Ear(Reporter):
 
     def progress(self, stage, done, total, **figures):
         self.stages.append(stage)
-        if stage == "train" and done == self.stop_at:
+        if self.stop_at in {done if stage == "train" else 0, stage}:
             raise Cancelled("stop")
 
     def epoch(self, number, total, model, **figures):
@@ -48,7 +48,7 @@ def test_file_and_record_agree_and_epochs_are_graded(tmp_path):
     assert about["history"][1]["test_accuracy"] == ear.epochs[1][2]["test_accuracy"]
 
 
-@pytest.mark.parametrize("stop_at", [2, 7])
+@pytest.mark.parametrize("stop_at", [2, 7, "evaluate"])
 def test_cancelled_training_leaves_a_usable_file_and_resumes_to_the_same_bytes(tmp_path, stop_at):
     whole, part = tmp_path / "whole.safetensors", tmp_path / "part.safetensors"
     execute(quick(), whole)

@@ -14,7 +14,7 @@ from zspag_core.checkpoints import save_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import poison
 from zspag_core.devices import resolve_device
-from zspag_core.errors import UsageError
+from zspag_core.errors import Cancelled, UsageError
 from zspag_core.hyperparameters import values
 from zspag_core.models import MODELS, build, named_config
 from zspag_core.progress import SILENT, Reporter
@@ -88,8 +88,9 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     test = dataset.test.without_classes(config.exclude) if config.exclude else dataset.test
     watched = test.sample(training.WATCHED_IMAGES, torch.Generator().manual_seed(recipe.seed))
     trained = training.train(sizes, split, recipe, device=device, state_path=state_path, watched=watched, report=report)
+    figure = _grade(trained, watched, test, device, report)
     about = _about(dataset, config, recipe) | {"stopped": trained.stopped, "history": trained.history}
-    about["test_accuracy"] = _grade(trained, watched, test, device, report)
+    about["test_accuracy"] = figure
     save_checkpoint(out, trained.model, about)
     if trained.stopped != "cancelled":
         state_path.unlink(missing_ok=True)
@@ -158,9 +159,12 @@ def _grade(trained: Trained, watched: Split, test: Split, device: torch.device, 
     """Return the test accuracy in percent; of the watched images alone where someone waits for the end."""
     from zspag_core.training import accuracy
 
-    if trained.stopped == "cancelled":
-        return round(accuracy(trained.model, watched, device), 2)
-    return round(accuracy(trained.model, test, device, tick=partial(report.progress, "evaluate")), 2)
+    if trained.stopped != "cancelled":
+        try:
+            return round(accuracy(trained.model, test, device, tick=partial(report.progress, "evaluate")), 2)
+        except Cancelled:
+            trained.stopped = "cancelled"
+    return round(accuracy(trained.model, watched, device), 2)
 
 
 def _about(dataset: DataSet, config: TrainConfig, recipe: Recipe) -> dict[str, Any]:
