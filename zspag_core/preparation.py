@@ -91,12 +91,21 @@ def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
     """
     shape = checkpoint.model.config
     dataset = load_dataset(data, image_size=shape.image_size, channels=shape.channels)
-    if dataset.num_classes != shape.num_classes:
-        raise UsageError(
-            f"model and data do not fit: the model has {shape.num_classes} classes, "
-            f"{dataset.name} has {dataset.num_classes}"
-        )
+    check_fit(checkpoint, dataset)
     return dataset
+
+
+def check_fit(checkpoint: Checkpoint, dataset: DataSet) -> None:
+    """Refuse a data set with another number of classes than the model.
+
+    Raises:
+        UsageError: they differ.
+    """
+    classes = checkpoint.model.config.num_classes
+    if dataset.num_classes != classes:
+        raise UsageError(
+            f"model and data do not fit: the model has {classes} classes, {dataset.name} has {dataset.num_classes}"
+        )
 
 
 def check_forget(forget: tuple[int, ...], dataset: DataSet) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from zspag_core.commands.shared import add_device
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 LANES = ("runs", "interactive")
+RUN_NICENESS = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,11 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve; return 0 once stopped."""
     from zspag_core.devices import resolve_device
-    from zspag_core.jobs import JobStore
+    from zspag_core.jobs import JobStore, Lane
     from zspag_core.jobs.worker import Worker
 
     device = str(resolve_device(arguments.device))
     lanes = arguments.lanes or LANES
+    if tuple(lanes) == (Lane.RUNS,):
+        _step_back()
+    elif Lane.INTERACTIVE in lanes:
+        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     worker = Worker(JobStore(), lanes, device, until_idle=arguments.until_idle)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -54,3 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.flush()
         os._exit(0)  # a thread is deep in torch: tearing the interpreter down under it would abort with a core dump
     return 0
+
+
+def _step_back() -> None:
+    """Let short tasks and the dashboard, for which a person waits, have the processor before a long run."""
+    if hasattr(os, "nice"):
+        os.nice(RUN_NICENESS)
+
+
+def _warm_up() -> None:
+    """Import what short tasks need before the first one comes; a task that comes earlier waits for the same imports."""
+    import zspag_core.jobs.previewing  # noqa: F401

@@ -51,15 +51,14 @@ def describe_checkpoint(path: str, report: Reporter = SILENT) -> dict[str, Any]:
         {"architecture", "parameters", "image_size", "data", "test_accuracy", "classes": [{"name", "picture" (data URL
         of a PNG), "train", "test" (image counts)}]}
     """
-    from zspag_core.checkpoints import load_checkpoint
-    from zspag_core.data import load_dataset
+    from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 
     report.progress("load", 0, 2)
-    loaded = load_checkpoint(path)
+    loaded = cached_checkpoint(path)
     config = loaded.model.config
     report.progress("load", 1, 2)
     source = str(loaded.about["data"])
-    data = load_dataset(source, image_size=config.image_size, channels=config.channels, download=False)
+    data = cached_dataset(source, loaded)
     return {
         "architecture": loaded.model.architecture,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),

@@ -125,13 +125,14 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
     """
     import torch
 
-    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
     from zspag_core.metrics import accuracy, outputs_of
-    from zspag_core.runs import load_for
+    from zspag_core.preparation import check_fit
 
     report.progress("load", 0, 1)
-    loaded = load_checkpoint(str(config["checkpoint"]))
-    data = load_for(loaded, str(config["data"]))
+    loaded = cached_checkpoint(str(config["checkpoint"]))
+    data = cached_dataset(str(config["data"]), loaded, download=True)
+    check_fit(loaded, data)
     report.progress("load", 1, 1)
     test = data.test.sample(GRADED_IMAGES, torch.Generator().manual_seed(0))
     logits = outputs_of(loaded.model, test.images, batch_size=256, report=report).logits

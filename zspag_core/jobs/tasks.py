@@ -86,6 +86,13 @@ def model_report(job: Job, report: Reporter) -> dict[str, Any]:
     return inspecting.model_report(job.config, report)
 
 
+def preview(job: Job, report: Reporter) -> dict[str, Any]:
+    """Attack a few forget images with the settings as they stand."""
+    from zspag_core.jobs.previewing import preview_attack
+
+    return preview_attack(job.config, job.device, report)
+
+
 TASKS: dict[str, Task] = {
     "unlearn": unlearn,
     "train": train,
@@ -93,6 +100,7 @@ TASKS: dict[str, Task] = {
     "checkpoint": checkpoint,
     "inspect_data": inspect_data,
     "model_report": model_report,
+    "preview": preview,
 }
 
 

@@ -1,0 +1,68 @@
+"""Models and data kept in a worker's memory: short tasks ask for the same ones again and again.
+
+What these functions return is shared: nobody may change it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zspag_core.checkpoints import Checkpoint
+    from zspag_core.data import DataSet
+
+MODELS, DATA_SETS = 6, 2
+
+Stamp = tuple[int, int] | None
+
+
+def cached_checkpoint(path: str, device: str = "cpu") -> Checkpoint:
+    """Load a checkpoint and place its model on a device, or return the one in memory while the file is as it was.
+
+    Args:
+        path: the file.
+        device: as :func:`zspag_core.devices.resolve_device` takes it.
+    """
+    return _checkpoint(path, _stamp(path), device)
+
+
+def cached_dataset(source: str, checkpoint: Checkpoint, *, download: bool = False) -> DataSet:
+    """Load a data set at a model's input size, or return the one in memory; it may still not fit the model.
+
+    Args:
+        source: name or path.
+        checkpoint: whose model the images are for.
+        download: whether the network may be used.
+    """
+    shape = checkpoint.model.config
+    return _dataset(source, _stamp(source), shape.image_size, shape.channels, download=download)
+
+
+@lru_cache(maxsize=MODELS)
+def _checkpoint(path: str, _changed: Stamp, device: str) -> Checkpoint:
+    """Load a checkpoint, once per state of its file and device."""
+    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.devices import place, resolve_device
+
+    loaded = load_checkpoint(path)
+    place(loaded.model, resolve_device(device))
+    return loaded
+
+
+@lru_cache(maxsize=DATA_SETS)
+def _dataset(source: str, _changed: Stamp, image_size: int, channels: int, *, download: bool) -> DataSet:
+    """Load a data set, once per state of its file and size of its images."""
+    from zspag_core.data import load_dataset
+
+    return load_dataset(source, image_size=image_size, channels=channels, download=download)
+
+
+def _stamp(path: str) -> Stamp:
+    """Return what changes when a file does; None for what is no path, such as the name of a data set."""
+    try:
+        about = Path(path).stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns
