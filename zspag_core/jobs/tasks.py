@@ -93,6 +93,22 @@ def preview(job: Job, report: Reporter) -> dict[str, Any]:
     return preview_attack(job.config, job.device, report)
 
 
+def samples(job: Job, report: Reporter) -> dict[str, Any]:
+    """List test images of a run."""
+    report.progress("load", 0, 1)
+    from zspag_core.jobs.attending import list_samples
+
+    return list_samples(job.config, job.device)
+
+
+def attention(job: Job, report: Reporter) -> dict[str, Any]:
+    """Compare what the two models of a run look at."""
+    report.progress("load", 0, 1)
+    from zspag_core.jobs.attending import compare_attention
+
+    return compare_attention(job.config, job.device, report)
+
+
 TASKS: dict[str, Task] = {
     "unlearn": unlearn,
     "train": train,
@@ -101,6 +117,8 @@ TASKS: dict[str, Task] = {
     "inspect_data": inspect_data,
     "model_report": model_report,
     "preview": preview,
+    "samples": samples,
+    "attention": attention,
 }
 
 

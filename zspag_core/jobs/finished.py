@@ -1,0 +1,72 @@
+"""A finished run, read back: both models, the data and what was forgotten."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zspag_core.errors import UsageError
+from zspag_core.files import read_json
+from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
+from zspag_core.jobs.store import run_folder
+from zspag_core.preparation import RunConfig, check_fit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from zspag_core.data import DataSet
+    from zspag_core.models import Classifier
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What short tasks need to look into a run; everything in it is shared, nobody may change it.
+
+    Attributes:
+        folder: the run folder.
+        config: what was asked.
+        original: the model before, on the device.
+        unlearned: the model after, on the device.
+        dataset: the data set of the run.
+    """
+
+    folder: Path
+    config: RunConfig
+    original: Classifier
+    unlearned: Classifier
+    dataset: DataSet
+
+    def arrays(self, name: str) -> dict[str, Tensor]:
+        """Return the arrays of one of the run's files, by its name without ending; none where there is no file."""
+        from safetensors.torch import load_file
+
+        path = self.folder / f"{name}.safetensors"
+        return load_file(path) if path.exists() else {}
+
+
+def open_run(run: str, device: str = "auto") -> FinishedRun:
+    """Load both models and the data of a run, or take them from memory.
+
+    Args:
+        run: id of the job.
+        device: where the models shall be.
+
+    Raises:
+        UsageError: there is no such run, or the model it started from is another one now.
+    """
+    if not re.fullmatch(r"[0-9a-f]{8,64}", run):
+        raise UsageError(f"run: expected the id of a run, got {run!r}")
+    folder = run_folder(run)
+    if not (folder / "model.safetensors").exists():
+        raise UsageError(f"run: {run} has left no model")
+    config = RunConfig.from_dict(read_json(folder / "config.json"))
+    original = cached_checkpoint(config.checkpoint, device)
+    unlearned = cached_checkpoint(str(folder / "model.safetensors"), device)
+    if unlearned.about["unlearned"]["from_sha256"] != original.sha256:
+        raise UsageError(f"run: {config.checkpoint} is another model now than when the run started from it")
+    dataset = cached_dataset(config.data, original)
+    check_fit(original, dataset)
+    return FinishedRun(folder, config, original.model, unlearned.model, dataset)
