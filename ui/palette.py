@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 REMAINING = "#6688AA"
 FORGOTTEN = "#D9640F"
 REFERENCE = "#8C8C8C"
+PROXY = "#7B61C4"
 
-# Remaining classes, in order of use: chosen one by one as far as possible from all before (CIELAB distance, also as
+# Classes, in order: chosen one by one as far as possible from all before (CIELAB distance, also as
 # seen with protan, deutan and tritan vision), among colours with 3:1 contrast on both backgrounds, away from orange.
 CLASSES = (
     "#0072B2",
@@ -33,6 +34,7 @@ CLASSES = (
     "#4B78E1",
     "#C31E4B",
     "#0096A5",
+    "#699678",
 )
 COLOURED = 20
 """Up to so many classes each have a colour of their own."""
@@ -43,13 +45,13 @@ CHANGE = ("#762A83", "#AF8DC3", "#E7D4E8", "#F7F7F7", "#D9F0D3", "#7FBF7B", "#1B
 
 
 def class_colours(count: int, forgotten: Collection[int], lit: Collection[int] = ()) -> list[str]:
-    """Return one colour a class: orange for the forgotten, one of its own for the others.
+    """Return one colour a class: orange for the forgotten, one of its own for the others, the same in every run.
 
     Args:
         count: number of classes.
         forgotten: the classes to forget.
         lit: with more than 20 classes, the remaining ones that get a colour; the rest is blue-grey.
     """
-    chosen = [k for k in range(count) if k not in forgotten and (count <= COLOURED or k in lit)]
-    own = {k: CLASSES[place % len(CLASSES)] for place, k in enumerate(chosen)}
+    places = range(count) if count <= COLOURED else sorted(set(lit) - set(forgotten))
+    own = {k: CLASSES[place % len(CLASSES)] for place, k in enumerate(places)}
     return [FORGOTTEN if k in forgotten else own.get(k, REMAINING) for k in range(count)]

@@ -116,3 +116,78 @@ def forget_page(overview):
         return page
 
     return open_page
+
+
+@pytest.fixture
+def open_page(overview):
+    """Return a function that opens a page by its file name, with run A, run B or none."""
+
+    def open_page(name, job=None, second=None):
+        for key, run in (("job", job), ("b", second)):
+            if run is not None:
+                overview.query_params[key] = run.id
+        overview.run()
+        page = overview.switch_page(f"pages/{name}").run()
+        assert not page.exception
+        return page
+
+    return open_page
+
+
+@pytest.fixture
+def graded(finish, run_config, result, checkpoint):
+    """Return a function that makes a finished run of ten classes with the files that pages draw."""
+    import shutil
+
+    def graded(forget=(3,), *, proxies=6, map_kinds=("pca",), **changes):
+        config = run_config | {"forget": list(forget), "class_names": [str(k) for k in forget]}
+        about = {"attempted": 1040, "asr": 99.1, "confidence": 0.99, "knn_agreement": 88.0}
+        about["per_class"] = {str(k): 2 * k for k in range(10) if k not in forget}
+        layers = [{"name": "head", "dim": 64, "rank": 9, "captured": 97.0}]
+        filled = {"config": {"n_adv": 100}, "proxies": about, "subspace": {"layers": layers}} if proxies else {}
+        answer = result | {"config": {}, "proxies": None, "subspace": None} | filled | changes
+        job = finish("unlearn", config, answer=answer)
+        job.folder.mkdir(parents=True)
+        shutil.copy(checkpoint, job.folder / "model.safetensors")
+        write_arrays(job.folder, forget, proxies, map_kinds)
+        return job
+
+    return graded
+
+
+def write_arrays(folder, forget, proxies, map_kinds):
+    """Write made-up proxies and maps."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    def pictures(count):
+        return rng.integers(0, 256, (count, 3, 8, 8)).astype(np.uint8)
+
+    others = [k for k in range(10) if k not in forget]
+    if proxies:
+        made = {
+            "images": rng.random((proxies, 3, 8, 8)).astype(np.float16),
+            "originals": pictures(proxies),
+            "labels": np.array([others[i % len(others)] for i in range(proxies)], np.int64),
+            "sources": np.arange(proxies),
+            "confidence": np.ones(proxies, np.float32),
+            "logits_before": normal(proxies, 10),
+            "logits_after": normal(proxies, 10),
+        }
+        save_file(made, folder / "proxies.safetensors")
+        truth = np.array([forget[i % len(forget)] for i in range(proxies)], np.int64)
+        save_file({"labels": np.abs(normal(proxies, 10)), "truth": truth}, folder / "labels.safetensors")
+    real = np.repeat(np.arange(10), 2)
+    for kind in map_kinds:
+        chart = {name: normal(20, 2) for name in ("real_before", "real_after", "real_zero")}
+        chart |= dict.fromkeys(("real_labels", "real_index", "real_predicted_before", "real_predicted_after"), real)
+        chart["real_images"] = pictures(20)
+        if proxies:
+            chart |= {name: normal(proxies, 2) for name in ("proxy_before", "proxy_after")}
+            chart["proxy_index"] = np.arange(proxies)
+        save_file(chart, folder / f"map_{kind}.safetensors")

@@ -1,0 +1,246 @@
+"""Panels of the Proxies page: one run's map, its numbers, and the drawer with what is selected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from ui import drawer
+from ui.artefacts import load_arrays
+from ui.checkpoints import read_header
+from ui.cloud import PROXY, Cloud, describe_points, drift_of, make_cloud
+from ui.figures import proxies as figures
+from ui.jobs import ask
+from ui.pictures import sheet
+from ui.results import percent
+from ui.scatter import clear_picks, scatter
+from ui.states import failed_line, wait_line
+from ui.words import help_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ui.cloud import Span
+    from zspag_core.jobs import Job
+
+SECONDS = {"pca": 2.0, "umap": 10.0}
+TITLES = {"pca": "PCA", "umap": "UMAP"}
+TRIPTYCHS = 6
+PORTRAITS = 12
+STILL = 1e-3  # a zero line of less than this share of the map cannot be seen
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run on its map.
+
+    Attributes:
+        job: the run.
+        kind: the map, "pca" or "umap".
+        cloud: its points.
+        pictures: the points' images on one sheet, as a data URL.
+        names: one name per class.
+    """
+
+    job: Job
+    kind: str
+    cloud: Cloud
+    pictures: str
+    names: Sequence[str]
+
+    @property
+    def forgotten(self) -> list[int]:
+        """Return the forgotten classes."""
+        return [int(k) for k in self.job.config["forget"]]
+
+
+def find_map(job: Job, wanted: str) -> tuple[str, Job | None]:
+    """Return the map of a run that can be drawn at once ("" where there is none), and the task that makes the wanted.
+
+    Args:
+        job: the run.
+        wanted: "pca" or "umap"; PCA takes the place of a UMAP that is not ready.
+    """
+    if _stamp(job.folder, wanted):
+        return wanted, None
+    first = None if _stamp(job.folder, "pca") else ask("map", {"run": job.id, "kind": "pca"})
+    if wanted == "pca":
+        return "", first
+    question = ask("map", {"run": job.id, "kind": wanted})
+    return ("pca", question) if first is None else ("", first if first.active else question)
+
+
+def show_run(job: Job, kind: str) -> Shown:
+    """Read a run's map and what belongs to it."""
+    forgotten = tuple(int(k) for k in job.config["forget"])
+    cloud, pictures = _read(job.folder, kind, _stamp(job.folder, kind), forgotten)
+    return Shown(job, kind, cloud, pictures, class_names(job))
+
+
+def class_names(job: Job) -> Sequence[str]:
+    """Return the names of all classes of a run's model."""
+    return read_header(job.folder / "model.safetensors").class_names
+
+
+def _stamp(folder: Path, kind: str) -> int:
+    """Return a number that changes with the file of a map; 0 while there is none."""
+    try:
+        return (folder / f"map_{kind}.safetensors").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _read(folder: Path, kind: str, stamp: int, forgotten: tuple[int, ...]) -> tuple[Cloud, str]:
+    """Join a map with the proxies on it, and put all images on one sheet; once for all visitors."""
+    del stamp  # part of the cache's key
+    chart = load_arrays(folder, f"map_{kind}") or {}
+    taught = load_arrays(folder, "labels") or {}
+    cloud = make_cloud(chart, load_arrays(folder, "proxies"), forgotten, taught.get("truth"))
+    return cloud, sheet(cloud.images)
+
+
+def wait_for_map(job: Job, question: Job, letter: str) -> None:
+    """Say how long the map that was asked for still takes, or why it did not work out."""
+    kind = str(question.config.get("kind", "umap"))
+    if question.active:
+        wait_line(question, f"Drawing the {TITLES[kind]} of run {job.number}", SECONDS[kind])
+    else:
+        failed_line(question, f"The {TITLES[kind]} of run {job.number}", f"again-{letter}")
+
+
+def map_panel(
+    shown: Shown, letter: str, *, when: str, colour_by: str, span: Span, highlight: int | None, height: int
+) -> list[int]:
+    """Draw a run's map and the sentence on how far its points moved; return the points that are picked."""
+    spec = figures.map_spec(
+        shown.cloud,
+        shown.names,
+        shown.forgotten,
+        when=when,
+        colour_by=colour_by,
+        span=span,
+        pictures=shown.pictures,
+        highlight=highlight,
+        height=height,
+    )
+    picked = scatter(spec, _map_key(shown))
+    st.caption(drift_text(shown, letter))
+    return picked
+
+
+def _map_key(shown: Shown) -> str:
+    """Return the name of a run's map among the widgets; the same for PCA and UMAP, so that points glide over."""
+    return f"map-{shown.job.id}"
+
+
+def drift_text(shown: Shown, letter: str = "") -> str:
+    """Say how far real images moved through unlearning, and how far through the computation alone."""
+    drift = drift_of(shown.cloud)
+
+    def units(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2g}"
+
+    begin = f"Run {letter}: from" if letter else "From"
+    still = drift.zero < STILL * drift.width
+    zero = (
+        "This map's own computation moves nothing: the same features, placed twice, fall on the same spot."
+        if still
+        else "Points move a little through the map's own computation alone: the zero line, the same features placed "
+        f"twice, is {units(drift.zero)}."
+    )
+    return (
+        f"{begin} before to after, real images of remaining classes move {units(drift.remaining)} units on average, of "
+        f"forgotten classes {units(drift.forgotten)}; the map is {drift.width:.0f} wide. {zero}"
+    )
+
+
+def numbers_panel(shown: Shown) -> None:
+    """Draw what the proxies are worth: success, neighbours, coverage, energy."""
+    result: Mapping[str, Any] = shown.job.answer
+    about = result.get("proxies")
+    if about is None:
+        st.info("This method makes no proxies: the map shows real images alone.", icon=":material/info:")
+        return
+    left, right = st.columns(2, gap="small")
+    tried = f"{about['attempted']:,} samples attacked".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    left.metric("ASR", percent(about["asr"]), help=f"{help_for('ASR')} {tried}.")
+    neighbours = f"{help_for('kNN agreement')} For grading only."
+    right.metric("kNN agreement", percent(about.get("knn_agreement")), help=neighbours)
+    quota = int(result["config"].get("n_adv", 0))
+    st.markdown("**Coverage**", help=help_for("Coverage"))
+    words = figures.describe_coverage(about["per_class"], quota, shown.names)
+    figure = figures.coverage_figure(about["per_class"], quota, shown.names)
+    st.plotly_chart(figure, key=f"coverage-{shown.job.id}", alt=words)
+    st.caption(words)
+    _energy(shown, (result.get("subspace") or {}).get("layers") or [])
+
+
+def _energy(shown: Shown, layers: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the captured energy, where it was measured."""
+    if not any(layer.get("captured") is not None for layer in layers):
+        return
+    st.markdown("**Captured energy** :gray-badge[for grading only]", help=help_for("Captured energy"))
+    figure = figures.energy_figure(layers)
+    st.plotly_chart(figure, key=f"energy-{shown.job.id}", alt=figures.describe_energy(layers))
+
+
+def drawer_panel(shown: Shown, picked: Sequence[int], examples: int = TRIPTYCHS) -> None:
+    """Draw what is picked: triptychs of proxies, portraits of real images; some examples while nothing is picked."""
+    kinds = shown.cloud.kinds
+    proxies = [i for i in picked if kinds[i] == PROXY]
+    real = [i for i in picked if kinds[i] != PROXY]
+    if picked:
+        line, way = st.columns([4, 1], vertical_alignment="center")
+        line.markdown(f"##### Selected: {_count(len(proxies), 'proxy', 'proxies')}, {_count(len(real), 'real image')}")
+        key = _map_key(shown)
+        way.button("Clear selection", key=f"clear-{shown.job.id}", on_click=clear_picks, args=(key,), width="stretch")
+    else:
+        proxies = one_of_each(shown.cloud)[:examples]
+        some = f"; until then, {_count(len(proxies), 'example')}" if proxies else ""
+        st.markdown(f"##### Click a point, or draw round several, to see them here{some}")
+    _triptychs(shown, proxies)
+    _portraits(shown, real)
+
+
+def one_of_each(cloud: Cloud) -> list[int]:
+    """Return the first proxy of each class, in the order of the classes."""
+    proxies = np.flatnonzero(cloud.kinds == PROXY)
+    _, first = np.unique(cloud.labels[proxies], return_index=True)
+    return proxies[first].tolist()
+
+
+def _triptychs(shown: Shown, points: Sequence[int]) -> None:
+    """Draw the triptychs of some proxies."""
+    arrays = load_arrays(shown.job.folder, "proxies")
+    if not points or arrays is None:
+        return
+    some = list(points[:TRIPTYCHS])
+    first = len(shown.cloud.zero)
+    rows = [int(shown.cloud.proxy_rows[i - first]) for i in some]
+    sources = [int(shown.cloud.sources[i]) for i in some]
+    st.html(drawer.cards(drawer.triptychs(arrays, rows, sources, shown.names, shown.forgotten)))
+    if len(points) > len(some):
+        st.caption(f"The first {len(some)} of {len(points)} selected proxies; draw round fewer to see others.")
+
+
+def _portraits(shown: Shown, points: Sequence[int]) -> None:
+    """Draw some real images with what is read in them."""
+    if not points:
+        return
+    some = list(points[:PORTRAITS])
+    cloud = shown.cloud
+    told = describe_points(cloud, shown.names)
+    contents = [drawer.portrait(cloud.images[i], *told[i].split("\n")) for i in some]
+    st.html(drawer.cards(contents, "small"))
+    if len(points) > len(some):
+        st.caption(f"The first {len(some)} of {len(points)} selected real images.")
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    """Write a number of things."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

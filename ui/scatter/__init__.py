@@ -1,0 +1,60 @@
+"""The map as a component of our own: a canvas that shows the picture behind a point, glides, and keeps its zoom.
+
+Plotly cannot show pictures on hover, and it forgets zoom and selection whenever a figure changes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HERE = Path(__file__).parent
+DOT, RING, DIAMOND = 0, 1, 2
+"""Marks: filled for real images, hollow for proxies, with corners for forgotten classes."""
+
+_mount = st.components.v2.component(
+    "zspag_scatter",
+    html=(HERE / "scatter.html").read_text(encoding="utf-8"),
+    css=(HERE / "scatter.css").read_text(encoding="utf-8"),
+    js=(HERE / "scatter.js").read_text(encoding="utf-8"),
+)
+
+
+def scatter(spec: Mapping[str, Any], key: str) -> list[int]:
+    """Draw points and return the numbers of those that the visitor picked, in order.
+
+    Args:
+        spec: what ui.figures.proxies.map_spec returns.
+        key: name of the widget; while it stays the same, zoom and selection stay too.
+    """
+    count = len(spec["x"])
+    picked = valid_picks(_state(key), count)
+    shown = _mount(key=key, data={**spec, "picked": picked}, default={"picked": []}, on_picked_change=_nothing)
+    return valid_picks(shown.picked, count)
+
+
+def clear_picks(key: str) -> None:
+    """Let go of the points that are picked in a map."""
+    st.session_state[key] = {"picked": []}
+
+
+def valid_picks(picked: Any, count: int) -> list[int]:  # noqa: ANN401 - it comes from the browser
+    """Return the numbers of existing points out of what a browser sent."""
+    if not isinstance(picked, list | tuple):
+        return []
+    return sorted({int(i) for i in picked if isinstance(i, int | float) and 0 <= i < count})
+
+
+def _state(key: str) -> Sequence[int]:
+    """Return what was picked before this run of the page."""
+    found: Any = st.session_state.get(key) or {}
+    return found.get("picked") or []
+
+
+def _nothing() -> None:
+    """Let the page run again, which is all that a change asks for."""
