@@ -2,99 +2,156 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.words import knob_label
+from ui.words import CHOICES, CONSEQUENCES, knob_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from streamlit.delta_generator import DeltaGenerator
+
+    Schema = Mapping[str, Any]
+
 PIXEL_LEVELS = 255
+SLIDER_LEVELS = 64
+SLIDER_STEP = 0.5
+COUNTED = ("", "images")  # units that a label need not say
 GRID_LIMIT = 20
-COLUMNS = 5
+SHORT_NAME, NARROW, WIDE = 3, 5, 2
 
 
-def settings_form(method: Mapping[str, Any], names: Sequence[str], *, explain: bool) -> dict[str, Any]:
+def settings_form(
+    method: Mapping[str, Any], names: Sequence[str], *, explain: bool, places: Sequence[DeltaGenerator] = ()
+) -> dict[str, Any]:
     """Draw the widgets of some settings of a method and return their values; a setting left empty is left out.
 
     Args:
         method: as zspag_core.jobs.describe.describe_engine describes it.
-        names: the settings to draw.
-        explain: write each setting's sentence under its widget instead of into a help bubble.
+        names: the settings to draw, in this order; names that the method does not have are passed over.
+        explain: write each setting's consequence under its widget instead of into a help bubble.
+        places: where to draw them, in turn; nothing means one below the other.
     """
+    known = {about["name"]: about for about in method["parameters"]}
     values = {}
-    for about in method["parameters"]:
-        if about["name"] in names:
-            values[about["name"]] = _widget(about, f"{method['name']}-{about['name']}", explain=explain)
+    for count, name in enumerate(name for name in names if name in known):
+        with places[count % len(places)] if places else st.container(gap="xxsmall"):
+            values[name] = _widget(known[name], knob_key(method, name), explain=explain)
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _widget(about: Mapping[str, Any], key: str, *, explain: bool) -> Any:  # noqa: ANN401 - a value of any knob type
-    """Draw the widget of one setting."""
+def knob_key(method: Mapping[str, Any], name: str) -> str:
+    """Return the key of a setting's widget."""
+    return f"{method['name']}-{name}"
+
+
+def apply_settings(method: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Put settings into the widgets of a method, and its defaults into all others; call it before they are drawn."""
+    for about in method["parameters"]:
+        value = settings.get(about["name"], about["default"])
+        st.session_state[knob_key(method, about["name"])] = to_widget(about, value)
+
+
+def settings_in_use(method: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of every setting of a method, drawn yet or not."""
+    values = {}
+    for about in method["parameters"]:
+        key = knob_key(method, about["name"])
+        values[about["name"]] = (
+            from_widget(about, st.session_state[key]) if key in st.session_state else about["default"]
+        )
+    return values
+
+
+def changed(method: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that differ from the method's defaults."""
+    defaults = {about["name"]: about["default"] for about in method["parameters"]}
+    return {name: value for name, value in settings.items() if not same(value, defaults[name])}
+
+
+def same(one: object, other: object) -> bool:
+    """Tell whether two values of a setting are the same, but for rounding."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    return one == other
+
+
+def in_levels(about: Schema) -> bool:
+    """Tell whether a setting is a change of single pixels, which papers write in 1/255."""
+    return bool(about["unit"].startswith("pixel") and about["max"] is not None and about["max"] <= 1)
+
+
+def to_widget(about: Schema, value: Any) -> Any:  # noqa: ANN401 - a value of any knob type
+    """Return what the widget of a setting holds for a value."""
+    if in_levels(about):
+        return min(round(float(value) * PIXEL_LEVELS, 4), _most_levels(about))
+    return float(value) if about["type"] == "float" and value is not None else value
+
+
+def from_widget(about: Schema, held: Any) -> Any:  # noqa: ANN401 - a value of any knob type
+    """Return the value of a setting whose widget holds this."""
+    return held / PIXEL_LEVELS if in_levels(about) else held
+
+
+def _most_levels(about: Schema) -> float:
+    """Return the end of the slider of a change of pixels."""
+    return min(float(SLIDER_LEVELS), about["max"] * PIXEL_LEVELS)
+
+
+def _widget(about: Schema, key: str, *, explain: bool) -> Any:  # noqa: ANN401 - a value of any knob type
+    """Draw the widget of one setting and return the setting's value."""
+    consequence = CONSEQUENCES.get(about["name"], about["help"])
     shared: dict[str, Any] = {
         "label": knob_label(about["name"]),
         "key": key,
         "help": None if explain else about["help"],
+        "persist_state": "session",
     }
+    if key not in st.session_state and about["default"] is not None:
+        st.session_state[key] = to_widget(about, about["default"])
     if about["choices"]:
-        value: Any = _choice(about, shared)
+        held: Any = st.selectbox(options=list(about["choices"]), format_func=choice_label, **shared)
     elif about["type"] == "bool":
-        value = st.toggle(value=bool(about["default"]), **shared)
+        held = st.toggle(**shared)
     elif about["type"] == "str":
-        value = st.text_input(value=about["default"] or "", **shared)
-    elif about["unit"].startswith("pixel"):
-        return _pixels(about, shared, explain=explain)
+        held = st.text_input(**shared)
+    elif in_levels(about):
+        held = st.slider(min_value=0.0, max_value=_most_levels(about), step=SLIDER_STEP, format="%g/255", **shared)
+        consequence = f"{held:g}/255 = {held / PIXEL_LEVELS:.3f} of the pixel range. {consequence}"
     else:
-        value = _number(about, shared)
+        held = _number(about, shared)
     if explain:
-        st.caption(about["help"])
-    return value
+        st.caption(consequence)
+    return from_widget(about, held)
 
 
-def _choice(about: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
-    """Draw a list of words."""
-    choices = list(about["choices"])
-    chosen: str = st.selectbox(options=choices, index=choices.index(about["default"]), **shared)
-    return chosen
+def choice_label(word: str) -> str:
+    """Return the plain name of one of a setting's choices."""
+    return CHOICES.get(word, word.replace("_", " "))
 
 
-def _number(about: Mapping[str, Any], shared: Mapping[str, Any]) -> float | int | None:
+def _number(about: Schema, shared: Mapping[str, Any]) -> float | int | None:
     """Draw a number; empty means that the method decides."""
     kind = int if about["type"] == "int" else float
     low, high, default = (None if about[part] is None else kind(about[part]) for part in ("min", "max", "default"))
-    label = f"{shared['label']}, {about['unit']}" if about["unit"] else shared["label"]
-    step: float = 1 if kind is int else _step_of(default)
+    label = f"{shared['label']}, {about['unit']}" if about["unit"] not in COUNTED else shared["label"]
+    empty: dict[str, Any] = {"value": None, "placeholder": "automatic"} if default is None else {}
     return st.number_input(
-        value=default,
         min_value=low,
         max_value=high,
-        step=step,
+        step=1 if kind is int else _step_of(default),
         format="%d" if kind is int else "%.6g",
-        placeholder="automatic",
         **{**shared, "label": label},
+        **empty,
     )
 
 
 def _step_of(default: float | None) -> float:
     """Return a sensible click size: a tenth of the default's power of ten."""
     return 0.01 if not default else float(f"{abs(default) / 10:.0e}")
-
-
-def _pixels(about: Mapping[str, Any], shared: Mapping[str, Any], *, explain: bool) -> float:
-    """Draw a change of pixels in grey levels, as papers write it, and return it as a share of the pixel range."""
-    levels = st.number_input(
-        value=round(float(about["default"]) * PIXEL_LEVELS, 4),
-        min_value=round(float(about["min"] or 0.0) * PIXEL_LEVELS, 4),
-        max_value=round(float(about["max"] or 1.0) * PIXEL_LEVELS, 4),
-        step=1.0,
-        format="%.6g",
-        **{**shared, "label": f"{shared['label']}, in 1/255"},
-    )
-    if explain:
-        st.caption(f"{levels:g}/255 = {levels / PIXEL_LEVELS:.4f} of the pixel range. {about['help']}")
-    return levels / PIXEL_LEVELS
 
 
 def class_picker(key: str, names: Sequence[str], pictures: Sequence[str | None]) -> list[int]:
@@ -106,24 +163,33 @@ def class_picker(key: str, names: Sequence[str], pictures: Sequence[str | None])
         pictures: one picture per class as a data URL; None shows none.
     """
     if len(names) > GRID_LIMIT:
-        return st.multiselect(
-            "Classes to forget",
-            range(len(names)),
-            format_func=lambda label: names[label],
-            key=f"{key}-many",
-            placeholder="Type a name",
-        )
+        return _many(key, names, pictures)
+    narrow = max(map(len, names)) <= SHORT_NAME
+    columns = NARROW if narrow else WIDE
     chosen = []
-    for first in range(0, len(names), COLUMNS):  # row by row: the order in which the tab key visits them
-        for label, place in zip(range(first, len(names)), st.columns(COLUMNS, gap="small"), strict=False):
-            with place, st.container(gap="xsmall"):
-                if _tick(f"{key}-{label}", names[label], pictures[label]):
+    for first in range(0, len(names), columns):  # row by row: the order in which the tab key visits them
+        for label, place in zip(range(first, len(names)), st.columns(columns, gap="xsmall"), strict=False):
+            with place, st.container(gap="xxsmall", horizontal=not narrow, vertical_alignment="center"):
+                if pictures[label] is not None:
+                    st.image(pictures[label], width=48 if narrow else 32, alt=f"An image of class {names[label]}")
+                if st.checkbox(names[label], key=f"{key}-{label}", persist_state="session", width="content"):
                     chosen.append(label)
     return chosen
 
 
-def _tick(key: str, name: str, picture: str | None) -> bool:
-    """Draw one class with its box."""
-    if picture is not None:
-        st.image(picture, width=48, alt=f"An image of class {name}")
-    return st.checkbox(name, key=key, persist_state="session")
+def _many(key: str, names: Sequence[str], pictures: Sequence[str | None]) -> list[int]:
+    """Draw a list to type into, and the pictures of what was chosen."""
+    chosen = st.multiselect(
+        "Classes to forget",
+        range(len(names)),
+        format_func=lambda label: names[label],
+        key=f"{key}-many",
+        placeholder="Type a name",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    with st.container(horizontal=True, gap="xsmall"):
+        for label in chosen:
+            if pictures[label] is not None:
+                st.image(pictures[label], width=40, alt=f"An image of class {names[label]}")
+    return list(chosen)

@@ -1,33 +1,31 @@
-"""Panels that pages draw about a run: stepper, live charts, result, and what went wrong."""
+"""The panel of one run: its place in the queue, stages, live charts, watched images, controls, and how it ended."""
 
 from __future__ import annotations
 
 import html
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.artefacts import load_arrays
 from ui.figures import training as figures
-from ui.jobs import POLL_SECONDS, job_store, leave_run, worker_ready
-from ui.results import duration, epochs_of, percent, result_table, steps
-from ui.words import GRADING_NOTE, MASK_NOTE, STAGE_HELP, STAGES, STATES
+from ui.jobs import POLL_SECONDS, job_store, worker_ready
+from ui.names import names_of
+from ui.outcome import show_ending, show_result
+from ui.results import duration, epochs_of, log_lines, state_words, steps
+from ui.watch import frame_html, watched_from_arrays, watched_from_events
+from ui.words import STAGE_HELP, STAGES, help_for
 from zspag_core.jobs import Lane, State, Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from streamlit.delta_generator import DeltaGenerator
+    from collections.abc import Sequence
 
     from ui.results import Step
+    from ui.watch import Watched
     from zspag_core.jobs import Event, Job
 
 MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■"}
-REMEDIES = {
-    State.FAILED: "Change the setting that the sentence names and press Forget again, or run the same once more.",
-    State.INTERRUPTED: "Nothing is half done: the model on disk is as it was. Run it again from the start.",
-    State.CANCELLED: "It was stopped on request. Change what you like and press Forget, or run the same once more.",
-}
 
 
 def run_panel(job: Job) -> None:
@@ -45,15 +43,17 @@ def run_panel(job: Job) -> None:
             _queue_line(now)
         if now.active or events:
             st.html(stepper_html(steps(now, [event.body["stage"] for event in events if event.kind == "stage"])))
-        _charts(now, events)
         if now.active:
             _controls(now)
+        _charts(now, events)
+        _watched(now, events)
 
     panel()
     if job.state == State.DONE:
-        _result(job)
+        show_result(job)
     elif not job.active:
-        _ending(job)
+        show_ending(job)
+    _log(job)
 
 
 def stepper_html(stages: Sequence[Step]) -> str:
@@ -75,11 +75,7 @@ def stepper_html(stages: Sequence[Step]) -> str:
 def _heading(job: Job) -> None:
     """Say what runs, and its state."""
     names = ", ".join(job.config.get("class_names") or map(str, job.config["forget"]))
-    colour, icon, word = STATES[job.state]
-    if job.wish == Wish.PAUSE:
-        colour, icon, word = "orange", ":material/pause_circle:", "Paused"
-    if job.wish == Wish.CANCEL:
-        word = "Stopping"
+    colour, icon, word = state_words(job)
     took = ""
     if job.started is not None:
         took = f" · {duration((job.finished or time.time()) - job.started)}"
@@ -100,90 +96,67 @@ def _queue_line(job: Job) -> None:
         st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
 
 
+def _controls(job: Job) -> None:
+    """Draw what can be done to a run that is not over."""
+    store, stopping = job_store(), job.wish == Wish.CANCEL
+    shared = {"args": (job.id,), "disabled": stopping}
+    with st.container(horizontal=True, gap="small"):
+        if job.state == State.RUNNING and job.wish == Wish.PAUSE:
+            st.button("Continue", icon=":material/play_arrow:", key="continue", on_click=store.unpause, **shared)
+        elif job.state == State.RUNNING:
+            st.button("Pause", icon=":material/pause:", key="pause", on_click=store.pause, **shared)
+        if job.state == State.RUNNING:
+            step = "Makes one epoch, then waits."
+            st.button("One epoch", icon=":material/skip_next:", key="step", help=step, on_click=store.step, **shared)
+        st.button("Cancel", icon=":material/stop:", key="cancel", on_click=store.cancel, **shared)
+
+
 def _charts(job: Job, events: Sequence[Event]) -> None:
-    """Draw accuracy and loss by epoch, once there is an epoch."""
+    """Draw accuracy, loss and membership by epoch."""
     result = job.answer if isinstance(job.answer, dict) else None
     epochs = epochs_of(events, result)
     if not epochs and not job.active:
         return
-    planned = int(job.config.get("settings", {}).get("epochs", 1)) if job.active else 1
-    total = max([planned] + [int(row["epoch"]) for row in epochs])
+    total = figures.planned_epochs(epochs, job.config.get("settings", {}).get("epochs"), active=job.active)
     mask = (result or {}).get("mask") or {}
     left, right = st.columns(2)
     with left:
-        st.markdown("**Accuracy on test images** :gray-badge[for grading only]")
+        st.markdown("**Accuracy on test images** :gray-badge[for grading only]", help=help_for("For grading only"))
         figure = figures.accuracy_figure(epochs, total, mask.get("acc_rt"))
         st.plotly_chart(figure, key="accuracy", alt=figures.describe_accuracy(epochs))
     with right:
-        st.markdown("**Loss on the forget samples' new labels**")
-        st.plotly_chart(figures.loss_figure(epochs, total), key="loss", alt=figures.describe_loss(epochs))
+        st.markdown("**Loss and membership**", help=f"{help_for('Loss')} {help_for('Membership inference')}")
+        figure = figures.loss_figure(epochs, total)
+        st.plotly_chart(figure, key="loss", alt=figures.describe_loss(epochs))
 
 
-def _controls(job: Job) -> None:
-    """Draw what can be done to a run that is not over."""
-    with st.container(horizontal=True):
-        stopping = job.wish == Wish.CANCEL
-        st.button("Cancel", key="cancel", on_click=job_store().cancel, args=(job.id,), disabled=stopping)
-        if job.wish == Wish.PAUSE:
-            st.button("Continue", key="continue", on_click=job_store().unpause, args=(job.id,))
-        elif job.state == State.RUNNING:
-            st.button("Pause", key="pause", on_click=job_store().pause, args=(job.id,), disabled=bool(job.wish))
+def _watched(job: Job, events: Sequence[Event]) -> None:
+    """Draw the watched images: the newest frame while the run is active, any frame afterwards."""
+    arrays = None if job.active else load_arrays(job.folder, "watch")
+    watched = watched_from_arrays(arrays) if arrays is not None else watched_from_events(events)
+    if watched is None:
+        return
+    st.markdown("**Where the model looks** :gray-badge[for grading only]", help=help_for("GradCAM"))
+    if job.active or len(watched.epochs) == 1:
+        st.html(_frame(job, watched, len(watched.epochs) - 1))
+        return
+
+    @st.fragment
+    def scrub() -> None:
+        epoch = st.select_slider("Epoch", watched.epochs, value=watched.epochs[-1], key=f"frame-{job.id}")
+        st.html(_frame(job, watched, watched.epochs.index(epoch)))
+
+    scrub()
 
 
-def _result(job: Job) -> None:
-    """Draw the headline numbers and the before/after table."""
-    result: Mapping[str, Any] = job.answer
-    before, after, mask = result["before"], result["after"], result.get("mask") or {}
-    reference = f"Higher is better; mask alone gives {percent(mask.get('acc_rt'))}."
-    remaining, forgotten, probe = st.columns(3)
-    _card(remaining, "Remaining accuracy", "acc_rt", before, after, "normal", reference)
-    goal = "Lower is better; the goal is 0\N{NO-BREAK SPACE}%."
-    _card(forgotten, "Forgotten accuracy", "acc_ut", before, after, "inverse", goal)
-    _card(probe, "Probe", "probe", before, after, "inverse", "Deep forgetting: lower is deeper.")
-    st.markdown("##### Before and after :gray-badge[for grading only]")
-    st.markdown(result_table(result))
-    st.caption(MASK_NOTE)
-    st.caption(GRADING_NOTE)
-    st.button("Start over", key="leave", on_click=leave_run)
+def _frame(job: Job, watched: Watched, place: int) -> str:
+    """Return one frame as HTML."""
+    last = max([*watched.labels, *map(int, watched.predicted.flat), *job.config["forget"]])
+    return frame_html(watched, place, job.config["forget"], names_of(job.config, last + 1))
 
 
-def _run_again(job_id: str) -> None:
-    """Queue a run that ended early once more."""
-    job_store().resume(job_id)
-
-
-def _card(
-    place: DeltaGenerator,
-    title: str,
-    name: str,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    colour: Literal["normal", "inverse"],
-    note: str,
-) -> None:
-    """Draw one headline figure with its change; the plain minus is what a metric card reads as down."""
-    then, now = before.get(name), after.get(name)
-    change = None if then is None or now is None else round(now - then, 1)
-    words = None if change is None else f"{change:+.1f} points" if change else "unchanged"
-    with place, st.container(border=True):
-        st.metric(
-            title,
-            percent(now),
-            words,
-            delta_color=colour if change else "off",
-            delta_arrow="auto" if change else "off",
-        )
-        st.caption(note)
-
-
-def _ending(job: Job) -> None:
-    """Draw a card for a run that ended early: what happened, what to change, details to copy."""
-    with st.container(border=True):
-        st.markdown(f"**What happened.** {job.error or 'The run was cancelled.'}")
-        st.markdown(f"**What to do.** {REMEDIES[job.state]}")
-        with st.container(horizontal=True):
-            st.button("Run again", key="again", icon=":material/replay:", on_click=_run_again, args=(job.id,))
-            st.button("Start over", key="leave", on_click=leave_run)
-        if job.details:
-            with st.expander("Details to copy into a report"):
-                st.code(job.details, language=None)
+def _log(job: Job) -> None:
+    """Draw what happened, folded; it grows with the run only when opened anew, so that reading is not disturbed."""
+    with st.expander("Log", icon=":material/notes:"):
+        lines = log_lines(job_store().events(job.id))
+        st.code("\n".join(lines) or "Nothing has happened yet.", language=None, height=240)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.words import MEASURES, STAGES
+from ui.words import MEASURES, STAGES, STATES
+from zspag_core.jobs import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ui.words import Measure
     from zspag_core.jobs import Event, Job
+
+LOGGED = ("loss", "acc_rt", "acc_ut", "mia", "proxy_agreement", "free_gradient", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,16 @@ class Step:
 def headline(job: Job) -> Mapping[str, Any] | None:
     """Return the result of a run that came to its end, else None: what a cancelled run leaves is not graded."""
     return job.answer if isinstance(job.answer, dict) and job.answer.get("after") else None
+
+
+def state_words(job: Job) -> tuple[str, str, str]:
+    """Return colour, icon and word of a run's state, or of what a person has asked of it."""
+    wishes = {
+        Wish.PAUSE: ("orange", ":material/pause_circle:", "Paused"),
+        Wish.STEP: ("blue", ":material/skip_next:", "One epoch"),
+        Wish.CANCEL: ("gray", ":material/cancel:", "Stopping"),
+    }
+    return wishes[job.wish] if job.active and job.wish in wishes else STATES[job.state]
 
 
 def percent(value: float | None, *, sign: bool = False) -> str:
@@ -102,6 +116,20 @@ def epochs_of(events: Iterable[Event], result: Mapping[str, Any] | None) -> list
         before = result["before"]
         rows.setdefault(0, {"epoch": 0, "acc_rt": before["acc_rt"], "acc_ut": before["acc_ut"]})
     return [rows[number] for number in sorted(rows)]
+
+
+def log_lines(events: Iterable[Event]) -> list[str]:
+    """Return one line for every stage begun and every epoch made, newest last."""
+    lines = []
+    for event in events:
+        clock = time.strftime("%H:%M:%S", time.localtime(event.at))
+        body = event.body
+        if event.kind == "stage":
+            lines.append(f"{clock}  stage    {STAGES.get(body['stage'], body['stage'])}")
+        elif event.kind == "epoch":
+            figures = (f"{name} {body[name]:.4g}" for name in LOGGED if body.get(name) is not None)
+            lines.append(f"{clock}  epoch {body['epoch']:<3}" + "  ".join(figures))
+    return lines
 
 
 def result_table(result: Mapping[str, Any]) -> str:

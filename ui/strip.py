@@ -9,9 +9,7 @@ import streamlit as st
 from ui.choice import KEY as CHOICE
 from ui.jobs import job_store, pair
 from ui.picker import LETTERS, run_chip
-from ui.results import headline, percent
-from ui.words import STATES
-from zspag_core.jobs import Wish
+from ui.results import headline, percent, state_words
 
 if TYPE_CHECKING:
     from zspag_core.jobs import Job
@@ -113,15 +111,6 @@ def run_text(job: Job) -> str:
     after = result["after"]
     change = percent(after["acc_rt"] - result["before"]["acc_rt"], sign=True)
     return f"{text} Acc_rt **{percent(after['acc_rt'])}** ({change}) · Acc_ut **{percent(after['acc_ut'])}**"
-
-
-def state_words(job: Job) -> tuple[str, str, str]:
-    """Return colour, icon and word of a run's state, or of what a person has asked of it."""
-    if job.active and job.wish == Wish.PAUSE:
-        return "orange", ":material/pause_circle:", "Paused"
-    if job.active and job.wish == Wish.CANCEL:
-        return "gray", ":material/cancel:", "Stopping"
-    return STATES[job.state]
 
 
 def _escape(text: str) -> str:

@@ -37,18 +37,79 @@ STATES = {
 
 KNOBS = {
     "epsilon": "ε · perturbation budget",
-    "epsilon_l2": "ε₂ · perturbation budget, L2",
-    "n_adv": "n_adv · proxies per class",
+    "epsilon_l2": "ε₂ · perturbation budget",
+    "n_adv": "n_adv · per class",
     "attack": "Attack",
     "label_mode": "Label mode",
     "epochs": "Epochs",
-    "learning_rate": "Learning rate",
-    "threshold": "τ · energy threshold",
     "energy": "τ · energy threshold",
-    "tau": "τ · energy threshold",
-    "batch_size": "Batch size",
-    "seed": "Seed",
+    "cw_searches": "C&W searches",
+    "cw_rate": "C&W rate",
+    "cg_steps": "Solver steps",
+    "stop_forget": "Goal",
+    "stop_margin": "Margin",
+    "stop_rule": "Stop by rule",
+    "attack_confidence": "Confidence to reach",
+    "fill": "Fill up to",
 }
+
+CONSEQUENCES = {
+    "epsilon": "Larger: more proxies succeed, further from real images.",
+    "epsilon_l2": "Larger: more proxies succeed, further from real images.",
+    "n_adv": "More: the rest is known better, it takes longer.",
+    "attack": "How an image is pushed into another class.",
+    "label_mode": "What forget samples are taught to be.",
+    "epochs": "More: forgets further. A rule stops earlier.",
+    "learning_rate": "Larger: forgets faster, may break the rest.",
+}
+"""What turning a basic control does, in one line."""
+
+CHOICES = {
+    "pgd": "PGD",
+    "fgsm": "FGSM",
+    "cw": "C&W",
+    "deepfool": "DeepFool",
+    "posterior": "posterior",
+    "influence_anchored": "influence, anchored",
+    "second_best": "second best",
+}
+
+SETTING_GROUPS = {
+    "Attack": (
+        "attack_steps",
+        "step_size",
+        "random_start",
+        "cw_searches",
+        "cw_rate",
+        "overshoot",
+        "attack_confidence",
+        "coverage",
+        "fill",
+    ),
+    "Subspace": ("subspace", "energy", "tolerance", "pooling"),
+    "Labels": (
+        "influence_sign",
+        "influence_trust",
+        "influence_divergence",
+        "influence_projected",
+        "damping",
+        "cg_steps",
+        "influence_images",
+    ),
+    "Loop": ("learning_rate", "batch_size"),
+    "Stopping": ("stop_rule", "stop_forget", "stop_margin"),
+}
+"""Where a setting stands among all settings; what is not named here stands in the loop's group."""
+
+PRESETS = {
+    "default": ("Default", "The settings that measured best on the shipped models."),
+    "paper": ("Paper", "The paper's own choices where it states them: influence labels, every direction protected."),
+    "no projection": ("No projection", "Nothing is protected: see what the projection is good for."),
+    "random subspace": ("Random subspace", "As many directions protected, but the wrong ones."),
+    "random labels": ("Random labels", "Forget samples are taught to be anything else."),
+    "tiny epsilon": ("Tiny ε", "A budget so small that hardly any attack succeeds: no proxies, no protection."),
+}
+"""Name and one sentence of every preset."""
 
 
 def knob_label(name: str) -> str:

@@ -49,7 +49,8 @@ def start_long_run(page, app_url):
     epochs.fill("1000")
     epochs.press("Tab")
     page.get_by_text("All settings").click()
-    page.get_by_test_id("stCheckbox").filter(has_text="Stop rule").click()
+    page.get_by_role("tab", name="Stopping").click()
+    page.get_by_test_id("stCheckbox").filter(has_text="Stop by rule").click()
     return press_forget(page)
 
 
@@ -62,7 +63,8 @@ def test_demo_from_the_overview_to_the_table(page, app_url, store, server_home):
     tick(page, "3")
     job_id = press_forget(page)
     expect(page.get_by_text("Baseline")).to_be_visible(timeout=LONG)
-    expect(page.get_by_role("heading", name="Before and after")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Remaining accuracy", exact=True)).to_be_visible(timeout=LONG)
+    page.get_by_text("Before and after").click()
     job = store.require(job_id)
     assert job.config["forget"] == [3]
     written = {path.name for path in (server_home / "runs" / job_id).iterdir()}

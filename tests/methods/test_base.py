@@ -11,9 +11,18 @@ import torch
 
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import UsageError
-from zspag_core.hyperparameters import configure
-from zspag_core.methods import METHODS, PRESETS, RetainMethod, ZeroShotMethod, describe_methods, find_method
+from zspag_core.hyperparameters import configure, schema
+from zspag_core.methods import (
+    ATTACK_KNOBS,
+    METHODS,
+    PRESETS,
+    RetainMethod,
+    ZeroShotMethod,
+    describe_methods,
+    find_method,
+)
 from zspag_core.methods.base import timed
+from zspag_core.methods.zspag import ZSPAG
 
 QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.8, "stop_rule": False}
 
@@ -116,3 +125,18 @@ def test_time_adds_up_also_after_an_error():
         pass
     assert 100.0 < seconds["a"] < 101.0
     assert 0 <= seconds["b"] < 1
+
+
+@pytest.mark.parametrize("attack", list(ATTACK_KNOBS))
+def test_attacks_read_the_settings_that_are_said_to_be_theirs(attack):
+    def built(**settings):
+        return configure(ZSPAG, {"attack": attack} | settings).build_attack()
+
+    known = {name for names in ATTACK_KNOBS.values() for name in names}
+    for about in schema(ZSPAG):
+        if about["name"] in known:
+            other = not about["default"] if about["type"] == "bool" else about["default"] / 2
+            value = int(other) if about["type"] == "int" else other
+            assert (built(**{about["name"]: value}) != built()) == (about["name"] in ATTACK_KNOBS[attack]), about[
+                "name"
+            ]

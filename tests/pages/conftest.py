@@ -9,7 +9,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ui.checkpoints import shipped_checkpoints
-from ui.jobs import checkpoint_question, engine_question, job_store
+from ui.choice import choice_of_own
+from ui.jobs import engine_question, job_store
 from zspag_core.jobs import Lane, State
 
 ROOT = Path(__file__).parents[2]
@@ -78,8 +79,31 @@ def answered(finish, checkpoint):
     from zspag_core.jobs.describe import describe_engine
 
     classes = [{"name": str(label), "picture": PICTURE, "train": 140, "test": 36} for label in range(10)]
-    finish("checkpoint", checkpoint_question(checkpoint), lane=Lane.INTERACTIVE, answer={"classes": classes})
+    looked = {"classes": classes, "fits": None, "class_names": [described["name"] for described in classes]}
+    finish("inspect_data", choice_of_own(checkpoint).question, lane=Lane.INTERACTIVE, answer=looked)
     finish("engine", engine_question(), lane=Lane.INTERACTIVE, answer=describe_engine())
+
+
+@pytest.fixture
+def picture():
+    """The smallest picture there is, as a data URL."""
+    return PICTURE
+
+
+@pytest.fixture
+def preview_answer():
+    """What the task `preview` says, with one example in place of six."""
+    example = {"original": PICTURE, "noise": PICTURE, "proxy": PICTURE, "from": 3, "to": 8, "confidence": 0.97}
+    return {
+        "asr": 93.75,
+        "attempted": 64,
+        "linf": 32 / 255,
+        "l2": 2.5,
+        "mean_confidence": 0.99,
+        "per_class": {"8": 40, "5": 20},
+        "examples": [example],
+        "seconds": 0.4,
+    }
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from zspag_core.jobs import Lane, State
 
@@ -13,6 +15,19 @@ def texts(at):
 
 def stepper(at):
     return " ".join(element.proto.body for element in at.get("html"))
+
+
+def previews(store):
+    """Return the questions for a preview, newest first."""
+    return [job for job in store.latest(Lane.INTERACTIVE) if job.kind == "preview"]
+
+
+def answer_preview(store, answer, state=State.DONE, **ending):
+    """Let the worker answer the newest question for a preview."""
+    store.beats.beat("v", "worker", (Lane.INTERACTIVE,), "cpu")
+    job = store.claim(Lane.INTERACTIVE, "v", "cpu")
+    assert job.kind == "preview"
+    store.finish(job, state, answer=answer, **ending)
 
 
 def charts(at):
@@ -27,7 +42,7 @@ def running(store, config):
 
 def test_first_look_asks_the_worker_and_shows_the_classes_meanwhile(forget_page, store, checkpoint):
     page = forget_page()
-    assert sorted(job.kind for job in store.latest(Lane.INTERACTIVE)) == ["checkpoint", "engine"]
+    assert sorted(job.kind for job in store.latest(Lane.INTERACTIVE)) == ["engine", "inspect_data"]
     assert [box.label for box in page.checkbox] == [str(label) for label in range(10)]
     assert "The engine is starting" in texts(page)
     page.run()
@@ -46,8 +61,8 @@ def test_ticking_a_class_and_pressing_forget_queues_the_run(forget_page, answere
     page = forget_page()
     page.checkbox(key="forget-digits_resnet-3").check().run()
     assert not page.button(key="go").disabled
-    page.number_input(key="zspag-epsilon").set_value(16.0).run()
-    assert "16/255 = 0.0627" in texts(page)
+    page.slider(key="zspag-epsilon").set_value(16.0).run()
+    assert "16/255 = 0.063 of the pixel range" in texts(page)
     page.number_input(key="zspag-epochs").set_value(2)
     page.number_input(key="seed").set_value(7)
     page.button(key="go").click().run()
@@ -57,6 +72,7 @@ def test_ticking_a_class_and_pressing_forget_queues_the_run(forget_page, answere
     assert (run.config["data"], run.config["checkpoint"]) == ("digits", str(checkpoint))
     assert run.config["settings"]["epsilon"] == pytest.approx(16 / 255)
     assert (run.config["settings"]["epochs"], run.config["seed"], run.config["method"]) == (2, 7, "zspag")
+    assert set(run.config["settings"]) == {"epsilon", "epochs"}, "what is at its default is left out"
     assert page.query_params["job"] in (run.id, [run.id])
     assert "Queued" in texts(page)
 
@@ -109,6 +125,107 @@ def test_paused_run_can_go_on(forget_page, answered, store, run_config):
     assert store.require(job.id).wish == ""
 
 
+def test_run_makes_one_epoch_at_a_time(forget_page, answered, store, run_config):
+    job = running(store, run_config)
+    page = forget_page(job)
+    page.button(key="step").click().run()
+    assert store.require(job.id).wish == "step"
+    assert "One epoch" in texts(page)
+
+
+def test_presets_fill_the_form_and_a_changed_form_is_no_preset(forget_page, answered):
+    page = forget_page()
+    pills = page.get("button_group")[0]
+    assert pills.value == "default"
+    pills.set_value("tiny epsilon").run()
+    assert page.slider(key="zspag-epsilon").value == 1.0
+    assert "hardly any attack succeeds" in texts(page)
+    page.get("button_group")[0].set_value("random labels").run()
+    assert page.slider(key="zspag-epsilon").value == 32.0
+    assert page.selectbox(key="zspag-label_mode").value == "random"
+    page.number_input(key="zspag-epochs").set_value(3).run()
+    assert page.get("button_group")[0].value is None
+    assert "Your own settings" in texts(page)
+
+
+def test_budget_belongs_to_the_attack(forget_page, answered):
+    page = forget_page()
+    assert not [box for box in page.number_input if box.key == "zspag-cw_rate"]
+    page.selectbox(key="zspag-attack").select("cw").run()
+    assert not [slider for slider in page.slider if slider.key == "zspag-epsilon"]
+    assert page.number_input(key="zspag-epsilon_l2").value == 2.0
+    assert page.number_input(key="zspag-cw_rate").value == 0.2
+
+
+def test_preview_follows_the_knobs_and_does_not_pile_up(forget_page, answered, store, preview_answer):
+    page = forget_page()
+    assert not previews(store)
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    (first,) = previews(store)
+    assert (first.config["forget"], first.config["data"]) == ([3], "digits")
+    assert first.config["settings"]["attack"] == "pgd"
+    assert first.config["settings"]["epsilon"] == pytest.approx(32 / 255)
+    assert "epsilon_l2" not in first.config["settings"]
+    answer_preview(store, preview_answer)
+    page.run()
+    assert "ASR 93.8 %" in stepper(page)
+    assert "opacity:.45" not in stepper(page)
+    for levels in (8.0, 16.0):
+        page.slider(key="zspag-epsilon").set_value(levels).run()
+        assert "opacity:.45" in stepper(page), "the last answer stays, faded"
+    assert [job.state for job in previews(store)] == ["queued", "cancelled", "done"]
+    page.slider(key="zspag-epsilon").set_value(32.0).run()
+    assert len(previews(store)) == 3, "answered before"
+    assert "opacity:.45" not in stepper(page)
+
+
+def test_preview_that_failed_says_why(forget_page, answered, store):
+    page = forget_page()
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    answer_preview(store, None, State.FAILED, error="epsilon: expected 0 to 1, got 2")
+    page.run()
+    assert "No preview: epsilon: expected 0 to 1, got 2" in texts(page)
+
+
+def watch_event(epoch, picture):
+    maps = np.full((2, 2, 2), 1.0 / (epoch + 1)).tolist()
+    body = {"epoch": epoch, "layer": "stages.2", "maps": maps, "probability": [1.0 - epoch / 2, 1.0]}
+    first = {"pictures": [picture, picture], "labels": [3, 8]} if epoch == 0 else {}
+    return body | {"predicted": [3 if epoch == 0 else 8, 8]} | first
+
+
+def test_watched_images_move_with_the_run(forget_page, answered, store, run_config, picture):
+    job = running(store, run_config)
+    store.record(job, "watch", watch_event(0, picture))
+    page = forget_page(job)
+    assert "forgotten 3" in stepper(page)
+    assert "remaining 8" in stepper(page)
+    assert "read as <b>3</b>" in stepper(page)
+    store.record(job, "watch", watch_event(1, picture))
+    page.run()
+    assert "read as <b>3</b>" not in stepper(page)
+    assert "50\N{NO-BREAK SPACE}% sure of 3" in stepper(page)
+
+
+def test_epochs_of_a_finished_run_can_be_scrubbed(forget_page, answered, finish, run_config, result):
+    job = finish("unlearn", run_config, answer=result)
+    job.folder.mkdir(parents=True)
+    arrays = {
+        "images": np.zeros((2, 1, 8, 8), np.uint8),
+        "labels": np.array([3, 8]),
+        "index": np.array([0, 1]),
+        "epochs": np.arange(3),
+        "maps": np.ones((3, 2, 2, 2), np.float32),
+        "probability": np.array([[1.0, 1.0], [0.5, 1.0], [0.0, 1.0]], np.float32),
+        "predicted": np.array([[3, 8], [3, 8], [8, 8]]),
+    }
+    save_file(arrays, job.folder / "watch.safetensors")
+    page = forget_page(job)
+    assert "0\N{NO-BREAK SPACE}% sure of 3" in stepper(page)
+    page.select_slider(key=f"frame-{job.id}").set_value(1).run()
+    assert "50\N{NO-BREAK SPACE}% sure of 3" in stepper(page)
+
+
 def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finish, run_config, result):
     page = forget_page(finish("unlearn", run_config, answer=result))
     said = texts(page).replace("\N{NO-BREAK SPACE}", " ")
@@ -150,7 +267,7 @@ def test_run_survives_reload_and_page_switch(forget_page, answered, finish, run_
     assert page.session_state["job_id"] == job.id
     page.switch_page("app.py").run()
     page.switch_page("pages/2_Forget.py").run()
-    assert "Before and after" in texts(page)
+    assert "Remaining accuracy · Acc_rt" in texts(page)
 
 
 def test_unknown_run_in_the_address_is_no_run(overview, answered):

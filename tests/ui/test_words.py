@@ -22,4 +22,4 @@ def test_help_for_refuses_unknown_terms():
 
 def test_unknown_settings_get_a_readable_name():
     assert knob_label("epsilon") == "ε · perturbation budget"
-    assert knob_label("cw_rate") == "Cw rate"
+    assert knob_label("step_size") == "Step size"

@@ -1,10 +1,11 @@
-"""Figures of a run under way: accuracy and loss by epoch."""
+"""Figures of a run under way: accuracy, loss and membership by epoch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from ui.palette import FORGOTTEN, REFERENCE, REMAINING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     Epochs = Sequence[Mapping[str, Any]]
 
 HEIGHT = 300
+COIN_TOSS = 50.0
 
 
 def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go.Figure:
@@ -43,19 +45,47 @@ def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go
 
 
 def loss_figure(epochs: Epochs, total: int) -> go.Figure:
-    """Draw the training loss on the forget samples by epoch.
+    """Draw the training loss on the forget samples, and under it how well a membership attack does, by epoch.
 
     Args:
-        epochs: one record per epoch with "epoch" and "loss".
+        epochs: one record per epoch with "epoch", "loss" and "mia" (same-class attack, in percent).
         total: how many epochs there will be.
     """
-    x, y = _series(epochs, "loss")
-    figure = go.Figure()
-    figure.add_scatter(x=x, y=y, name="loss", mode="lines+markers", line={"color": FORGOTTEN, "width": 3})
-    _lay_out(figure, total, "loss", empty=not x)
-    figure.update_yaxes(rangemode="tozero")
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    line = {"color": FORGOTTEN, "width": 3}
+    for row, key in enumerate(("loss", "mia"), start=1):
+        x, y = _series(epochs, key)
+        figure.add_scatter(x=x, y=y, name=key, mode="lines+markers", line=line, row=row, col=1)
+    figure.add_hline(
+        y=COIN_TOSS,
+        line={"color": REFERENCE, "width": 1.5, "dash": "dot"},
+        annotation={"text": "a coin toss", "font": {"color": REFERENCE}},
+        annotation_position="top right",
+        row=2,
+        col=1,
+    )
+    _lay_out(figure, total, "loss", empty=not _series(epochs, "loss")[0])
+    figure.update_xaxes(title=None, row=1, col=1)
+    figure.update_yaxes(rangemode="tozero", row=1, col=1)
+    least = min([COIN_TOSS, *_series(epochs, "mia")[1]])
+    figure.update_yaxes(title="membership, %", range=[least - 12, 103], row=2, col=1)
     figure.update_layout(showlegend=False)
     return figure
+
+
+def planned_epochs(epochs: Epochs, asked: float | None, *, active: bool) -> int:
+    """Return how long the axis is: the epochs planned while the run is active, those made when it is over.
+
+    Args:
+        epochs: one record per epoch; "total" where the run has said how many it plans.
+        asked: epochs that the run was asked for, None where it takes the default.
+        active: whether the run is under way.
+    """
+    made = max((int(row["epoch"]) for row in epochs), default=0)
+    if not active:
+        return max(1, made)
+    said = max((int(row.get("total") or 0) for row in epochs), default=0)
+    return max(1, made, said, int(asked or 0))
 
 
 def describe_accuracy(epochs: Epochs) -> str:
@@ -70,9 +100,13 @@ def describe_accuracy(epochs: Epochs) -> str:
 
 
 def describe_loss(epochs: Epochs) -> str:
-    """Say in a sentence what the loss chart shows."""
-    _, y = _series(epochs, "loss")
-    return f"Loss by epoch, from {y[0]:.3g} to {y[-1]:.3g}." if y else "Loss by epoch: no epoch has ended yet."
+    """Say in a sentence what the chart of loss and membership shows."""
+    _, loss = _series(epochs, "loss")
+    if not loss:
+        return "Loss by epoch: no epoch has ended yet."
+    _, mia = _series(epochs, "mia")
+    attack = f" A membership attack is right in {mia[-1]:.0f} percent." if mia else ""
+    return f"Loss by epoch, from {loss[0]:.3g} to {loss[-1]:.3g}.{attack}"
 
 
 def _series(epochs: Epochs, key: str) -> tuple[list[int], list[float]]:

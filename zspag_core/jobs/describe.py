@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 
 
 def describe_engine() -> dict[str, Any]:
-    """Return the methods with the schemas of their settings, how models are trained, and the devices there are."""
+    """Return the methods with the schemas of their settings, how models are trained, and the devices there are.
+
+    Returns:
+        {"methods": [{"name", "title", "needs_retain", "parameters" (schema), "basic" (names shown before the fold),
+        "presets": {name: settings}}], "attacks": {name: [settings that it reads]}, "training": what _describe_training
+        returns, "devices": [names]}
+    """
     import torch
 
     from zspag_core.hyperparameters import basic_names, schema
-    from zspag_core.methods import METHODS
+    from zspag_core.methods import ATTACK_KNOBS, METHODS, PRESETS
 
     methods = [
         {
@@ -26,12 +32,15 @@ def describe_engine() -> dict[str, Any]:
             "needs_retain": kind.needs_retain,
             "parameters": schema(kind),
             "basic": list(basic_names(kind)),
+            "presets": {"default": {}} | PRESETS.get(kind.name, {}),
         }
         for kind in METHODS
     ]
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
-    return {"methods": methods, "training": _describe_training(), "devices": ["auto", "cpu", *cuda, *mps]}
+    attacks = {name: list(knobs) for name, knobs in ATTACK_KNOBS.items()}
+    devices = ["auto", "cpu", *cuda, *mps]
+    return {"methods": methods, "attacks": attacks, "training": _describe_training(), "devices": devices}
 
 
 def _describe_training() -> dict[str, Any]:

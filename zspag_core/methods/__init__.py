@@ -25,6 +25,14 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Named settings of a method, by the method's name."""
 
+ATTACK_KNOBS: dict[str, tuple[str, ...]] = {
+    "pgd": ("epsilon", "attack_steps", "step_size", "random_start", "attack_confidence"),
+    "fgsm": ("epsilon", "attack_confidence"),
+    "cw": ("epsilon_l2", "attack_steps", "cw_searches", "cw_rate", "attack_confidence"),
+    "deepfool": ("epsilon_l2", "attack_steps", "overshoot", "attack_confidence"),
+}
+"""The settings of zspag that each attack reads, beside `attack` itself."""
+
 
 def find_method(name: str) -> type[Method]:
     """Return the method of that name.
@@ -46,6 +54,7 @@ def describe_methods() -> list[dict[str, Any]]:
 
 
 __all__ = [
+    "ATTACK_KNOBS",
     "METHODS",
     "PRESETS",
     "Method",

@@ -70,7 +70,6 @@ class ZSPAG(ZeroShotMethod):
         "Share of the remaining classes' input energy that is protected: more is safer for them, less forgets deeper.",
         minimum=0.01,
         maximum=1.0,
-        basic=True,
     )
     learning_rate: float = knob(0.1, "Step length of the projected descent.", minimum=1e-7, maximum=100.0)
     batch_size: int = knob(32, "Forget samples per step.", minimum=1, maximum=8192, unit="images")

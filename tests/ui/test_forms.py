@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from ui.forms import changed, choice_label, from_widget, in_levels, same, to_widget
+from ui.setup import attack_settings, basic_names, groups_of, preset_in_use
+from ui.words import PRESETS, SETTING_GROUPS
+from zspag_core.jobs.describe import describe_engine
+
+EPSILON = {"name": "epsilon", "type": "float", "unit": "pixel range", "max": 1.0, "min": 0.0, "default": 32 / 255}
+LENGTH = EPSILON | {"name": "epsilon_l2", "max": 100.0}
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return describe_engine()
+
+
+@pytest.fixture
+def zspag(engine):
+    return next(method for method in engine["methods"] if method["name"] == "zspag")
+
+
+def test_change_of_pixels_is_shown_in_grey_levels_and_kept_as_a_share():
+    assert in_levels(EPSILON)
+    assert to_widget(EPSILON, 32 / 255) == 32.0
+    assert from_widget(EPSILON, 32.0) == 32 / 255
+    assert to_widget(EPSILON, 1.0) == 64.0, "the slider's end"
+
+
+def test_euclidean_length_is_no_number_of_grey_levels():
+    assert not in_levels(LENGTH)
+    assert from_widget(LENGTH, to_widget(LENGTH, 2)) == 2.0
+
+
+def test_only_what_differs_from_the_defaults_is_sent(zspag):
+    defaults = {about["name"]: about["default"] for about in zspag["parameters"]}
+    assert changed(zspag, defaults) == {}
+    assert changed(zspag, defaults | {"epochs": 3, "attack": "cw"}) == {"epochs": 3, "attack": "cw"}
+
+
+def test_rounding_is_no_change():
+    assert same(32 / 255, 32 / 255 + 1e-17)
+    assert not same(0.1, 0.2)
+
+
+def test_every_setting_stands_in_one_group(zspag):
+    groups = groups_of(zspag, set())
+    placed = [name for names in groups.values() for name in names]
+    assert sorted(placed) == sorted(about["name"] for about in zspag["parameters"])
+    assert list(groups) == list(SETTING_GROUPS)
+
+
+def test_unknown_settings_of_a_new_method_are_shown_too():
+    method = {"name": "new", "parameters": [{"name": "magic"}, {"name": "learning_rate"}]}
+    assert groups_of(method, set()) == {"Loop": ["learning_rate", "magic"]}
+
+
+def test_presets_have_words(zspag):
+    assert set(zspag["presets"]) == set(PRESETS)
+
+
+def test_six_basic_controls_at_most(zspag, engine):
+    assert basic_names(zspag, engine["attacks"]) == ["attack", "n_adv", "label_mode", "epochs", "epsilon"]
+
+
+def test_untouched_form_is_the_default_preset(zspag):
+    assert preset_in_use(zspag) == "default"
+
+
+def test_preview_is_asked_with_what_the_attack_reads(zspag, engine):
+    names = set(attack_settings(zspag, engine["attacks"]))
+    assert names == {"attack", "epsilon", "attack_steps", "step_size", "random_start", "attack_confidence"}
+
+
+def test_methods_without_an_attack_have_no_preview(engine):
+    mask = next(method for method in engine["methods"] if method["name"] == "mask")
+    assert attack_settings(mask, engine["attacks"]) is None
+
+
+def test_choices_read_as_words():
+    assert choice_label("cw") == "C&W"
+    assert choice_label("per_class") == "per class"

@@ -1,0 +1,95 @@
+"""How a run ended: headline figures and the way on, or a card that says what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import streamlit as st
+
+from ui.jobs import job_store, leave_run
+from ui.results import percent, result_table
+from ui.words import GRADING_NOTE, MASK_NOTE, help_for
+from zspag_core.jobs import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from zspag_core.jobs import Job
+
+REMEDIES = {
+    State.FAILED: "Change the setting that the sentence names and press Forget again, or run the same once more.",
+    State.INTERRUPTED: "Nothing is half done: the model on disk is as it was. Run it again.",
+    State.CANCELLED: "It was stopped on request. Change what you like and press Forget, or run the same once more.",
+}
+WAYS_ON = (
+    ("pages/3_Proxies.py", "See the proxies on a map", ":material/scatter_plot:"),
+    ("pages/4_Attention.py", "See where the model looks", ":material/visibility:"),
+    ("pages/5_Results.py", "Judge it: every figure, downloads", ":material/monitoring:"),
+)
+
+
+def show_result(job: Job) -> None:
+    """Draw the headline numbers, the way on, and the before/after table folded."""
+    result: Mapping[str, Any] = job.answer
+    before, after, mask = result["before"], result["after"], result.get("mask") or {}
+    reference = f"Higher is better; mask gives {percent(mask.get('acc_rt'))}."
+    remaining, forgotten, probe = st.columns(3)
+    _card(remaining, "Remaining accuracy", "acc_rt", before, after, "normal", reference, "Acc_rt")
+    goal = "Lower is better; the goal is 0\N{NO-BREAK SPACE}%."
+    _card(forgotten, "Forgotten accuracy", "acc_ut", before, after, "inverse", goal, "Acc_ut")
+    deep = "Deep forgetting: lower is deeper."
+    _card(probe, "Probe", "probe", before, after, "inverse", deep, "Probe")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for path, label, icon in WAYS_ON:
+            st.page_link(path, label=label, icon=icon)
+        st.button("Start over", key="leave", on_click=leave_run, type="tertiary")
+    with st.expander("Before and after", icon=":material/table:"):
+        st.markdown(result_table(result))
+        st.caption(MASK_NOTE)
+        st.caption(GRADING_NOTE)
+
+
+def _card(
+    place: DeltaGenerator,
+    title: str,
+    name: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    colour: Literal["normal", "inverse"],
+    note: str,
+    term: str,
+) -> None:
+    """Draw one headline figure with its change; the plain minus is what a metric card reads as down."""
+    then, now = before.get(name), after.get(name)
+    change = None if then is None or now is None else round(now - then, 1)
+    words = None if change is None else f"{change:+.1f} points" if change else "unchanged"
+    with place, st.container(border=True, gap="xxsmall"):
+        st.metric(
+            title,
+            percent(now),
+            words,
+            delta_color=colour if change else "off",
+            delta_arrow="auto" if change else "off",
+            help=help_for(term),
+        )
+        st.caption(note)
+
+
+def show_ending(job: Job) -> None:
+    """Draw a card for a run that ended early: what happened, what to change, details to copy."""
+    with st.container(border=True):
+        st.markdown(f"**What happened.** {job.error or 'The run was cancelled.'}")
+        st.markdown(f"**What to do.** {REMEDIES[job.state]}")
+        with st.container(horizontal=True):
+            st.button("Run again", key="again", icon=":material/replay:", on_click=_run_again, args=(job.id,))
+            st.button("Start over", key="leave", on_click=leave_run)
+        if job.details:
+            with st.expander("Details to copy into a report"):
+                st.code(job.details, language=None)
+
+
+def _run_again(job_id: str) -> None:
+    """Queue a run that ended early once more."""
+    job_store().resume(job_id)
