@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "assets" / "checkpoints"
@@ -25,6 +29,7 @@ class Header:
         data: the data set it was trained on.
         class_names: one name per class.
         test_accuracy: in percent, None where the file does not say.
+        recipe: the training settings, empty where the file does not say.
     """
 
     path: Path
@@ -33,6 +38,7 @@ class Header:
     data: str
     class_names: tuple[str, ...]
     test_accuracy: float | None
+    recipe: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def title(self) -> str:
@@ -63,7 +69,7 @@ def read_header(path: Path) -> Header:
         raise CheckpointError(f"{path.name}: expected a checkpoint saved by this program; its header is not") from error
 
 
-def _to_header(path: Path, record: dict[str, dict[str, object]]) -> Header:
+def _to_header(path: Path, record: dict[str, dict[str, Any]]) -> Header:
     """Pick what pages show."""
     about, config = record["about"], record["config"]
     accuracy = about.get("test_accuracy")
@@ -72,6 +78,7 @@ def _to_header(path: Path, record: dict[str, dict[str, object]]) -> Header:
         architecture=str(record["architecture"]),
         image_size=int(str(config["image_size"])),
         data=str(about["data"]),
-        class_names=tuple(str(name) for name in list(about["class_names"])),  # type: ignore[call-overload]
+        class_names=tuple(str(name) for name in about["class_names"]),
         test_accuracy=None if accuracy is None else float(str(accuracy)),
+        recipe=about.get("recipe") or {},
     )

@@ -136,7 +136,7 @@ def result_table(result: Mapping[str, Any]) -> str:
     """Return the before/after table as Markdown."""
     lines = ["| | Before | After | Change | What it is |", "|:--|--:|--:|--:|:--|"]
     for measure in MEASURES:
-        before, after = _find(result["before"], measure.path), _find(result["after"], measure.path)
+        before, after = find(result["before"], measure.path), find(result["after"], measure.path)
         if before is None and after is None:
             continue
         lines.append(_row(measure, before, after))
@@ -162,7 +162,7 @@ def _write(value: float | None, measure: Measure, *, sign: bool = False) -> str:
     return (f"{value:+.3f}" if sign else f"{value:.3f}").replace("-", "−")
 
 
-def _find(part: Mapping[str, Any], path: Sequence[str]) -> float | None:
+def find(part: Mapping[str, Any], path: Sequence[str]) -> float | None:
     """Follow a path into a record; None where it ends early."""
     found: Any = part
     for name in path:

@@ -1,0 +1,55 @@
+"""A figure with everything that goes with it: title, words for those who cannot see it, its data as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ui.palette import FORGOTTEN
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import plotly.graph_objects as go
+
+    Row = dict[str, Any]
+
+SHADES = [[0.0, "#EDF1F5"], [0.5, "#7FA3C7"], [1.0, "#0B3C66"]]
+"""Shares from none to all; light and opaque, so that it reads the same on a light page, a dark page and paper."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One figure of a run.
+
+    Attributes:
+        name: of its file, without an ending.
+        title: heading.
+        figure: the picture.
+        alt: what it shows, in a sentence.
+        rows: its data, one record a line.
+        note: how to read it, empty where the heading says enough.
+        grading: whether it rests on data that is for grading only.
+    """
+
+    name: str
+    title: str
+    figure: go.Figure
+    alt: str
+    rows: Sequence[Row] = field(default=(), repr=False)
+    note: str = ""
+    grading: bool = False
+
+
+def tick_names(names: Sequence[str], classes: Sequence[int], forget: Collection[int]) -> list[str]:
+    """Return the labels of an axis of classes, the forgotten ones in orange."""
+    return [f'<span style="color:{FORGOTTEN}"><b>{names[k]}</b></span>' if k in forget else names[k] for k in classes]
+
+
+def lay_out(figure: go.Figure, height: int, *, left: int = 0) -> None:
+    """Set what the figures of a result share: height, thin margins, a legend above."""
+    figure.update_layout(
+        height=height,
+        margin={"l": left, "r": 8, "t": 8, "b": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    )

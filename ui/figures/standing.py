@@ -1,0 +1,140 @@
+"""Where a run's figures stand: before, after, and the references, on one scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+from ui.figures.drawn import Drawn, lay_out
+from ui.palette import FORGOTTEN, REFERENCE, REMAINING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROW_HEIGHT = 44
+LEAST_BAND = 1.2  # points: narrower bands would not be seen
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One figure in percent.
+
+    Attributes:
+        title: its name.
+        good: which way is good.
+        before: of the original model.
+        after: of the unlearned model.
+        mask: of the trivial reference, where there is one.
+        band: least and largest value over retrained models, where there are some.
+        remaining: whether it speaks of the remaining classes.
+    """
+
+    title: str
+    good: str
+    before: float | None
+    after: float | None
+    mask: float | None = None
+    band: tuple[float, float] | None = None
+    remaining: bool = False
+
+
+def standing(marks: Sequence[Mark]) -> Drawn:
+    """Draw each figure as a way from before (hollow) to after (solid), with mask (dotted) and Retrain (grey band)."""
+    figure = go.Figure()
+    titles = [f"{mark.title}<br><span style='font-size:0.8em'>good: {mark.good}</span>" for mark in marks]
+    _bands(figure, marks, titles)
+    for mark, title in zip(marks, titles, strict=True):
+        if mark.before is not None and mark.after is not None:
+            line = {"color": _colour(mark), "width": 2}
+            figure.add_scatter(
+                x=[mark.before, mark.after], y=[title] * 2, mode="lines", line=line, showlegend=False, hoverinfo="skip"
+            )
+    _points(figure, marks, titles)
+    lay_out(figure, ROW_HEIGHT * len(marks) + 70)
+    figure.update_xaxes(range=[-3, 103], title="%", dtick=20)
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=titles)
+    rows = [
+        {
+            "figure": mark.title,
+            "good": mark.good,
+            "before_percent": mark.before,
+            "after_percent": mark.after,
+            "mask_percent": mark.mask,
+            "retrain_low_percent": mark.band and mark.band[0],
+            "retrain_high_percent": mark.band and mark.band[1],
+        }
+        for mark in marks
+    ]
+    return Drawn("figures", "Where the figures stand", figure, _describe(marks), rows, grading=True)
+
+
+def _bands(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> None:
+    """Draw Retrain's values as grey bands."""
+    found = [(title, *mark.band) for mark, title in zip(marks, titles, strict=True) if mark.band]
+    if not found:
+        return
+    widths = [max(LEAST_BAND, high - low) for _, low, high in found]
+    figure.add_bar(
+        y=[title for title, _, _ in found],
+        base=[(low + high - width) / 2 for (_, low, high), width in zip(found, widths, strict=True)],
+        x=widths,
+        orientation="h",
+        width=0.8,
+        name="Retrain",
+        marker={"color": REFERENCE, "opacity": 0.45},
+        hovertext=[f"Retrain {low:.1f} to {high:.1f} %" if high > low else f"Retrain {low:.1f} %"
+                   for _, low, high in found],
+        hoverinfo="text",
+    )  # fmt: skip
+
+
+def _points(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> None:
+    """Draw the values before, after and of the mask; the first of each kind stands in the legend."""
+    looks: dict[str, dict[str, Any]] = {
+        "before": {"symbol": "circle", "color": "rgba(0,0,0,0)", "size": 13},
+        "mask": {"symbol": "line-ns-open", "size": 26, "color": REFERENCE, "line": {"width": 3, "dash": "dot"}},
+        "after": {"symbol": "circle", "size": 13},
+    }
+    seen = set[str]()
+    for kind, look in looks.items():
+        for mark, title in zip(marks, titles, strict=True):
+            value = getattr(mark, kind)
+            if value is None:
+                continue
+            own = {"before": {"line": {"color": _colour(mark), "width": 2, "dash": "dot"}},
+                   "after": {"color": _colour(mark)}}.get(kind, {})  # fmt: skip
+            figure.add_scatter(
+                x=[value],
+                y=[title],
+                mode="markers",
+                marker={**look, **own},
+                name=kind,
+                legendgroup=kind,
+                showlegend=kind not in seen,
+                hovertext=f"{mark.title}: {kind} {value:.1f} %",
+                hoverinfo="text",
+                cliponaxis=False,
+            )
+            seen.add(kind)
+
+
+def _colour(mark: Mark) -> str:
+    """Return the colour of the classes that a figure speaks of."""
+    return REMAINING if mark.remaining else FORGOTTEN
+
+
+def _describe(marks: Sequence[Mark]) -> str:
+    """Say the figures in words."""
+    parts = [
+        f"{mark.title} {_say(mark.before)} before, {_say(mark.after)} after"
+        + (f", Retrain {_say(sum(mark.band) / 2)}" if mark.band else "")
+        for mark in marks
+    ]
+    return "Figures on one scale in percent. " + "; ".join(parts) + "."
+
+
+def _say(value: float | None) -> str:
+    """Write a figure for the ear."""
+    return "unknown" if value is None else f"{value:.1f}"
