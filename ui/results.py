@@ -58,6 +58,11 @@ def percent(value: float | None, *, sign: bool = False) -> str:
     return f"{rounded:+.1f}".replace("-", "−") if sign else f"{rounded:.1f} %".replace("-", "−")
 
 
+def escape(text: str) -> str:
+    """Keep a name from being read as Markdown."""
+    return "".join("\\" + letter if letter in "\\`*_[]~:$#|<" else letter for letter in text)
+
+
 def duration(seconds: float) -> str:
     """Write a time span: 0.4 s, 12 s, 3 min, 2 h 5 min."""
     if seconds < 9.95:

@@ -9,7 +9,7 @@ import streamlit as st
 from ui.choice import KEY as CHOICE
 from ui.jobs import job_store, pair
 from ui.picker import LETTERS, run_chip
-from ui.results import headline, percent, state_words
+from ui.results import escape, headline, percent, state_words
 
 if TYPE_CHECKING:
     from zspag_core.jobs import Job
@@ -80,7 +80,7 @@ def link_text(name: str, job: Job | None) -> str:
         return f"Model **{chosen}**" if chosen else name
     if job is None or name != "Forget":
         return name
-    return f"Forget :orange[**{_escape(forgotten_names(job))}**]"
+    return f"Forget :orange[**{escape(forgotten_names(job))}**]"
 
 
 def chosen_model(job: Job | None) -> str:
@@ -91,7 +91,7 @@ def chosen_model(job: Job | None) -> str:
     else:
         choice = st.session_state.get(CHOICE)
         name = choice.title if choice is not None else ""
-    return _escape(name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…")
+    return escape(name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…")
 
 
 def forgotten_names(job: Job) -> str:
@@ -111,8 +111,3 @@ def run_text(job: Job) -> str:
     after = result["after"]
     change = percent(after["acc_rt"] - result["before"]["acc_rt"], sign=True)
     return f"{text} Acc_rt **{percent(after['acc_rt'])}** ({change}) · Acc_ut **{percent(after['acc_ut'])}**"
-
-
-def _escape(text: str) -> str:
-    """Keep names from being read as Markdown."""
-    return "".join("\\" + letter if letter in "\\`*_[]~:$#" else letter for letter in text)

@@ -91,33 +91,29 @@ def _bands(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> N
 
 
 def _points(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> None:
-    """Draw the values before, after and of the mask; the first of each kind stands in the legend."""
-    looks: dict[str, dict[str, Any]] = {
-        "before": {"symbol": "circle", "color": "rgba(0,0,0,0)", "size": 13},
-        "mask": {"symbol": "line-ns-open", "size": 26, "color": REFERENCE, "line": {"width": 3, "dash": "dot"}},
-        "after": {"symbol": "circle", "size": 13},
-    }
-    seen = set[str]()
-    for kind, look in looks.items():
-        for mark, title in zip(marks, titles, strict=True):
-            value = getattr(mark, kind)
-            if value is None:
-                continue
-            own = {"before": {"line": {"color": _colour(mark), "width": 2, "dash": "dot"}},
-                   "after": {"color": _colour(mark)}}.get(kind, {})  # fmt: skip
-            figure.add_scatter(
-                x=[value],
-                y=[title],
-                mode="markers",
-                marker={**look, **own},
-                name=kind,
-                legendgroup=kind,
-                showlegend=kind not in seen,
-                hovertext=f"{mark.title}: {kind} {value:.1f} %",
-                hoverinfo="text",
-                cliponaxis=False,
-            )
-            seen.add(kind)
+    """Draw the values before, after and of the mask, one trace a kind."""
+    for kind in ("before", "mask", "after"):
+        found = [(mark, title) for mark, title in zip(marks, titles, strict=True) if getattr(mark, kind) is not None]
+        values = [getattr(mark, kind) for mark, _ in found]
+        figure.add_scatter(
+            x=values,
+            y=[title for _, title in found],
+            mode="markers",
+            marker=_look(kind, [_colour(mark) for mark, _ in found]),
+            name=kind,
+            hovertext=[f"{mark.title}: {kind} {value:.1f} %" for (mark, _), value in zip(found, values, strict=True)],
+            hoverinfo="text",
+            cliponaxis=False,
+        )
+
+
+def _look(kind: str, colours: Sequence[str]) -> dict[str, Any]:
+    """Return how the points of a kind look: before hollow and dotted, after solid, the mask a dotted stroke."""
+    if kind == "before":
+        return {"size": 13, "color": "rgba(0,0,0,0)", "line": {"color": colours, "width": 2, "dash": "dot"}}
+    if kind == "after":
+        return {"size": 13, "color": colours}
+    return {"size": 13, "symbol": "line-ns-open", "color": REFERENCE, "line": {"width": 3, "dash": "dot"}}
 
 
 def _colour(mark: Mark) -> str:

@@ -1,0 +1,108 @@
+"""Two runs beside each other: what was set differently, and what came out differently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ui.results import duration, escape, find, percent
+from ui.story import steps_text
+from ui.views import listed
+from ui.words import MEASURES, knob_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ui.views import View
+
+Row = tuple[str, ...]
+ABSENT = "–"
+
+
+def setting_differences(one: View, two: View) -> list[tuple[str, str, str]]:
+    """Return what was set differently: name, value in A, value in B."""
+    told = [_about(view) for view in (one, two)]
+    names = dict.fromkeys([*told[0], *told[1]])
+    rows = [(name, told[0].get(name, ABSENT), told[1].get(name, ABSENT)) for name in names]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def figure_differences(one: View, two: View) -> list[Row]:
+    """Return the figures of two runs: name, A, B, and B less A."""
+    rows: list[Row] = []
+    for measure in MEASURES:
+        first, second = (find(view.after or {}, measure.path) for view in (one, two))
+        if first is not None or second is not None:
+            written = [_write(value, measure.unit) for value in (first, second)]
+            rows.append((measure.title, *written, _change(first, second, measure.unit)))
+        if measure.path == ("acc_rt",):
+            rows += _leads(one, two)
+    rows.append(("Relearning", *(steps_text((view.after or {}).get("relearning")) for view in (one, two)), ""))
+    rows.append(("Proxies that succeeded · ASR", *_percentages("proxies", "asr", one, two)))
+    rows.append(("Epochs made", *(str(len(view.result.get("history") or ())) for view in (one, two)), ""))
+    rows.append(("Time", *(duration(_seconds(view)) for view in (one, two)), ""))
+    return [row for row in rows if row[1:3] not in {(ABSENT, ABSENT), ("0", "0")}]
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, the first column to the left and all others to the right."""
+    lines = ["| " + " | ".join(head) + " |", "|:--|" + "--:|" * (len(head) - 1)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _about(view: View) -> dict[str, str]:
+    """Return everything that was set for a run, as texts."""
+    result, config = view.result, view.job.config
+    path = str(config["checkpoint"]).replace("\\", "/")
+    told: dict[str, Any] = {
+        "Model": path.rpartition("/")[2].removesuffix(".safetensors"),
+        "Data": config["data"],
+        "Forgotten": listed(view.names, view.forget),
+        "Method": result["method"],
+        "Seed": result["seed"],
+        "Device": result["device"],
+    }
+    told |= {knob_label(name): value for name, value in result["config"].items()}
+    return {name: _setting(value) for name, value in told.items()}
+
+
+def _setting(value: object) -> str:
+    """Write a setting as a person reads it."""
+    if value is None:
+        return "automatic"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
+def _leads(one: View, two: View) -> list[Row]:
+    """Return the lead over masking."""
+    leads = []
+    for view in (one, two):
+        after, mask = (view.after or {}).get("acc_rt"), (view.result.get("mask") or {}).get("acc_rt")
+        leads.append(None if after is None or mask is None else after - mask)
+    return [("Lead over mask, points", *(percent(lead, sign=True) for lead in leads), _change(leads[0], leads[1]))]
+
+
+def _percentages(part: str, name: str, one: View, two: View) -> tuple[str, str, str]:
+    """Return a percentage of a part of the record, and its change."""
+    first, second = (find(view.result, (part, name)) for view in (one, two))
+    return percent(first), percent(second), _change(first, second)
+
+
+def _write(value: float | None, unit: str) -> str:
+    """Write a figure with the precision of its unit."""
+    return percent(value) if value is None or unit == "%" else f"{value:.3f}"
+
+
+def _change(first: float | None, second: float | None, unit: str = "%") -> str:
+    """Write B less A."""
+    if first is None or second is None:
+        return ABSENT
+    change = second - first
+    return percent(change, sign=True) if unit == "%" else f"{change:+.3f}".replace("-", "−")
+
+
+def _seconds(view: View) -> float:
+    """Return how long a run took altogether."""
+    return float(sum(spent or 0.0 for spent in view.result["seconds"].values()))

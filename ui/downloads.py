@@ -1,0 +1,92 @@
+"""What can be taken away from a run; everything is made when it is asked for, not before."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.gallery import tables
+from ui.report import html_report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ui.reference import Reference
+    from ui.views import View
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the same data gives the same archive
+
+
+def download_buttons(view: View, reference: Reference, repeat: str) -> None:
+    """Draw one button for each thing that can be taken away."""
+    stem, folder = f"run-{view.job.number}", view.job.folder
+    report = partial(report_bytes, view, reference, repeat)
+    offers: list[tuple[str, str, str, Any, str, str]] = [
+        ("model", "Unlearned model", f"{stem}-model.safetensors", partial(_read, folder / "model.safetensors"),
+         "application/octet-stream", ":material/network_node:"),
+        ("report", "Report", f"{stem}-report.html", report, "text/html", ":material/article:"),
+        ("figures", "Data of all figures", f"{stem}-figures.zip", partial(csv_archive, view, reference),
+         "application/zip", ":material/table:"),
+        ("result", "result.json", f"{stem}-result.json", partial(result_bytes, view.result),
+         "application/json", ":material/data_object:"),
+    ]  # fmt: skip
+    if (folder / "proxies.safetensors").exists():
+        offers.append(
+            ("proxies", "Proxies", f"{stem}-proxies.safetensors", partial(_read, folder / "proxies.safetensors"),
+             "application/octet-stream", ":material/scatter_plot:")
+        )  # fmt: skip
+    with st.container(horizontal=True):
+        for name, label, file, make, kind, icon in offers:
+            st.download_button(
+                label,
+                make,
+                file,
+                kind,
+                key=f"download-{name}-{view.letter}",
+                on_click="ignore",
+                icon=icon,
+                disabled=name == "model" and not (folder / "model.safetensors").exists(),
+            )
+
+
+def report_bytes(view: View, reference: Reference, repeat: str) -> bytes:
+    """Return the HTML report."""
+    return html_report(view, reference, repeat).encode()
+
+
+def result_bytes(result: Mapping[str, Any]) -> bytes:
+    """Return the record as result.json holds it."""
+    return (json.dumps(result, indent=1) + "\n").encode()
+
+
+def csv_archive(view: View, reference: Reference) -> bytes:
+    """Return a zip with one CSV file per figure."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, rows in tables(view, reference).items():
+            info = zipfile.ZipInfo(f"{name}.csv", EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, to_csv(rows))
+    return buffer.getvalue()
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write records as CSV; an unknown value is an empty cell."""
+    buffer = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _read(path: Path) -> bytes:
+    """Return a file of the run folder."""
+    return path.read_bytes()

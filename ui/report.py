@@ -1,0 +1,150 @@
+"""A run as one HTML file that needs nothing else: figures and their library inside, readable on paper."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+import plotly.io
+from plotly.offline import get_plotlyjs
+
+from ui.fence import kept_for_grading, seen_by_method
+from ui.gallery import gallery
+from ui.results import duration, find, percent
+from ui.story import steps_text, tell
+from ui.views import listed
+from ui.words import GRADING_NOTE, MASK_NOTE, MEASURES, knob_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ui.figures.drawn import Drawn
+    from ui.reference import Reference
+    from ui.views import View
+
+PAPER_PIXELS = 680  # the width of A4 between its margins
+STYLE = f"""
+body {{ font: 16px/1.5 system-ui, sans-serif; color: #1f2933; max-width: {PAPER_PIXELS}px; margin: 2rem auto; }}
+h1 {{ margin-bottom: 0; }} h2 {{ margin-top: 2.5rem; }}
+table {{ border-collapse: collapse; width: 100%; font-size: .9rem; }}
+td, th {{ border-bottom: 1px solid #d5dbe1; padding: .3rem .5rem; text-align: right; vertical-align: top; }}
+td:first-child, th:first-child, td.words {{ text-align: left; }}
+.forgotten {{ color: #B24A00; font-weight: 600; }}
+.badge {{ font-size: .75rem; background: #e7ebef; border-radius: .3rem; padding: .1rem .4rem; font-weight: 400; }}
+.small {{ color: #5a6672; font-size: .9rem; }}
+pre {{ white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f5f7; padding: .7rem; border-radius: .3rem; }}
+figure {{ margin: 1.5rem 0; break-inside: avoid; }} figcaption {{ font-weight: 600; }} tr {{ break-inside: avoid; }}
+@media print {{ body {{ margin: 0; }} .modebar {{ display: none !important; }} }}
+"""
+
+
+def html_report(view: View, reference: Reference, repeat: str) -> str:
+    """Return a run's story, figures, settings and the command that repeats it, as one HTML page.
+
+    Args:
+        view: the run.
+        reference: its Retrain reference.
+        repeat: the command line that repeats it.
+    """
+    title = f"{view.title} · forget {listed(view.names, view.forget)}"
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f'<p class="small">{html.escape(_origin(view))}</p>',
+        *(f"<p>{_inline(sentence)}</p>" for sentence in tell(view, reference)),
+        "<h2>Figures before and after</h2>",
+        _figures_table(view, reference),
+        f'<p class="small">{_inline(MASK_NOTE)} {html.escape(GRADING_NOTE)}</p>',
+        "<h2>What the method saw</h2>",
+        _list(seen_by_method(view)),
+        "<h2>What is for grading only</h2>",
+        _list(kept_for_grading(view)),
+        "<h2>Pictures</h2>",
+        *(_figure(drawn) for drawn in gallery(view, reference)),
+        "<h2>Settings</h2>",
+        _settings_table(view),
+        "<h2>The same run again</h2>",
+        f"<pre>{html.escape(repeat)}</pre>",
+    ]
+    library = f"<script>{get_plotlyjs()}</script>"
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>{library}'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
+
+
+def _origin(view: View) -> str:
+    """Say what ran, on what, when and for how long."""
+    job, result = view.job, view.result
+    model = str(job.config["checkpoint"]).replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors")
+    when = "" if job.finished is None else time.strftime(" · %Y-%m-%d %H:%M", time.localtime(job.finished))
+    took = "" if job.finished is None or job.started is None else f" · {duration(job.finished - job.started)}"
+    return f"Model {model} · data {job.config['data']} · method {result['method']} · {result['device']}{when}{took}"
+
+
+def _figures_table(view: View, reference: Reference) -> str:
+    """Return all figures with their references and meanings."""
+    after = view.after or {}
+    mask = (view.result.get("mask") or {}).get("acc_rt")
+    rows = []
+    for measure in MEASURES:
+        values = [find(view.result["before"], measure.path), find(after, measure.path)]
+        if values == [None, None]:
+            continue
+        band = reference.band(measure.path)
+        values += [mask if measure.path == ("acc_rt",) else None, None if band is None else sum(band) / 2]
+        words = f"{measure.meaning}. Good: {measure.good}."
+        rows.append([measure.title, *(_number(value, measure.unit) for value in values), words])
+    steps = [steps_text(part.get("relearning")) for part in (view.result["before"], after)]
+    if steps != ["–", "–"]:
+        rows.append(["Relearning", *steps, "", "", "steps until the forgotten classes are back. Good: as Retrain."])
+    return _table(["", "Before", "After", "Mask", "Retrain", "What it is"], rows)
+
+
+def _settings_table(view: View) -> str:
+    """Return every hyper-parameter used."""
+    rows = [[knob_label(name), "automatic" if value is None else str(value)]
+            for name, value in {"seed": view.result["seed"], **view.result["config"]}.items()]  # fmt: skip
+    return _table(["Setting", "Value"], rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return an HTML table; texts of several words stand to the left."""
+    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _cell(text: str) -> str:
+    """Return one cell."""
+    kind = ' class="words"' if len(text) > 20 else ""
+    return f"<td{kind}>{html.escape(text)}</td>"
+
+
+def _list(lines: Sequence[str]) -> str:
+    """Return a list of lines written in the Markdown of the pages."""
+    return f"<ul>{''.join(f'<li>{_inline(line)}</li>' for line in lines)}</ul>"
+
+
+def _inline(text: str) -> str:
+    """Turn the little Markdown that our sentences use (bold, orange, escapes) into HTML."""
+    text = re.sub(r"\\(.)", lambda found: f"&#{ord(found[1])};", html.escape(text).replace("\\&lt;", "&lt;"))
+    text = re.sub(r":orange\[(.*?)\]", r'<span class="forgotten">\1</span>', text)
+    return re.sub(r"\*\*(.*?)\*\*", r"<b>\1</b>", text)
+
+
+def _figure(drawn: Drawn) -> str:
+    """Return one figure with heading, words for screen readers and note."""
+    figure = go.Figure(drawn.figure).update_layout(template="plotly_white", width=PAPER_PIXELS)
+    picture = plotly.io.to_html(figure, full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+    badge = ' <span class="badge">for grading only</span>' if drawn.grading else ""
+    note = f'<p class="small">{html.escape(drawn.note)}</p>' if drawn.note else ""
+    caption = f"<figcaption>{html.escape(drawn.title)}{badge}</figcaption>"
+    return f'<figure role="img" aria-label="{html.escape(drawn.alt)}">{caption}{picture}{note}</figure>'
+
+
+def _number(value: float | None, unit: str) -> str:
+    """Write a figure with the precision of its unit, nothing where there is none."""
+    if value is None:
+        return ""
+    return percent(value) if unit == "%" else f"{value:.3f}"

@@ -1,0 +1,220 @@
+"""What a run's result means, in sentences and headline cards: pure functions from a view and its reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ui.figures.standing import Mark, standing
+from ui.results import escape, find, percent
+from ui.words import MEASURES, help_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ui.figures.drawn import Drawn
+    from ui.reference import Reference
+    from ui.views import View
+
+CLEAN, NEARLY = 2.0, 10.0  # percent still recognised, up to which a class counts as forgotten, or mostly
+SHALLOW = 5.0  # points that the probe must fall before one may speak of forgetting inside
+NARROW = "\N{NO-BREAK SPACE}%"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One headline number.
+
+    Attributes:
+        title: plain name.
+        value: the number, with its unit.
+        change: against before, empty where there is none.
+        colour: "normal" where up is good, "inverse" where down is good, "off" where neither is.
+        help: what it is and which way is good.
+        note: the reference.
+    """
+
+    title: str
+    value: str
+    change: str
+    colour: Literal["normal", "inverse", "off"]
+    help: str
+    note: str
+
+
+def tell(view: View, reference: Reference) -> list[str]:
+    """Return the story of a run: forgotten or not, what it cost, whether it forgot inside."""
+    if view.after is None:
+        return [_stopped(view)]
+    before, after = view.result["before"], view.after
+    return [_outside(view, before, after), _rest(view, before, after), *_inside(before, after, reference)]
+
+
+def cards(view: View, reference: Reference) -> list[Card]:
+    """Return the headline numbers; those of a run that was stopped are what was last seen while it ran."""
+    before, mask = view.result["before"], (view.result.get("mask") or {}).get("acc_rt")
+    after: Mapping[str, Any] = view.after if view.after is not None else last_epoch(view)
+    lead = None if mask is None or after.get("acc_rt") is None else after["acc_rt"] - mask
+    over = f"Mask alone gives {percent(mask)}; lead {percent(lead, sign=True)}."
+    return [
+        _card("Remaining accuracy", "acc_rt", before, after, "normal", _explain("acc_rt", "Acc_rt"), over),
+        _card(
+            "Forgotten accuracy",
+            "acc_ut",
+            before,
+            after,
+            "inverse",
+            _explain("acc_ut", "Acc_ut"),
+            f"The goal is 0{NARROW}.{_retrained(reference, ('acc_ut',))}",
+        ),
+        _card(
+            "Probe",
+            "probe",
+            before,
+            after,
+            "inverse",
+            _explain("probe", "Probe"),
+            f"Inside: lower is deeper.{_retrained(reference, ('probe',))}",
+        ),
+        _relearning(before, after, reference),
+        _card(
+            "Membership",
+            "entropy_svc",
+            before.get("mia") or {},
+            after["mia"] if isinstance(after.get("mia"), dict) else {},
+            "off",
+            _explain("mia.entropy_svc", "Membership inference"),
+            f"Good: as Retrain.{_retrained(reference, ('mia', 'entropy_svc'))}",
+        ),
+    ]
+
+
+def last_epoch(view: View) -> Mapping[str, Any]:
+    """Return what was last seen while the run ran; empty where no epoch ended."""
+    history = view.result.get("history") or [{}]
+    last: Mapping[str, Any] = history[-1]
+    return last
+
+
+def standing_of(view: View, reference: Reference) -> Drawn:
+    """Return the figure that shows all percentages of a run on one scale."""
+    after = view.after or {}
+    mask = (view.result.get("mask") or {}).get("acc_rt")
+    marks = [
+        Mark(
+            measure.title,
+            measure.good,
+            find(view.result["before"], measure.path),
+            find(after, measure.path),
+            mask if measure.path == ("acc_rt",) else None,
+            reference.band(measure.path),
+            measure.path == ("acc_rt",),
+        )
+        for measure in MEASURES
+        if measure.unit == "%"
+    ]
+    return standing([mark for mark in marks if mark.before is not None or mark.after is not None])
+
+
+def steps_text(relearning: Mapping[str, Any] | None) -> str:
+    """Write how many steps relearning took."""
+    if not relearning:
+        return "–"
+    return f"{relearning['steps']} steps" if relearning["reached"] else f"over {relearning['steps']} steps"
+
+
+def _stopped(view: View) -> str:
+    """Say how far a run came that was stopped."""
+    last = last_epoch(view)
+    if not last:
+        return "The run was stopped before an epoch had ended; only the original model was graded."
+    seen = f"remaining classes {percent(last.get('acc_rt'))}, forgotten classes {percent(last.get('acc_ut'))}"
+    return (
+        f"The run was stopped after epoch {last['epoch']} and not graded again. "
+        f"What was last seen while it ran: {seen}."
+    )
+
+
+def _outside(view: View, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Say whether the classes are still recognised."""
+    names = ", ".join(f":orange[**{escape(view.names[k])}**]" for k in view.forget[:5])
+    names += f" and {len(view.forget) - 5} more" if len(view.forget) > 5 else ""
+    now = after["acc_ut"]
+    if now is None:
+        return f"There are no test images of {names}, so nobody can say whether it is still recognised."
+    verdict = "is forgotten" if now <= CLEAN else "is mostly forgotten" if now <= NEARLY else "is not forgotten"
+    verdict = verdict if len(view.forget) == 1 else verdict.replace("is", "are", 1)
+    return f"{names} {verdict}: {percent(before['acc_ut'])} of the test images were read right, now {percent(now)}."
+
+
+def _rest(view: View, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Say what it cost, and what the lead over masking is."""
+    change = percent(after["acc_rt"] - before["acc_rt"], sign=True)
+    text = f"The **remaining classes** stand at {percent(after['acc_rt'])} ({change})"
+    mask = (view.result.get("mask") or {}).get("acc_rt")
+    if mask is None:
+        return text + "."
+    lead = round(after["acc_rt"] - mask, 1) + 0.0
+    if lead == 0:
+        return f"{text}, just what blocking the forgotten outputs of the original would give."
+    word = "more" if lead > 0 else "less"
+    return f"{text}: {abs(lead):.1f} points {word} than blocking the forgotten outputs of the original would give."
+
+
+def _inside(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference) -> list[str]:
+    """Say whether the features forgot too."""
+    then, now = before.get("probe"), after.get("probe")
+    if then is None or now is None:
+        return []
+    band = reference.band(("probe",))
+    beside = f"before {percent(then)}" + (f", retrained {percent(sum(band) / 2)}" if band else "")
+    text = f"**Inside**, a fresh linear layer still finds the class in {percent(now)} of its images ({beside})"
+    if then - now < SHALLOW:
+        return [f"{text}: the answer is gone, the knowledge is not."]
+    return [f"{text}: some of the knowledge is gone too."]
+
+
+def _card(
+    title: str,
+    name: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    colour: Literal["normal", "inverse", "off"],
+    words: str,
+    note: str,
+) -> Card:
+    """Return the card of a percentage."""
+    then, now = before.get(name), after.get(name)
+    change = None if then is None or now is None else round(now - then, 1)
+    text = "" if change is None else f"{change:+.1f} points" if change else "unchanged"
+    return Card(title, percent(now), text, colour if change else "off", words, note)
+
+
+def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference) -> Card:
+    """Return the card of the steps until the class is back."""
+    words = f"{help_for('Relearning')} Until 90{NARROW} of the original accuracy are back. Good: as many as Retrain."
+    then, now = before.get("relearning"), after.get("relearning")
+    if not now:
+        return Card("Relearning", "–", "", "off", words, "Not measured in this run.")
+    note = "Inside: more steps are deeper."
+    band = reference.band(("relearning", "steps"))
+    if band and sum(band):
+        note = f"{2 * now['steps'] / sum(band):.2f} of Retrain's steps (Anamnesis Index, 1 is ideal)."
+    change = now["steps"] - then["steps"] if then else 0
+    text = (f"{change:+d} steps" if change else "unchanged") if then else ""
+    return Card("Relearning", steps_text(now), text, "normal" if change else "off", words, note)
+
+
+def _explain(path: str, term: str) -> str:
+    """Return what a measure is and which way is good."""
+    measure = next(measure for measure in MEASURES if ".".join(measure.path) == path)
+    return f"{help_for(term)} Here: {measure.meaning}. Good: {measure.good}."
+
+
+def _retrained(reference: Reference, path: Sequence[str]) -> str:
+    """Say the reference value of a figure, if there is one."""
+    band = reference.band(path)
+    if band is None:
+        return ""
+    low, high = band
+    return f" Retrain: {percent(low)}." if high - low < 0.05 else f" Retrain: {low:.1f} to {percent(high)}."
