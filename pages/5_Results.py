@@ -1,10 +1,74 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
+from ui.downloads import downloads_panel
 from ui.frame import frame
+from ui.jobs import pair, wait_for
+from ui.membership_panel import membership_panel
+from ui.reference import find_reference
+from ui.result_panels import (
+    classes_panel,
+    difference_panel,
+    labels_panel,
+    layers_panel,
+    method_panel,
+    side_by_side,
+    story_panel,
+)
+from ui.unfinished import empty_panel, unfinished_panel
+from ui.views import view_of
 
-run = frame("Results", "Read what the run did, and what the numbers can tell.")
-if run is None:
-    st.info("No run yet. Start one on the Forget page.", icon=":material/history:")
+if TYPE_CHECKING:
+    from ui.views import View
+
+PARTS = {
+    "Classes": ":material/bar_chart: Classes",
+    "Membership": ":material/person_search: Membership",
+    "Layers": ":material/layers: Layers",
+    "Labels": ":material/label: Labels",
+    "Method": ":material/fence: What the method saw",
+    "Downloads": ":material/download: Downloads",
+}
+
+
+def show_part(part: str, views: list[View]) -> None:
+    """Draw one part of the page."""
+    if part == "Classes":
+        side_by_side(views, lambda view: classes_panel(view, views))
+    elif part == "Membership":
+        membership_panel(views)
+    elif part == "Layers":
+        side_by_side(views, lambda view: layers_panel(view, views))
+    elif part == "Labels":
+        side_by_side(views, labels_panel)
+    elif part == "Method":
+        side_by_side(views, lambda view: method_panel(view, views))
+    else:
+        side_by_side(views, lambda view: downloads_panel(view, references[view.letter]))
+
+
+frame("Results", "Read what the run did, and what the numbers can tell.")
+runs = pair()
+views = [view for letter, job in runs if (view := view_of(letter, job)) is not None]
+unfinished = [(letter, job) for letter, job in runs if letter not in {view.letter for view in views}]
+if not runs:
+    empty_panel()
+for letter, job in unfinished:
+    unfinished_panel(letter, job)
+references = {view.letter: find_reference(view.job) for view in views}
+coming = [reference.coming for reference in references.values() if reference.coming is not None]
+if coming:
+    wait_for(*coming)
+if not views:
     st.stop()
+side_by_side(views, lambda view: story_panel(view, references[view.letter], alone=len(views) == 1))
+if len(views) == 2:
+    difference_panel(*views)
+tabs = st.tabs(list(PARTS.values()), key="part", on_change="rerun")
+for part, tab in zip(PARTS, tabs, strict=True):
+    if tab.open:
+        with tab:
+            show_part(part, views)

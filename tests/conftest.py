@@ -18,6 +18,8 @@ from zspag_core.models.resnet import ResNetConfig
 from zspag_core.models.vit import ViTConfig
 from zspag_core.training import Recipe, channel_statistics, train
 
+pytest_plugins = ["tests.records"]
+
 # Tests use small networks: one thread is faster than two that wait for each other, also in the commands they start.
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.gallery import tables
+from ui.jobs import ask, engine_question, wait_for
+from ui.repeat import repeat_line
 from ui.report import html_report
+from zspag_core.jobs import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +23,41 @@ if TYPE_CHECKING:
 
     from ui.reference import Reference
     from ui.views import View
+    from zspag_core.jobs import Job
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same data gives the same archive
 
 
-def download_buttons(view: View, reference: Reference, repeat: str) -> None:
+def downloads_panel(view: View, reference: Reference) -> None:
+    """Draw what can be taken away, and the command that repeats the run."""
+    engine = ask("engine", engine_question())
+    if engine.active:
+        wait_for(engine)
+    repeat = _repeat(view, engine)
+    _buttons(view, reference, repeat)
+    st.markdown("**The same run on a command line**")
+    if repeat:
+        st.code(repeat, language="bash", wrap_lines=True)
+        st.caption(
+            "Run it in the folder of this program. On a CPU it makes the same model, byte for byte, with the same "
+            "versions of the libraries; only settings that differ from the defaults are written."
+        )
+    elif engine.active:
+        st.caption("The engine is starting: the command appears here in about five seconds.")
+    else:
+        st.caption(f"The engine did not say its defaults: {engine.error or 'it was stopped'}.")
+
+
+def _repeat(view: View, engine: Job) -> str:
+    """Return the command line, empty until the engine has said its defaults."""
+    if engine.state != State.DONE:
+        return ""
+    schemas = {method["name"]: method["parameters"] for method in engine.answer["methods"]}
+    out = f"repeat-run-{view.job.number}"
+    return repeat_line(view.job.config, view.result, schemas.get(view.result["method"], []), out)
+
+
+def _buttons(view: View, reference: Reference, repeat: str) -> None:
     """Draw one button for each thing that can be taken away."""
     stem, folder = f"run-{view.job.number}", view.job.folder
     report = partial(report_bytes, view, reference, repeat)

@@ -60,7 +60,7 @@ def _is_reference(other: Job, job: Job) -> bool:
     return same and sorted(other.config["forget"]) == sorted(job.config["forget"])
 
 
-def order_reference(config: Mapping[str, Any]) -> Job:
+def order_reference(config: Mapping[str, Any]) -> None:
     """Queue the retraining that belongs to a run, with the recipe that its model was trained by, where that is known.
 
     Args:
@@ -69,7 +69,7 @@ def order_reference(config: Mapping[str, Any]) -> Job:
     kept = {name: config[name] for name in ("data", "checkpoint", "forget", "class_names", "device") if name in config}
     settings = recipe_of(str(config["checkpoint"]))
     wanted = kept | {"method": "retrain", "settings": settings, "seed": config.get("seed", 0)}
-    return job_store().submit("unlearn", wanted, device=str(config.get("device", "auto")))
+    job_store().submit("unlearn", wanted, device=str(config.get("device", "auto")))
 
 
 def recipe_of(checkpoint: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def repeat_line(
         words += ["--method", result["method"]]
     for name, value in changed_settings(result["config"], parameters).items():
         words += ["--set", f"{name}={written(value)}"]
+    if config.get("relearning") is not None:
+        words.append("--relearning" if config["relearning"] else "--no-relearning")
     if result["seed"]:
         words += ["--seed", str(result["seed"])]
     return shlex.join([*words, "--device", str(result["device"]), "--out", out])

@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 
 from ui.jobs import job_store
+from ui.views import view_of
 from zspag_core.jobs import Job, State, Wish
 
 
@@ -55,3 +56,19 @@ def make_job():
         folder=Path("x"),
     )
     return lambda **changes: replace(job, **changes)
+
+
+@pytest.fixture
+def make_view(make_job, make_record, write_arrays, tmp_path):
+    """Return a function that makes a view of a finished run with made-up figures and arrays."""
+
+    def make(letter="A", *, influences=False, seed=0, changes=None, **about):
+        result = make_record(**about)
+        folder = tmp_path / f"run-{letter}"
+        write_arrays(folder, result, influences=influences, seed=seed)
+        config = {"data": "digits", "checkpoint": "/a/digits_resnet.safetensors", "forget": result["forget"]}
+        state = State.DONE if result["after"] else State.CANCELLED
+        about_job = {"number": 7 if letter == "A" else 8, "folder": folder, "state": state, "answer": result}
+        return view_of(letter, make_job(**about_job | {"config": config} | (changes or {})))
+
+    return make

@@ -110,9 +110,9 @@ def _points(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> 
 def _look(kind: str, colours: Sequence[str]) -> dict[str, Any]:
     """Return how the points of a kind look: before hollow and dotted, after solid, the mask a dotted stroke."""
     if kind == "before":
-        return {"size": 13, "color": "rgba(0,0,0,0)", "line": {"color": colours, "width": 2, "dash": "dot"}}
+        return {"size": 18, "color": "rgba(0,0,0,0)", "line": {"color": colours, "width": 1.5, "dash": "dash"}}
     if kind == "after":
-        return {"size": 13, "color": colours}
+        return {"size": 12, "color": colours}
     return {"size": 13, "symbol": "line-ns-open", "color": REFERENCE, "line": {"width": 3, "dash": "dot"}}
 
 

@@ -1,0 +1,95 @@
+"""Made-up results of runs, for tests of what pages draw: no model, no training, any number of classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+GROUPS = ("retain_train", "retain_test", "forget_train", "forget_test")
+
+
+@pytest.fixture
+def make_record():
+    """Return a function that makes the content of a result.json."""
+    return record
+
+
+@pytest.fixture
+def write_arrays():
+    """Return a function that writes the arrays of a run folder."""
+    return arrays
+
+
+def grades(classes, forget, gone):
+    right = [0.0 if gone and k in forget else 99.0 - k % 3 for k in range(classes)]
+    same_class = {"accuracy": 51.0, "auc": 52.0, "auc_ci": [48.0, 56.0]}
+    return {
+        "acc_rt": 98.4 if gone else 98.0,
+        "acc_ut": 0.0 if gone else 97.0,
+        "loss_rt": 0.12 if gone else 0.1,
+        "acc_per_class": right,
+        "mia": {"entropy_svc": 46.0 if gone else 92.0, "confidence_svc": None, "same_class": same_class},
+        "probe": 95.0 if gone else 96.0,
+        "relearning": {"steps": 12 if gone else 4, "reached": True},
+    }
+
+
+def record(method="zspag", classes=10, forget=(3,), *, cancelled=False):
+    projected = method == "zspag"
+    layers = [
+        {"name": name, "dim": 100, "rank": rank, "leak": 2e-7, "moved": 0.1, "drift_proxy": 0.02, "drift_real": 0.03,
+         "captured": 97.0, "kept_least": 95.0}
+        for name, rank in (("stem", 100), ("middle", 40), ("head", 0))
+    ]  # fmt: skip
+    history = [
+        {"epoch": epoch, "loss": 2.0 / epoch, "acc_rt": 98.0, "acc_ut": 40.0 / epoch, "mia": 60.0}
+        | ({"free_gradient": 0.1 * epoch} if projected else {})
+        for epoch in (1, 2)
+    ]
+    per_class = {str(k): 25 for k in range(classes) if k not in forget}
+    return {
+        "method": method,
+        "config": {"epsilon": 0.1, "epochs": 2, "stop_rule": True, "reach": None},
+        "seed": 0,
+        "device": "cpu",
+        "forget": list(forget),
+        "num_classes": classes,
+        "before": grades(classes, forget, gone=False),
+        "mask": {"acc_rt": 98.2},
+        "after": None if cancelled else grades(classes, forget, gone=True),
+        "proxies": {"attempted": 250, "asr": 99.0, "confidence": 0.98, "per_class": per_class} if projected else None,
+        "labels": {"mode": "posterior"} if method in {"zspag", "posterior"} else None,
+        "subspace": {"layers": layers} if projected and not cancelled else None,
+        "history": [] if method == "mask" else history,
+        "seconds": {"proxies": 1.5 if projected else None, "unlearn": 2.0, "evaluate": 3.0},
+        "stopped": "cancelled" if cancelled else "epochs",
+    }
+
+
+def arrays(folder, result, *, influences=False, seed=0):
+    """Write grading, labels and a model of no use into a run folder."""
+    rng = np.random.default_rng(seed)
+    classes, forget = result["num_classes"], result["forget"]
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = np.repeat(np.arange(classes), 4)
+    grading = {"test.labels": truth}
+    for when in ("before", "after") if result["after"] else ("before",):
+        logits = rng.normal(size=(len(truth), classes)).astype("f4")
+        logits[np.arange(len(truth)), truth] += 8
+        if when == "after":
+            logits[:, forget] -= 20
+        grading[f"test.{when}"] = logits
+        for place, group in enumerate(GROUPS):
+            values = rng.beta(1 + place, 4, size=30).astype("f4")
+            grading |= {f"mia.{when}.{group}.{name}": values for name in ("entropy", "confidence", "loss")}
+    save_file(grading, folder / "grading.safetensors")
+    if result["labels"] is not None:
+        labels = rng.dirichlet(np.ones(classes), size=5 * len(forget)).astype("f4")
+        taught = {"labels": labels, "truth": np.repeat(forget, 5)}
+        if influences:
+            taught["influences"] = rng.normal(size=labels.shape).astype("f4")
+        save_file(taught, folder / "labels.safetensors")
+    if result["proxies"] is not None:
+        save_file({"labels": np.arange(3)}, folder / "proxies.safetensors")
+    save_file({"weight": np.zeros(3, "f4")}, folder / "model.safetensors")

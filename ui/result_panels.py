@@ -1,0 +1,221 @@
+"""What the Results page draws of one run, or of two side by side on the same axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.differences import figure_differences, markdown_table, setting_differences
+from ui.fence import kept_for_grading, needs_retain, seen_by_method
+from ui.figures import layers
+from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
+from ui.picker import LETTERS
+from ui.reference import Reference, order_reference
+from ui.results import duration
+from ui.story import cards, standing_of, tell
+from ui.views import listed
+from ui.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ui.figures.drawn import Drawn
+    from ui.views import View
+
+BADGE = ":gray-badge[for grading only]"
+CARDS_A_ROW = 3
+
+
+def draw(drawn: Drawn | None, letter: str, missing: str = "") -> None:
+    """Draw one figure with its heading and note, or a sentence where there is none."""
+    if drawn is None:
+        st.caption(missing)
+        return
+    st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
+    st.plotly_chart(drawn.figure, key=f"{drawn.name}-{letter}", alt=drawn.alt)
+    if drawn.note:
+        st.caption(drawn.note)
+
+
+def side_by_side(views: Sequence[View], panel: Callable[[View], None]) -> None:
+    """Draw a panel for every run, each in a column of its own."""
+    for view, place in zip(views, st.columns(len(views), gap="large"), strict=True):
+        with place:
+            if len(views) > 1:
+                st.markdown(f"{LETTERS[view.letter]} {view.title} · forget :orange[{listed(view.names, view.forget)}]")
+            panel(view)
+
+
+def story_panel(view: View, reference: Reference, *, alone: bool) -> None:
+    """Draw what the result means: headline cards, sentences, all figures on one scale."""
+    _cards(view, reference, 5 if alone else CARDS_A_ROW)
+    words, picture = st.columns([2, 3], gap="large") if alone else (st.container(), st.container())
+    with words:
+        for sentence in tell(view, reference):
+            st.markdown(sentence)
+        st.caption(MASK_NOTE)
+        _reference_line(view, reference)
+    with picture:
+        draw(standing_of(view, reference), view.letter)
+
+
+def difference_panel(one: View, two: View) -> None:
+    """Draw what was set differently in two runs, and what came out."""
+    settings, figures = st.columns([2, 3], gap="large")
+    with settings:
+        st.markdown("##### What was set differently")
+        rows = setting_differences(one, two)
+        if rows:
+            st.markdown(markdown_table(["", "A", "B"], rows))
+        else:
+            st.caption("Nothing: the two runs had the same settings, seed and device.")
+    with figures:
+        st.markdown(f"##### What came out {BADGE}")
+        st.markdown(markdown_table(["", "A", "B", "B − A"], figure_differences(one, two)))
+
+
+def classes_panel(view: View, peers: Sequence[View]) -> None:
+    """Draw accuracy by class and what is read as what."""
+    draw(classes_of(view, peers), view.letter)
+    draw(predictions_of(view, peers), view.letter, "This run left no outputs to count what is read as what.")
+
+
+def layers_panel(view: View, peers: Sequence[View]) -> None:
+    """Draw what was protected, what moved, and how much of the gradient was free."""
+    records = layers_of(view)
+    history = view.result.get("history") or []
+    if records:
+        _warn(layers.locked_layers(records), layers.bare_layers(records), len(records))
+        draw(layers.ranks(records), view.letter)
+        top = max(layers.largest_drift(layers_of(peer)) for peer in peers if layers_of(peer))
+        draw(layers.drifts(records, top), view.letter)
+        leak = max(record["leak"] or 0.0 for record in records)
+        st.caption(f"Largest leak ‖ΔW·S‖ / ‖W‖: {leak:.1e}. {help_for('Leak')}")
+    elif view.after is None:
+        st.info("The run was stopped before its layers were compared.", icon=":material/layers_clear:")
+    else:
+        st.info(
+            f"The method {view.result['method']} protects no directions, so every weight was free to move. Run ZS-PAG "
+            "to see protected and free space layer by layer.",
+            icon=":material/layers_clear:",
+        )
+    total = max((row["epoch"] for peer in peers for row in peer.result.get("history") or ()), default=1)
+    gradient = layers.free_gradient(history, total)
+    if gradient is not None:
+        draw(gradient, view.letter)
+        st.caption(
+            "How much of each step the projection lets through. Near 0: the classes share what would have to go."
+        )
+
+
+def labels_panel(view: View) -> None:
+    """Draw what the forgotten classes were taught to be."""
+    figures = taught_of(view)
+    if not figures:
+        st.info(
+            f"The method {view.result['method']} teaches no new labels. ZS-PAG and posterior labels do.",
+            icon=":material/label_off:",
+        )
+        return
+    for drawn in figures:
+        draw(drawn, view.letter)
+    about = view.result.get("labels") or {}
+    if len(figures) > 1:
+        st.caption(
+            "Blue labels are predicted to lower the loss of the proxies, red ones to raise it: an estimate to first "
+            f"order, from proxies alone. {help_for('Influence')}"
+        )
+        parts = [
+            f"{title} {about[key]:.3g}"
+            for key, title in (
+                ("influence_before", "Predicted change with posterior labels"),
+                ("influence_after", "with these labels"),
+                ("residual", "residual of the solver"),
+                ("projected_share", "share of the direction that free steps can follow"),
+            )
+            if about.get(key) is not None
+        ]
+        st.caption(" · ".join(parts))
+    else:
+        st.caption(f"Label mode: {about.get('mode', 'unknown')}. {help_for('Pseudo-label')}")
+
+
+def method_panel(view: View, peers: Sequence[View]) -> None:
+    """Draw the fence, the epochs, the seconds and the settings."""
+    with st.container(border=True):
+        zero_shot = ":red-badge[needs remaining data]" if needs_retain(view) else ":green-badge[zero-shot]"
+        st.markdown(f"**What the method saw** {zero_shot}")
+        st.markdown("\n".join(f"- {line}" for line in seen_by_method(view)))
+    with st.container(border=True):
+        st.markdown(f"**What judged it afterwards** {BADGE}")
+        st.markdown("\n".join(f"- {line}" for line in kept_for_grading(view)))
+        st.caption(GRADING_NOTE)
+    draw(history_of(view), view.letter, "No epoch has ended in this run.")
+    top = max((spent or 0.0) for peer in peers for spent in peer.result["seconds"].values())
+    draw(layers.stage_seconds(view.result["seconds"], STAGES, top), view.letter)
+    with st.expander("All settings"):
+        used = {"seed": view.result["seed"], "device": view.result["device"], **view.result["config"]}
+        rows = [(knob_label(name), "automatic" if value is None else str(value)) for name, value in used.items()]
+        st.markdown(markdown_table(["Setting", "Value"], rows))
+
+
+def _cards(view: View, reference: Reference, a_row: int) -> None:
+    """Draw the headline numbers, so many in a row."""
+    found = cards(view, reference)
+    for first in range(0, len(found), a_row):
+        for card, place in zip(found[first : first + a_row], st.columns(a_row, gap="small"), strict=False):
+            with place, st.container(border=True, height="stretch", gap="xsmall"):
+                st.metric(
+                    card.title,
+                    card.value,
+                    card.change or None,
+                    delta_color=card.colour,
+                    delta_arrow="auto" if card.change[:1] in {"+", "-"} else "off",
+                    help=card.help,
+                )
+                st.caption(card.note)
+
+
+def _reference_line(view: View, reference: Reference) -> None:
+    """Say where the grey band comes from, or how to get one."""
+    if reference.jobs:
+        st.caption(f"**Retrain** (grey band) is {reference.source}, trained without the class. {help_for('Retrain')}")
+    elif reference.coming is not None:
+        coming = reference.coming
+        st.caption(
+            f"The Retrain reference is on its way: run {coming.number}, {coming.state}. It appears here by itself."
+        )
+    elif view.result["method"] != "retrain":
+        st.caption(
+            "**Retrain** is not known for this model, data and choice of classes. It needs the remaining data, is for "
+            "grading only, and takes as long as training did."
+        )
+        st.button(
+            "Make the Retrain reference",
+            key=f"reference-{view.letter}",
+            icon=":material/model_training:",
+            on_click=order_reference,
+            args=(view.job.config,),
+        )
+
+
+def _warn(locked: Sequence[str], bare: Sequence[str], count: int) -> None:
+    """Point to layers that cannot move and to layers that nothing protects."""
+    if locked:
+        which = "every layer" if len(locked) == count else ", ".join(f"`{name}`" for name in locked)
+        st.warning(
+            f"**Nothing can move here:** {which}. All directions are protected; a lower energy threshold τ frees some.",
+            icon=":material/lock:",
+        )
+    if bare:
+        which = "every layer" if len(bare) == count else ", ".join(f"`{name}`" for name in bare)
+        st.warning(
+            f"**Unprotected:** {which}. No direction is protected, so the remaining classes are at risk there.",
+            icon=":material/lock_open:",
+        )
+
+
+def time_text(view: View) -> str:
+    """Say how long a run took."""
+    return duration(sum(spent or 0.0 for spent in view.result["seconds"].values()))
