@@ -39,8 +39,8 @@ def downloads_panel(view: View, reference: Reference) -> None:
     if repeat:
         st.code(repeat, language="bash", wrap_lines=True)
         st.caption(
-            "Run it in the folder of this program. On a CPU it makes the same model, byte for byte, with the same "
-            "versions of the libraries; only settings that differ from the defaults are written."
+            "Run it in the folder of this program, with its Python. On a CPU it makes the same model, byte for byte, "
+            "with the same versions of the libraries; only settings that differ from the defaults are written."
         )
     elif engine.active:
         st.caption("The engine is starting: the command appears here in about five seconds.")

@@ -87,15 +87,20 @@ def taught_of(view: View) -> list[Drawn]:
     return figures
 
 
-def history_of(view: View) -> Drawn | None:
-    """Draw accuracy by epoch; None where no epoch ended."""
+def history_of(view: View, last: int = 0) -> Drawn | None:
+    """Draw accuracy by epoch; None where no epoch ended.
+
+    Args:
+        view: the run.
+        last: last epoch of the axis, so that pictures can be compared; 0 for the run's own.
+    """
     history = view.result.get("history") or []
     if not history:
         return None
     before = view.result["before"]
     epochs = [{"epoch": 0, "acc_rt": before["acc_rt"], "acc_ut": before["acc_ut"]}, *history]
     mask = (view.result.get("mask") or {}).get("acc_rt")
-    figure = training.accuracy_figure(epochs, history[-1]["epoch"], mask)
+    figure = training.accuracy_figure(epochs, last or history[-1]["epoch"], mask)
     names = {name: None for row in epochs for name in row}
     rows = [{name: row.get(name) for name in names} for row in epochs]
     return Drawn("epochs", "Accuracy by epoch", figure, training.describe_accuracy(epochs), rows, grading=True)

@@ -67,9 +67,12 @@ def _choose(views: Sequence[View]) -> tuple[Attack, str, str]:
             format_func=lambda name: ATTACKS[name].title,
             key="attack",
             required=True,
+            width="content",
         )
-        measure = st.segmented_control("Measure", MEASURES, default="loss", key="measure", required=True)
-        when = st.segmented_control("Model", moments, default=moments[-1], key="when", required=True)
+        measure = st.segmented_control(
+            "Measure", MEASURES, default="loss", key="measure", required=True, width="content"
+        )
+        when = st.segmented_control("Model", moments, default=moments[-1], key="when", required=True, width="content")
     return ATTACKS[attack], measure, when
 
 

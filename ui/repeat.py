@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ui.checkpoints import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +23,9 @@ def repeat_line(
         parameters: the schemas of the method's settings; only what differs from their defaults is written.
         out: the new folder.
     """
-    words = ["python", "-m", "zspag_core", "unlearn", "--data", str(config["data"])]
-    words += ["--checkpoint", str(config["checkpoint"]), "--forget", ",".join(map(str, sorted(result["forget"])))]
+    words = ["python", "-m", "zspag_core", "unlearn", "--data", _place(str(config["data"]))]
+    words += ["--checkpoint", _place(str(config["checkpoint"]))]
+    words += ["--forget", ",".join(map(str, sorted(result["forget"])))]
     if result["method"] != "zspag":
         words += ["--method", result["method"]]
     for name, value in changed_settings(result["config"], parameters).items():
@@ -42,3 +46,9 @@ def changed_settings(used: Mapping[str, Any], parameters: Sequence[Mapping[str, 
 def written(value: object) -> str:
     """Write a setting so that --set reads the very same value back."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _place(name: str) -> str:
+    """Return a path inside the program's folder as seen from there; anything else as it is."""
+    path = Path(name)
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else name

@@ -47,7 +47,7 @@ def html_report(view: View, reference: Reference, repeat: str) -> str:
     Args:
         view: the run.
         reference: its Retrain reference.
-        repeat: the command line that repeats it.
+        repeat: the command line that repeats it, empty where it is not known.
     """
     title = f"{view.title} · forget {listed(view.names, view.forget)}"
     parts = [
@@ -65,9 +65,8 @@ def html_report(view: View, reference: Reference, repeat: str) -> str:
         *(_figure(drawn) for drawn in gallery(view, reference)),
         "<h2>Settings</h2>",
         _settings_table(view),
-        "<h2>The same run again</h2>",
-        f"<pre>{html.escape(repeat)}</pre>",
     ]
+    parts += ["<h2>The same run again</h2>", f"<pre>{html.escape(repeat)}</pre>"] if repeat else []
     library = f"<script>{get_plotlyjs()}</script>"
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>{library}'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'

@@ -12,7 +12,6 @@ from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
 from ui.picker import LETTERS
 from ui.reference import Reference, order_reference
-from ui.results import duration
 from ui.story import cards, standing_of, tell
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label
@@ -87,9 +86,8 @@ def layers_panel(view: View, peers: Sequence[View]) -> None:
     history = view.result.get("history") or []
     if records:
         _warn(layers.locked_layers(records), layers.bare_layers(records), len(records))
-        draw(layers.ranks(records), view.letter)
         top = max(layers.largest_drift(layers_of(peer)) for peer in peers if layers_of(peer))
-        draw(layers.drifts(records, top), view.letter)
+        _beside([layers.ranks(records), layers.drifts(records, top)], view.letter, alone=len(peers) == 1)
         leak = max(record["leak"] or 0.0 for record in records)
         st.caption(f"Largest leak ‖ΔW·S‖ / ‖W‖: {leak:.1e}. {help_for('Leak')}")
     elif view.after is None:
@@ -143,21 +141,33 @@ def labels_panel(view: View) -> None:
 
 def method_panel(view: View, peers: Sequence[View]) -> None:
     """Draw the fence, the epochs, the seconds and the settings."""
-    with st.container(border=True):
+    alone = len(peers) == 1
+    left, right = st.columns(2, gap="small") if alone else (st.container(), st.container())
+    with left, st.container(border=True, height="stretch"):
         zero_shot = ":red-badge[needs remaining data]" if needs_retain(view) else ":green-badge[zero-shot]"
         st.markdown(f"**What the method saw** {zero_shot}")
         st.markdown("\n".join(f"- {line}" for line in seen_by_method(view)))
-    with st.container(border=True):
+    with right, st.container(border=True, height="stretch"):
         st.markdown(f"**What judged it afterwards** {BADGE}")
         st.markdown("\n".join(f"- {line}" for line in kept_for_grading(view)))
         st.caption(GRADING_NOTE)
-    draw(history_of(view), view.letter, "No epoch has ended in this run.")
     top = max((spent or 0.0) for peer in peers for spent in peer.result["seconds"].values())
-    draw(layers.stage_seconds(view.result["seconds"], STAGES, top), view.letter)
+    last = max((row["epoch"] for peer in peers for row in peer.result.get("history") or ()), default=1)
+    seconds = layers.stage_seconds(view.result["seconds"], STAGES, top)
+    epochs = history_of(view, last)
+    _beside([seconds] if epochs is None else [epochs, seconds], view.letter, alone=alone)
     with st.expander("All settings"):
         used = {"seed": view.result["seed"], "device": view.result["device"], **view.result["config"]}
         rows = [(knob_label(name), "automatic" if value is None else str(value)) for name, value in used.items()]
         st.markdown(markdown_table(["Setting", "Value"], rows))
+
+
+def _beside(figures: Sequence[Drawn], letter: str, *, alone: bool) -> None:
+    """Draw figures beside each other, or one under the other where the page shows two runs."""
+    places = st.columns(len(figures), gap="large") if alone else [st.container() for _ in figures]
+    for drawn, place in zip(figures, places, strict=True):
+        with place:
+            draw(drawn, letter)
 
 
 def _cards(view: View, reference: Reference, a_row: int) -> None:
@@ -214,8 +224,3 @@ def _warn(locked: Sequence[str], bare: Sequence[str], count: int) -> None:
             f"**Unprotected:** {which}. No direction is protected, so the remaining classes are at risk there.",
             icon=":material/lock_open:",
         )
-
-
-def time_text(view: View) -> str:
-    """Say how long a run took."""
-    return duration(sum(spent or 0.0 for spent in view.result["seconds"].values()))

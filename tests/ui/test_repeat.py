@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 
+from ui.checkpoints import ROOT
 from ui.repeat import repeat_line, written
 
 PARAMETERS = [
@@ -34,6 +35,13 @@ def test_everything_else_is_written_and_quoted_for_the_shell(make_record):
     ]  # fmt: skip
 
 
+def test_files_of_the_program_are_named_from_its_folder(make_record):
+    shipped = {"checkpoint": str(ROOT / "assets" / "m.safetensors"), "data": str(ROOT / "my.zip")}
+    words = shlex.split(repeat_line(CONFIG | shipped, make_record(), PARAMETERS, "again"))
+    assert words[5] == "my.zip"
+    assert words[7] == "assets/m.safetensors"
+
+
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 1e-7, 12, True, False, "cw"])
 def test_settings_are_read_back_as_they_were(value):
     from zspag_core.hyperparameters import _parse
@@ -46,7 +54,6 @@ def test_the_line_makes_the_same_model(digits_checkpoint, tmp_path):
     """Run once as a worker does, then the line as a person does: the bytes agree."""
     import subprocess
     import sys
-    from pathlib import Path
 
     from zspag_core.hyperparameters import schema
     from zspag_core.methods import find_method
@@ -58,6 +65,6 @@ def test_the_line_makes_the_same_model(digits_checkpoint, tmp_path):
     line = repeat_line(config.to_dict(), result, schema(find_method("zspag")), str(tmp_path / "second one"))
     assert line.count("--set") == len(settings)
     command = [sys.executable, *shlex.split(line)[1:]]
-    subprocess.run(command, cwd=Path(__file__).parents[2], check=True, capture_output=True)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second one"))
     assert first == second

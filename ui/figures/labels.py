@@ -93,6 +93,7 @@ def _heat(
         hovertemplate=hover + "<extra></extra>",
         text=text if few else None,
         texttemplate="%{text}" if few else None,
+        showscale=not few,
     )
     lay_out(figure, 44 * len(forget) + 110)
     figure.update_xaxes(title="label", type="category", showgrid=False)

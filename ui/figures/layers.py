@@ -24,31 +24,27 @@ def ranks(layers: Layers) -> Drawn:
     Args:
         layers: records with "name", "dim" and "rank".
     """
-    names = [layer["name"] for layer in layers]
+    names = [f"{layer['name']} · {layer['rank']} / {layer['dim']}" for layer in layers]
     protected = [100 * layer["rank"] / layer["dim"] for layer in layers]
-    words = [f"{layer['rank']} of {layer['dim']}" for layer in layers]
     figure = go.Figure()
-    shared: dict[str, Any] = {"y": names, "orientation": "h", "customdata": words}
+    shared: dict[str, Any] = {"y": names, "orientation": "h"}
     figure.add_bar(
         x=protected,
         name="protected",
         marker={"color": REMAINING},
-        hovertemplate="%{y}: %{customdata} directions protected<extra></extra>",
+        hovertemplate="%{y} directions protected: %{x:.0f} %<extra></extra>",
         **shared,
     )
     figure.add_bar(
         x=[100 - share for share in protected],
         name="free to move",
         marker={"color": FREE, "line": {"color": FORGOTTEN, "width": 1}},
-        text=words,
-        textposition="inside",
-        insidetextanchor="end",
-        hovertemplate="%{y}: %{customdata} directions protected<extra></extra>",
+        hovertemplate="%{y} directions protected; free: %{x:.0f} %<extra></extra>",
         **shared,
     )
     lay_out(figure, _height(layers))
     figure.update_layout(barmode="stack", bargap=0.25)
-    figure.update_xaxes(title="input dimensions, %", range=[0, 100])
+    figure.update_xaxes(title="input dimensions, %", range=[0, 101], dtick=25)
     figure.update_yaxes(autorange="reversed", automargin=True)
     rows = [
         {"layer": layer["name"], "dimensions": layer["dim"], "protected": layer["rank"],
@@ -82,6 +78,7 @@ def drifts(layers: Layers, top: float | None = None) -> Drawn:
             mode="markers",
             name=title,
             marker={"size": 11} | marker,
+            cliponaxis=False,
             hovertemplate="%{y}: outputs moved by %{x:.2f} %<extra>" + title + "</extra>",
         )
     lay_out(figure, _height(layers))
@@ -138,10 +135,11 @@ def stage_seconds(seconds: Mapping[str, float | None], titles: Mapping[str, str]
 
     Args:
         seconds: stage -> wall time, None for a stage that the method has not.
-        titles: stage -> its name.
+        titles: stage -> its name, in the order of the picture.
         top: longest time of the axis, so that pictures can be compared.
     """
-    known = {titles.get(stage, stage): spent for stage, spent in seconds.items() if spent is not None}
+    order = sorted(seconds, key=lambda stage: list(titles).index(stage) if stage in titles else 0)
+    known = {titles.get(stage, stage): seconds[stage] for stage in order if seconds[stage] is not None}
     figure = go.Figure()
     figure.add_bar(
         x=list(known.values()),
@@ -149,7 +147,8 @@ def stage_seconds(seconds: Mapping[str, float | None], titles: Mapping[str, str]
         orientation="h",
         marker={"color": REMAINING},
         text=[f"{spent:.1f} s" for spent in known.values()],
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{y}: %{x:.2f} s<extra></extra>",
     )
     lay_out(figure, 34 * len(known) + 60)

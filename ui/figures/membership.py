@@ -69,7 +69,7 @@ def scores(
         ticktext=[written(edges[place]) for place in places],
     )
     highest = max((share for shares in spread.values() for share in shares), default=1.0)
-    figure.update_yaxes(title="share of the group, %", range=[0, 1.08 * (top or highest)])
+    figure.update_yaxes(title="share of the group, %", range=[0, 1.2 * (top or highest)])
     rows = [
         {"from": low, "to": high}
         | {f"{group}_percent": spread[group][place] for group in spread}

@@ -110,7 +110,7 @@ def _points(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> 
 def _look(kind: str, colours: Sequence[str]) -> dict[str, Any]:
     """Return how the points of a kind look: before hollow and dotted, after solid, the mask a dotted stroke."""
     if kind == "before":
-        return {"size": 18, "color": "rgba(0,0,0,0)", "line": {"color": colours, "width": 1.5, "dash": "dash"}}
+        return {"size": 17, "color": "rgba(0,0,0,0)", "line": {"color": colours, "width": 1.5, "dash": "dot"}}
     if kind == "after":
         return {"size": 12, "color": colours}
     return {"size": 13, "symbol": "line-ns-open", "color": REFERENCE, "line": {"width": 3, "dash": "dot"}}

@@ -1,0 +1,263 @@
+"""The Results page in every state, with made-up results and arrays."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from safetensors.numpy import load_file
+
+from ui.jobs import engine_question
+from ui.thresholds import edges_of
+from zspag_core.jobs import Lane, State
+
+PAGE = "pages/5_Results.py"
+PARTS = ["Classes", "Membership", "Layers", "Labels", "What the method saw", "Downloads"]
+
+
+def texts(at):
+    parts = [*at.markdown, *at.caption, *at.info, *at.warning, *at.error]
+    return " ".join(str(part.value) for part in parts).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def charts(at):
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def names(at):
+    return [chart.proto.alt for chart in at.get("plotly_chart")]
+
+
+@pytest.fixture
+def make_run(finish, run_config, make_record, write_arrays):
+    """Return a function that makes a finished run with arrays in its folder."""
+
+    def make(*, influences=False, state=State.DONE, changes=None, **about):
+        result = make_record(**about)
+        config = run_config | {"forget": result["forget"], "class_names": [str(k) for k in result["forget"]]}
+        config |= {"method": result["method"]} | (changes or {})
+        done = result["after"] is not None
+        job = finish("unlearn", config, state if done else State.CANCELLED, answer=result if done else None)
+        write_arrays(job.folder, result, influences=influences)
+        (job.folder / "result.json").write_text(json.dumps(result))
+        return job
+
+    return make
+
+
+@pytest.fixture
+def results_page(overview):
+    """Return a function that opens the page with no, one or two runs, at one of its parts."""
+
+    def open_page(job=None, second=None, part=""):
+        for name, run in (("job", job), ("b", second)):
+            if run is not None:
+                overview.query_params[name] = run.id
+        overview.run()
+        page = overview.switch_page(PAGE).run()
+        return show(page, part) if part else check(page)
+
+    return open_page
+
+
+def show(page, part):
+    page.session_state["part"] = next(label for label in labels(page) if label.endswith(part))
+    return check(page.run())
+
+
+def labels(page):
+    return [tab.label for tab in page.tabs]
+
+
+def check(page):
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def test_empty_page_says_what_it_will_show_and_leads_to_forget(results_page):
+    page = results_page()
+    assert "which classes are gone" in texts(page)
+    page.button(key="begin").click().run()
+    assert page.title[0].value == "Forget"
+
+
+def test_queued_and_running_runs_say_where_they_stand(results_page, store, run_config):
+    job = store.submit("unlearn", run_config)
+    page = results_page(job)
+    assert "waits for its turn" in texts(page)
+    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    claimed = store.claim(Lane.RUNS, "w", "cpu")
+    store.advance(claimed, {"stage": "proxies", "done": 3, "total": 9, "seconds": {}})
+    assert "under way: Proxies, 3 of 9" in texts(page.run())
+    page.button(key="watch-A").click().run()
+    assert page.title[0].value == "Forget"
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.INTERRUPTED, State.CANCELLED])
+def test_run_that_ended_without_a_result_gets_a_card(results_page, finish, run_config, state):
+    error = "" if state == State.CANCELLED else "the loss became nan"
+    page = results_page(finish("unlearn", run_config, state, error=error, details="Traceback: copy me"))
+    assert ("cancelled before the first epoch" if state == State.CANCELLED else error) in texts(page)
+    assert page.code[0].value == "Traceback: copy me"
+    assert not charts(page)
+
+
+def test_first_screen_tells_the_story(results_page, make_run):
+    page = results_page(make_run())
+    said = texts(page)
+    assert "is forgotten: 97.0 %" in said
+    assert "the answer is gone, the knowledge is not" in said
+    assert [metric.value for metric in page.metric] == ["98.4 %", "0.0 %", "95.0 %", "12 steps", "46.0 %"]
+    assert "Mask alone gives 98.2 %; lead +0.2." in said
+    assert names(page)[0].startswith("Figures on one scale")
+    assert [label.rpartition(": ")[2] for label in labels(page)] == PARTS
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"influences": True},
+        {"method": "mask"},
+        {"method": "retrain"},
+        {"method": "posterior"},
+        {"cancelled": True},
+        {"classes": 100, "forget": (3, 50, 97)},
+    ],
+)
+def test_every_part_of_every_kind_of_run_is_drawn(results_page, make_run, part, about):
+    page = results_page(make_run(**about), part=part)
+    assert all(names(page)), "every chart has a name for those who cannot see it"
+
+
+def test_classes_show_before_and_after(results_page, make_run):
+    _, bars, matrix = charts(results_page(make_run()))
+    assert [trace["name"] for trace in bars["data"]] == ["remaining, after", "forgotten, after", "before"]
+    assert len(matrix["data"]) == 2
+
+
+def test_hundred_classes_are_cut_to_those_that_matter(results_page, make_run):
+    page = results_page(make_run(classes=100))
+    assert "20 of 100" in texts(page)
+    _, bars, matrix = charts(page)
+    assert len(bars["layout"]["xaxis"]["ticktext"]) == 20
+    assert len(matrix["data"][0]["z"]) == 20
+
+
+def test_moving_the_threshold_changes_the_verdict(results_page, make_run):
+    job = make_run()
+    arrays = load_file(job.folder / "grading.safetensors")
+    groups = {group: arrays[f"mia.after.{group}.loss"] for group in ("forget_train", "forget_test")}
+    page = results_page(job, part="Membership")
+    first = [metric.value for metric in page.metric][-3:]
+    page.session_state["threshold-forget_train-loss-after-1"] = edges_of(groups, "loss")[-1]
+    check(page.run())
+    last = [metric.value for metric in page.metric][-3:]
+    assert last != first
+    assert last == ["50.0 %", "100.0 %", "100.0 %"], "everybody has a loss below the highest edge"
+
+
+def test_other_attack_also_asks_about_the_forgotten(results_page, make_run):
+    page = results_page(make_run(), part="Membership")
+    page.segmented_control(key="attack").set_value("across").run()
+    page.segmented_control(key="measure").set_value("confidence").run()
+    check(page)
+    assert page.metric[-1].label == "Forgotten judged trained on"
+    page.segmented_control(key="when").set_value("before").run()
+    assert "Confidence before unlearning" in texts(check(page))
+
+
+def test_layers_are_warned_about(results_page, make_run):
+    said = texts(results_page(make_run(), part="Layers"))
+    assert "Nothing can move here:** `stem`" in said
+    assert "Unprotected:** `head`" in said
+    assert "Largest leak" in said
+
+
+def test_methods_without_a_subspace_or_labels_say_so(results_page, make_run):
+    page = results_page(make_run(method="mask"), part="Layers")
+    assert "protects no directions" in texts(page)
+    assert "teaches no new labels" in texts(show(page, "Labels"))
+
+
+def test_fence_names_what_the_method_saw(results_page, make_run):
+    said = texts(results_page(make_run(), part="What the method saw"))
+    assert "zero-shot" in said
+    assert "5 training images of :orange[3]: the forget samples" in said
+    page = results_page(make_run(method="retrain"), part="What the method saw")
+    assert "needs remaining data" in texts(page)
+
+
+def test_retrain_reference_is_ordered_and_then_shown_as_a_band(results_page, make_run, store):
+    page = results_page(make_run())
+    assert "**Retrain** is not known" in texts(page)
+    page.button(key="reference-A").click().run()
+    assert "on its way" in texts(check(page))
+    waiting = store.latest()[0]
+    assert (waiting.config["method"], waiting.config["settings"]["flip"]) == ("retrain", False)
+    store.cancel(waiting.id)
+    retrain = make_run(method="retrain")
+    page = check(page.run())
+    assert f"(grey band) is run {retrain.number}" in texts(page)
+    assert any(trace["type"] == "bar" for trace in charts(page)[0]["data"])
+
+
+def test_cancelled_run_shows_what_was_last_seen(results_page, make_run):
+    page = results_page(make_run(cancelled=True))
+    assert "stopped after epoch 2" in texts(page)
+    assert page.metric[1].value == "20.0 %"
+    assert "stopped before its layers were compared" in texts(show(page, "Layers"))
+
+
+def test_downloads_are_offered_and_the_command_is_shown(results_page, make_run, finish, store):
+    page = results_page(make_run(), part="Downloads")
+    buttons = [button.proto.label for button in page.get("download_button")]
+    assert buttons == ["Unlearned model", "Report", "Data of all figures", "result.json", "Proxies"]
+    assert "The engine is starting" in texts(page)
+    from zspag_core.jobs.describe import describe_engine
+
+    store.beats.beat("worker", "worker", (Lane.RUNS, Lane.INTERACTIVE), "cpu")
+    asked = store.claim(Lane.INTERACTIVE, "worker", "cpu")
+    assert asked.config == engine_question()
+    store.finish(asked, State.DONE, answer=describe_engine())
+    page = show(page.run(), "Downloads")
+    assert page.code[0].value.startswith("python -m zspag_core unlearn --data digits --checkpoint assets/checkpoints/")
+    assert "--set epochs=2" in page.code[0].value
+
+
+def test_command_is_missing_where_the_engine_does_not_start(results_page, make_run, finish):
+    finish("engine", engine_question(), State.FAILED, lane=Lane.INTERACTIVE, error="no torch")
+    assert "did not say its defaults: no torch" in texts(results_page(make_run(), part="Downloads"))
+
+
+def test_two_runs_stand_side_by_side_with_their_differences(results_page, make_run):
+    one, two = make_run(), make_run(method="posterior", forget=(3, 8))
+    page = results_page(one, two)
+    said = texts(page)
+    assert "| Method | zspag | posterior |" in said
+    assert "| Proxies that succeeded · ASR | 99.0 % | – | – |" in said
+    assert len(page.metric) == 10
+    first, second = (chart for chart in charts(page) if chart["data"][0].get("name") == "remaining, after")
+    assert first["layout"]["xaxis"]["tickvals"] == second["layout"]["xaxis"]["tickvals"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_of_a_pair_is_drawn_on_the_same_axes(results_page, make_run, part):
+    page = results_page(make_run(influences=True), make_run(method="mask"), part=part)
+    drawn = [chart for chart in charts(page) if "range" in chart["layout"].get("xaxis", {})]
+    ranges = {}
+    for chart, name in zip(
+        drawn, [n for n, c in zip(names(page), charts(page), strict=True) if c in drawn], strict=True
+    ):
+        ranges.setdefault(name.split()[0], []).append(chart["layout"]["xaxis"]["range"])
+    assert all(one == pytest.approx(group[0]) for group in ranges.values() for one in group)
+
+
+def test_pair_with_an_unfinished_or_cancelled_run(results_page, make_run, store, run_config):
+    done = make_run()
+    page = results_page(done, make_run(cancelled=True))
+    assert "| Remaining accuracy · Acc_rt | 98.4 % | – | – |" in texts(page)
+    page = results_page(done, store.submit("unlearn", run_config))
+    assert "waits for its turn" in texts(page)
+    assert len(page.metric) == 5
+    assert "What was set differently" not in texts(page)
