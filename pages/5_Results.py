@@ -18,7 +18,7 @@ from ui.result_panels import (
     side_by_side,
     story_panel,
 )
-from ui.unfinished import empty_panel, unfinished_panel
+from ui.states import stand_in
 from ui.views import view_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ PARTS = {
     "Method": ":material/fence: What the method saw",
     "Downloads": ":material/download: Downloads",
 }
+
+SHOWS = "What a run did to each class, what an attacker could still find out, and everything to take away"
 
 
 def show_part(part: str, views: list[View]) -> None:
@@ -55,9 +57,9 @@ runs = pair()
 views = [view for letter, job in runs if (view := view_of(letter, job)) is not None]
 unfinished = [(letter, job) for letter, job in runs if letter not in {view.letter for view in views}]
 if not runs:
-    empty_panel()
+    stand_in(None, SHOWS)
 for letter, job in unfinished:
-    unfinished_panel(letter, job)
+    stand_in(job, SHOWS, letter)
 references = {view.letter: find_reference(view.job) for view in views}
 coming = [reference.coming for reference in references.values() if reference.coming is not None]
 if coming:

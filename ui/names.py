@@ -12,11 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def names_of(config: Mapping[str, Any], count: int) -> tuple[str, ...]:
-    """Return at least `count` names: as the original model's file says, else what the run remembers, else numbers."""
-    try:
-        named = read_header(Path(str(config["checkpoint"]))).class_names
-    except CheckpointError:
-        named = ()
+def names_of(config: Mapping[str, Any], count: int, folder: Path | None = None) -> tuple[str, ...]:
+    """Return at least `count` names: as the model's file says, else what the run remembers, else numbers.
+
+    Args:
+        config: of the run.
+        count: number of classes.
+        folder: the run folder, whose model is asked where the original one is gone.
+    """
+    named = _named(Path(str(config["checkpoint"]))) or (_named(folder / "model.safetensors") if folder else ())
     known = dict(enumerate(named)) | dict(zip(config["forget"], config.get("class_names") or (), strict=False))
     return tuple(str(known.get(label, label)) for label in range(max(count, len(named))))
+
+
+def _named(path: Path) -> tuple[str, ...]:
+    """Return the names that a checkpoint gives its classes; none if it is gone or foreign."""
+    try:
+        return read_header(path).class_names
+    except CheckpointError:
+        return ()

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ui.artefacts import load_arrays
-from ui.checkpoints import read_header
+from ui.names import names_of
 from zspag_core import files
-from zspag_core.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +58,8 @@ def view_of(letter: str, job: Job) -> View | None:
     if result is None:
         return None
     grading, labels = load_arrays(job.folder, "grading"), load_arrays(job.folder, "labels")
-    return View(letter, job, result, class_names(job, result), grading, labels)
+    count = int(result["num_classes"])
+    return View(letter, job, result, names_of(job.config, count, job.folder)[:count], grading, labels)
 
 
 def result_of(job: Job) -> Mapping[str, Any] | None:
@@ -71,19 +71,6 @@ def result_of(job: Job) -> Mapping[str, Any] | None:
     path = job.folder / "result.json"
     found: dict[str, Any] | None = files.read_json(path) if path.exists() else None
     return found
-
-
-def class_names(job: Job, result: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return one name per class: as the model's file says, else what the run remembers, else numbers."""
-    count = int(result["num_classes"])
-    try:
-        named = read_header(job.folder / "model.safetensors").class_names
-    except CheckpointError:
-        named = ()
-    if len(named) == count:
-        return named
-    known = dict(zip(job.config["forget"], job.config.get("class_names") or (), strict=False))
-    return tuple(str(known.get(label, label)) for label in range(count))
 
 
 def listed(names: tuple[str, ...], classes: tuple[int, ...]) -> str:

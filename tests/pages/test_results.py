@@ -76,20 +76,21 @@ def check(page):
 
 def test_empty_page_says_what_it_will_show_and_leads_to_forget(results_page):
     page = results_page()
-    assert "which classes are gone" in texts(page)
-    page.button(key="begin").click().run()
+    assert "What a run did to each class" in texts(page)
+    page.button(key="A-to-forget").click().run()
     assert page.title[0].value == "Forget"
 
 
 def test_queued_and_running_runs_say_where_they_stand(results_page, store, run_config):
     job = store.submit("unlearn", run_config)
     page = results_page(job)
-    assert "waits for its turn" in texts(page)
+    assert "under way" in texts(page)
     store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
     claimed = store.claim(Lane.RUNS, "w", "cpu")
     store.advance(claimed, {"stage": "proxies", "done": 3, "total": 9, "seconds": {}})
-    assert "under way: Proxies, 3 of 9" in texts(page.run())
-    page.button(key="watch-A").click().run()
+    page.run()
+    assert "Proxies: 3 of 9" in page.get("progress")[0].proto.text
+    page.button(key="A-to-forget").click().run()
     assert page.title[0].value == "Forget"
 
 
@@ -97,7 +98,7 @@ def test_queued_and_running_runs_say_where_they_stand(results_page, store, run_c
 def test_run_that_ended_without_a_result_gets_a_card(results_page, finish, run_config, state):
     error = "" if state == State.CANCELLED else "the loss became nan"
     page = results_page(finish("unlearn", run_config, state, error=error, details="Traceback: copy me"))
-    assert ("cancelled before the first epoch" if state == State.CANCELLED else error) in texts(page)
+    assert ("It was stopped on request" if state == State.CANCELLED else error) in texts(page)
     assert page.code[0].value == "Traceback: copy me"
     assert not charts(page)
 
@@ -258,6 +259,6 @@ def test_pair_with_an_unfinished_or_cancelled_run(results_page, make_run, store,
     page = results_page(done, make_run(cancelled=True))
     assert "| Remaining accuracy · Acc_rt | 98.4 % | – | – |" in texts(page)
     page = results_page(done, store.submit("unlearn", run_config))
-    assert "waits for its turn" in texts(page)
+    assert "appears here by itself when it is done" in texts(page)
     assert len(page.metric) == 5
     assert "What was set differently" not in texts(page)

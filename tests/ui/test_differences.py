@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from ui.differences import figure_differences, markdown_table, setting_differences
+from ui.words import knob_label
 
 
 def test_only_what_was_set_differently_is_listed(make_view):
@@ -10,7 +11,7 @@ def test_only_what_was_set_differently_is_listed(make_view):
         ("Forgotten", "3", "3, 8"),
         ("Method", "zspag", "posterior"),
         ("ε · perturbation budget", "0.1", "–"),
-        ("Stop rule", "on", "off"),
+        (knob_label("stop_rule"), "on", "off"),
         ("Reach", "automatic", "0.5"),
     ]
     assert setting_differences(one, make_view("A")) == []

@@ -2,11 +2,7 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
-from safetensors.numpy import save_file
-
-from ui.checkpoints import shipped_checkpoints
-from ui.views import class_names, listed, result_of, view_of
+from ui.views import listed, result_of, view_of
 from zspag_core.jobs import State
 
 
@@ -33,16 +29,6 @@ def test_cancelled_run_is_read_from_its_folder(make_job, make_record, tmp_path):
     result = make_record(cancelled=True)
     (tmp_path / "result.json").write_text(json.dumps(result))
     assert result_of(make_job(state=State.CANCELLED, folder=tmp_path)) == result
-
-
-def test_names_come_from_the_models_file_else_from_the_run(make_job, make_record, tmp_path):
-    job = make_job(folder=tmp_path, config={"forget": [1], "class_names": ["frog"]})
-    assert class_names(job, make_record(classes=3, forget=(1,))) == ("0", "frog", "2")
-    save_file({"w": np.zeros(1)}, tmp_path / "model.safetensors")
-    assert class_names(job, make_record(classes=3, forget=(1,))) == ("0", "frog", "2"), "a file that names none"
-    for path in shipped_checkpoints():
-        (tmp_path / "model.safetensors").write_bytes(path.read_bytes())
-        assert class_names(job, make_record(classes=10))[9] in {"9", "truck", "Ankle boot"}
 
 
 def test_listed():
