@@ -1,10 +1,129 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
+from ui import model as panels
+from ui.choice import choice_of, current_choice, inspect_question, use
 from ui.frame import frame
+from ui.jobs import ask, checkpoint_question, engine_question, job_store, worker_ready
+from ui.model_source import NEW, pick_data, pick_model, pick_source
+from ui.places import BUILT_IN
+from ui.training import current_training, leave_training, show_training, training_form, training_panel
+from ui.words import plain
+from zspag_core.jobs import Job, Lane, State
 
-run = frame("Model", "Choose, bring or train the classifier.")
-if run is None:
-    st.info("No run yet. Start one on the Forget page.", icon=":material/history:")
-    st.stop()
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ui.choice import Choice
+
+
+def look_into(data: str, path: Path | None) -> Job:
+    """Ask the worker what is in the data and whether the model fits; say how far it is, or why it cannot be used."""
+    question = inspect_question(data, path)
+    job = ask("inspect_data", question | ({"download": True} if st.session_state.get("fetch") == data else {}))
+    if job.active:
+        panels.wait(job, "Reading model and data")
+    elif "download" in job.config and job.state == State.DONE:
+        st.session_state.pop("fetch")
+        st.rerun()
+    elif job.state == State.FAILED:
+        panels.refusal(job, data, *([path] if path else []))
+        if data in BUILT_IN and "download" not in job.config:
+            st.button("Download it", key="fetch-data", icon=":material/download:", on_click=fetch, args=(job, data))
+    return job
+
+
+def fetch(job: Job, data: str) -> None:
+    """Let the worker use the network for one data set; that it was not here before is forgotten."""
+    job_store().delete(job.id)
+    st.session_state["fetch"] = data
+
+
+def use_button(path: Path, data: str, *, possible: bool) -> None:
+    """Draw the button that makes a model and its data the visitor's own."""
+    if st.button("Use this model", type="primary", key="use", width="stretch", disabled=not possible):
+        leave_training()
+        use(choice_of(path, data))
+        st.switch_page("pages/2_Forget.py")
+
+
+def train_side(choice: Choice | None) -> None:
+    """Draw data and settings of a training, and the button that starts it."""
+    data = pick_data(None, choice)
+    job = look_into(data, None) if data else None
+    engine = ask("engine", engine_question())
+    if engine.active:
+        panels.wait(engine, "Starting the engine")
+    elif engine.state != State.DONE:
+        st.error(f"The engine does not start. {plain(engine.error)}", icon=":material/error:")
+    elif data and job is not None and job.state == State.DONE:
+        config = training_form(data, job.answer, engine.answer)
+        if st.button("Train", type="primary", key="train", width="stretch", disabled=config is None) and config:
+            show_training(job_store().submit("train", config, lane=Lane.RUNS).id)
+            st.rerun()
+
+
+def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Job | None]:
+    """Draw data, checks and the button; return what the worker said about the pair and about the model."""
+    data = pick_data(path, choice) if path else None
+    if not path or not data:
+        return None, None
+    about = look_into(data, path)
+    if about.state != State.DONE:
+        use_button(path, data, possible=False)
+        return about, None
+    possible = not about.answer["fits"]
+    report = ask("model_report", checkpoint_question(path) | {"data": data}) if possible else None
+    panels.checks(about.answer, report, data)
+    use_button(path, data, possible=possible)
+    return about, report
+
+
+def show(about: Job, report: Job | None) -> None:
+    """Draw what the model is and does."""
+    if report is None:
+        st.info("Choose data that fits this model: what it does with it appears here.", icon=":material/info:")
+    elif report.active:
+        panels.wait(report, "Grading on test images")
+    elif report.state == State.DONE:
+        panels.headline(about.answer, report.answer)
+        left, right = st.columns(2, gap="large")
+        with left:
+            panels.accuracy_panel(about.answer, report.answer)
+        with right:
+            panels.samples_panel(about.answer, report.answer)
+        panels.layers_panel(report.answer)
+    else:
+        panels.refusal(report, report.config["checkpoint"], report.config["data"])
+
+
+frame("Model", "Choose a trained classifier or train one, and see that it fits its data before anything runs.")
+choice, training = current_choice(), current_training()
+controls, stage = st.columns([1, 2], gap="large")
+with controls:
+    source = pick_source(choice, training=training is not None)
+    if source == NEW:
+        train_side(choice)
+    else:
+        about, report = model_side(pick_model(source, choice), choice)
+        if about is not None and about.state == State.DONE:
+            panels.classes_panel(about.answer)
+with stage:
+    if source == NEW and training is not None:
+        training_panel(training)
+    elif source == NEW:
+        st.markdown("#### Nothing is being trained")
+        st.markdown(
+            "Choose data and a network on the left and press **Train**. Here you will see accuracy and loss move "
+            "epoch by epoch; you can stop at any time and use what was learnt so far.\n\n"
+            "Handwritten digits with the tiny ResNet take about half a minute on two cores."
+        )
+    elif about is not None and about.state == State.DONE:
+        show(about, report)
+    elif not worker_ready(Lane.INTERACTIVE) or about is not None:
+        st.skeleton(height=420)
+    else:
+        st.info("Choose a model and its data on the left: what they are appears here.", icon=":material/info:")

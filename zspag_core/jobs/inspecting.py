@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
 
-GRADED_IMAGES = 5_000
+GRADED_IMAGES = 2_000
 SAMPLES, MISTAKES = 12, 4
 IMAGE_SIZE, CHANNELS = 32, 3
 FAMILIES = {"resnet": "ResNet", "vgg": "VGG", "vit": "ViT", "alexnet": "AlexNet"}
@@ -169,7 +169,8 @@ def layers_of(model: Classifier, images: Tensor) -> list[Layer]:
     from zspag_core.data import to_pixels
 
     found: list[Layer] = []
-    names = {module: name for name, module in model.named_modules() if not list(module.children())}
+    leaves = {module: name for name, module in model.named_modules() if not list(module.children())}
+    names = {module: name for module, name in leaves.items() if not isinstance(module, torch.nn.Identity)}
 
     def note(module: nn.Module, _inputs: object, output: Any) -> None:  # noqa: ANN401 - what the layer returns
         count = sum(parameter.numel() for parameter in module.parameters())
@@ -197,7 +198,7 @@ def _kind(module: nn.Module) -> str:
         return f"convolution {height} × {width}{stride}"
     named = {nn.Linear: "linear", nn.BatchNorm2d: "batch norm", nn.LayerNorm: "layer norm", nn.ReLU: "ReLU"}
     named |= {nn.GELU: "GELU", nn.MaxPool2d: "max pooling", nn.AdaptiveAvgPool2d: "average pooling"}
-    named |= {nn.Dropout: "dropout", nn.Identity: "identity"}
+    named |= {nn.Dropout: "dropout"}
     return named.get(type(module), type(module).__name__)
 
 

@@ -1,0 +1,216 @@
+"""What visitors bring, right and wrong, with the worker's own code behind the page."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save
+
+from ui import places
+from zspag_core.jobs import Lane, State
+from zspag_core.jobs.worker import perform
+
+
+class Harm:
+    """Runs a command when unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("touch harmed",)
+
+
+def npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def arrays(classes=10, count=40):
+    labels = np.arange(count) % classes
+    images = np.zeros((count, 8, 8), np.uint8) + labels[:, None, None].astype(np.uint8)
+    return {"train_x": images, "train_y": labels, "test_x": images, "test_y": labels}
+
+
+def picture():
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def zipped(members, compression=zipfile.ZIP_STORED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def class_folders(classes):
+    return {f"class{k}/{n}.png": picture() for k in range(classes) for n in range(2)}
+
+
+def torch_file(payload):
+    buffer = io.BytesIO()
+    torch.save(payload, buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def page(overview, checkpoint):
+    overview.query_params["model"] = checkpoint.stem
+    overview.run()
+    opened = overview.switch_page("pages/1_Model.py").run()
+    assert not opened.exception
+    return opened
+
+
+@pytest.fixture
+def work(store):
+    """Let the worker's code answer everything that waits."""
+
+    def work():
+        store.beats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
+        while (job := store.claim(Lane.INTERACTIVE, "w", "cpu")) is not None:
+            perform(store, job, threading.Event())
+
+    return work
+
+
+def bring_model(page, work, name, content):
+    page.segmented_control(key="source").set_value("Upload").run()
+    page.file_uploader(key="upload-model").upload(name, content).run()
+    box = [box for box in page.selectbox if box.label == "Data"]
+    if box and box[0].value is None:
+        box[0].select("digits").run()
+    work()
+    page.run()
+    assert not page.exception
+    return page
+
+
+def bring_data(page, work, *files):
+    page.selectbox(key="data-digits_resnet.safetensors").select("upload").run()
+    box = page.file_uploader(key="upload-data")
+    for name, content in files:
+        box.upload(name, content)
+    page.run()
+    work()
+    page.run()
+    assert not page.exception
+    return page
+
+
+def sentence(page):
+    """Return the one sentence that the page says; the button to go on must be off."""
+    (error,) = page.error
+    buttons = [button for button in page.button if button.key == "use"]
+    assert all(button.disabled for button in buttons)
+    said = error.value.replace("\\", "")
+    assert "Traceback" not in said
+    assert str(places.uploads()) not in said
+    return said
+
+
+WRONG_MODELS = {
+    "text": ("notes.txt", b"hello", "expected a file that ends in"),
+    "renamed text": ("model.pt", b"hello, I am no model", "expected a .safetensors file or a .pt file"),
+    "cut short": ("model.safetensors", b"\x10\0\0\0\0\0\0\0{", "not a safetensors file"),
+    "pickle that runs code": ("model.pt", torch_file({"a": Harm()}), "it would run code"),
+    "bare pickle": ("model.pth", pickle.dumps(Harm()), "expected a .safetensors file or a .pt file"),
+    "bomb": ("model.pt", zipped({"a/data.pkl": bytes(5_000_000)}, zipfile.ZIP_DEFLATED), "a compressed archive"),
+    "other tensors": ("model.safetensors", save({"a": torch.zeros(2)}), ""),
+    "empty": ("model.pt", b"", "is empty"),
+}
+
+WRONG_DATA = {
+    "text": ("notes.txt", b"hello", "expected a file that ends in"),
+    "renamed text": ("set.zip", b"hello, I am no zip", "is not a zip archive"),
+    "bomb": ("set.zip", zipped({"a/b.png": bytes(200_000_000)}, zipfile.ZIP_DEFLATED), "as a zip bomb does"),
+    "way out": (
+        "set.zip",
+        zipped({"../../evil.png": picture()} | class_folders(10)),
+        "a member that leaves its folder",
+    ),
+    "absolute": (
+        "set.zip",
+        zipped({"/etc/evil.png": picture()} | class_folders(10)),
+        "a member that leaves its folder",
+    ),
+    "no classes": ("set.zip", zipped({"a.png": picture()}), "has no class folders"),
+    "broken picture": ("set.zip", zipped(class_folders(10) | {"class3/9.png": b"no picture"}), "is not an image"),
+    "missing key": ("set.npz", npz(**{k: v for k, v in arrays().items() if k != "test_y"}), "has no array 'test_y'"),
+    "objects": ("set.npz", npz(**arrays() | {"train_y": np.array([Harm()] * 40, object)}), "without Python objects"),
+    "no parquet": ("set.parquet", b"hello", ""),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_MODELS)
+def test_wrong_models_get_one_plain_sentence(page, work, tmp_path, monkeypatch, what):
+    monkeypatch.chdir(tmp_path)
+    name, content, expected = WRONG_MODELS[what]
+    said = sentence(bring_model(page, work, name, content))
+    assert expected in said
+    assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.parametrize("what", WRONG_DATA)
+def test_wrong_data_gets_one_plain_sentence(page, work, tmp_path, monkeypatch, what):
+    monkeypatch.chdir(tmp_path)
+    name, content, expected = WRONG_DATA[what]
+    said = sentence(bring_data(page, work, (name, content)))
+    assert expected in said
+    assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.parametrize("classes", [12, 3])
+def test_other_classes_than_the_models_do_not_fit(page, work, classes):
+    bring_data(page, work, ("pets.zip", zipped(class_folders(classes))))
+    said = " ".join(part.value for part in page.markdown).replace("\\", "")
+    assert f"The model tells 10 classes apart, pets.zip has {classes}." in said
+    assert page.button(key="use").disabled
+
+
+def test_own_data_that_fits_can_be_used_and_is_kept_in_the_address(page, work, store):
+    bring_data(page, work, ("mine.npz", npz(**arrays())))
+    assert not page.button(key="use").disabled
+    page.button(key="use").click().run()
+    assert page.title[0].value == "Forget"
+    choice = page.session_state["choice"]
+    assert places.title_of(places.uploads() / choice.data.rpartition("/")[2]) == "mine.npz"
+    back = page.switch_page("pages/1_Model.py").run()
+    assert back.selectbox(key="data-digits_resnet.safetensors").value == "upload"
+    assert "In use: mine.npz" in " ".join(part.value for part in back.caption).replace("\\", "")
+    assert "upload:" in str(back.query_params["data"])
+
+
+def test_own_checkpoint_can_be_used(page, work, checkpoint):
+    bring_model(page, work, "My model.safetensors", checkpoint.read_bytes())
+    assert not page.error
+    page.button(key="use").click().run()
+    choice = page.session_state["choice"]
+    assert (choice.title, choice.checkpoint.parent) == ("My model.safetensors", places.uploads())
+    back = page.switch_page("pages/1_Model.py").run()
+    assert back.segmented_control(key="source").value == "Upload"
+    assert "In use: My model.safetensors" in " ".join(part.value for part in back.caption).replace("\\", "")
+
+
+def test_foreign_checkpoint_is_shown_with_its_doubt(page, work, tmp_path):
+    from zspag_core.models import build, named_config
+
+    model = build(named_config("resnet_tiny", num_classes=10, image_size=32))
+    bring_model(page, work, "foreign.pt", torch_file(model.state_dict()))
+    said = " ".join(part.value for part in [*page.markdown, *page.error]).replace("\\", "")
+    assert "does not name its classes" in said
+    assert not page.button(key="use").disabled
+
+
+def test_failed_uploads_leave_nothing_running(page, work, store):
+    bring_data(page, work, ("set.zip", b"hello, I am no zip"))
+    assert {job.state for job in store.latest(Lane.INTERACTIVE)} <= {State.DONE, State.FAILED}

@@ -1,0 +1,220 @@
+"""Where a visitor takes model and data from: the pickers of the Model page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.checkpoints import read_header, shipped_checkpoints
+from ui.choice import own_data
+from ui.jobs import job_store
+from ui.places import (
+    BUILT_IN,
+    FORMS,
+    OWN,
+    UPLOAD,
+    data_of,
+    title_of,
+    token_of,
+    trained_checkpoints,
+    uploads,
+)
+from ui.uploads import DATA_MB, MODEL_MB, keep_checkpoint, keep_data, purge
+from ui.words import plain
+from zspag_core.errors import CheckpointError, ZspagError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ui.choice import Choice
+
+SHIPPED, TRAINED, UPLOADED, NEW = "Shipped", "Yours", "Upload", "Train"
+SOURCES = (SHIPPED, TRAINED, UPLOADED, NEW)
+THE_MODELS, FILES, FOLDER = "own", "upload", "folder"
+WORDS = {FILES: "Upload a data set", FOLDER: "A folder on the server"}
+REMEMBERED = 1000
+
+
+def pick_source(choice: Choice | None, *, training: bool) -> str:
+    """Draw the ways to a model and return the one taken: at first that of a training looked at, or of the choice."""
+    start = SHIPPED
+    if training:
+        start = NEW
+    elif choice is not None:
+        token = token_of(choice.checkpoint)
+        start = TRAINED if token.startswith(OWN) else UPLOADED if token.startswith(UPLOAD) else SHIPPED
+    source: str = st.segmented_control(
+        "Model", SOURCES, default=start, required=True, key="source", label_visibility="collapsed", width="stretch"
+    )
+    return source
+
+
+def pick_model(source: str, choice: Choice | None) -> Path | None:
+    """Draw what belongs to a source; return the model's file, None while there is none."""
+    if source == UPLOADED:
+        return _uploaded_model(choice)
+    paths = shipped_checkpoints() if source == SHIPPED else trained_checkpoints()
+    if not paths:
+        hint = "Press **Train** above: what you train is listed here." if source == TRAINED else "Upload or train one."
+        st.info(f"There is no model here yet. {hint}", icon=":material/info:")
+        return None
+    chosen = choice.checkpoint if choice is not None else None
+    return st.selectbox(
+        "Model",
+        paths,
+        index=paths.index(chosen) if chosen in paths else 0,
+        format_func=_model_line,
+        key=f"model-{source}",
+    )
+
+
+def pick_data(path: Path | None, choice: Choice | None) -> str | None:
+    """Draw the ways to data; return its name or path, None while there is none.
+
+    Args:
+        path: the model that the data is for, None when a model is to be trained on it.
+        choice: what the visitor works with; its data is offered first where it goes with this model.
+    """
+    own, kept = _own(path), _kept_data(path, choice)
+    named = {name: data_of(name) for name in known_data()}
+    options = [*([THE_MODELS] if own else []), *named, FILES, FOLDER]
+    words = WORDS | {THE_MODELS: f"{plain_name(own or '')}, what it was trained on"}
+    way = st.selectbox(
+        "Data",
+        options,
+        index=_start(kept, own, named, options) if kept or own or path is None else None,
+        format_func=lambda option: words.get(option, option),
+        placeholder="Choose what it shall be tested on",
+        key=f"data-{path.name if path else 'new'}",
+    )
+    if way == FILES:
+        return _uploaded_data(kept)
+    if way == FOLDER:
+        return _folder(kept)
+    return own if way == THE_MODELS else named.get(way)
+
+
+def _kept_data(path: Path | None, choice: Choice | None) -> str | None:
+    """Return the data that the visitor works with, if it is with this model."""
+    return choice.data if choice is not None and choice.checkpoint == path else None
+
+
+def _start(kept: str | None, own: str | None, named: Mapping[str, str], options: Sequence[str]) -> int:
+    """Return which way to data is taken at first."""
+    if kept is None or kept == own:
+        return 0
+    name = next((name for name, data in named.items() if data == kept), None)
+    way = name or (FILES if Path(kept).parent == uploads() else FOLDER)
+    return options.index(way)
+
+
+def known_data() -> list[str]:
+    """Return the names of data sets: the built-in ones, then others in ZSPAG_DATA."""
+    folder = os.environ.get("ZSPAG_DATA")
+    entries = sorted(Path(folder).iterdir()) if folder and Path(folder).is_dir() else []
+    shared = [entry.stem for entry in entries if entry.is_dir() or entry.suffix in FORMS]
+    return list(dict.fromkeys([*BUILT_IN, *(name for name in shared if not name.startswith("."))]))
+
+
+def plain_name(data: str) -> str:
+    """Return what a name or path of data is called on the screen."""
+    return (
+        data if Path(data).name == data else title_of(Path(data)) if Path(data).parent == uploads() else Path(data).name
+    )
+
+
+def _model_line(path: Path) -> str:
+    """Return a model's line in a list."""
+    try:
+        return read_header(path).title
+    except CheckpointError:
+        return title_of(path)
+
+
+def _own(path: Path | None) -> str | None:
+    """Return the data that a model was trained on, where its file says so and the data is here."""
+    if path is None:
+        return None
+    try:
+        return own_data(read_header(path))
+    except ZspagError:
+        return None
+
+
+def _uploaded_model(choice: Choice | None) -> Path | None:
+    """Draw the box for a checkpoint; return the file kept, or the upload that the visitor works with already.
+
+    The box is not told which endings are right: it would answer a wrong one with an exception, we with a sentence.
+    """
+    upload = st.file_uploader(
+        "Checkpoint",
+        max_upload_size=MODEL_MB,
+        key="upload-model",
+        help="Weights of a ResNet, VGG or ViT as torchvision names them, or a model saved by this program. "
+        "No code in the file is run.",
+    )
+    if upload is not None:
+        return _kept(upload.file_id, lambda: keep_checkpoint(upload))
+    if choice is not None and choice.checkpoint.parent == uploads():
+        st.caption(f"In use: {plain(choice.title)}")
+        return choice.checkpoint
+    st.caption(f"A .safetensors, .pt or .pth file of at most {MODEL_MB} MB.")
+    return None
+
+
+def _uploaded_data(kept: str | None) -> str | None:
+    """Draw the box for a data set; return the file or folder kept."""
+    files = st.file_uploader(
+        "Data set",
+        max_upload_size=DATA_MB,
+        accept_multiple_files=True,
+        key="upload-data",
+        help="A .zip with one folder of images for each class (maybe inside train and test folders), an .npz with "
+        "train_x, train_y, test_x, test_y, or the .parquet files of a Hugging Face image set.",
+    )
+    if files:
+        path = _kept("+".join(file.file_id for file in files), lambda: keep_data(files))
+        return None if path is None else str(path)
+    if kept is not None and Path(kept).parent == uploads():
+        st.caption(f"In use: {plain(title_of(Path(kept)))}")
+        return kept
+    st.caption("One .zip, one .npz, or several .parquet files.")
+    return None
+
+
+def _kept(key: str, keep: Callable[[], Path]) -> Path | None:
+    """Keep an upload once, not at every redraw; say why where it is refused."""
+    memory: dict[str, Path] = st.session_state.setdefault("kept-uploads", {})
+    if key not in memory or not memory[key].exists():
+        try:
+            memory[key] = keep()
+        except ZspagError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+            return None
+        purge(_in_use() | {str(path) for path in memory.values()})
+    return memory[key]
+
+
+def _in_use() -> set[str]:
+    """Return the files that runs in the list refer to."""
+    configs: list[Any] = [job.config for job in job_store().latest(limit=REMEMBERED)]
+    return {str(config[key]) for config in configs for key in ("data", "checkpoint") if key in config}
+
+
+def _folder(kept: str | None) -> str | None:
+    """Draw the field for a path on the server; return it where it is open to visitors."""
+    before = kept if kept is not None and Path(kept).is_absolute() and Path(kept).parent != uploads() else ""
+    text = st.text_input(
+        "Folder", before, key="folder", placeholder="/data/my-pictures", help="One folder of images for each class."
+    )
+    if not text.strip():
+        st.caption("The whole path of a folder, .zip or .npz on the machine that runs this page.")
+        return None
+    try:
+        return data_of(text.strip())
+    except ZspagError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
