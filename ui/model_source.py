@@ -94,7 +94,7 @@ def pick_data(path: Path | None, choice: Choice | None) -> str | None:
         return _uploaded_data(kept)
     if way == FOLDER:
         return _folder(kept)
-    return own if way == THE_MODELS else named.get(way)
+    return own if way == THE_MODELS else named.get(way or "")
 
 
 def _kept_data(path: Path | None, choice: Choice | None) -> str | None:

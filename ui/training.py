@@ -237,9 +237,7 @@ def _ending(job: Job) -> None:
                 "Look at this model", key="train-open", on_click=_open, args=(path,), icon=":material/visibility:"
             )
         if job.state != State.DONE:
-            st.button(
-                "Resume", key="train-resume", on_click=job_store().resume, args=(job.id,), icon=":material/replay:"
-            )
+            st.button("Resume", key="train-resume", on_click=_resume, args=(job.id,), icon=":material/replay:")
         st.button("Train another", key="train-leave", on_click=leave_training)
     if job.details:
         with st.expander("Details to copy into a report"):
@@ -250,6 +248,11 @@ def leave_training() -> None:
     """Look at no training."""
     st.session_state.pop(KEY, None)
     st.query_params.pop(KEY, None)
+
+
+def _resume(job_id: str) -> None:
+    """Queue a training that ended early again."""
+    job_store().resume(job_id)
 
 
 def _open(path: Path) -> None:
