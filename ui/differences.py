@@ -19,11 +19,20 @@ ABSENT = "–"
 
 
 def setting_differences(one: View, two: View) -> list[tuple[str, str, str]]:
-    """Return what was set differently: name, value in A, value in B."""
-    told = [_about(view) for view in (one, two)]
-    names = dict.fromkeys([*told[0], *told[1]])
-    rows = [(name, told[0].get(name, ABSENT), told[1].get(name, ABSENT)) for name in names]
-    return [row for row in rows if row[1] != row[2]]
+    """Return what was set differently: name, value in A, value in B. Settings that only one method has are not told."""
+    first, second = (_about(view) for view in (one, two))
+    return [(name, first[name], second[name]) for name in first if first[name] != second.get(name, first[name])]
+
+
+def own_settings(one: View, two: View) -> list[str]:
+    """Return a sentence for each method that has settings which the other has not."""
+    first, second = (_about(view) for view in (one, two))
+    sentences = []
+    for view, mine, other in ((one, first, second), (two, second, first)):
+        own = [name for name in mine if name not in other]
+        if own:
+            sentences.append(f"Only {view.result['method']} has: {', '.join(own)}.")
+    return sentences
 
 
 def figure_differences(one: View, two: View) -> list[Row]:

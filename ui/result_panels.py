@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.differences import figure_differences, markdown_table, setting_differences
+from ui.differences import figure_differences, markdown_table, own_settings, setting_differences
 from ui.fence import kept_for_grading, needs_retain, seen_by_method
 from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
@@ -69,6 +69,8 @@ def difference_panel(one: View, two: View) -> None:
             st.markdown(markdown_table(["", "A", "B"], rows))
         else:
             st.caption("Nothing: the two runs had the same settings, seed and device.")
+        for sentence in own_settings(one, two):
+            st.caption(sentence)
     with figures:
         st.markdown(f"##### What came out {BADGE}")
         st.markdown(markdown_table(["", "A", "B", "B − A"], figure_differences(one, two)))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ui.differences import figure_differences, markdown_table, setting_differences
+from ui.differences import figure_differences, markdown_table, own_settings, setting_differences
 from ui.words import knob_label
 
 
@@ -10,11 +10,12 @@ def test_only_what_was_set_differently_is_listed(make_view):
     assert setting_differences(one, two) == [
         ("Forgotten", "3", "3, 8"),
         ("Method", "zspag", "posterior"),
-        ("ε · perturbation budget", "0.1", "–"),
         (knob_label("stop_rule"), "on", "off"),
         ("Reach", "automatic", "0.5"),
     ]
+    assert own_settings(one, two) == [f"Only zspag has: {knob_label('epsilon')}."]
     assert setting_differences(one, make_view("A")) == []
+    assert own_settings(one, make_view("A")) == []
 
 
 def test_figures_stand_beside_each_other_with_their_change(make_view):

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from ui.figures.standing import LEAST_BAND, Mark, standing
+from ui.palette import FORGOTTEN, REMAINING
+
+MARKS = [
+    Mark("Kept", "higher", 98.0, 97.0, mask=98.5, band=(96.0, 99.0), remaining=True),
+    Mark("Gone", "0", 95.0, 0.0, band=(0.0, 0.0)),
+    Mark("Stopped", "0", 95.0, None),
+]
+
+
+def traces(drawn, name):
+    return [trace for trace in drawn.figure.data if trace.name == name]
+
+
+def test_before_after_and_mask_are_points_in_the_colours_of_their_classes():
+    drawn = standing(MARKS)
+    (before,), (after,), (mask,) = (traces(drawn, name) for name in ("before", "after", "mask"))
+    assert list(before.x) == [98.0, 95.0, 95.0]
+    assert list(after.x) == [97.0, 0.0], "nothing after for a run that was stopped"
+    assert list(after.marker.color) == [REMAINING, FORGOTTEN]
+    assert before.marker.line.dash == "dot"
+    assert list(mask.x) == [98.5]
+
+
+def test_retrain_is_a_band_that_can_be_seen():
+    (band,) = traces(standing(MARKS), "Retrain")
+    assert (band.base[0], band.x[0]) == (96.0, 3.0)
+    assert (band.base[1], band.x[1]) == (-LEAST_BAND / 2, LEAST_BAND)
+    assert list(band.hovertext) == ["Retrain 96.0 to 99.0 %", "Retrain 0.0 %"]
+
+
+def test_figures_are_said_in_words():
+    assert standing(MARKS).alt == (
+        "Figures on one scale in percent. Kept 98.0 before, 97.0 after, Retrain 97.5; "
+        "Gone 95.0 before, 0.0 after, Retrain 0.0; Stopped 95.0 before, unknown after."
+    )
+
+
+def test_nothing_at_all_is_still_a_figure():
+    assert standing([]).rows == []
