@@ -32,7 +32,9 @@ def run_chip(letter: str, shown: Sequence[tuple[str, Job]], known: Sequence[Job]
         if letter in jobs:
             leave = leave_first if letter == "A" else leave_second
             words = f"Take run {letter} away"
-            st.button("", icon=":material/close:", key=f"clear-{letter}", help=words, type="tertiary", on_click=leave)
+            st.button(
+                words, icon=":material/close:", key=f"clear-{letter}", help=words, type="tertiary", on_click=leave
+            )
         if letter == "A" and len(jobs) == 1 and len(known) > 1:
             _popover("B", shown, known)
 
@@ -40,7 +42,12 @@ def run_chip(letter: str, shown: Sequence[tuple[str, Job]], known: Sequence[Job]
 def run_label(job: Job) -> str:
     """Return a run's line in a list: number, forgotten classes, method, state or headline numbers."""
     names = ", ".join(job.config.get("class_names") or map(str, job.config["forget"]))
-    parts = [f"Run {job.number}", f"forget {names}", str(job.config.get("method", "zspag"))]
+    parts = [
+        f"Run {job.number}",
+        *([job.title] if job.title else []),
+        f"forget {names}",
+        str(job.config.get("method", "zspag")),
+    ]
     result = headline(job)
     if result is None:
         return " · ".join([*parts, STATES[job.state][2].lower()])

@@ -33,6 +33,7 @@ JOB = Job(
     ("changes", "text"),
     [
         ({}, "Run 7 · forget cat, dog · posterior · running"),
+        ({"title": "my best"}, "Run 7 · my best · forget cat, dog · posterior · running"),
         ({"config": {"forget": [3]}}, "Run 7 · forget 3 · zspag · running"),
         (
             {"state": State.DONE, "answer": {"after": {"acc_rt": 99.44, "acc_ut": 0.0}}},
