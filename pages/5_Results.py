@@ -11,10 +11,10 @@ from ui.membership_panel import membership_panel
 from ui.reference import find_reference
 from ui.result_panels import (
     classes_panel,
-    difference_panel,
     labels_panel,
     layers_panel,
     method_panel,
+    pair_panel,
     side_by_side,
     story_panel,
 )
@@ -66,9 +66,10 @@ if coming:
     wait_for(*coming)
 if not views:
     st.stop()
-side_by_side(views, lambda view: story_panel(view, references[view.letter], alone=len(views) == 1))
-if len(views) == 2:
-    difference_panel(*views)
+if len(views) == 1:
+    story_panel(views[0], references[views[0].letter])
+else:
+    pair_panel(views, references)
 tabs = st.tabs(list(PARTS.values()), key="part", on_change="rerun")
 for part, tab in zip(PARTS, tabs, strict=True):
     if tab.open:

@@ -11,19 +11,21 @@ from ui.fence import kept_for_grading, needs_retain, seen_by_method
 from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
 from ui.picker import LETTERS
-from ui.reference import Reference, order_reference
+from ui.reference import order_reference
+from ui.results import escape
 from ui.story import cards, standing_of, tell
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ui.figures.drawn import Drawn
+    from ui.reference import Reference
     from ui.views import View
 
 BADGE = ":gray-badge[for grading only]"
-CARDS_A_ROW = 3
+CARDS, CARDS_OF_TWO = 5, 3  # in a row
 
 
 def draw(drawn: Drawn | None, letter: str, missing: str = "") -> None:
@@ -37,26 +39,33 @@ def draw(drawn: Drawn | None, letter: str, missing: str = "") -> None:
         st.caption(drawn.note)
 
 
-def side_by_side(views: Sequence[View], panel: Callable[[View], None]) -> None:
-    """Draw a panel for every run, each in a column of its own."""
+def side_by_side(views: Sequence[View], panel: Callable[[View], None], *, named: bool = True) -> None:
+    """Draw a panel for every run, each in a column of its own, under the run's name if `named`."""
     for view, place in zip(views, st.columns(len(views), gap="large"), strict=True):
         with place:
-            if len(views) > 1:
-                st.markdown(f"{LETTERS[view.letter]} {view.title} · forget :orange[{listed(view.names, view.forget)}]")
+            if len(views) > 1 and named:
+                names = escape(listed(view.names, view.forget))
+                st.markdown(f"{LETTERS[view.letter]} {escape(view.title)} · forget :orange[{names}]")
             panel(view)
 
 
-def story_panel(view: View, reference: Reference, *, alone: bool) -> None:
-    """Draw what the result means: headline cards, sentences, all figures on one scale."""
-    _cards(view, reference, 5 if alone else CARDS_A_ROW)
-    words, picture = st.columns([2, 3], gap="large") if alone else (st.container(), st.container())
+def story_panel(view: View, reference: Reference) -> None:
+    """Draw what one result means: headline cards, sentences, all figures on one scale."""
+    _cards(view, reference, CARDS)
+    words, picture = st.columns([2, 3], gap="large")
     with words:
-        for sentence in tell(view, reference):
-            st.markdown(sentence)
-        st.caption(MASK_NOTE)
-        _reference_line(view, reference)
+        _words(view, reference)
     with picture:
         draw(standing_of(view, reference), view.letter)
+
+
+def pair_panel(views: Sequence[View], references: Mapping[str, Reference]) -> None:
+    """Draw the same for two runs, row by row, and then what is different."""
+    with st.container(key="narrow-cards"):
+        side_by_side(views, lambda view: _cards(view, references[view.letter], CARDS_OF_TWO))
+    side_by_side(views, lambda view: _words(view, references[view.letter]), named=False)
+    side_by_side(views, lambda view: draw(standing_of(view, references[view.letter]), view.letter), named=False)
+    difference_panel(*views)
 
 
 def difference_panel(one: View, two: View) -> None:
@@ -170,6 +179,14 @@ def _beside(figures: Sequence[Drawn], letter: str, *, alone: bool) -> None:
     for drawn, place in zip(figures, places, strict=True):
         with place:
             draw(drawn, letter)
+
+
+def _words(view: View, reference: Reference) -> None:
+    """Draw the story in sentences, and where the references come from."""
+    for sentence in tell(view, reference):
+        st.markdown(sentence)
+    st.caption(MASK_NOTE)
+    _reference_line(view, reference)
 
 
 def _cards(view: View, reference: Reference, a_row: int) -> None:

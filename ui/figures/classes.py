@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ui.figures.drawn import SHADES, Drawn, lay_out, tick_names
+from ui.figures.drawn import SHADES, Drawn, lay_out, name_ticks, slanted, tick_names
 from ui.palette import FORGOTTEN, REMAINING
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 HEIGHT = 300
+ROOM_FOR_NAMES = 60  # pixels that slanted names take from the picture
 WRITTEN = 12  # up to so many classes have their shares written into the cells
 HALF = 0.4  # half the width of a bar
 
@@ -56,11 +57,9 @@ def accuracy_by_class(
     figure.add_scatter(
         x=x, y=y, mode="lines", name="before", line={"color": "#7A7A7A", "width": 1.5, "dash": "dash"}, hoverinfo="skip"
     )
-    lay_out(figure, HEIGHT)
+    lay_out(figure, HEIGHT + (ROOM_FOR_NAMES if slanted(names, drawn) else 0))
     figure.update_layout(barmode="overlay", bargap=0.2)
-    figure.update_xaxes(
-        tickvals=list(range(len(drawn))), ticktext=tick_names(names, drawn, forget), title="class", zeroline=False
-    )
+    figure.update_xaxes(title="class", range=[-0.6, len(drawn) - 0.4], **name_ticks(names, drawn, forget))
     figure.update_yaxes(title="right, %", range=[0, 104])
     some = len(drawn) < len(names)
     return Drawn(
@@ -97,8 +96,7 @@ def predictions(
     """
     count, titles = len(matrices), list(matrices)
     rows, columns = (count, 1) if stacked else (1, count)
-    figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.1, vertical_spacing=0.16)
-    labels = tick_names(names, drawn, forget)
+    figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.05, vertical_spacing=0.2)
     for place, matrix in enumerate(matrices.values()):
         part = matrix[np.ix_(drawn, drawn)]
         figure.add_heatmap(
@@ -113,10 +111,10 @@ def predictions(
             row=place + 1 if stacked else 1,
             col=1 if stacked else place + 1,
         )
-    ticks = {"tickvals": list(range(len(drawn))), "ticktext": labels, "showgrid": False, "zeroline": False}
-    figure.update_xaxes(title="read as", **ticks)
-    figure.update_yaxes(autorange="reversed", **ticks)
-    figure.update_yaxes(title="class", col=1)
+    figure.update_xaxes(title="read as", showgrid=False, **name_ticks(names, drawn, forget))
+    ticks = {"tickvals": list(range(len(drawn))), "ticktext": tick_names(names, drawn, forget)}
+    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, showticklabels=False, **ticks)
+    figure.update_yaxes(title="class", showticklabels=True, automargin=True, col=1)
     lay_out(figure, 400 * (count if stacked else 1))
     figure.update_layout(
         coloraxis={"colorscale": SHADES, "cmin": 0, "cmax": 100, "colorbar": {"title": "%", "thickness": 10}}

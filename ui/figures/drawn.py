@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SHADES = [[0.0, "#EDF1F5"], [0.5, "#7FA3C7"], [1.0, "#0B3C66"]]
 """Shares from none to all; light and opaque, so that it reads the same on a light page, a dark page and paper."""
 
+SLANTED_FROM = 60  # letters that fit under half a page
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -44,6 +46,23 @@ class Drawn:
 def tick_names(names: Sequence[str], classes: Sequence[int], forget: Collection[int]) -> list[str]:
     """Return the labels of an axis of classes, the forgotten ones in orange."""
     return [f'<span style="color:{FORGOTTEN}"><b>{names[k]}</b></span>' if k in forget else names[k] for k in classes]
+
+
+def name_ticks(axis_names: Sequence[str], classes: Sequence[int], forget: Collection[int]) -> dict[str, Any]:
+    """Return the settings of a horizontal axis of classes: all names are written, slanted where they are long."""
+    return {
+        "tickvals": list(range(len(classes))),
+        "ticktext": tick_names(axis_names, classes, forget),
+        "tickangle": -45 if slanted(axis_names, classes) else 0,
+        "ticklabeloverflow": "allow",
+        "automargin": True,
+        "zeroline": False,
+    }
+
+
+def slanted(names: Sequence[str], classes: Sequence[int]) -> bool:
+    """Tell whether the names of classes are too long to stand beside each other."""
+    return sum(len(names[k]) + 2 for k in classes) > SLANTED_FROM
 
 
 def lay_out(figure: go.Figure, height: int, *, left: int = 0) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ui.confusion import DRAWN
-from ui.figures.drawn import SHADES, Drawn, lay_out, tick_names
+from ui.figures.drawn import SHADES, Drawn, lay_out, slanted, tick_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,8 @@ def _heat(
         showscale=not few,
     )
     lay_out(figure, 44 * len(forget) + 110)
-    figure.update_xaxes(title="label", type="category", showgrid=False)
+    slant = -45 if slanted(names, drawn) else 0
+    figure.update_xaxes(title="label", type="category", showgrid=False, tickangle=slant, automargin=True)
     figure.update_yaxes(title="forgotten class", type="category", autorange="reversed", showgrid=False, automargin=True)
     return figure
 
