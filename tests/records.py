@@ -21,7 +21,7 @@ def write_arrays():
     return arrays
 
 
-def grades(classes, forget, gone):
+def grades(classes, forget, gone, relearned):
     right = [0.0 if gone and k in forget else 99.0 - k % 3 for k in range(classes)]
     same_class = {"accuracy": 51.0, "auc": 52.0, "auc_ci": [48.0, 56.0]}
     return {
@@ -31,11 +31,11 @@ def grades(classes, forget, gone):
         "acc_per_class": right,
         "mia": {"entropy_svc": 46.0 if gone else 92.0, "confidence_svc": None, "same_class": same_class},
         "probe": 95.0 if gone else 96.0,
-        "relearning": {"steps": 12 if gone else 4, "reached": True},
+        "relearning": {"steps": 12 if gone else 4, "reached": True} if relearned else None,
     }
 
 
-def record(method="zspag", classes=10, forget=(3,), *, cancelled=False):
+def record(method="zspag", classes=10, forget=(3,), *, cancelled=False, relearned=True):
     projected = method == "zspag"
     layers = [
         {"name": name, "dim": 100, "rank": rank, "leak": 2e-7, "moved": 0.1, "drift_proxy": 0.02, "drift_real": 0.03,
@@ -55,9 +55,9 @@ def record(method="zspag", classes=10, forget=(3,), *, cancelled=False):
         "device": "cpu",
         "forget": list(forget),
         "num_classes": classes,
-        "before": grades(classes, forget, gone=False),
+        "before": grades(classes, forget, gone=False, relearned=relearned),
         "mask": {"acc_rt": 98.2},
-        "after": None if cancelled else grades(classes, forget, gone=True),
+        "after": None if cancelled else grades(classes, forget, gone=True, relearned=relearned),
         "proxies": {"attempted": 250, "asr": 99.0, "confidence": 0.98, "per_class": per_class} if projected else None,
         "labels": {"mode": "posterior"} if method in {"zspag", "posterior"} else None,
         "subspace": {"layers": layers} if projected and not cancelled else None,

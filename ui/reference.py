@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.checkpoints import ROOT, read_header
 from ui.jobs import job_store
+from ui.relearning import with_relearning
 from ui.results import find, headline
 from zspag_core.errors import CheckpointError
 from zspag_core.jobs import Lane
@@ -34,7 +35,7 @@ class Reference:
 
     def band(self, path: Sequence[str]) -> tuple[float, float] | None:
         """Return the least and the largest value of a figure over the runs; None where it is unknown."""
-        values = [find(job.answer["after"], path) for job in self.jobs]
+        values = [find(with_relearning(job, job.answer)["after"], path) for job in self.jobs]
         known = [value for value in values if value is not None]
         return (min(known), max(known)) if known else None
 

@@ -12,6 +12,7 @@ from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
 from ui.picker import LETTERS
 from ui.reference import order_reference
+from ui.relearning import relearning_line
 from ui.results import escape
 from ui.story import cards, standing_of, tell
 from ui.views import listed
@@ -187,6 +188,7 @@ def _words(view: View, reference: Reference) -> None:
         st.markdown(sentence)
     st.caption(MASK_NOTE)
     _reference_line(view, reference)
+    relearning_line(view.job, view.result, view.letter)
 
 
 def _cards(view: View, reference: Reference, a_row: int) -> None:

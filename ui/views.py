@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.artefacts import load_arrays
 from ui.names import names_of
+from ui.relearning import with_relearning
 from zspag_core import files
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ class View:
 
 def view_of(letter: str, job: Job) -> View | None:
     """Return what a run has to show; None for one that left no result."""
-    result = result_of(job)
-    if result is None:
+    found = result_of(job)
+    if found is None:
         return None
+    result = with_relearning(job, found)
     grading, labels = load_arrays(job.folder, "grading"), load_arrays(job.folder, "labels")
     count = int(result["num_classes"])
     return View(letter, job, result, names_of(job.config, count, job.folder)[:count], grading, labels)

@@ -203,6 +203,21 @@ def test_retrain_reference_is_ordered_and_then_shown_as_a_band(results_page, mak
     assert any(trace["type"] == "bar" for trace in charts(page)[0]["data"])
 
 
+def test_relearning_that_a_run_left_out_can_be_counted(results_page, make_run, store):
+    page = results_page(make_run(changes={"relearning": False}, relearned=False))
+    assert page.metric[3].value == "–"
+    page.button(key="relearn-A").click().run()
+    check(page)
+    store.beats.beat("worker", "worker", (Lane.RUNS,), "cpu")
+    task = store.claim(Lane.RUNS, "worker", "cpu")
+    store.advance(task, {"stage": "relearning", "done": 12, "total": 500, "seconds": {}})
+    page.run()
+    assert "Relearning: 12 of 500" in page.get("progress")[0].proto.text
+    steps = {"steps": 30, "reached": True}
+    store.finish(task, State.DONE, answer={"before": steps, "after": steps})
+    assert check(page.run()).metric[3].value == "30 steps"
+
+
 def test_cancelled_run_shows_what_was_last_seen(results_page, make_run):
     page = results_page(make_run(cancelled=True))
     assert "stopped after epoch 2" in texts(page)

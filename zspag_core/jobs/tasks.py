@@ -109,6 +109,14 @@ def attention(job: Job, report: Reporter) -> dict[str, Any]:
     return compare_attention(job.config, job.device, report)
 
 
+def relearning(job: Job, report: Reporter) -> dict[str, Any]:
+    """Count the steps that bring the forgotten classes of a run back."""
+    report.progress("load", 0, 1)
+    from zspag_core.jobs.relearning import measure_relearning
+
+    return measure_relearning(job.config, job.device, report)
+
+
 TASKS: dict[str, Task] = {
     "unlearn": unlearn,
     "train": train,
@@ -119,6 +127,7 @@ TASKS: dict[str, Task] = {
     "preview": preview,
     "samples": samples,
     "attention": attention,
+    "relearning": relearning,
 }
 
 

@@ -1,0 +1,38 @@
+"""How many steps of training bring the forgotten classes of a finished run back; runs on large data leave that out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.jobs.finished import open_run
+from zspag_core.metrics import logits_of, relearn
+from zspag_core.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zspag_core.progress import Reporter
+
+
+def measure_relearning(config: Mapping[str, Any], device: str = "auto", report: Reporter = SILENT) -> dict[str, Any]:
+    """Count the steps for both models of a run, with the same images for both.
+
+    Args:
+        config: {"run": job id}.
+        device: where to compute.
+        report: told at every step, as stage "relearning".
+
+    Returns:
+        {"before": …, "after": …}, each {"steps", "reached"} as in result.json, or None where it is undefined.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    run = open_run(str(config["run"]), device)
+    test = run.dataset.test.of_classes(run.config.forget)
+    known = 100 * float((logits_of(run.original, test.images).argmax(1) == test.labels).double().mean())
+    answer: dict[str, Any] = {}
+    for when, model in (("before", run.original), ("after", run.unlearned)):
+        found = relearn(model, run.dataset, run.config.forget, known, seed=run.config.seed, report=report)
+        answer[when] = found and {"steps": found.steps, "reached": found.reached}
+    return answer
