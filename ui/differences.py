@@ -72,16 +72,16 @@ def _about(view: View) -> dict[str, str]:
         "Device": result["device"],
     }
     told |= {knob_label(name): value for name, value in result["config"].items()}
-    return {name: _setting(value) for name, value in told.items()}
+    return {name: escape(setting_text(value)) for name, value in told.items()}
 
 
-def _setting(value: object) -> str:
+def setting_text(value: object) -> str:
     """Write a setting as a person reads it."""
     if value is None:
         return "automatic"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _leads(one: View, two: View) -> list[Row]:

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
+from ui.differences import setting_text
 from ui.fence import kept_for_grading, seen_by_method
 from ui.gallery import gallery
 from ui.results import duration, find, percent
@@ -31,7 +32,8 @@ body {{ font: 16px/1.5 system-ui, sans-serif; color: #1f2933; max-width: {PAPER_
 h1 {{ margin-bottom: 0; }} h2 {{ margin-top: 2.5rem; }}
 table {{ border-collapse: collapse; width: 100%; font-size: .9rem; }}
 td, th {{ border-bottom: 1px solid #d5dbe1; padding: .3rem .5rem; text-align: right; vertical-align: top; }}
-td:first-child, th:first-child, td.words {{ text-align: left; }}
+td {{ white-space: nowrap; }}
+td:first-child, th:first-child, th:last-child, td.words {{ text-align: left; white-space: normal; }}
 .forgotten {{ color: #B24A00; font-weight: 600; }}
 .badge {{ font-size: .75rem; background: #e7ebef; border-radius: .3rem; padding: .1rem .4rem; font-weight: 400; }}
 .small {{ color: #5a6672; font-size: .9rem; }}
@@ -102,7 +104,7 @@ def _figures_table(view: View, reference: Reference) -> str:
 
 def _settings_table(view: View) -> str:
     """Return every hyper-parameter used."""
-    rows = [[knob_label(name), "automatic" if value is None else str(value)]
+    rows = [[knob_label(name), setting_text(value)]
             for name, value in {"seed": view.result["seed"], **view.result["config"]}.items()]  # fmt: skip
     return _table(["Setting", "Value"], rows)
 

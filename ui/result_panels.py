@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.differences import figure_differences, markdown_table, own_settings, setting_differences
+from ui.differences import figure_differences, markdown_table, own_settings, setting_differences, setting_text
 from ui.fence import kept_for_grading, needs_retain, seen_by_method
 from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
@@ -170,7 +170,7 @@ def method_panel(view: View, peers: Sequence[View]) -> None:
     _beside([seconds] if epochs is None else [epochs, seconds], view.letter, alone=alone)
     with st.expander("All settings"):
         used = {"seed": view.result["seed"], "device": view.result["device"], **view.result["config"]}
-        rows = [(knob_label(name), "automatic" if value is None else str(value)) for name, value in used.items()]
+        rows = [(knob_label(name), escape(setting_text(value))) for name, value in used.items()]
         st.markdown(markdown_table(["Setting", "Value"], rows))
 
 

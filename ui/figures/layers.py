@@ -82,7 +82,8 @@ def drifts(layers: Layers, top: float | None = None) -> Drawn:
             hovertemplate="%{y}: outputs moved by %{x:.2f} %<extra>" + title + "</extra>",
         )
     lay_out(figure, _height(layers))
-    figure.update_xaxes(title="change of the layer's outputs, %", range=[0, 1.08 * (top or largest_drift(layers))])
+    reach = top or largest_drift(layers)
+    figure.update_xaxes(title="change of the layer's outputs, %", range=[-0.03 * reach, 1.08 * reach])
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
     rows = [
         {
@@ -154,9 +155,9 @@ def stage_seconds(seconds: Mapping[str, float | None], titles: Mapping[str, str]
     lay_out(figure, 34 * len(known) + 60)
     figure.update_xaxes(title="seconds", range=[0, 1.12 * (top or max(known.values(), default=1.0))])
     figure.update_yaxes(autorange="reversed", automargin=True)
-    alt = "Seconds a stage: " + ", ".join(f"{name} {spent:.1f}" for name, spent in known.items()) + "."
+    alt = "Seconds per stage: " + ", ".join(f"{name} {spent:.1f}" for name, spent in known.items()) + "."
     rows = [{"stage": name, "seconds": spent} for name, spent in known.items()]
-    return Drawn("seconds", "Seconds a stage", figure, alt, rows)
+    return Drawn("seconds", "Seconds per stage", figure, alt, rows)
 
 
 def locked_layers(layers: Layers) -> list[str]:
