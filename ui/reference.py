@@ -48,7 +48,7 @@ class Reference:
 
 def find_reference(job: Job) -> Reference:
     """Return the retraining runs of a run's model, data and classes."""
-    runs = [other for other in job_store().latest(Lane.RUNS, LOOKED_AT) if _is_reference(other, job)]
+    runs = [other for other in job_store().latest(Lane.RUNS, LOOKED_AT, kind="unlearn") if _is_reference(other, job)]
     done = tuple(other for other in runs if headline(other) is not None)
     return Reference(done, next((other for other in runs if other.active), None))
 

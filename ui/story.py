@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CLEAN, NEARLY = 2.0, 10.0  # percent still recognised, up to which a class counts as forgotten, or mostly
 SHALLOW = 5.0  # points that the probe must fall before one may speak of forgetting inside
+NOISE = 3.0  # points within which the probe cannot tell a model from a retrained one
 NARROW = "\N{NO-BREAK SPACE}%"
 
 
@@ -47,7 +48,7 @@ def tell(view: View, reference: Reference) -> list[str]:
     if view.after is None:
         return [_glue(_stopped(view))]
     before, after = view.result["before"], view.after
-    told = [_outside(view, before, after), _rest(view, before, after), *_inside(before, after, reference)]
+    told = [_outside(view, before, after), _rest(view, before, after), *_inside(view, before, after, reference)]
     return [_glue(sentence) for sentence in told]
 
 
@@ -162,17 +163,23 @@ def _rest(view: View, before: Mapping[str, Any], after: Mapping[str, Any]) -> st
     return f"{text}: {abs(lead):.1f} points {word} than blocking the forgotten outputs of the original would give."
 
 
-def _inside(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference) -> list[str]:
-    """Say whether the features forgot too."""
+def _inside(view: View, before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference) -> list[str]:
+    """Say whether the features forgot too, measured by a model that never saw the classes, where there is one."""
     then, now = before.get("probe"), after.get("probe")
     if then is None or now is None:
         return []
+    text = f"**Inside**, a fresh linear layer still finds the class in {percent(now)} of its images"
+    if view.result["method"] == "retrain":
+        return [f"{text}: this model never saw them, so that much its features tell by themselves."]
     band = reference.band(("probe",))
-    beside = f"before {percent(then)}" + (f", retrained {percent(sum(band) / 2)}" if band else "")
-    text = f"**Inside**, a fresh linear layer still finds the class in {percent(now)} of its images ({beside})"
-    if then - now < SHALLOW:
-        return [f"{text}: the answer is gone, the knowledge is not."]
-    return [f"{text}: some of the knowledge is gone too."]
+    if band is None:
+        changed = "hardly changed" if then - now < SHALLOW else "lost some of it too"
+        return [f"{text} (before {percent(then)}): the answer is gone, the features {changed}."]
+    beside = f"before {percent(then)}, retrained {percent(sum(band) / 2)}"
+    if now <= band[1] + NOISE:
+        return [f"{text} ({beside}): hardly more than in a model that never saw it. The probe cannot tell them apart."]
+    depth = "not" if then - now < SHALLOW else "only in part"
+    return [f"{text} ({beside}): the answer is gone, the knowledge is {depth}."]
 
 
 def _card(

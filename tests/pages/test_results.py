@@ -107,7 +107,7 @@ def test_first_screen_tells_the_story(results_page, make_run):
     page = results_page(make_run())
     said = texts(page)
     assert "is forgotten: 97.0 %" in said
-    assert "the answer is gone, the knowledge is not" in said
+    assert "the answer is gone, the features hardly changed" in said
     assert [metric.value for metric in page.metric] == ["98.4 %", "0.0 %", "95.0 %", "12 steps", "46.0 %"]
     assert "Mask alone gives 98.2 %; lead +0.2." in said
     assert names(page)[0].startswith("Figures on one scale")
