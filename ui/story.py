@@ -172,6 +172,8 @@ def _inside(view: View, before: Mapping[str, Any], after: Mapping[str, Any], ref
     if view.result["method"] == "retrain":
         return [f"{text}: this model never saw them, so that much its features tell by themselves."]
     band = reference.band(("probe",))
+    if (after["acc_ut"] or 0.0) > NEARLY:
+        return [f"{text} (before {percent(then)})."]  # the answer itself is still there
     if band is None:
         changed = "hardly changed" if then - now < SHALLOW else "lost some of it too"
         return [f"{text} (before {percent(then)}): the answer is gone, the features {changed}."]

@@ -65,6 +65,12 @@ def test_without_a_reference_only_the_change_is_told(make_view):
     assert "the answer is gone, the features lost some of it too." in plain(tell(view, Reference()))
 
 
+def test_depth_is_not_judged_while_the_answer_is_still_there(make_view, retrained):
+    view = make_view()
+    view.result["after"]["acc_ut"] = 60.0
+    assert plain(tell(view, retrained)).endswith("in 95.0 % of its images (before 96.0 %).")
+
+
 def test_retrained_model_is_the_measure_itself(make_view, retrained):
     said = plain(tell(make_view(method="retrain"), retrained))
     assert "this model never saw them" in said
