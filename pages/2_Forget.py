@@ -9,16 +9,7 @@ from ui.frame import frame
 from ui.jobs import ask, engine_question, wait_for
 from ui.panels import run_panel
 from ui.preview import preview_panel, preview_question
-from ui.setup import (
-    AFTER_PREVIEW,
-    BEFORE_PREVIEW,
-    attack_settings,
-    pick_basics,
-    pick_classes,
-    pick_method,
-    pick_rest,
-    submit,
-)
+from ui.setup import attack_settings, pick_basics, pick_budget, pick_classes, pick_method, pick_rest, submit
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -38,13 +29,14 @@ def show_model(choice: Choice) -> None:
 def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) -> None:
     """Draw the button, the settings and the preview; press the button if it was pressed."""
     place = st.container(gap="xsmall")  # the button stands above the settings: the defaults are good ones
+    budget, preview = st.container(gap="xxsmall"), st.container()
     method = pick_method(engine.answer)
     attacks = engine.answer["attacks"]
-    chosen = pick_basics(method, attacks, BEFORE_PREVIEW)
-    preview = st.container()
-    chosen |= pick_basics(method, attacks, AFTER_PREVIEW)
+    chosen = pick_basics(method, attacks)
     with st.expander("All settings"):
         rest = pick_rest(method, engine.answer)
+    with budget:
+        chosen |= pick_budget(method, attacks)
     attacked = attack_settings(method, attacks)
     if attacked is not None:
         with preview:

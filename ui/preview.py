@@ -129,7 +129,7 @@ def _gauge(answer: Mapping[str, Any]) -> str:
 
 def _sizes(answer: Mapping[str, Any]) -> str:
     """Say how large the changes are, and how sure the model is of the proxies."""
-    if answer["linf"] is None:
+    if answer["mean_confidence"] is None:
         return "No attack succeeded: raise the budget or take another attack."
     largest = f'<span title="{help_for("L∞")}">L∞ {float(answer["linf"]) * LEVELS:.1f}/255</span>'
     length = f'<span title="{help_for("L2")}">L2 {float(answer["l2"]):.2f}</span>'
@@ -148,16 +148,21 @@ def _examples(examples: Sequence[Mapping[str, Any]], names: Sequence[str]) -> st
                 'style="width:100%;image-rendering:pixelated;border-radius:3px;display:block">'
             )
     cells.append('<div style="font-size:.7rem;opacity:.7;line-height:1.1">read as</div>')
-    for example in examples:
-        before, after = (html.escape(names[example[end]]) for end in ("from", "to"))
-        sure = f"{100 * float(example['confidence']):.0f} percent sure"
-        cells.append(
-            f'<div title="{sure}" style="font-size:.75rem;text-align:center;line-height:1.15;overflow-wrap:anywhere">'
-            f'<span style="color:{FORGOTTEN}">{before}</span> → <b>{after}</b></div>'
-        )
+    cells += [_reading(example, names) for example in examples]
     columns = f"3.4rem repeat({len(examples)},minmax(0,1fr))"
     return (
         f'<div style="display:grid;grid-template-columns:{columns};gap:3px;align-items:center">{"".join(cells)}</div>'
+    )
+
+
+def _reading(example: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return what the model read before and reads now; where the attack failed, that it still does."""
+    before, after = (html.escape(names[example[end]]) for end in ("from", "to"))
+    change = f" → <b>{after}</b>" if example["success"] else "<br>still"
+    sure = f"{100 * float(example['confidence']):.0f} percent sure of the class aimed at"
+    return (
+        f'<div title="{sure}" style="font-size:.75rem;text-align:center;line-height:1.15;overflow-wrap:anywhere">'
+        f'<span style="color:{FORGOTTEN}">{before}</span>{change}</div>'
     )
 
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from ui.choice import Choice
     from zspag_core.jobs import Job
 
-BEFORE_PREVIEW = ("epsilon", "epsilon_l2", "attack", "n_adv")
-AFTER_PREVIEW = ("label_mode", "epochs", "learning_rate")
-"""The order of basic controls: what the preview answers to stands right above it."""
+BASICS = ("attack", "n_adv", "label_mode", "epochs", "learning_rate")
+"""The order of basic controls below the preview."""
 BUDGETS = ("epsilon", "epsilon_l2")
 INFLUENCE = "influence"
 FOR_INFLUENCE = "These belong to the label modes *influence* and *influence, anchored*."
@@ -96,21 +95,18 @@ def _take_preset(method: Mapping[str, Any], key: str) -> None:
         apply_settings(method, method["presets"][name])
 
 
-def pick_basics(
-    method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]], order: Sequence[str]
-) -> dict[str, Any]:
-    """Draw the basic controls among `order`, each with its consequence; return their values.
+def pick_budget(method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Draw the budget of the chosen attack, which the preview answers to at once; return its value."""
+    return settings_form(method, [name for name in BUDGETS if name in basic_names(method, attacks)], explain=True)
 
-    A budget takes the whole width, the rest stands two abreast.
-    """
-    basic = basic_names(method, attacks)
-    names = [name for name in order if name in basic]
-    narrow = [name for name in names if name not in BUDGETS]
-    values = settings_form(method, [name for name in names if name in BUDGETS], explain=True)
-    if not narrow:
-        return values
+
+def pick_basics(method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Draw the other basic controls two abreast, each with its consequence; return their values."""
+    names = [name for name in BASICS if name in basic_names(method, attacks)]
+    if not names:
+        return {}
     places = [place.container(gap="xxsmall") for place in st.columns(2, gap="small")]
-    return values | settings_form(method, narrow, explain=True, places=places)
+    return settings_form(method, names, explain=True, places=places)
 
 
 def basic_names(method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> list[str]:

@@ -93,7 +93,15 @@ def picture():
 @pytest.fixture
 def preview_answer():
     """What the task `preview` says, with one example in place of six."""
-    example = {"original": PICTURE, "noise": PICTURE, "proxy": PICTURE, "from": 3, "to": 8, "confidence": 0.97}
+    example = {
+        "original": PICTURE,
+        "noise": PICTURE,
+        "proxy": PICTURE,
+        "from": 3,
+        "to": 8,
+        "confidence": 0.97,
+        "success": True,
+    }
     return {
         "asr": 93.75,
         "attempted": 64,

@@ -5,7 +5,15 @@ import pytest
 from ui.preview import asr_word, preview_html
 
 NAMES = [str(label) for label in range(10)]
-EXAMPLE = {"original": "data:a", "noise": "data:b", "proxy": "data:c", "from": 3, "to": 8, "confidence": 0.97}
+EXAMPLE = {
+    "original": "data:a",
+    "noise": "data:b",
+    "proxy": "data:c",
+    "from": 3,
+    "to": 8,
+    "confidence": 0.97,
+    "success": True,
+}
 ANSWER = {
     "asr": 96.875,
     "attempted": 64,
@@ -46,9 +54,11 @@ def test_every_picture_has_words():
 
 
 def test_no_success_is_said_with_a_remedy():
-    text = preview_html(ANSWER | {"asr": 0.0, "linf": None, "l2": None, "per_class": {}, "examples": []}, NAMES)
+    failed = EXAMPLE | {"to": 3, "success": False}
+    text = preview_html(ANSWER | {"asr": 0.0, "mean_confidence": None, "per_class": {}, "examples": [failed]}, NAMES)
     assert "raise the budget" in text
-    assert "<img" not in text
+    assert "still" in text
+    assert "→" not in text
     assert "Lands in" not in text
 
 
