@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ui.artefacts import class_names
 from ui.cloud import span_of
 from ui.figures.proxies import MAP_HEIGHT
 from ui.frame import frame
 from ui.jobs import pair
 from ui.palette import COLOURED
 from ui.picker import LETTERS
-from ui.proxies import TITLES, class_names, drawer_panel, find_map, map_panel, numbers_panel, show_run, wait_for_map
+from ui.proxies import TITLES, drawer_panel, find_map, map_panel, numbers_panel, show_run, wait_for_map
 from ui.states import has_result, stand_in
 from ui.words import GLOSSARY
 
@@ -39,7 +40,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     colour_by = st.segmented_control(
         "Colour by", list(COLOURS), default="class", required=True, format_func=COLOURS.get, key="map-colour"
     )
-    names = class_names(next(job for _, job in runs if has_result(job)))
+    names = class_names(next(job.folder for _, job in runs if has_result(job)))
     highlight = None
     if colour_by == "class" and len(names) > COLOURED:
         highlight = st.selectbox(

@@ -2,9 +2,76 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ui.artefacts import class_names
+from ui.attention import (
+    answer_of,
+    ask_attention,
+    chosen_images,
+    chosen_layer,
+    gallery,
+    layer_picker,
+    maps_panel,
+)
+from ui.figures.attention import Side
 from ui.frame import frame
+from ui.jobs import pair
+from ui.states import has_result, stand_in
+from ui.words import GLOSSARY
 
-run = frame("Attention", "See where the model looks, before and after.")
-if run is None:
-    st.info("No run yet. Start one on the Forget page.", icon=":material/history:")
+TARGETS = {"own": "Own label", "predicted": "Predicted label"}
+NOTES = {
+    "own": "A forgotten class gives a nearly empty map for its **own label**: there is no evidence left to show. "
+    "Switch to the predicted label to see what the model looks at instead.",
+    "predicted": "Each map explains what that model **reads** in the image; where the two read differently, the "
+    "difference compares two classes.",
+}
+
+run = frame("Attention", "Where the models look, before and after, on images that you choose.")
+shows = "Attention before and after"
+runs = pair()
+if run is None or not has_result(run):
+    stand_in(run, shows)
     st.stop()
+
+names = class_names(run.folder)
+gallery(run, names)
+chosen = chosen_images(run)
+if chosen is None:
+    st.stop()
+if not chosen:
+    st.info("Tick images above to see where the models look in them.", icon=":material/check_box:")
+    st.stop()
+
+controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+with controls:
+    target = st.segmented_control(
+        "Explain",
+        list(TARGETS),
+        default="own",
+        required=True,
+        format_func=TARGETS.get,
+        key="look-target",
+        help=GLOSSARY["GradCAM"],
+    )
+    layer_place = st.container(width="content")
+    waiting = st.container(width="stretch")
+sides = []
+for letter, job in runs:
+    mark = letter if len(runs) > 1 else ""
+    if not has_result(job):
+        stand_in(job, shows, letter)
+    elif job.config["data"] != run.config["data"]:
+        st.info(f"Run {letter} is about other data, {job.config['data']}: it has none of these images.")
+    else:
+        with waiting:
+            question = ask_attention(job, chosen, chosen_layer(run), target)
+            answer = answer_of(question, letter, f"Computing the maps{f' of run {mark}' if mark else ''}")
+        if answer is not None:
+            sides.append(Side(mark, answer, class_names(job.folder), job.config["forget"]))
+with layer_place:
+    layer_picker(run, sides[0].answer if sides else None)
+st.caption(NOTES[target])
+if sides:
+    maps_panel(sides, target)
+else:
+    st.skeleton(height=400)

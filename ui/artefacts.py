@@ -1,10 +1,12 @@
-"""The arrays of a run folder, read without torch."""
+"""What a run folder holds, read without torch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+
+from ui.checkpoints import read_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,6 +15,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[np.generic]]
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """Return the names of all classes of a run, which the unlearned model carries.
+
+    Raises:
+        CheckpointError: the run left no readable model.
+    """
+    return read_header(folder / "model.safetensors").class_names
 
 
 def load_arrays(folder: Path, name: str) -> Arrays | None:

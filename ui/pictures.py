@@ -36,6 +36,13 @@ def data_url(image: Array, pixels: int = VISIBLE_PIXELS) -> str:
     return _encode(picture)
 
 
+def from_data_url(url: str) -> NDArray[np.uint8]:
+    """Return the picture of a data URL as an image (C, H, W) of one or three channels."""
+    picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+    pixels = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"))
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
 def to_picture(image: Array) -> Image.Image:
     """Return an image as PIL holds it: grey for one channel, RGB for three.
 

@@ -9,8 +9,7 @@ import numpy as np
 import streamlit as st
 
 from ui import drawer
-from ui.artefacts import load_arrays
-from ui.checkpoints import read_header
+from ui.artefacts import class_names, load_arrays
 from ui.cloud import PROXY, Cloud, describe_points, drift_of, make_cloud
 from ui.figures import proxies as figures
 from ui.jobs import ask
@@ -78,12 +77,7 @@ def show_run(job: Job, kind: str) -> Shown:
     """Read a run's map and what belongs to it."""
     forgotten = tuple(int(k) for k in job.config["forget"])
     cloud, pictures = _read(job.folder, kind, _stamp(job.folder, kind), forgotten)
-    return Shown(job, kind, cloud, pictures, class_names(job))
-
-
-def class_names(job: Job) -> Sequence[str]:
-    """Return the names of all classes of a run's model."""
-    return read_header(job.folder / "model.safetensors").class_names
+    return Shown(job, kind, cloud, pictures, class_names(job.folder))
 
 
 def _stamp(folder: Path, kind: str) -> int:

@@ -26,7 +26,12 @@ WAYS = {
 
 def has_result(job: Job | None) -> bool:
     """Tell whether a run came to its end, so that there is something to show."""
-    return job is not None and job.state == State.DONE and headline(job) is not None
+    return job is not None and job.state == State.DONE and headline(job) is not None and _has_files(job)
+
+
+def _has_files(job: Job) -> bool:
+    """Tell whether the run folder is still there."""
+    return (job.folder / "model.safetensors").exists()
 
 
 def stand_in(job: Job | None, shows: str, key: str = "A") -> None:
@@ -83,7 +88,8 @@ def progress_of(job: Job) -> tuple[str, float]:
 def _ended(job: Job, shows: str, key: str) -> None:
     """Say why a run has nothing to show."""
     if job.state == State.DONE:
-        st.markdown(f"#### Run {job.number} was not graded\n{shows} needs a run that came to its end.")
+        missing = "was not graded" if headline(job) is None else "has lost its files"
+        st.markdown(f"#### Run {job.number} {missing}\n{shows} needs a run that is there from begin to end.")
         return
     st.markdown(
         f"#### Run {job.number} was {job.state}" if job.state != State.FAILED else f"#### Run {job.number} failed"

@@ -163,3 +163,11 @@ def test_run_that_ended_early_says_why_and_can_run_again(open_page, finish, stor
 def test_run_that_was_not_graded_says_so(open_page, finish, run_config):
     job = finish("unlearn", run_config, answer={"before": {}, "after": None})
     assert "was not graded" in texts(open_page(PAGE, job))
+
+
+def test_run_whose_folder_is_gone_says_so(open_page, graded):
+    import shutil
+
+    job = graded()
+    shutil.rmtree(job.folder)
+    assert "has lost its files" in texts(open_page(PAGE, job))

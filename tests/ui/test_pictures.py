@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ui.pictures import colour_of, data_url, noise_of, overlay, sheet, to_picture
+from ui.pictures import colour_of, data_url, from_data_url, noise_of, overlay, sheet, to_picture
 
 
 def read(url):
@@ -39,6 +39,12 @@ def test_colours_keep_their_channels():
     red = np.zeros((3, 2, 2), np.uint8)
     red[0] = 255
     assert np.asarray(to_picture(red))[0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_read_back_as_they_were(channels):
+    image = np.random.default_rng(0).integers(0, 256, (channels, 5, 7)).astype(np.uint8)
+    assert (from_data_url(data_url(image, 1)) == image).all()
 
 
 def test_other_numbers_of_channels_are_refused():

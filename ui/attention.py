@@ -1,0 +1,180 @@
+"""Panels of the Attention page: the gallery to choose images from, and what both models look at in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.figures.attention import Side, attention_table, scale_bars, scale_of, similarity_table
+from ui.jobs import ask
+from ui.states import failed_line, wait_line
+from zspag_core.jobs import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zspag_core.jobs import Job
+
+KINDS = {"forgotten": "Forgotten", "remaining": "Remaining", "changed": "Read otherwise after"}
+FIRST = ("forgotten", "remaining")
+LOOKING = "Looking for images"
+OFFERED = 24
+COLUMNS = 12
+MOST = 8
+AT_FIRST = 2
+SAMPLES_SECONDS, ATTENTION_SECONDS = 1.0, 2.0
+THUMBNAIL_PIXELS, LAYER_PIXELS = 48, 220
+
+
+def samples_of(job: Job, kind: str) -> Job:
+    """Return the task that lists test images of a run."""
+    return ask("samples", {"run": job.id, "kind": kind, "count": OFFERED})
+
+
+def chosen_images(job: Job) -> list[int] | None:
+    """Return the places in the test split of the images that the visitor chose.
+
+    At first these are two of forgotten and two of remaining classes; None while it is not known which there are.
+    """
+    chosen: list[int] | None = st.session_state.get(_chosen_key(job))
+    if chosen is not None:
+        return chosen
+    lists = [samples_of(job, kind) for kind in FIRST]
+    if any(question.state != State.DONE for question in lists):
+        return None
+    return [image["index"] for question in lists for image in question.answer["images"][:AT_FIRST]]
+
+
+def gallery(job: Job, names: Sequence[str]) -> None:
+    """Draw the images of a run to choose from."""
+    with st.container(border=True):
+        head, note = st.columns([2, 3], vertical_alignment="bottom")
+        kind = head.segmented_control(
+            "Choose images", list(KINDS), default="forgotten", required=True, format_func=KINDS.get, key="look-kind"
+        )
+        question = samples_of(job, kind)
+        chosen = chosen_images(job)
+        asked = [question, *(samples_of(job, other) for other in FIRST)]
+        if question.state == State.DONE and chosen is not None:
+            full = len(chosen) >= MOST
+            most = " That is the most: untick one to tick another." if full else f" Up to {MOST} at once."
+            note.caption(f"{len(chosen)} chosen.{most}")
+            _thumbnails(job, question.answer["images"], chosen, names, kind)
+        elif waits := [other for other in asked if other.active]:
+            wait_line(waits[0], LOOKING, SAMPLES_SECONDS)
+        else:
+            failed_line(next(other for other in asked if other.state != State.DONE), LOOKING, "again-samples")
+
+
+def _thumbnails(
+    job: Job, images: Sequence[Mapping[str, Any]], chosen: Sequence[int], names: Sequence[str], kind: str
+) -> None:
+    """Draw a box under every image."""
+    if not images:
+        st.caption("There is no such image: both models read every test image alike.")
+        return
+    for first in range(0, len(images), COLUMNS):
+        for image, place in zip(images[first : first + COLUMNS], st.columns(COLUMNS, gap="small"), strict=False):
+            index, name = int(image["index"]), names[image["label"]]
+            key = f"look-{job.id}-{kind}-{index}"
+            with place, st.container(gap="xxsmall"):
+                st.image(image["picture"], width=THUMBNAIL_PIXELS, alt=f"Test image {index} of class {name}")
+                ticked = index in chosen
+                st.checkbox(
+                    name,
+                    value=ticked,
+                    key=key,
+                    disabled=len(chosen) >= MOST and not ticked,
+                    on_change=_tick,
+                    args=(job, index, key, list(chosen)),
+                )
+
+
+def _tick(job: Job, index: int, key: str, chosen: list[int]) -> None:
+    """Take an image among the chosen ones, or out of them."""
+    others = [other for other in chosen if other != index]
+    st.session_state[_chosen_key(job)] = [*others, index] if st.session_state[key] else others
+
+
+def _chosen_key(job: Job) -> str:
+    """Return where the chosen images of a run's data are kept; runs on the same data share them."""
+    return f"chosen-{job.config['data']}"
+
+
+def ask_attention(job: Job, index: Sequence[int], layer: str | None, target: str) -> Job:
+    """Return the task that computes the maps of some images before and after a run."""
+    return ask("attention", {"run": job.id, "index": list(index), "layer": layer, "target": target})
+
+
+def answer_of(question: Job, letter: str, doing: str) -> Mapping[str, Any] | None:
+    """Return a task's answer; while there is none, say how long it takes and return the one before, if any.
+
+    Args:
+        question: the task.
+        letter: of the run that it is about.
+        doing: what the task does.
+    """
+    key = f"looked-{letter}"
+    if question.state == State.DONE:
+        st.session_state[key] = question.id, question.config["run"], question.answer
+        answer: Mapping[str, Any] = question.answer
+        return answer
+    if not question.active:
+        failed_line(question, doing, f"again-look-{letter}")
+        return None
+    wait_line(question, doing, ATTENTION_SECONDS)
+    _, run, last = st.session_state.get(key, ("", "", None))
+    return last if run == question.config["run"] else None
+
+
+def chosen_layer(job: Job) -> str | None:
+    """Return the layer that the visitor picked for a run; None leaves it to the engine."""
+    layer: str | None = st.session_state.get(f"look-picked-{job.id}")
+    return layer
+
+
+def layer_picker(job: Job, answer: Mapping[str, Any] | None) -> None:
+    """Draw the list of layers, once it is known."""
+    if answer is None:
+        st.selectbox("Layer", ["…"], disabled=True, key="look-layer-unknown", width=LAYER_PIXELS)
+        return
+    layers = list(answer["layers"])
+    st.selectbox(
+        "Layer, from input to output",
+        layers,
+        index=layers.index(answer["layer"]),
+        key=f"look-layer-{job.id}",
+        width=LAYER_PIXELS,
+        help="Early layers see edges on a fine grid, late ones see whole parts on a coarse grid.",
+        on_change=_pick_layer,
+        args=(job,),
+    )
+
+
+def _pick_layer(job: Job) -> None:
+    """Remember the layer that was picked."""
+    st.session_state[f"look-picked-{job.id}"] = st.session_state[f"look-layer-{job.id}"]
+
+
+def maps_panel(sides: Sequence[Side], target: str) -> None:
+    """Draw the scale, the table of maps, and how alike they are on average."""
+    scale = scale_of(sides)
+    height, width = _grid(sides[0].answer)
+    st.html(scale_bars(scale))
+    st.html(attention_table(sides, target, scale))
+    st.caption(
+        f"Each map has {height} × {width} cells, drawn smoothly over the picture in grey. Maps are not scaled one by "
+        "one: a dark map means that there is little evidence, and a dark one after a bright one that it is gone."
+    )
+    st.markdown("##### How alike the maps are :gray-badge[for grading only]")
+    st.markdown(similarity_table(sides))
+    st.caption(
+        "Over 64 test images of each kind, always the same ones; empty maps have no likeness and are counted apart."
+    )
+
+
+def _grid(answer: Mapping[str, Any]) -> tuple[int, int]:
+    """Return height and width of the maps in cells."""
+    values = answer["images"][0]["map_before"]
+    return len(values), len(values[0])
