@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VISIBLE_PIXELS = 96
 SHEET_COLUMNS = 50
-BLEND = 0.65  # share of the colour where a map is laid over a picture
+BLEND = 0.65
 
 
 def data_url(image: Array, pixels: int = VISIBLE_PIXELS) -> str:
@@ -101,7 +101,7 @@ def sheet(images: Array, columns: int = SHEET_COLUMNS) -> str:
     return _encode(picture, "WEBP", quality=80, method=0)
 
 
-def overlay(image: Array, values: Array, colours: Sequence[str], low: float, high: float) -> str:
+def overlay(image: Array, values: Array, colours: Sequence[str], low: float, high: float, blend: float = BLEND) -> str:
     """Return a map laid over the grey picture that it belongs to, as the data URL of a PNG.
 
     Args:
@@ -110,6 +110,7 @@ def overlay(image: Array, values: Array, colours: Sequence[str], low: float, hig
         colours: "#rrggbb" from the low to the high end, evenly spaced.
         low: value that gets the first colour.
         high: value that gets the last colour.
+        blend: share of the colour, the rest is the picture.
     """
     grey = to_picture(image).convert("L")
     side = max(VISIBLE_PIXELS, *grey.size)
@@ -117,7 +118,7 @@ def overlay(image: Array, values: Array, colours: Sequence[str], low: float, hig
     stretched = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
     paint = colour_of(np.asarray(stretched), colours, low, high)
     under = np.asarray(grey.resize(size, Image.Resampling.NEAREST), np.float32)[..., None]
-    mixed = BLEND * paint + (1 - BLEND) * under
+    mixed = blend * paint + (1 - blend) * under
     return _encode(Image.fromarray(mixed.round().astype(np.uint8)))
 
 

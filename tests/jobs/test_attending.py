@@ -85,6 +85,7 @@ def test_similarity_is_the_mean_correlation_by_hand(run_id, models, small_digits
     defined = torch.stack([value for value in pairs if value.isfinite()])
     assert answer["similarity"]["remaining"] == pytest.approx(float(defined.mean()), abs=1e-3)
     assert answer["empty"]["remaining"] == pytest.approx(100 * float((after.amax(1) == 0).float().mean()))
+    assert answer["kept"]["remaining"] == pytest.approx(100 * float(after.sum() / before.sum()), abs=1e-3)
     assert -1 <= answer["similarity"]["forgotten"] <= 1
     assert ask(run_id, layer="stage 1") == answer
 

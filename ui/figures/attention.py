@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 WHENS = ("before", "after")
 EMPTY = 0.02  # of the scale: a map that stays below looks black
 FLAT = 1e-6  # of its largest value: a map that varies less is constant up to rounding
-PICTURE_PIXELS = 150
-COLUMN_PIXELS = 175
+PICTURE_PIXELS = 190
+COLUMN_PIXELS = 215
+CHANGE_BLEND = 0.85  # the scale of changes is white in the middle: a bright picture under it would look like no change
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,13 @@ def similarity_table(sides: Sequence[Side]) -> str:
     heads = " | ".join(f"Run {side.letter}" if side.letter else "Figure" for side in sides)
     lines = [f"| Before against after | {heads} | What it says |", "|:--|" + "--:|" * len(sides) + ":--|"]
     for part, key, title, words in (
+        (
+            "kept",
+            "remaining",
+            "Evidence kept, remaining classes",
+            "All evidence after in % of before: should stay near 100 %.",
+        ),
+        ("kept", "forgotten", "Evidence kept, forgotten classes", "The same on what was forgotten: should fall."),
         ("similarity", "remaining", "Alike, remaining classes", "Mean correlation of the maps: should stay near 1."),
         ("similarity", "forgotten", "Alike, forgotten classes", "The same on what was forgotten: should fall."),
         ("empty", "forgotten", "Empty, forgotten classes", "Images in which the model finds nothing of the class."),
@@ -124,7 +132,7 @@ def _figure(answer: Answer, part: str, key: str) -> str | None:
     value = (answer.get(part) or {}).get(key)
     if value is None:
         return None
-    return percent(value) if part == "empty" else f"{value:.2f}".replace("-", "−")
+    return f"{value:.2f}".replace("-", "−") if part == "similarity" else percent(value)
 
 
 def _original(image: Image, side: Side) -> str:
@@ -148,8 +156,9 @@ def _maps(image: Image, side: Side, target: str, scale: float) -> list[str]:
     ]
     likeness = alike(image)
     words = "one map is flat: no likeness" if likeness is None else f"likeness {likeness:.2f}".replace("-", "−")
-    change = overlay(picture, after - before, CHANGE, -scale, scale)
-    return [*cells, _cell(change, f"Change of the attention on test image {image['index']}", words)]
+    kept = f"<b>evidence {percent(100 * after.sum() / before.sum())} of before</b><br>" if before.sum() > 0 else ""
+    change = overlay(picture, after - before, CHANGE, -scale, scale, CHANGE_BLEND)
+    return [*cells, _cell(change, f"Change of the attention on test image {image['index']}", kept + words)]
 
 
 def _say(

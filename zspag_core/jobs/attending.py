@@ -73,7 +73,7 @@ def compare_attention(config: Mapping[str, Any], device: str = "auto", report: R
         (probabilities), "predicted": {"before": [class, probability], "after": …}, "map_before", "map_after" (h x w
         nested lists on one scale)}], "similarity": {"remaining", "forgotten"} (mean correlation over 64 fixed test
         images each; None without any), "empty": {"remaining", "forgotten"} (percent of these images whose map after
-        the run is empty)}
+        the run is empty), "kept": {"remaining", "forgotten"} (all evidence after the run in percent of that before)}
 
     Raises:
         UsageError: the run, an index, the layer or the target is none that can be answered.
@@ -160,14 +160,15 @@ def _side_by_side(before: dict[str, Any], after: dict[str, Any]) -> dict[str, An
 def _alike(run_id: str, _modified: int, device: str, layer: str, target: str) -> dict[str, Any]:
     """Compare the maps of a fixed sample of remaining and of forgotten test images."""
     run = open_run(run_id, device)
-    alike: dict[str, Any] = {"similarity": {}, "empty": {}}
+    alike: dict[str, dict[str, float | None]] = {"similarity": {}, "empty": {}, "kept": {}}
     kinds = {"remaining": run.dataset.test.without_classes, "forgotten": run.dataset.test.of_classes}
     for name, part in kinds.items():
         sample = part(run.config.forget).sample(COMPARED, torch.Generator().manual_seed(0))
-        similarity = empty = None
+        similarity = empty = kept = None
         if len(sample):
             before, after = (_attend(model, sample, layer, target).maps for model in (run.original, run.unlearned))
             similarity = mean_correlation(before, after)
             empty = 100 * float((after.flatten(1).amax(1) <= 0).double().mean())
-        alike["similarity"][name], alike["empty"][name] = similarity, empty
+            kept = 100 * float(after.sum() / before.sum()) if before.sum() > 0 else None
+        alike["similarity"][name], alike["empty"][name], alike["kept"][name] = similarity, empty, kept
     return alike

@@ -75,6 +75,7 @@ def test_empty_maps_are_said_to_be_empty():
     text = attention_table([side(image())], "own", 4)
     assert text.count("nearly empty") == 1
     assert "one map is flat: no likeness" in text
+    assert "evidence 0.0 % of before" in text
     assert "nearly empty" not in attention_table([side(image(after=((0, 0), (0, 0.1))))], "own", 4)
     assert attention_table([side(image(before=((0, 0), (0, 0))))], "own", 0).count("nearly empty") == 2
 
@@ -112,6 +113,8 @@ def test_similarity_is_told_for_one_run_or_two():
     assert "| Alike, remaining classes | 0.93 |" in one
     assert "Alike, forgotten" not in one, "all of them are empty"
     assert "| Empty, forgotten classes | 40.0 % |" in one
+    assert "Evidence kept" not in one, "an answer of an older engine"
+    assert "kept, forgotten classes | 12.3 % |" in similarity_table([side(kept={"forgotten": 12.34})])
     other = side(image(), letter="B", similarity={"remaining": 0.5, "forgotten": -0.2}, empty={})
     two = similarity_table([side(image(), letter="A"), other])
     assert "| Before against after | Run A | Run B | What it says |" in two
