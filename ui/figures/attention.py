@@ -26,6 +26,14 @@ FLAT = 1e-6  # of its largest value: a map that varies less is constant up to ro
 PICTURE_PIXELS = 190
 COLUMN_PIXELS = 215
 CHANGE_BLEND = 0.85  # the scale of changes is white in the middle: a bright picture under it would look like no change
+MEASURES = (  # part and key of the answer, title, what it says
+    ("kept", "remaining", "Evidence kept, remaining classes", "Evidence after against before: should stay near 100 %."),
+    ("kept", "forgotten", "Evidence kept, forgotten classes", "The same on what was forgotten: should fall."),
+    ("similarity", "remaining", "Alike, remaining classes", "Mean correlation of the maps: should stay near 1."),
+    ("similarity", "forgotten", "Alike, forgotten classes", "The same on what was forgotten: should fall."),
+    ("empty", "forgotten", "Empty, forgotten classes", "Images in which the model finds nothing of the class."),
+    ("empty", "remaining", "Empty, remaining classes", "The same on what should be kept: should stay near 0 %."),
+)
 
 
 @dataclass(frozen=True)
@@ -101,19 +109,7 @@ def similarity_table(sides: Sequence[Side]) -> str:
     """Return how alike the maps are on average, as a Markdown table with a sentence for every figure."""
     heads = " | ".join(f"Run {side.letter}" if side.letter else "Figure" for side in sides)
     lines = [f"| Before against after | {heads} | What it says |", "|:--|" + "--:|" * len(sides) + ":--|"]
-    for part, key, title, words in (
-        (
-            "kept",
-            "remaining",
-            "Evidence kept, remaining classes",
-            "All evidence after in % of before: should stay near 100 %.",
-        ),
-        ("kept", "forgotten", "Evidence kept, forgotten classes", "The same on what was forgotten: should fall."),
-        ("similarity", "remaining", "Alike, remaining classes", "Mean correlation of the maps: should stay near 1."),
-        ("similarity", "forgotten", "Alike, forgotten classes", "The same on what was forgotten: should fall."),
-        ("empty", "forgotten", "Empty, forgotten classes", "Images in which the model finds nothing of the class."),
-        ("empty", "remaining", "Empty, remaining classes", "The same on what should be kept: should stay near 0 %."),
-    ):
+    for part, key, title, words in MEASURES:
         figures = [_figure(side.answer, part, key) for side in sides]
         if any(figure is not None for figure in figures):
             lines.append(f"| {title} | {' | '.join(figure or '–' for figure in figures)} | {words} |")
