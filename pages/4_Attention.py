@@ -20,8 +20,8 @@ from ui.words import GLOSSARY
 
 TARGETS = {"own": "Own label", "predicted": "Predicted label"}
 NOTES = {
-    "own": "A forgotten class gives a nearly empty map for its **own label**: there is no evidence left to show. "
-    "Switch to the predicted label to see what the model looks at instead.",
+    "own": "Where nothing of a forgotten class is left, the map for its **own label** is nearly empty: there is no "
+    "evidence to show. Switch to the predicted label to see what the model looks at instead.",
     "predicted": "Each map explains what that model **reads** in the image; where the two read differently, the "
     "difference compares two classes.",
 }

@@ -170,7 +170,8 @@ def maps_panel(sides: Sequence[Side], target: str) -> None:
     st.markdown("##### How alike the maps are :gray-badge[for grading only]")
     st.markdown(similarity_table(sides))
     st.caption(
-        "Over 64 test images of each kind, always the same ones; empty maps have no likeness and are counted apart."
+        "Over at most 64 test images of each kind, always the same ones; empty maps have no likeness, "
+        "they are counted apart."
     )
 
 
