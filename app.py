@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.frame import frame
 from ui.jobs import job_store, show_run
+from ui.overview import DEMO_CLASS, GRADING, SAW, demo_choice, four_pictures, start_demo
 from ui.results import headline, percent
 from ui.words import STATES
 
@@ -32,25 +33,46 @@ def show_recent(jobs: list[Job]) -> None:
             st.switch_page("pages/2_Forget.py")
 
 
-frame("Overview", "A lab bench for zero-shot machine unlearning.")
-story, runs = st.columns([3, 2], gap="large")
-with story:
-    st.markdown(
-        "A classifier was trained on people's pictures, and some of them must go. Retraining needs all the "
-        "**remaining** data, which is often gone or locked away. **ZS-PAG** works with the model and the "
-        "**forget samples** alone:"
-    )
-    st.markdown(
-        "1. **Proxies.** It nudges forget samples into the other classes: stand-ins for the missing data.\n"
-        "2. **Subspace.** From the proxies it finds the directions, layer by layer, that the other classes need.\n"
-        "3. **Pseudo-labels.** It chooses what the forget samples should look like instead.\n"
-        "4. **Unlearn.** It trains on the new labels, in the free directions only."
-    )
-    if st.button("Forget a class", type="primary", icon=":material/ink_eraser:", key="begin"):
-        st.switch_page("pages/2_Forget.py")
+def show_start() -> None:
+    """Draw the demo's button, and the ways to start with one's own choice."""
+    demo = demo_choice()
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if demo is not None and st.button(
+            f"Forget the {DEMO_CLASS}s", type="primary", icon=":material/play_arrow:", key="demo"
+        ):
+            start_demo(demo)
+            st.switch_page("pages/2_Forget.py")
+        if st.button("Forget a class", icon=":material/ink_eraser:", key="begin"):
+            st.switch_page("pages/2_Forget.py")
+        st.page_link("pages/8_Learn.py", label="Learn it in five lessons", icon=":material/school:")
     st.caption(
-        "The digits model comes with the app; a run takes about 15 seconds on two cores, without network or GPU."
+        "One click starts a real run on the digits model that comes with the app: about 15 seconds on two cores, "
+        "without network or GPU."
     )
+
+
+def show_fence() -> None:
+    """Draw what a zero-shot method may see, and what is kept from it."""
+    st.markdown("##### The zero-shot fence")
+    saw, grading = st.columns(2, gap="small", border=True)
+    saw.markdown("\n".join(["**What the method saw**", "", *(f"- {line}" for line in SAW)]))
+    grading.markdown(
+        "\n".join(
+            ["**For grading only** :gray-badge[:material/lock: never seen]", "", *(f"- {line}" for line in GRADING)]
+        )
+    )
+
+
+frame("Overview", "A lab bench for zero-shot machine unlearning.")
+st.markdown(
+    "A classifier was trained on people's pictures, and some of them must go. Retraining needs all the **remaining** "
+    "data, which is often gone or locked away. **ZS-PAG** works with the model and the **forget samples** alone:"
+)
+st.html(four_pictures())
+show_start()
+fence, runs = st.columns([3, 2], gap="large")
+with fence:
+    show_fence()
 with runs:
     recent = job_store().latest(limit=5, kind="unlearn")
     if recent:

@@ -48,3 +48,34 @@ def test_worker_line_tells_the_truth(overview, store):
     store.beats.beat("w", "worker", ("runs",), "cpu")
     overview.run()
     assert "Worker ready" in texts(overview)
+
+
+def test_demo_submits_what_the_forget_page_would_and_goes_there(overview, store):
+    overview.run()
+    overview.button(key="demo").click().run()
+    assert not overview.exception
+    assert overview.title[0].value == "Forget"
+    (job,) = store.latest(kind="unlearn")
+    assert overview.session_state["job_id"] == job.id
+    assert (job.config["forget"], job.config["class_names"], job.config["settings"]) == ([3], ["3"], {})
+    assert (job.config["data"], job.config["method"]) == ("digits", "zspag")
+    assert job.config["checkpoint"].endswith("digits_resnet.safetensors")
+
+
+def test_demo_and_an_untouched_forget_page_ask_for_the_same_run(forget_page, answered, overview, store, checkpoint):
+    page = forget_page()
+    page.checkbox(key=f"forget-{checkpoint.stem}-3").check().run()
+    page.button(key="go").click().run()
+    overview.switch_page("app.py").run()
+    overview.button(key="demo").click().run()
+    one, two = store.latest(kind="unlearn")
+    assert one.config == two.config
+
+
+def test_overview_shows_four_described_pictures_and_the_fence(overview):
+    overview.run()
+    drawn = " ".join(element.proto.body for element in overview.get("html"))
+    assert drawn.count('src="data:image/svg+xml,') == 4
+    said = texts(overview)
+    assert "What the method saw" in said
+    assert "For grading only" in said
