@@ -77,6 +77,19 @@ def test_demo_from_the_overview_to_the_table(page, app_url, store, server_home):
     assert page.get_by_test_id("stException").count() == 0
 
 
+def test_one_click_forgets_the_threes(page, app_url, store):
+    page.goto(app_url)
+    page.get_by_role("button", name="Forget the 3s").click()
+    page.wait_for_url("**job=*")
+    expect(page.get_by_role("heading", name="Forget", exact=True)).to_be_visible()
+    expect(page.get_by_text("Remaining accuracy", exact=True)).to_be_visible(timeout=LONG)
+    (job, *_) = store.latest(kind="unlearn")
+    assert job.state == State.DONE
+    assert job.config["forget"] == [3]
+    assert job.answer["after"]["acc_ut"] <= 3
+    assert page.get_by_test_id("stException").count() == 0
+
+
 def test_charts_move_while_it_runs_and_reload_page_switch_and_cancel_work(page, app_url, store):
     job_id = start_long_run(page, app_url)
     drawn = page.get_by_label("After epoch", exact=False).first
