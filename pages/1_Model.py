@@ -10,8 +10,8 @@ from ui.frame import frame
 from ui.jobs import ask, checkpoint_question, engine_question, job_store, worker_ready
 from ui.model_source import NEW, pick_data, pick_model, pick_source
 from ui.places import BUILT_IN
+from ui.results import escape
 from ui.training import current_training, leave_training, show_training, training_form, training_panel
-from ui.words import plain
 from zspag_core.jobs import Job, Lane, State
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def train_side(choice: Choice | None) -> None:
     if engine.active:
         panels.wait(engine, "Starting the engine")
     elif engine.state != State.DONE:
-        st.error(f"The engine does not start. {plain(engine.error)}", icon=":material/error:")
+        st.error(f"The engine does not start. {escape(engine.error)}", icon=":material/error:")
     elif data and job is not None and job.state == State.DONE:
         config = training_form(data, job.answer, engine.answer)
         if st.button("Train", type="primary", key="train", width="stretch", disabled=config is None) and config:

@@ -10,8 +10,8 @@ import streamlit as st
 from ui.figures import model as figures
 from ui.jobs import WAIT_SECONDS, job_store, worker_ready
 from ui.places import in_words
-from ui.results import percent
-from ui.words import GRADING_NOTE, plain
+from ui.results import escape, percent
+from ui.words import GRADING_NOTE
 from zspag_core.jobs import Lane
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def refusal(job: Job, *paths: str | Path) -> None:
         with st.expander("Details to copy into a report"):
             st.code(job.details or sentence, language=None)
     else:
-        st.error(plain(sentence), icon=":material/error:")
+        st.error(escape(sentence), icon=":material/error:")
 
 
 def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
@@ -57,10 +57,10 @@ def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
     size = f"{about['image_size']} × {about['image_size']}"
     lines = [(True, f"**Images** are resized to {size}, {colour}, which is what the model takes")]
     if about["fits"]:
-        lines.append((False, f"**Classes** {plain(misfit)}"))
+        lines.append((False, f"**Classes** {escape(misfit)}"))
     else:
         lines.append((True, f"**Classes** {about['model_classes']} in the model, {about['num_classes']} in the data"))
-        lines.append((not doubt, f"**Labels** {plain(doubt or 'the same names in the same order')}"))
+        lines.append((not doubt, f"**Labels** {escape(doubt or 'the same names in the same order')}"))
         lines += _accuracy_line(about, report)
     marks = {True: ":green[:material/check:]", False: ":orange[:material/warning:]"}
     if about["fits"]:
@@ -99,7 +99,7 @@ def headline(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
 def _names(names: Sequence[str]) -> str:
     """Return the first class names."""
     more = f" and {len(names) - NAMED_CLASSES} more" if len(names) > NAMED_CLASSES else ""
-    return plain(", ".join(names[:NAMED_CLASSES])) + more
+    return escape(", ".join(names[:NAMED_CLASSES])) + more
 
 
 def _input(about: Mapping[str, Any]) -> str:
@@ -118,7 +118,7 @@ def short_count(count: int) -> str:
 
 def accuracy_panel(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     """Draw accuracy by class."""
-    note = f":small[dotted: all classes, {percent(report['test_accuracy'])}]"
+    note = f":small[dotted: all, {percent(report['test_accuracy'])}]"
     st.markdown(f"**Right answers by class** :gray-badge[for grading only] {note}", help=GRADING_NOTE)
     names, accuracy = about["class_names"], report["acc_per_class"]
     figure = figures.class_accuracy_figure(names, accuracy, report["test_accuracy"])

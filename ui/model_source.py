@@ -22,8 +22,8 @@ from ui.places import (
     trained_checkpoints,
     uploads,
 )
+from ui.results import escape
 from ui.uploads import DATA_MB, MODEL_MB, keep_checkpoint, keep_data, purge
-from ui.words import plain
 from zspag_core.errors import CheckpointError, ZspagError
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _uploaded_model(choice: Choice | None) -> Path | None:
     if upload is not None:
         return _kept(upload.file_id, lambda: keep_checkpoint(upload))
     if choice is not None and choice.checkpoint.parent == uploads():
-        st.caption(f"In use: {plain(choice.title)}")
+        st.caption(f"In use: {escape(choice.title)}")
         return choice.checkpoint
     st.caption(f"A .safetensors, .pt or .pth file of at most {MODEL_MB} MB.")
     return None
@@ -179,7 +179,7 @@ def _uploaded_data(kept: str | None) -> str | None:
         path = _kept("+".join(file.file_id for file in files), lambda: keep_data(files))
         return None if path is None else str(path)
     if kept is not None and Path(kept).parent == uploads():
-        st.caption(f"In use: {plain(title_of(Path(kept)))}")
+        st.caption(f"In use: {escape(title_of(Path(kept)))}")
         return kept
     st.caption("One .zip, one .npz, or several .parquet files.")
     return None
@@ -192,7 +192,7 @@ def _kept(key: str, keep: Callable[[], Path]) -> Path | None:
         try:
             memory[key] = keep()
         except ZspagError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            st.error(escape(str(error)), icon=":material/error:")
             return None
         purge(_in_use() | {str(path) for path in memory.values()})
     return memory[key]
@@ -216,5 +216,5 @@ def _folder(kept: str | None) -> str | None:
     try:
         return data_of(text.strip())
     except ZspagError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape(str(error)), icon=":material/error:")
         return None

@@ -13,8 +13,8 @@ from ui.forms import settings_form
 from ui.jobs import POLL_SECONDS, job_store, worker_ready
 from ui.model_source import TRAINED, plain_name
 from ui.places import trained
-from ui.results import duration, percent
-from ui.words import STATES, plain
+from ui.results import duration, escape, percent
+from ui.words import STATES
 from zspag_core.jobs import Lane, State, Wish
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ def _heading(job: Job) -> None:
     if job.wish == Wish.CANCEL:
         word = "Stopping"
     took = "" if job.started is None else f" · {duration((job.finished or time.time()) - job.started)}"
-    what = f"{plain(job.config['name'])} &nbsp; :{colour}-badge[{icon} {word}]"
-    on = f"{job.config['model']} on {plain(plain_name(job.config['data']))}{took}"
+    what = f"{escape(job.config['name'])} &nbsp; :{colour}-badge[{icon} {word}]"
+    on = f"{job.config['model']} on {escape(plain_name(job.config['data']))}{took}"
     st.markdown(f"#### {what} :small[{on}]")
 
 
@@ -197,7 +197,8 @@ def _curves(job: Job, epochs: Sequence[Mapping[str, Any]]) -> None:
     left, right = st.columns(2)
     said = figures.describe_training(epochs)
     with left:
-        st.markdown("**Right answers**")
+        note = "Training images are shifted and mirrored at random, so they can be harder than the test images."
+        st.markdown("**Right answers**", help=note)
         st.plotly_chart(figures.training_accuracy_figure(epochs, total), key="train-accuracy", alt=said)
     with right:
         st.markdown("**Loss on training images**")
@@ -230,7 +231,7 @@ def _ending(job: Job) -> None:
         rest = "Resume goes on from the last finished epoch."
         kept = "The model learnt so far can be used as it is. " if usable else ""
         why = job.error or "It was cancelled."
-        st.warning(f"{plain(why)} {kept}{rest}", icon=":material/info:")
+        st.warning(f"{escape(why)} {kept}{rest}", icon=":material/info:")
     with st.container(horizontal=True):
         if usable:
             st.button(

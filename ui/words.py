@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 STAGES = {
@@ -236,8 +235,3 @@ def help_for(term: str) -> str:
         KeyError: the glossary has no such term.
     """
     return GLOSSARY[term]
-
-
-def plain(text: str) -> str:
-    """Return a text, such as a file's name, so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!$:~|<>])", r"\\\1", text)

@@ -68,8 +68,8 @@ def training_accuracy_figure(epochs: Epochs, total: int) -> go.Figure:
     """
     figure = go.Figure()
     for key, name, colour, dash in (
-        ("train_accuracy", "training images, changed at random", TRAIN, "dash"),
-        ("test_accuracy", "test images", TEST, "solid"),
+        ("train_accuracy", "training", TRAIN, "dash"),
+        ("test_accuracy", "test", TEST, "solid"),
     ):
         _line(figure, epochs, key, name, {"color": colour, "width": 3, "dash": dash})
     _lay_out(figure, total, "right answers, %", empty=not epochs)
