@@ -1,10 +1,90 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import streamlit as st
 
+from ui.figures.runs import describe_runs, runs_figure
 from ui.frame import frame
+from ui.jobs import POLL_SECONDS, job_store, pair, show_run, show_second
+from ui.run_card import deleted_runs, run_card, undo_bar
+from ui.runs import Row, pick_filters, row_of, runs_table, summary
 
-run = frame("Runs", "Find, compare and share runs.")
-if run is None:
-    st.info("No run yet. Start one on the Forget page.", icon=":material/history:")
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zspag_core.jobs import Job
+
+LISTED = 1000
+CARDS = 2
+
+
+def follow(jobs: Sequence[Job]) -> None:
+    """Draw the page again when a run that is under way changes its state."""
+    states = {job.id: job.state for job in jobs if job.active}
+    if not states:
+        return
+
+    @st.fragment(run_every=POLL_SECONDS)
+    def look() -> None:
+        now = {job_id: job_store().get(job_id) for job_id in states}
+        if any(job is None or job.state != states[job_id] for job_id, job in now.items()):
+            st.rerun()
+
+    look()
+
+
+def scatter(rows: Sequence[Row], letters: Mapping[str, str]) -> list[str]:
+    """Draw all runs as points and return the ids of those clicked or drawn around."""
+    st.markdown("**What was kept, what was forgotten** :gray-badge[for grading only]")
+    event: Any = st.plotly_chart(
+        runs_figure(rows, letters), key="runs-scatter", on_select="rerun", alt=describe_runs(rows)
+    )
+    st.caption("Click a point, or draw around some, to see their cards.")
+    return [point["customdata"][0] for point in event.selection.points]
+
+
+def cards(ids: Sequence[str], rows: Mapping[str, Row], letters: Mapping[str, str]) -> None:
+    """Draw the cards of the runs picked, two at most, and the button that compares them."""
+    picked = [rows[job_id] for job_id in dict.fromkeys(ids) if job_id in rows][:CARDS]
+    if not picked:
+        st.info("Tick a run in the table, or click a point: its title, note and link appear here.")
+        return
+    if len(picked) == CARDS and [letters.get(row.job.id) for row in picked] != ["A", "B"]:
+        words = f"Compare run {picked[0].job.number} with run {picked[1].job.number}"
+        if st.button(words, type="primary", key="compare", icon=":material/compare_arrows:"):
+            show_run(picked[0].job.id)
+            show_second(picked[1].job.id)
+            st.switch_page("pages/5_Results.py")
+    for row in picked:
+        run_card(row, letters)
+
+
+frame("Runs", "Find, name, compare and share runs.")
+jobs = job_store().latest(limit=LISTED, kind="unlearn", include_deleted=True)
+there, gone = [job for job in jobs if job.deleted is None], [job for job in jobs if job.deleted is not None]
+undo_bar()
+if not there:
+    with st.container(border=True):
+        st.markdown("#### No run yet\nEvery run is listed here with its configuration and figures, to find it again.")
+        if st.button("Forget a class", type="primary", icon=":material/ink_eraser:", key="runs-begin"):
+            st.switch_page("pages/2_Forget.py")
+    deleted_runs([row_of(job) for job in gone])
     st.stop()
+rows = [row_of(job) for job in there]
+filters = pick_filters(rows)
+shown = [row for row in rows if filters.lets(row)]
+letters = {job.id: letter for letter, job in pair()}
+st.caption(summary(rows, shown))
+ticked: list[str] = []
+if shown:
+    ticked = runs_table(shown, letters)
+else:
+    st.info("No run fits these filters. Take one of them away.", icon=":material/filter_alt_off:")
+left, right = st.columns([3, 2], gap="large")
+with left:
+    clicked = scatter(shown, letters)
+with right:
+    cards(ticked or clicked or list(letters), {row.job.id: row for row in rows}, letters)
+deleted_runs([row_of(job) for job in gone])
+follow(there)
