@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.checkpoints import ROOT
-from zspag_core.jobs import Job, JobStore, Lane, State
+from zspag_core.jobs import Job, JobStore, State
 from zspag_core.jobs.beats import WORKER
 from zspag_core.jobs.keeper import Keeper
+from zspag_core.jobs.records import lane_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ def ask(kind: str, config: Mapping[str, Any]) -> Job:
     job = job_store().recall(kind, config)
     failed_long_ago = job is not None and job.state == State.FAILED and time.time() - job.created > RETRY_SECONDS
     if job is None or failed_long_ago or job.state in {State.CANCELLED, State.INTERRUPTED}:
-        return job_store().submit(kind, config, lane=Lane.INTERACTIVE)
+        return job_store().submit(kind, config, lane=lane_of(kind, config))
     return job
 
 

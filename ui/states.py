@@ -118,7 +118,7 @@ def wait_line(question: Job, doing: str, usual_seconds: float) -> None:
         if not now.active:
             st.rerun()
         spent = time.time() - now.created
-        stage = "" if worker_ready(Lane.INTERACTIVE) else " The worker is starting, about five seconds."
+        stage = "" if worker_ready(question.lane) else " The worker is starting, about five seconds."
         text = f"{doing}: {duration(spent)} of about {duration(usual_seconds)}.{stage}"
         st.progress(min(0.95, spent / usual_seconds), text)
 

@@ -47,7 +47,7 @@ def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, 
     assert len(maps(page)) == 1
     assert "Drawing the UMAP of run" in waits(page)
     assert "of about 10 s" in waits(page)
-    (question,) = store.latest(Lane.INTERACTIVE)
+    (question,) = store.latest(Lane.MAPS)
     assert (question.kind, question.config) == ("map", {"run": job.id, "kind": "umap"})
     (job.folder / "map_pca.safetensors").rename(job.folder / "map_umap.safetensors")
     page.run()
@@ -65,7 +65,7 @@ def test_without_any_map_pca_is_asked_for_first(open_page, graded, store):
 def test_map_that_failed_says_so_and_can_be_tried_again(open_page, graded, finish, store):
     job = graded()
     config = {"run": job.id, "kind": "umap"}
-    question = finish("map", config, State.FAILED, lane=Lane.INTERACTIVE, error="umap-learn is not there")
+    question = finish("map", config, State.FAILED, lane=Lane.MAPS, error="umap-learn is not there")
     page = open_page(PAGE, job)
     assert "umap-learn is not there" in texts(page)
     assert len(maps(page)) == 1, "PCA is still shown"

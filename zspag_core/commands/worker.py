@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from types import FrameType
 
-LANES = ("runs", "interactive")
+LANES = ("runs", "interactive", "maps")
 RUN_NICENESS = 5
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_device(parser)
     parser.add_argument(
-        "--lane", dest="lanes", action="append", choices=LANES, help="serve this queue only; may repeat (both)"
+        "--lane", dest="lanes", action="append", choices=LANES, help="serve this queue only; may repeat (all)"
     )
     parser.add_argument(
         "--until-idle",

@@ -31,6 +31,7 @@ class FinishedRun:
         original: the model before, on the device.
         unlearned: the model after, on the device.
         dataset: the data set of the run.
+        sha256: digest of the original model's file.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class FinishedRun:
     original: Classifier
     unlearned: Classifier
     dataset: DataSet
+    sha256: str
 
     def arrays(self, name: str) -> dict[str, Tensor]:
         """Return the arrays of one of the run's files, by its name without ending; none where there is no file."""
@@ -69,4 +71,4 @@ def open_run(run: str, device: str = "auto") -> FinishedRun:
         raise UsageError(f"run: {config.checkpoint} is another model now than when the run started from it")
     dataset = cached_dataset(config.data, original)
     check_fit(original, dataset)
-    return FinishedRun(folder, config, original.model, unlearned.model, dataset)
+    return FinishedRun(folder, config, original.model, unlearned.model, dataset, original.sha256)

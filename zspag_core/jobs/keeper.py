@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from zspag_core import files
 from zspag_core.jobs.beats import BEAT_SECONDS, DASHBOARD, WORKER
-from zspag_core.jobs.records import Lane
+from zspag_core.jobs.records import ON_DEMAND, Lane
 
 if TYPE_CHECKING:
     from zspag_core.jobs.store import JobStore
 
 ROOT = Path(__file__).resolve().parents[2]
 IDLE_SECONDS = 60
+ON_DEMAND_IDLE_SECONDS = 600
 START_SECONDS = 60.0
 SOON_SECONDS = 20.0
 PURGE_SECONDS = 3600.0
@@ -44,8 +45,8 @@ class Keeper:
     A lane has a process of its own, so that a crash of a short task cannot end an hour's run.
     """
 
-    def __init__(self, store: JobStore, lanes: tuple[str, ...] = (Lane.RUNS, Lane.INTERACTIVE)) -> None:
-        """Keep workers for these lanes."""
+    def __init__(self, store: JobStore, lanes: tuple[str, ...] = tuple(Lane)) -> None:
+        """Keep workers for these lanes; those on demand get one when a job waits."""
         self.name = f"dashboard-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._store, self._lanes = store, lanes
         self._children: list[_Child] = []
@@ -77,7 +78,8 @@ class Keeper:
         self._store.beats.beat(self.name, DASHBOARD)
         self._bury()
         for lane in self._lanes:
-            for device in sorted({"auto"} | self._store.waiting_devices(lane)):
+            always = set() if lane in ON_DEMAND else {"auto"}
+            for device in sorted(always | self._store.waiting_devices(lane)):
                 self._provide(lane, device)
         self._store.reap()
         if time.monotonic() - self._purged > PURGE_SECONDS:
@@ -117,7 +119,7 @@ class Keeper:
 def start_worker(lane: str, device: str) -> subprocess.Popen[bytes]:
     """Start a worker process that outlives this one; what it prints goes to the log file."""
     command = [sys.executable, "-m", "zspag_core", "worker", "--lane", lane, "--device", device]
-    command += ["--until-idle", str(IDLE_SECONDS)]
+    command += ["--until-idle", str(ON_DEMAND_IDLE_SECONDS if lane in ON_DEMAND else IDLE_SECONDS)]
     path = log_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as log:

@@ -27,6 +27,16 @@ class Lane(StrEnum):
 
     RUNS = "runs"
     INTERACTIVE = "interactive"
+    MAPS = "maps"
+
+
+ON_DEMAND = frozenset({Lane.MAPS})
+"""The lanes whose process starts with the first work for it and ends a while after the last."""
+
+
+def lane_of(kind: str, config: Mapping[str, Any]) -> Lane:
+    """Return the lane of a short task: UMAP takes seconds in which no preview must wait, all else is quick."""
+    return Lane.MAPS if kind == "map" and config.get("kind") == "umap" else Lane.INTERACTIVE
 
 
 class Wish(StrEnum):

@@ -117,6 +117,14 @@ def relearning(job: Job, report: Reporter) -> dict[str, Any]:
     return measure_relearning(job.config, job.device, report)
 
 
+def draw_map(job: Job, report: Reporter) -> dict[str, Any]:
+    """Draw the map of a run's proxies."""
+    report.progress("load", 0, 1)
+    from zspag_core.jobs import mapping
+
+    return mapping.draw_map(job.config, job.device, report)
+
+
 TASKS: dict[str, Task] = {
     "unlearn": unlearn,
     "train": train,
@@ -128,6 +136,7 @@ TASKS: dict[str, Task] = {
     "samples": samples,
     "attention": attention,
     "relearning": relearning,
+    "map": draw_map,
 }
 
 

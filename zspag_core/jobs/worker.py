@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from zspag_core.errors import Cancelled, ZspagError
 from zspag_core.jobs.beats import BEAT_SECONDS, DASHBOARD, WORKER
-from zspag_core.jobs.records import State, Wish
+from zspag_core.jobs.records import ON_DEMAND, State, Wish
 from zspag_core.jobs.reporter import JobReporter
 from zspag_core.jobs.tasks import find_task
 
@@ -45,7 +45,8 @@ class Worker:
             store: the database.
             lanes: the queues to serve.
             device: the device to compute on; jobs that ask for "auto" get this one.
-            until_idle: end after so many seconds without work and without a dashboard; None means never.
+            until_idle: end after so many seconds without work and without a dashboard, which may bring some at any
+                time except to lanes on demand; None means never.
             find: turns the name of a task into the task.
         """
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -93,7 +94,9 @@ class Worker:
 
     def _is_needed(self) -> bool:
         """Tell whether there is work or a dashboard that may bring some."""
-        return bool(self._busy or self._store.beats.alive(DASHBOARD) or any(map(self._store.active, self._lanes)))
+        if self._busy or any(map(self._store.active, self._lanes)):
+            return True
+        return not ON_DEMAND.issuperset(self._lanes) and bool(self._store.beats.alive(DASHBOARD))
 
     def _leave(self, threads: Sequence[threading.Thread]) -> bool:
         """Give the running jobs a moment to end, mark those that do not as interrupted, and say good-bye."""
