@@ -33,6 +33,18 @@ def test_every_lane_gets_one_worker(store, started, wait_until):
     assert len(store.beats.alive(DASHBOARD)) == 1
 
 
+def test_a_lane_on_demand_gets_a_worker_when_a_job_waits(store, started, wait_until):
+    keeper = Keeper(store, (Lane.MAPS,))
+    keeper.look()
+    assert started == []
+    job = store.submit("quick", {"number": 3}, lane=Lane.MAPS)
+    keeper.look()
+    assert [(lane, device) for lane, device, _ in started] == [("maps", "auto")]
+    wait_until(lambda: store.require(job.id).state == State.DONE)
+    keeper.look()
+    assert len(started) == 1
+
+
 def test_two_dashboards_do_not_start_two(store, started):
     for keeper in (Keeper(store, (Lane.RUNS,)), Keeper(store, (Lane.RUNS,))):
         keeper.look()

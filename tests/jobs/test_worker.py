@@ -163,6 +163,15 @@ def test_idle_worker_ends_once_no_dashboard_is_left(store, monkeypatch):
     assert store.beats.alive(WORKER) == []
 
 
+def test_a_worker_on_demand_ends_though_a_dashboard_is_there(store, monkeypatch):
+    monkeypatch.setattr("zspag_core.jobs.worker.BEAT_SECONDS", 0.05)
+    store.beats.beat("d", DASHBOARD)
+    serving = threading.Thread(target=Worker(store, ["maps"], "cpu", until_idle=0.2).serve)
+    serving.start()
+    serving.join(timeout=10)
+    assert not serving.is_alive()
+
+
 def test_worker_whose_lane_breaks_ends_as_a_whole(store, monkeypatch):
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     monkeypatch.setattr("zspag_core.jobs.worker.BEAT_SECONDS", 0.05)

@@ -80,6 +80,7 @@ def draw_map(config: Mapping[str, Any], device: str = "auto", report: Reporter =
     found, agreement = _proxy_arrays(run, ground)
     steps.next()
     save_arrays(run.folder / f"map_{kind}.safetensors", arrays | found)
+    steps.next()
     points = len(ground.places) + len(found.get("proxy_index", ()))
     return {"file": f"map_{kind}", "knn_agreement": agreement, "points": points, "seconds": time.perf_counter() - start}
 
