@@ -171,7 +171,8 @@ def maps_panel(sides: Sequence[Side], target: str) -> None:
     st.markdown(similarity_table(sides))
     st.caption(
         "Over at most 64 test images of each kind, always the same ones; empty maps have no likeness, "
-        "they are counted apart."
+        "they are counted apart. Blocking the forgotten outputs (the method Mask) empties these maps too and learns "
+        "nothing: what the features still know is told by the probe on the Results page."
     )
 
 

@@ -82,7 +82,7 @@ def attention_table(sides: Sequence[Side], target: str, scale: float) -> str:
     others = [{image["index"]: image for image in side.answer["images"]} for side in sides]
     rows = []
     for first in sides[0].answer["images"]:
-        cells = [_original(first, sides[0])]
+        cells = [_original(first, sides)]
         for side, images in zip(sides, others, strict=True):
             found = images.get(first["index"])
             cells += _maps(found, side, target, scale) if found else ["<td></td>"] * 3
@@ -131,14 +131,16 @@ def _figure(answer: Answer, part: str, key: str) -> str | None:
     return f"{value:.2f}".replace("-", "−") if part == "similarity" else percent(value)
 
 
-def _original(image: Image, side: Side) -> str:
+def _original(image: Image, sides: Sequence[Side]) -> str:
     """Return the cell with the image itself."""
     label = image["label"]
-    name = html.escape(side.names[label])
-    kind = "forgotten" if label in side.forgotten else "remaining"
+    name = html.escape(sides[0].names[label])
     words = f"Test image {image['index']} of class {name}"
     picture = data_url(from_data_url(image["picture"]), PICTURE_PIXELS)
-    about = f'<b class="zs-{kind}">{name}</b> · {kind}<br><span>test image {image["index"]}</span>'
+    by = [side.letter for side in sides if label in side.forgotten]
+    kind = "forgotten" if by else "remaining"
+    told = kind if len(by) in {0, len(sides)} else f"{kind} in run {by[0]}"
+    about = f'<b class="zs-{kind}">{name}</b> · {told}<br><span>test image {image["index"]}</span>'
     return f'<td><img src="{picture}" alt="{words}"><div>{about}</div></td>'
 
 

@@ -96,6 +96,12 @@ def test_same_evidence_has_the_same_colour_in_every_run():
     assert pictures[2] == pictures[5]
 
 
+def test_class_that_only_one_run_forgot_says_which():
+    other = Side("B", side(image()).answer, NAMES, [1])
+    text = attention_table([side(image(), letter="A"), other], "own", 4)
+    assert '<b class="zs-forgotten">cat</b> · forgotten in run A' in text
+
+
 def test_images_that_the_second_run_lacks_leave_a_gap():
     text = attention_table([side(image(7), letter="A"), side(image(8), letter="B")], "own", 4)
     assert text.count("<td></td>") == 3
