@@ -7,7 +7,7 @@ import streamlit as st
 from ui import model as panels
 from ui.choice import choice_of, current_choice, inspect_question, use
 from ui.frame import frame
-from ui.jobs import ask, checkpoint_question, engine_question, job_store, worker_ready
+from ui.jobs import ask, checkpoint_question, engine_question, job_store
 from ui.model_source import NEW, pick_data, pick_model, pick_source
 from ui.places import BUILT_IN
 from ui.results import escape
@@ -123,7 +123,7 @@ with stage:
         )
     elif about is not None and about.state == State.DONE:
         show(about, report)
-    elif not worker_ready(Lane.INTERACTIVE) or about is not None:
+    elif about is not None and about.active:
         st.skeleton(height=420)
     else:
         st.info("Choose a model and its data on the left: what they are appears here.", icon=":material/info:")

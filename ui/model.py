@@ -82,7 +82,7 @@ def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[b
 def headline(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     """Draw the model's four numbers."""
     said = about["test_accuracy"]
-    right, classes, size, weights = st.columns(4)
+    right, classes, size, weights = st.columns([4, 3, 3, 3], gap="small")
     note = f"on {report['graded']:,} of {about['test']:,} test images"
     note += "" if said is None else f"; its file says {percent(said)}"
     for place, title, value, words in (

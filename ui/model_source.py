@@ -29,6 +29,8 @@ from zspag_core.errors import CheckpointError, ZspagError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from ui.choice import Choice
 
 SHIPPED, TRAINED, UPLOADED, NEW = "Shipped", "Yours", "Upload", "Train"
@@ -176,13 +178,21 @@ def _uploaded_data(kept: str | None) -> str | None:
         "train_x, train_y, test_x, test_y, or the .parquet files of a Hugging Face image set.",
     )
     if files:
-        path = _kept("+".join(file.file_id for file in files), lambda: keep_data(files))
+        meant = together(files)
+        path = _kept("+".join(file.file_id for file in meant), lambda: keep_data(meant))
         return None if path is None else str(path)
     if kept is not None and Path(kept).parent == uploads():
         st.caption(f"In use: {escape(title_of(Path(kept)))}")
         return kept
     st.caption("One .zip, one .npz, or several .parquet files.")
     return None
+
+
+def together(files: Sequence[UploadedFile]) -> list[UploadedFile]:
+    """Return the files that make the data set meant: the newest, or all parquet files where that is one of them."""
+    if not files[-1].name.lower().endswith(".parquet"):
+        return [files[-1]]
+    return [file for file in files if file.name.lower().endswith(".parquet")]
 
 
 def _kept(key: str, keep: Callable[[], Path]) -> Path | None:

@@ -59,6 +59,14 @@ def test_more_classes_than_the_model_has_is_said_before_anything_runs(pets, digi
         model_report({"data": pets, "checkpoint": str(digits_checkpoint)})
 
 
+def test_fewer_classes_with_the_models_own_names_are_said_too(digits_checkpoint, tmp_path):
+    images, labels = np.zeros((6, 8, 8), np.uint8), np.arange(6) % 3
+    np.savez(tmp_path / "few.npz", train_x=images, train_y=labels, test_x=images, test_y=labels)
+    answer = inspect_data({"data": str(tmp_path / "few.npz"), "checkpoint": str(digits_checkpoint)})
+    assert answer["fits"] == "The model tells 10 classes apart, few.npz has 3."
+    assert answer["doubt"] is None
+
+
 def test_nothing_is_downloaded_unless_asked(monkeypatch, tmp_path):
     monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
     monkeypatch.delenv("ZSPAG_DATA", raising=False)

@@ -62,11 +62,12 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 
 def _model_side(loaded: Checkpoint, data: DataSet) -> dict[str, Any]:
     """Return what the model is and whether it fits."""
-    config, names = loaded.model.config, loaded.about.get("class_names")
+    config = loaded.model.config
     family = FAMILIES.get(loaded.model.architecture, loaded.model.architecture)
+    fits = why_not(config.num_classes, loaded.about.get("class_names"), data)
     return {
-        "fits": why_not(config.num_classes, names, data),
-        "doubt": doubt(loaded.about, data),
+        "fits": fits,
+        "doubt": doubt(loaded.about, data) if fits is None else None,
         "architecture": loaded.model.architecture,
         "summary": f"{family}, {config.image_size} × {config.image_size} pixels",
         "image_size": config.image_size,
@@ -97,7 +98,7 @@ def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | N
 
 
 def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
-    """Return one sentence on what looks odd about a pair that can be used, or None."""
+    """Return one sentence on what looks odd about a pair that fits, or None."""
     names = about.get("class_names")
     if about.get("excluded"):
         left_out = ", ".join(data.class_names[label] for label in about["excluded"] if label < data.num_classes)
