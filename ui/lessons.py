@@ -86,7 +86,7 @@ def probe_words(result: Mapping[str, Any]) -> str:
     )
 
 
-CARELESS = {"label_mode": "random", "subspace": "none", "learning_rate": 0.1, "epochs": 10, "stop_rule": False}
+CARELESS = {"label_mode": "random", "subspace": "none", "learning_rate": 0.003, "epochs": 2, "stop_rule": False}
 LESSONS = (
     Lesson(
         "What unlearning is", "1_unlearning.md", {}, "After forgetting the 3s, what of the other digits?",
@@ -94,7 +94,7 @@ LESSONS = (
     ),
     Lesson(
         "Why careless training destroys the rest", "2_careless.md", CARELESS,
-        "Random labels, a high rate, no protection. What of the other digits?",
+        "Random labels, ordinary steps, no protection. What of the other digits?",
         ("They are read nearly as well as before", "They are read clearly worse"), kept, accuracy_words,
     ),
     Lesson(
