@@ -9,7 +9,18 @@ from ui.frame import frame
 from ui.jobs import ask, engine_question, wait_for
 from ui.panels import run_panel
 from ui.preview import preview_panel, preview_question
-from ui.setup import attack_settings, pick_basics, pick_budget, pick_classes, pick_method, pick_rest, submit
+from ui.setup import (
+    attack_settings,
+    budgets_of,
+    pick_basics,
+    pick_budget,
+    pick_classes,
+    pick_method,
+    pick_rest,
+    show_presets,
+    submit,
+    take_preset,
+)
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -30,14 +41,18 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     """Draw the button, the settings and the preview; press the button if it was pressed."""
     place = st.container(gap="xsmall")  # the button stands above the settings: the defaults are good ones
     budget, preview = st.container(gap="xxsmall"), st.container()
-    method = pick_method(engine.answer)
-    attacks = engine.answer["attacks"]
-    chosen = pick_basics(method, attacks)
-    with st.expander("All settings"):
-        rest = pick_rest(method, engine.answer)
+    method, attacks = pick_method(engine.answer), engine.answer["attacks"]
+    take_preset(method)
+    presets = st.container(gap="xxsmall")
+    values = pick_basics(method)
     with budget:
-        chosen |= pick_budget(method, attacks)
-    attacked = attack_settings(method, attacks)
+        values |= pick_budget(method, budgets_of(values.get("attack"), attacks))
+    with st.expander("All settings"):
+        rest = pick_rest(method, engine.answer, values)
+    values |= rest["settings"]
+    with presets:
+        show_presets(method, values)
+    attacked = attack_settings(values, attacks)
     if attacked is not None:
         with preview:
             question = preview_question(choice, forget, attacked, rest["seed"]) if forget else None
@@ -47,7 +62,7 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     why = unfit or (None if possible else "Tick at least one class, and leave at least one.")
     busy = run is not None and run.active
     if place.button("Forget", type="primary", key="go", width="stretch", disabled=not possible):
-        submit(choice, forget, method, rest | {"settings": chosen | rest["settings"]})
+        submit(choice, forget, method, rest | {"settings": values})
         st.rerun()  # not a callback: that would see what the widgets held before
     if why or busy:
         place.caption(why or "This run will wait behind the one under way.")

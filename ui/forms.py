@@ -55,17 +55,6 @@ def apply_settings(method: Mapping[str, Any], settings: Mapping[str, Any]) -> No
         st.session_state[knob_key(method, about["name"])] = to_widget(about, value)
 
 
-def settings_in_use(method: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every setting of a method, drawn yet or not."""
-    values = {}
-    for about in method["parameters"]:
-        key = knob_key(method, about["name"])
-        values[about["name"]] = (
-            from_widget(about, st.session_state[key]) if key in st.session_state else about["default"]
-        )
-    return values
-
-
 def changed(method: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that differ from the method's defaults."""
     defaults = {about["name"]: about["default"] for about in method["parameters"]}
@@ -86,7 +75,7 @@ def in_levels(about: Schema) -> bool:
 
 def to_widget(about: Schema, value: Any) -> Any:  # noqa: ANN401 - a value of any knob type
     """Return what the widget of a setting holds for a value."""
-    if in_levels(about):
+    if value is not None and in_levels(about):
         return min(round(float(value) * PIXEL_LEVELS, 4), _most_levels(about))
     return float(value) if about["type"] == "float" and value is not None else value
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.forms import apply_settings, changed, class_picker, same, settings_form, settings_in_use
+from ui.forms import apply_settings, changed, class_picker, same, settings_form
 from ui.jobs import job_store, show_run
 from ui.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.jobs import State
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BASICS = ("attack", "n_adv", "label_mode", "epochs", "learning_rate")
 """The order of basic controls below the preview."""
 BUDGETS = ("epsilon", "epsilon_l2")
+WANTED, TAKEN = "preset_wanted", "presets_taken"
 INFLUENCE = "influence"
 FOR_INFLUENCE = "These belong to the label modes *influence* and *influence, anchored*."
 
@@ -37,13 +38,13 @@ def pick_classes(choice: Choice, about: Job) -> list[int]:
 
 
 def pick_method(engine: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Draw the list of methods and, for one that has them, its presets; return the method."""
+    """Draw the list of methods and return the one chosen."""
     methods = {method["name"]: method for method in engine["methods"]}
     names = list(methods)
     name = st.selectbox(
         "Method",
         names,
-        index=names.index("zspag") if "zspag" in methods else 0,
+        index=names.index("zspag") if "zspag" in names else 0,
         key="method",
         format_func=lambda key: methods[key]["title"],
         persist_state="session",
@@ -51,26 +52,38 @@ def pick_method(engine: Mapping[str, Any]) -> Mapping[str, Any]:
     method: Mapping[str, Any] = methods[name]
     if method["needs_retain"]:
         st.caption(":orange-badge[needs remaining data] A reference: the zero-shot methods get no such data.")
-    if len(method["presets"]) > 1:
-        _presets(method)
     return method
 
 
-def _presets(method: Mapping[str, Any]) -> None:
-    """Draw the presets; the one that the settings agree with is lit, none where they agree with none."""
-    key = f"preset-{method['name']}"
-    st.session_state[key] = preset_in_use(method)
-    st.pills(
+def show_presets(method: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Draw a method's presets, if it has any; the one that the settings agree with is lit, else none.
+
+    Args:
+        method: as the engine describes it.
+        values: its settings, as far as they are drawn.
+    """
+    if len(method["presets"]) < 2:
+        return
+    lit, taken = preset_in_use(method, values), st.session_state.get(TAKEN, 0)
+    picked = st.pills(
         "Preset",
         sorted(method["presets"], key=_preset_place),
-        key=key,
+        default=lit,
+        key=f"preset-{method['name']}-{lit}-{taken}",  # a new one for each: what knobs light must not look like a click
         wrap=True,
         format_func=lambda name: PRESETS.get(name, (name.capitalize(), ""))[0],
-        on_change=_take_preset,
-        args=(method, key),
     )
-    chosen = st.session_state[key]
-    st.caption(PRESETS[chosen][1] if chosen in PRESETS else "Your own settings.")
+    if picked not in {None, lit}:
+        st.session_state[WANTED], st.session_state[TAKEN] = picked, taken + 1
+        st.rerun()
+    st.caption(PRESETS[lit][1] if lit in PRESETS else "Your own settings.")
+
+
+def take_preset(method: Mapping[str, Any]) -> None:
+    """Put the settings of a preset that was clicked into the widgets; call it before they are drawn."""
+    name = st.session_state.pop(WANTED, None)
+    if name is not None:
+        apply_settings(method, method["presets"][name])
 
 
 def _preset_place(name: str) -> int:
@@ -78,49 +91,44 @@ def _preset_place(name: str) -> int:
     return list(PRESETS).index(name) if name in PRESETS else len(PRESETS)
 
 
-def preset_in_use(method: Mapping[str, Any]) -> str | None:
-    """Return the name of the preset that the settings agree with."""
-    using = settings_in_use(method)
+def preset_in_use(method: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
+    """Return the name of the preset that some settings agree with; those that are not given count as default."""
+    defaults = {about["name"]: about["default"] for about in method["parameters"]}
+    using = defaults | values
     for name, settings in method["presets"].items():
-        wanted = {about["name"]: about["default"] for about in method["parameters"]} | settings
-        if all(same(using[part], value) for part, value in wanted.items()):
+        if all(same(using[part], value) for part, value in (defaults | settings).items()):
             return str(name)
     return None
 
 
-def _take_preset(method: Mapping[str, Any], key: str) -> None:
-    """Put a preset's settings into the widgets; pressing the lit one again changes nothing."""
-    name = st.session_state[key]
-    if name is not None:
-        apply_settings(method, method["presets"][name])
-
-
-def pick_budget(method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Draw the budget of the chosen attack, which the preview answers to at once; return its value."""
-    return settings_form(method, [name for name in BUDGETS if name in basic_names(method, attacks)], explain=True)
-
-
-def pick_basics(method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Draw the other basic controls two abreast, each with its consequence; return their values."""
-    names = [name for name in BASICS if name in basic_names(method, attacks)]
+def pick_basics(method: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the basic controls but the budget two abreast, each with its consequence; return their values."""
+    names = [name for name in BASICS if name in method["basic"]]
     if not names:
         return {}
     places = [place.container(gap="xxsmall") for place in st.columns(2, gap="small")]
     return settings_form(method, names, explain=True, places=places)
 
 
-def basic_names(method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the settings shown before the fold: of the two budgets, the one that the chosen attack reads."""
-    names = [name for name in method["basic"] if name not in BUDGETS]
-    reads = attacks.get(str(settings_in_use(method).get("attack")), ())
-    return names + [name for name in BUDGETS if name in reads]
+def pick_budget(method: Mapping[str, Any], budgets: Sequence[str]) -> dict[str, Any]:
+    """Draw the budget of the chosen attack, which the preview answers to at once; return its value."""
+    return settings_form(method, budgets, explain=True)
 
 
-def pick_rest(method: Mapping[str, Any], engine: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw all other settings, in groups, with seed and device; return {"settings", "seed", "device"}."""
-    attacks = engine["attacks"]
-    hidden = set(basic_names(method, attacks)) | _idle(method, attacks)
-    groups = groups_of(method, hidden)
+def budgets_of(attack: str | None, attacks: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the budget that an attack reads, one of two; none for a method that attacks nothing."""
+    return [name for name in BUDGETS if name in attacks.get(attack or "", ())]
+
+
+def pick_rest(method: Mapping[str, Any], engine: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw all other settings, in groups, with seed and device; return {"settings", "seed", "device"}.
+
+    Args:
+        method: as the engine describes it.
+        engine: the engine's answer.
+        chosen: the settings that are drawn elsewhere.
+    """
+    groups = groups_of(method, set(chosen) | idle(chosen, engine["attacks"]))
     values: dict[str, Any] = {}
     for tab, (group, names) in zip(st.tabs(list(groups)), groups.items(), strict=True):
         with tab, st.container(gap="xsmall"):
@@ -128,15 +136,16 @@ def pick_rest(method: Mapping[str, Any], engine: Mapping[str, Any]) -> dict[str,
                 st.caption(FOR_INFLUENCE)
             values |= settings_form(method, names, explain=False)
             if group == "Loop":
-                seed = st.number_input("Seed", 0, 2**31 - 1, key="seed", help=help_for("Seed"), persist_state="session")
-                device = st.selectbox(
-                    "Device",
-                    engine["devices"],
-                    key="device",
-                    help="auto: the worker's own.",
-                    persist_state="session",
-                )
-    return {"settings": values, "seed": int(seed), "device": device}
+                place = _pick_place(engine["devices"])
+    return {"settings": values} | place
+
+
+def _pick_place(devices: Sequence[str]) -> dict[str, Any]:
+    """Draw seed and device; return both."""
+    seed = st.number_input("Seed", 0, 2**31 - 1, key="seed", help=help_for("Seed"), persist_state="session")
+    where = "auto: the worker's own."
+    device = st.selectbox("Device", devices, key="device", help=where, persist_state="session")
+    return {"seed": int(seed), "device": device}
 
 
 def groups_of(method: Mapping[str, Any], hidden: set[str]) -> dict[str, list[str]]:
@@ -152,22 +161,18 @@ def groups_of(method: Mapping[str, Any], hidden: set[str]) -> dict[str, list[str
     return groups
 
 
-def _idle(method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> set[str]:
+def idle(chosen: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> set[str]:
     """Return the settings that the chosen attack and label mode do not read."""
-    using = settings_in_use(method)
-    reads = set(attacks.get(str(using.get("attack")), ()))
-    idle = {name for names in attacks.values() for name in names} - reads
-    if not str(using.get("label_mode", INFLUENCE)).startswith(INFLUENCE):
-        idle |= set(SETTING_GROUPS["Labels"])
-    return idle
+    unread = {name for names in attacks.values() for name in names} - set(attacks.get(str(chosen.get("attack")), ()))
+    labels = str(chosen.get("label_mode", INFLUENCE)).startswith(INFLUENCE)
+    return unread | (set() if labels else set(SETTING_GROUPS["Labels"]))
 
 
-def attack_settings(method: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
-    """Return the attack and what it reads, as the widgets stand; None for a method that attacks nothing."""
-    using = settings_in_use(method)
-    if "attack" not in using:
+def attack_settings(values: Mapping[str, Any], attacks: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
+    """Return the attack and what it reads, out of all settings drawn; None for a method that attacks nothing."""
+    if "attack" not in values:
         return None
-    return {name: using[name] for name in ("attack", *attacks[using["attack"]])}
+    return {name: values[name] for name in ("attack", *attacks[values["attack"]])}
 
 
 def submit(choice: Choice, forget: Sequence[int], method: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:

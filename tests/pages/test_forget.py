@@ -148,6 +148,20 @@ def test_presets_fill_the_form_and_a_changed_form_is_no_preset(forget_page, answ
     assert "Your own settings" in texts(page)
 
 
+def test_what_was_set_is_still_there_after_a_switch_of_pages(forget_page, answered):
+    page = forget_page()
+    page.checkbox(key="forget-digits_resnet-3").check()
+    page.slider(key="zspag-epsilon").set_value(12.5)
+    page.selectbox(key="zspag-attack").select("fgsm")
+    page.number_input(key="seed").set_value(9).run()
+    page.switch_page("app.py").run()
+    page.switch_page("pages/2_Forget.py").run()
+    assert page.checkbox(key="forget-digits_resnet-3").value
+    assert page.slider(key="zspag-epsilon").value == 12.5
+    assert page.selectbox(key="zspag-attack").value == "fgsm"
+    assert page.number_input(key="seed").value == 9
+
+
 def test_budget_belongs_to_the_attack(forget_page, answered):
     page = forget_page()
     assert not [box for box in page.number_input if box.key == "zspag-cw_rate"]

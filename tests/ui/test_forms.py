@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ui.forms import changed, choice_label, from_widget, in_levels, same, to_widget
-from ui.setup import attack_settings, basic_names, groups_of, preset_in_use
+from ui.setup import BASICS, attack_settings, budgets_of, groups_of, idle, preset_in_use
 from ui.words import PRESETS, SETTING_GROUPS
 from zspag_core.jobs.describe import describe_engine
 
@@ -61,21 +61,33 @@ def test_presets_have_words(zspag):
 
 
 def test_six_basic_controls_at_most(zspag, engine):
-    assert basic_names(zspag, engine["attacks"]) == ["attack", "n_adv", "label_mode", "epochs", "epsilon"]
+    drawn = [name for name in BASICS if name in zspag["basic"]] + budgets_of("pgd", engine["attacks"])
+    assert drawn == ["attack", "n_adv", "label_mode", "epochs", "epsilon"]
+    assert budgets_of("cw", engine["attacks"]) == ["epsilon_l2"]
 
 
-def test_untouched_form_is_the_default_preset(zspag):
-    assert preset_in_use(zspag) == "default"
+def test_settings_that_nothing_reads_are_idle(engine):
+    unread = idle({"attack": "fgsm", "label_mode": "posterior"}, engine["attacks"])
+    assert {"attack_steps", "epsilon_l2", "cw_rate", "damping"} <= unread
+    assert not {"epsilon", "attack_confidence", "energy"} & unread
+    assert "damping" not in idle({"attack": "fgsm", "label_mode": "influence_anchored"}, engine["attacks"])
+
+
+def test_presets_are_recognised_by_their_settings(zspag):
+    assert preset_in_use(zspag, {}) == "default"
+    assert preset_in_use(zspag, {"label_mode": "random"}) == "random labels"
+    assert preset_in_use(zspag, {"label_mode": "random", "epochs": 2}) is None
 
 
 def test_preview_is_asked_with_what_the_attack_reads(zspag, engine):
-    names = set(attack_settings(zspag, engine["attacks"]))
+    values = {about["name"]: about["default"] for about in zspag["parameters"]}
+    names = set(attack_settings(values, engine["attacks"]))
     assert names == {"attack", "epsilon", "attack_steps", "step_size", "random_start", "attack_confidence"}
 
 
 def test_methods_without_an_attack_have_no_preview(engine):
-    mask = next(method for method in engine["methods"] if method["name"] == "mask")
-    assert attack_settings(mask, engine["attacks"]) is None
+    assert attack_settings({"epochs": 3}, engine["attacks"]) is None
+    assert budgets_of(None, engine["attacks"]) == []
 
 
 def test_choices_read_as_words():
