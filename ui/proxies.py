@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ui.cloud import Span
     from zspag_core.jobs import Job
 
-SECONDS = {"pca": 2.0, "umap": 10.0}
+SECONDS = {"pca": 2.0, "umap": 15.0}
 TITLES = {"pca": "PCA", "umap": "UMAP"}
 TRIPTYCHS = 6
 PORTRAITS = 12

@@ -71,16 +71,35 @@ def test_checkpoint_is_described_with_a_picture_of_every_class(checkpoint):
 def test_unlearn_hands_the_run_to_the_engine_in_a_fresh_folder(store, monkeypatch):
     from zspag_core import runs
 
-    given = []
-    monkeypatch.setattr(runs, "execute", lambda config, out, report: given.append((config, out, report)) or {"ok": 1})
+    given, ended = [], {"after": None}
+    monkeypatch.setattr(runs, "execute", lambda config, out, report: given.append((config, out, report)) or ended)
     config = {"data": "digits", "checkpoint": "f", "forget": [3], "seed": 4, "class_names": ["three"]}
     job = store.submit("unlearn", config, lane=Lane.RUNS)
     job.folder.mkdir(parents=True)
     (job.folder / "old.txt").write_text("of an earlier attempt")
-    assert TASKS["unlearn"](job, SILENT) == {"ok": 1}
+    assert TASKS["unlearn"](job, SILENT) is ended
     (config, out, report) = given[0]
     assert (config.forget, config.seed, config.method, out, report) == ((3,), 4, "zspag", job.folder, SILENT)
     assert not job.folder.exists()
+
+
+@pytest.mark.parametrize("trouble", [None, UsageError("map: expected at least 3 test images, got 2")])
+def test_graded_run_gets_its_quick_map_at_once(store, monkeypatch, trouble):
+    from zspag_core import runs
+    from zspag_core.jobs import mapping
+
+    asked = []
+
+    def draw(config, device):
+        asked.append((config, device))
+        if trouble is not None:
+            raise trouble
+
+    monkeypatch.setattr(runs, "execute", lambda *_: {"after": {"acc_rt": 1.0}})
+    monkeypatch.setattr(mapping, "draw_map", draw)
+    job = store.submit("unlearn", {"data": "digits", "checkpoint": "f", "forget": [3]}, device="cpu")
+    assert TASKS["unlearn"](job, SILENT) == {"after": {"acc_rt": 1.0}}
+    assert asked == [({"run": job.id, "kind": "pca"}, "cpu")]
 
 
 def test_train_writes_a_checkpoint_under_its_name(store, home):

@@ -46,7 +46,7 @@ def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, 
     page = open_page(PAGE, job)
     assert len(maps(page)) == 1
     assert "Drawing the UMAP of run" in waits(page)
-    assert "of about 10 s" in waits(page)
+    assert "of about 15 s" in waits(page)
     (question,) = store.latest(Lane.MAPS)
     assert (question.kind, question.config) == ("map", {"run": job.id, "kind": "umap"})
     (job.folder / "map_pca.safetensors").rename(job.folder / "map_umap.safetensors")

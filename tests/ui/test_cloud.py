@@ -14,6 +14,7 @@ from ui.cloud import (
     middles,
     nearest_classes,
     span_of,
+    tops,
 )
 
 NAMES = ["cat", "dog", "owl"]
@@ -105,6 +106,11 @@ def test_drift_is_measured_from_the_zero_line(chart, proxies):
 def test_middles_are_medians_of_real_images(chart, proxies):
     cloud = make_cloud(chart, proxies, [0])
     assert middles(cloud, cloud.before) == {0: (0, 1), 1: (4, 1), 2: (9, 1)}
+
+
+def test_names_stand_over_their_classes(chart, proxies):
+    cloud = make_cloud(chart, proxies, [0])
+    assert tops(cloud, cloud.before)[1] == (4, pytest.approx(1.8))
 
 
 def test_nearest_classes_come_first(chart, proxies):

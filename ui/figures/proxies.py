@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.cloud import FORGOTTEN, PROXY, REMAINING, describe_points, middles, nearest_classes
+from ui.cloud import FORGOTTEN, PROXY, REMAINING, describe_points, nearest_classes, tops
 from ui.palette import COLOURED, REFERENCE, class_colours
 from ui.palette import FORGOTTEN as ORANGE
 from ui.palette import PROXY as VIOLET
@@ -194,7 +194,7 @@ def _names(
     few = len(names) <= COLOURED
     shown = {
         k: place
-        for k, place in middles(cloud, places).items()
+        for k, place in tops(cloud, places).items()
         if few or k in forgotten or (colour_by == "class" and colours[k] != BLUE_GREY)
     }
     return [{"text": names[k], "x": place[0], "y": place[1]} for k, place in shown.items()]

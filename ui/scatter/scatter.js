@@ -4,6 +4,7 @@
 const DOT = 0, RING = 1, DIAMOND = 2;
 const ORDER = [DOT, DIAMOND, RING]; // what is drawn later lies on top
 const FEW = 12; // so many selected points get a ring each; of more, the rest is dimmed only
+const NAME_LIFT = 15; // names stand above their class, not on its points
 const REACH = 14, CLICK = 4, PADDING = 22, GLIDE_MS = 600;
 const plots = new WeakMap();
 
@@ -169,7 +170,8 @@ class Plot {
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
     for (const { text, x, y } of this.data.names) {
-      const [px, py] = this.place(x, y);
+      const [px, top] = this.place(x, y);
+      const py = Math.max(12, top - NAME_LIFT);
       pen.lineWidth = 5;
       pen.strokeStyle = paper;
       pen.strokeText(text, px, py);

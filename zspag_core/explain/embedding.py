@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Positions = NDArray[np.float32]  # (N, 2)
 
 NEIGHBOURS = 15
+APART = (
+    0.8  # UMAP's min_dist: with its own 0.1 each class of a good model shrinks to one spot, with proxies unseen in it
+)
 EXTENT = 10.0
 FEWEST = 3
 
@@ -71,7 +74,12 @@ class UMAPMap(FlatMap):
 
             neighbours = min(NEIGHBOURS, len(features) - 1)
             self._umap: Any = UMAP(
-                n_neighbors=neighbours, metric="precomputed", init=start, random_state=seed, n_jobs=1
+                n_neighbors=neighbours,
+                min_dist=APART,
+                metric="precomputed",
+                init=start,
+                random_state=seed,
+                n_jobs=1,
             )
             self._umap.fit(_distances(features, features))
         self._features = features

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
 from zspag_core import files
-from zspag_core.errors import UsageError
+from zspag_core.errors import UsageError, ZspagError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,17 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     config = RunConfig.from_dict({name: value for name, value in job.config.items() if name in own})
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
     result: dict[str, Any] = execute(config, job.folder, report)
+    if result["after"] is not None:
+        _draw_first_map(job)
     return result
+
+
+def _draw_first_map(job: Job) -> None:
+    """Draw the quick map of a run, so that pages have it at once; a run that gives none is a good run all the same."""
+    from zspag_core.jobs import mapping
+
+    with contextlib.suppress(ZspagError):
+        mapping.draw_map({"run": job.id, "kind": "pca"}, job.device)
 
 
 def engine(_job: Job, _report: Reporter) -> dict[str, Any]:
