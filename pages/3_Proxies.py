@@ -76,6 +76,8 @@ if len(runs) == 1:
         numbers_panel(ready["A"])
     drawer_panel(ready["A"], picked)
     st.stop()
+if len({(job.config["data"], job.config["checkpoint"]) for _, job in runs}) > 1:
+    st.caption("The runs start from different models or data: their maps share the ranges, not what the axes mean.")
 for place, (letter, job) in zip(st.columns(2, gap="medium"), runs, strict=True):
     with place:
         st.markdown(f"##### {LETTERS[letter]} Run {job.number}")

@@ -124,6 +124,7 @@ def test_two_runs_stand_side_by_side_on_the_same_axes(open_page, graded):
     assert left["span"] == right["span"]
     assert f"Drawing the UMAP of run {second.number}" in waits(page)
     assert len(page.get("plotly_chart")) == 4
+    assert "different models" not in texts(page)
 
 
 def test_second_run_without_result_stands_beside(open_page, graded, store, run_config):

@@ -311,13 +311,22 @@ class Plot {
   // The nearest point in a direction; from nowhere, the one nearest to the middle.
   next(dx, dy) {
     const places = this.places();
-    if (this.near < 0) return nearestTo(places, this.width / 2, this.height / 2);
+    if (this.near < 0) return this.middlemost(places);
     const [x, y] = places[this.near];
     let best = this.near, least = Infinity;
     places.forEach(([px, py], i) => {
       const along = (px - x) * dx + (py - y) * dy;
       const across = Math.abs((px - x) * dy) + Math.abs((py - y) * dx);
       if (this.lit(i) && along > 0.5 && along >= across && along + across < least) [best, least] = [i, along + across];
+    });
+    return best;
+  }
+
+  middlemost(places) {
+    let best = -1, least = Infinity;
+    places.forEach(([px, py], i) => {
+      const distance = Math.hypot(px - this.width / 2, py - this.height / 2);
+      if (this.lit(i) && distance < least) [best, least] = [i, distance];
     });
     return best;
   }
@@ -353,15 +362,6 @@ function inside([x, y], loop) {
     if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) within = !within;
   }
   return within;
-}
-
-function nearestTo(places, x, y) {
-  let best = -1, least = Infinity;
-  places.forEach(([px, py], i) => {
-    const distance = Math.hypot(px - x, py - y);
-    if (distance < least) [best, least] = [i, distance];
-  });
-  return best;
 }
 
 function symbol(mark, colour) {
