@@ -20,6 +20,7 @@ PIXEL_LEVELS = 255
 SLIDER_LEVELS = 64
 SLIDER_STEP = 0.5
 COUNTED = ("", "images")  # units that a label need not say
+UNITS = {"epsilon": "× ε"}
 GRID_LIMIT = 20
 SHORT_NAME, NARROW, WIDE = 3, 5, 2
 
@@ -126,7 +127,9 @@ def _number(about: Schema, shared: Mapping[str, Any]) -> float | int | None:
     """Draw a number; empty means that the method decides."""
     kind = int if about["type"] == "int" else float
     low, high, default = (None if about[part] is None else kind(about[part]) for part in ("min", "max", "default"))
-    label = f"{shared['label']}, {about['unit']}" if about["unit"] not in COUNTED else shared["label"]
+    label = (
+        shared["label"] if about["unit"] in COUNTED else f"{shared['label']}, {UNITS.get(about['unit'], about['unit'])}"
+    )
     empty: dict[str, Any] = {"value": None, "placeholder": "automatic"} if default is None else {}
     return st.number_input(
         min_value=low,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.jobs import job_store, leave_run
 from ui.results import percent, result_table
+from ui.setup import take_run
 from ui.words import GRADING_NOTE, MASK_NOTE, help_for
 from zspag_core.jobs import State
 
@@ -24,9 +25,9 @@ REMEDIES = {
     State.CANCELLED: "It was stopped on request. Change what you like and press Forget, or run the same once more.",
 }
 WAYS_ON = (
-    ("pages/3_Proxies.py", "See the proxies on a map", ":material/scatter_plot:"),
-    ("pages/4_Attention.py", "See where the model looks", ":material/visibility:"),
-    ("pages/5_Results.py", "Judge it: every figure, downloads", ":material/monitoring:"),
+    ("pages/3_Proxies.py", "Proxies on a map", ":material/scatter_plot:"),
+    ("pages/4_Attention.py", "Where it looks", ":material/visibility:"),
+    ("pages/5_Results.py", "Every figure, downloads", ":material/monitoring:"),
 )
 
 
@@ -34,7 +35,7 @@ def show_result(job: Job) -> None:
     """Draw the headline numbers, the way on, and the before/after table folded."""
     result: Mapping[str, Any] = job.answer
     before, after, mask = result["before"], result["after"], result.get("mask") or {}
-    reference = f"Higher is better; mask gives {percent(mask.get('acc_rt'))}."
+    reference = f"Higher is better; mask: {percent(mask.get('acc_rt'))}.".replace(" %", "\N{NO-BREAK SPACE}%")
     remaining, forgotten, probe = st.columns(3)
     _card(remaining, "Remaining accuracy", "acc_rt", before, after, "normal", reference, "Acc_rt")
     goal = "Lower is better; the goal is 0\N{NO-BREAK SPACE}%."
@@ -44,7 +45,7 @@ def show_result(job: Job) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for path, label, icon in WAYS_ON:
             st.page_link(path, label=label, icon=icon)
-        st.button("Start over", key="leave", on_click=leave_run, type="tertiary")
+        _go_on(job)
     with st.expander("Before and after", icon=":material/table:"):
         st.markdown(result_table(result))
         st.caption(MASK_NOTE)
@@ -84,10 +85,19 @@ def show_ending(job: Job) -> None:
         st.markdown(f"**What to do.** {REMEDIES[job.state]}")
         with st.container(horizontal=True):
             st.button("Run again", key="again", icon=":material/replay:", on_click=_run_again, args=(job.id,))
-            st.button("Start over", key="leave", on_click=leave_run)
+            _go_on(job)
         if job.details:
             with st.expander("Details to copy into a report"):
                 st.code(job.details, language=None)
+
+
+def _go_on(job: Job) -> None:
+    """Draw what a next run can begin with: the settings of this one, or none."""
+    words = "Fills the form on the left with what this run was made with, to change one thing."
+    st.button(
+        "Take its settings", key="take", icon=":material/tune:", help=words, on_click=take_run, args=(job.config,)
+    )
+    st.button("Start over", key="leave", on_click=leave_run)
 
 
 def _run_again(job_id: str) -> None:

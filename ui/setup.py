@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.choice import choice_of, use
 from ui.forms import apply_settings, changed, class_picker, same, settings_form
 from ui.jobs import job_store, show_run
+from ui.names import names_of
 from ui.words import PRESETS, SETTING_GROUPS, help_for
+from zspag_core.errors import ZspagError
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -80,10 +85,26 @@ def show_presets(method: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def take_preset(method: Mapping[str, Any]) -> None:
-    """Put the settings of a preset that was clicked into the widgets; call it before they are drawn."""
-    name = st.session_state.pop(WANTED, None)
-    if name is not None:
-        apply_settings(method, method["presets"][name])
+    """Put the settings that were asked for, a preset's or a run's, into the widgets; call it before they are drawn."""
+    wanted = st.session_state.pop(WANTED, None)
+    if wanted is not None:
+        apply_settings(method, method["presets"][wanted] if isinstance(wanted, str) else wanted)
+
+
+def take_run(config: Mapping[str, Any]) -> None:
+    """Make the form what a run was made with: model, classes, method, settings, seed and device. For callbacks."""
+    path = Path(str(config["checkpoint"]))
+    with contextlib.suppress(ZspagError):  # a model that is gone: the one chosen stays
+        use(choice_of(path, str(config["data"])))
+    names = names_of(config, max(config["forget"]) + 1)
+    start = f"forget-{path.stem}"
+    st.session_state[f"{start}-many"] = list(config["forget"])
+    for label in range(len(names)):
+        st.session_state[f"{start}-{label}"] = label in config["forget"]
+    st.session_state["method"] = config.get("method", "zspag")
+    st.session_state["seed"], st.session_state["device"] = config.get("seed", 0), config.get("device", "auto")
+    st.session_state[WANTED] = dict(config.get("settings", {}))
+    st.session_state[TAKEN] = st.session_state.get(TAKEN, 0) + 1
 
 
 def _preset_place(name: str) -> int:
@@ -106,7 +127,8 @@ def pick_basics(method: Mapping[str, Any]) -> dict[str, Any]:
     names = [name for name in BASICS if name in method["basic"]]
     if not names:
         return {}
-    places = [place.container(gap="xxsmall") for place in st.columns(2, gap="small")]
+    rows = [st.columns(2, gap="small") for _ in names[::2]]
+    places = [place.container(gap="xxsmall") for row in rows for place in row]
     return settings_form(method, names, explain=True, places=places)
 
 

@@ -275,6 +275,20 @@ def test_run_that_ended_early_gets_a_card(forget_page, answered, finish, store, 
     assert store.require(job.id).state == State.QUEUED
 
 
+def test_form_takes_the_settings_of_a_run(forget_page, answered, finish, run_config, result):
+    config = run_config | {"forget": [5], "method": "zspag", "seed": 4, "settings": {"epsilon": 8 / 255, "epochs": 2}}
+    page = forget_page(finish("unlearn", config, answer=result))
+    page.number_input(key="zspag-n_adv").set_value(7)
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.button(key="take").click().run()
+    assert not page.exception
+    assert [box.label for box in page.checkbox if box.value] == ["5"]
+    assert page.slider(key="zspag-epsilon").value == 8.0
+    assert page.number_input(key="zspag-epochs").value == 2
+    assert page.number_input(key="zspag-n_adv").value == 100
+    assert page.number_input(key="seed").value == 4
+
+
 def test_run_survives_reload_and_page_switch(forget_page, answered, finish, run_config, result):
     job = finish("unlearn", run_config, answer=result)
     page = forget_page(job)
