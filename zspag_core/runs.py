@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core import artefacts, record
+from zspag_core.attempts import News, Replay, memory_of
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.devices import place
 from zspag_core.errors import Cancelled, UsageError
@@ -24,6 +25,7 @@ from zspag_core.progress import SILENT, Relay, Reporter
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zspag_core.memory import Memory
     from zspag_core.metrics import Grade, Relearning
     from zspag_core.models import Classifier
 
@@ -44,7 +46,7 @@ class _Outcome:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def execute(config: RunConfig, out: Path, report: Reporter = SILENT) -> dict[str, Any]:
+def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: Path | None = None) -> dict[str, Any]:
     """Carry out a run and write its folder.
 
     The folder holds config.json, result.json, model.safetensors and arrays for drawing: grading.safetensors,
@@ -57,6 +59,9 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT) -> dict[str
         report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate", and
             after every epoch (the original model counts as epoch 0) the model with loss, acc_rt, acc_ut and mia, and a
             frame of the watched images.
+        state: folder that keeps finished stages and epochs; an attempt that ended early, also by being killed, goes on
+            from there when the same is asked again, with the same result. It is removed when the run has come to its
+            end. None keeps nothing.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
@@ -71,9 +76,12 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT) -> dict[str
     report.progress("load", 0, 1)
     prepared = prepare(config)
     report.progress("load", 1, 1)
+    memory = memory_of(prepared, state)
     with artefacts.new_folder(out) as folder, torch.random.fork_rng(devices=[]):
-        outcome = _run(prepared, report)
+        outcome = _run(prepared, report, memory)
         _write(folder, prepared, outcome)
+    if outcome.after is not None:
+        memory.forget()
     return outcome.result
 
 
@@ -87,18 +95,21 @@ def check_out(out: Path) -> None:
         raise UsageError(f"out: expected a new or empty folder, got {out}, which already holds something")
 
 
-def _run(prepared: Prepared, report: Reporter) -> _Outcome:
+def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     """Grade, unlearn, grade again."""
     forget, seconds = prepared.config.forget, dict[str, float]()
     model = place(prepared.checkpoint.model, prepared.device)
     with timed(seconds, "evaluate"):
-        before = _grade(model, prepared, report)
-        relearnt = _relearn(model, before, prepared, report)
-    live = LiveGrades(prepared.dataset, forget, prepared.config.seed, report)
+        before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
+    replay = Replay(memory, report)
+    live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay)
     watch = Watch(model, prepared.dataset, choose_watched(before.tested, forget), live)
     watch.epoch(0, 0, model)
+    live.restore(replay.epochs)
+    watch.restore(replay.frames)
+    replay.tell(model)
     early = live.seconds + watch.seconds  # later looks run inside the method's time and are taken off it
-    unlearned = _unlearn(model, prepared, watch)
+    unlearned = _unlearn(model, prepared, News(replay.epochs, watch), memory.room("method"))
     if unlearned.stopped == "cancelled" and not unlearned.history:
         raise Cancelled("cancelled before the first epoch had ended")
     seconds["evaluate"] += live.seconds + watch.seconds
@@ -110,7 +121,7 @@ def _run(prepared: Prepared, report: Reporter) -> _Outcome:
     result["before"] = record.describe_grade(before, relearnt)
     result["mask"] = {"acc_rt": before.mask_acc_rt}
     with timed(seconds, "evaluate"):
-        result |= _judge(model, outcome, prepared, report)
+        result |= _judge(model, outcome, prepared, report, memory)
     result["watch"] = {"layer": watch.layer} if watch.frames else None
     result["history"] = live.merge(unlearned.history)
     spent = dict.fromkeys(STAGES) | unlearned.seconds | seconds
@@ -119,45 +130,48 @@ def _run(prepared: Prepared, report: Reporter) -> _Outcome:
     return outcome
 
 
-def _judge(model: Classifier, outcome: _Outcome, prepared: Prepared, report: Reporter) -> dict[str, Any]:
+def _judge(
+    model: Classifier, outcome: _Outcome, prepared: Prepared, report: Reporter, memory: Memory
+) -> dict[str, Any]:
     """Grade what a run reached; return the parts of result.json that a cancelled run leaves empty."""
     unlearned = outcome.unlearned
     if unlearned.stopped == "cancelled":
         return {"after": None, "proxies": record.describe_proxies(unlearned, prepared, None), "subspace": None}
-    after = outcome.after = _grade(unlearned.model, prepared, report)
-    relearnt = _relearn(unlearned.model, outcome.before, prepared, report)
+    outcome.after, relearnt = memory.once(
+        "after", lambda: _grade_deeply(unlearned.model, outcome.before, prepared, report)
+    )
     agreement = record.measure_agreement(model, unlearned, prepared)
     return {
-        "after": record.describe_grade(after, relearnt),
+        "after": record.describe_grade(outcome.after, relearnt),
         "proxies": record.describe_proxies(unlearned, prepared, agreement),
         "subspace": record.describe_subspace(model, unlearned, prepared),
     }
 
 
-def _unlearn(model: Classifier, prepared: Prepared, report: Reporter) -> Unlearned:
-    """Call the method across the zero-shot fence: only a method that needs remaining data receives any."""
+def _unlearn(model: Classifier, prepared: Prepared, report: Reporter, memory: Memory) -> Unlearned:
+    """Call the method across the zero-shot fence: only a method that needs remaining data receives any.
+
+    The memory is the method's own: grades are kept elsewhere.
+    """
     forget, dataset = prepared.config.forget, prepared.dataset
     samples = dataset.train.of_classes(forget)
     generator = torch.Generator().manual_seed(prepared.config.seed)
     method = prepared.method
     if isinstance(method, RetainMethod):
         retain = dataset.train.without_classes(forget)
-        return method.unlearn(model, samples, retain, forget, generator=generator, report=report)
+        return method.unlearn(model, samples, retain, forget, generator=generator, report=report, memory=memory)
     if not isinstance(method, ZeroShotMethod):
         raise TypeError(f"expected a zero-shot or a retain method, got {type(method).__name__}")
-    return method.unlearn(model, samples, forget, generator=generator, report=report)
+    return method.unlearn(model, samples, forget, generator=generator, report=report, memory=memory)
 
 
-def _grade(model: Classifier, prepared: Prepared, report: Reporter) -> Grade:
-    """Grade a model on the run's data."""
-    return grade(
-        model,
-        prepared.dataset,
-        prepared.config.forget,
-        seed=prepared.config.seed,
-        device=prepared.device,
-        report=report,
-    )
+def _grade_deeply(
+    model: Classifier, before: Grade | None, prepared: Prepared, report: Reporter
+) -> tuple[Grade, Relearning | None]:
+    """Grade a model on the run's data; `before` is the original's grade, None where that is what is being made."""
+    config = prepared.config
+    found = grade(model, prepared.dataset, config.forget, seed=config.seed, device=prepared.device, report=report)
+    return found, _relearn(model, before or found, prepared, report)
 
 
 def _relearn(model: Classifier, before: Grade, prepared: Prepared, report: Reporter) -> Relearning | None:

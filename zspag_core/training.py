@@ -145,7 +145,7 @@ class _Session:
         self.recipe, self.device, self.epoch = recipe, device, 0
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.split = split.sample(recipe.train_limit, self.generator) if recipe.train_limit else split
-        self.identity = repr((config, recipe, len(self.split), _fingerprint(self.split)))
+        self.identity = repr((config, recipe, len(self.split), fingerprint(self.split)))
         model = place(initialise(config, recipe.seed), device)
         self.trained = Trained(model)
         self.optimizer = _optimizer(model, recipe)
@@ -240,7 +240,7 @@ class _Session:
         self.generator.set_state(state["generator"])
 
 
-def _fingerprint(split: Split) -> int:
+def fingerprint(split: Split) -> int:
     """Return a number that tells one set of training images from another."""
     return zlib.crc32(split.labels.numpy().tobytes(), zlib.crc32(split.images[::97].contiguous().numpy().tobytes()))
 

@@ -43,3 +43,27 @@ def test_other_methods_and_several_classes_in_any_order(unlearn):
     assert result["method"] == "mask"
     assert result["forget"] == [2, 7]
     assert result["after"]["acc_ut"] == 0
+
+
+def test_an_interrupted_run_is_resumed_by_the_same_command(digits_checkpoint, tmp_path, monkeypatch):
+    from zspag_core.commands.shared import TerminalReporter
+
+    def command(*extra):
+        return main(["unlearn", "--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3",
+                     "--device", "cpu", "--out", str(tmp_path / "run"), "--set", "epochs=2", "--set", "n_adv=4",
+                     "--set", "epsilon=0.3", "--no-relearning", "--resume", *extra])  # fmt: skip
+
+    seen = []
+    progress = TerminalReporter.progress
+
+    def interrupted(self, stage, *counts, **figures):
+        seen.append(stage)
+        self.interrupted = stage == "unlearn"
+        progress(self, stage, *counts, **figures)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TerminalReporter, "progress", interrupted)
+        assert command() == 130
+    assert [path.name for path in tmp_path.iterdir()] == [".run.state"]
+    assert command() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

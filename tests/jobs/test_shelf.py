@@ -6,6 +6,7 @@ import pytest
 
 from zspag_core.jobs import Lane, State, Wish
 from zspag_core.jobs.database import TITLE_LENGTH
+from zspag_core.jobs.store import state_folder
 
 
 @pytest.fixture
@@ -50,8 +51,11 @@ def test_folder_stays_for_a_day_and_goes_with_the_purge(store, done, monkeypatch
     store.delete(done.id)
     assert store.purge() == 0
     assert (done.folder / "result.json").exists()
+    state = state_folder(done.id)
+    state.mkdir()
     assert store.purge(after_seconds=-1) == 1
     assert not done.folder.exists()
+    assert not state.exists()
     assert store.get(done.id) is None
     assert store.events(done.id) == []
 

@@ -192,6 +192,18 @@ def test_resumed_job_starts_clean_under_its_own_name(store):
     assert claim(store).id == job.id
 
 
+def test_answers_about_the_attempt_that_ended_are_not_recalled(store):
+    store.submit("a", {})
+    job = claim(store)
+    store.finish(job, State.CANCELLED)
+    about_it, about_another = {"run": job.id, "kind": "pca"}, {"run": "0" * 24, "kind": "pca"}
+    for config in (about_it, about_another):
+        store.submit("map", config, lane=Lane.INTERACTIVE)
+    assert store.resume(job.id)
+    assert store.recall("map", about_it) is None
+    assert store.recall("map", about_another) is not None
+
+
 def test_only_jobs_that_ended_early_can_be_resumed(store):
     job = store.submit("a", {})
     assert not store.resume(job.id)

@@ -72,13 +72,19 @@ def test_unlearn_hands_the_run_to_the_engine_in_a_fresh_folder(store, monkeypatc
     from zspag_core import runs
 
     given, ended = [], {"after": None}
-    monkeypatch.setattr(runs, "execute", lambda config, out, report: given.append((config, out, report)) or ended)
+
+    def execute(config, out, report, state):
+        given.append((config, out, report, state))
+        return ended
+
+    monkeypatch.setattr(runs, "execute", execute)
     config = {"data": "digits", "checkpoint": "f", "forget": [3], "seed": 4, "class_names": ["three"]}
     job = store.submit("unlearn", config, lane=Lane.RUNS)
     job.folder.mkdir(parents=True)
     (job.folder / "old.txt").write_text("of an earlier attempt")
     assert TASKS["unlearn"](job, SILENT) is ended
-    (config, out, report) = given[0]
+    (config, out, report, state) = given[0]
+    assert state == job.folder.with_name(f".{job.id}.state")
     assert (config.forget, config.seed, config.method, out, report) == ((3,), 4, "zspag", job.folder, SILENT)
     assert not job.folder.exists()
 

@@ -74,6 +74,24 @@ def test_task_that_catches_the_cancel_is_still_cancelled(store):
     assert (job.state, job.answer) == (State.CANCELLED, None)
 
 
+def test_a_job_deep_in_one_long_step_is_called_cancelled_within_a_second(store):
+    seen = {}
+
+    def task(job, report):
+        store.cancel(job.id)
+        asked = time.monotonic()
+        while store.require(job.id).state == State.RUNNING:
+            time.sleep(0.02)
+        seen["after"] = time.monotonic() - asked
+        with pytest.raises(Cancelled):
+            report.progress("unlearn", 1, 2)  # it may stop now; nothing it says is written down
+        return {"acc": 1.0}
+
+    job = run_one(store, task)
+    assert (job.state, job.answer) == (State.CANCELLED, None)
+    assert seen["after"] <= 1.0
+
+
 def test_job_of_a_stopped_worker_is_interrupted(store):
     stopping = threading.Event()
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from zspag_core.data import to_pixels
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.layers import as_matrices, weight_layers
+from zspag_core.memory import FileMemory
 from zspag_core.methods import descent
 from zspag_core.methods.descent import Schedule, StoppingRule, descend
 from zspag_core.progress import Reporter
@@ -245,3 +246,28 @@ def test_cancelling_returns_what_was_reached(digits_model, forget, soft, stop, r
     assert len(found.history) == rows
     assert bool(found.model.head.weight.isfinite().all())
     assert not torch.equal(found.model.head.weight, digits_model.head.weight)
+
+
+@pytest.mark.parametrize("rule", [None, StoppingRule(-1.0, 1.0)])
+def test_a_loop_goes_on_after_its_last_epoch_with_steps_as_small_as_they_were(
+    digits_model, forget, soft, proxies, tmp_path, rule
+):
+    class StopIn(Reporter):
+        def __init__(self, number):
+            self.number = number
+
+        def epoch(self, number, total, model, **figures):
+            if number == self.number:
+                raise Cancelled("stop")
+
+    settings = {"epochs": 4, "rate": 0.3 if rule else 0.01, "rule": rule, "proxies": proxies}
+    whole = run(digits_model, forget, soft, **settings)
+    assert rule is None or whole.history[0]["learning_rate"] < 0.3, "the rule has cut the steps"
+    memory = FileMemory(tmp_path, "a")
+    cut = run(digits_model, forget, soft, **settings, memory=memory, report=StopIn(2))
+    assert (cut.stopped, len(cut.history)) == ("cancelled", 2)
+    rest = run(digits_model, forget, soft, **settings, memory=memory, seed=99)
+    assert (rest.stopped, rest.history) == (whole.stopped, whole.history)
+    assert all(torch.equal(a, b) for a, b in zip(rest.model.parameters(), whole.model.parameters(), strict=True))
+    done = run(digits_model, forget, soft, **settings, memory=memory)
+    assert done.history == whole.history, "a loop that had ended makes no further epoch"

@@ -33,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="count the training steps that bring the classes back (where there are at most 1,000 forget images)",
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep finished stages in a hidden folder beside DIR, and go on from there after an interruption",
+    )
     add_device(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the run")
 
@@ -52,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         relearning=arguments.relearning,
     )
     with interruptible() as report:
-        result = execute(config, arguments.out, report)
+        result = execute(config, arguments.out, report, state=_state(arguments.out) if arguments.resume else None)
     if result["stopped"] == "cancelled":
         return 130
     print(headline(result))  # noqa: T201
@@ -60,6 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
         print("all epochs were made and the stopping rule was not met: the classes may be forgotten in part only")  # noqa: T201
     print(f"written to {arguments.out}")  # noqa: T201
     return 0
+
+
+def _state(out: Path) -> Path:
+    """Return the folder of what an unfinished run keeps."""
+    out = out.resolve()
+    return out.with_name(f".{out.name}.state")
 
 
 def headline(result: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 LANES = ("runs", "interactive", "maps")
-RUN_NICENESS = 5
+RUN_NICENESS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

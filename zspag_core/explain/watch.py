@@ -12,6 +12,8 @@ from zspag_core.explain.gradcam import attention, default_layer
 from zspag_core.progress import Frame, Relay, Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from zspag_core.data.dataset import DataSet
@@ -29,7 +31,7 @@ class Watch(Relay):
     digits' ResNet, 16 ms with the ViT for CIFAR-10.
 
     Attributes:
-        frames: one a report of an epoch.
+        frames: by epoch.
         seconds: time that looking took, which is not the method's.
     """
 
@@ -38,7 +40,7 @@ class Watch(Relay):
         super().__init__(inner)
         self.layer = default_layer(original)
         self.index, self.watched = index, dataset.test[index]
-        self.frames: list[Frame] = []
+        self.frames: dict[int, Frame] = {}
         self.seconds = 0.0
 
     def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
@@ -54,17 +56,22 @@ class Watch(Relay):
         maps, logits = attention(model, to_pixels(self.watched.images), self.watched.labels, self.layer)
         own = logits.softmax(1).gather(1, self.watched.labels[:, None]).squeeze(1)
         frame = Frame(number, self.layer, self.watched.images, self.watched.labels, maps, own, logits.argmax(1))
-        self.frames.append(frame)
+        self.frames[number] = frame
         self.seconds += time.perf_counter() - start
         self.inner.watch(frame)
+
+    def restore(self, frames: Mapping[int, Frame]) -> None:
+        """Take the frames of an earlier attempt."""
+        self.frames |= frames
 
     def arrays(self) -> dict[str, Tensor]:
         """Return the frames as arrays: images, labels and index once, then one row an epoch (E, n, ...)."""
         if not self.frames:
             return {}
         once = {"images": self.watched.images, "labels": self.watched.labels, "index": self.index}
-        epochs = torch.tensor([frame.epoch for frame in self.frames])
-        return once | {"epochs": epochs} | {name: torch.stack([getattr(f, name) for f in self.frames]) for name in SEEN}
+        epochs = sorted(self.frames)
+        rows = {name: torch.stack([getattr(self.frames[epoch], name) for epoch in epochs]) for name in SEEN}
+        return once | {"epochs": torch.tensor(epochs)} | rows
 
 
 def choose_watched(tested: Labelled, forget: tuple[int, ...]) -> Tensor:

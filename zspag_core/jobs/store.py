@@ -143,7 +143,10 @@ class JobStore:
         return self._change(job_id, jobs.c.deleted.is_not(None), deleted=None)
 
     def resume(self, job_id: str) -> bool:
-        """Queue a job that ended early again, under its own name; tell whether that was possible."""
+        """Queue a job that ended early again, under its own name; tell whether that was possible.
+
+        Its events, and what short tasks have answered about it, are of the attempt that ended: both are forgotten.
+        """
         fresh = {"state": State.QUEUED, "wish": Wish.NONE, "worker": "", "started": None, "finished": None}
         cleared = {"progress": "{}", "error": "", "details": ""}
         with self._engine.begin() as connection:
@@ -151,6 +154,8 @@ class JobStore:
             if not connection.execute(update(jobs).where(ended_early).values(**fresh, **cleared)).rowcount:
                 return False
             connection.execute(delete(events).where(events.c.job == job_id))
+            about_it = jobs.c.config.contains(f'"run": "{job_id}"', autoescape=True)
+            connection.execute(update(jobs).where(about_it).values(deleted=time.time()))
         return True
 
     # Those who work
@@ -239,7 +244,8 @@ class JobStore:
         with self._engine.connect() as connection:
             found = list(connection.execute(select(jobs.c.id).where(old)).scalars())
         for job_id in found:
-            shutil.rmtree(run_folder(job_id), ignore_errors=True)
+            for folder in (run_folder(job_id), state_folder(job_id)):
+                shutil.rmtree(folder, ignore_errors=True)
             with self._engine.begin() as connection:
                 connection.execute(delete(events).where(events.c.job == job_id))
                 connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted.is_not(None)))
@@ -255,6 +261,11 @@ class JobStore:
 def run_folder(job_id: str) -> Path:
     """Return the folder of a run's files."""
     return files.home() / "runs" / job_id
+
+
+def state_folder(job_id: str) -> Path:
+    """Return the folder in which an unfinished run keeps what it has finished."""
+    return files.home() / "runs" / f".{job_id}.state"
 
 
 def _running_with(*wishes: Wish) -> ColumnElement[bool]:

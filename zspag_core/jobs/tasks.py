@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 
 
 def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
-    """Run one unlearning method and fill the run folder anew; the answer is what result.json holds."""
+    """Run one unlearning method and fill the run folder anew; the answer is what result.json holds.
+
+    What an earlier attempt of the same job finished is not computed again.
+    """
     report.progress("load", 0, 1)  # the imports below take seconds
     import shutil
 
+    from zspag_core.jobs.store import state_folder
     from zspag_core.runs import RunConfig, execute
 
     own = {field.name for field in dataclasses.fields(RunConfig)}  # pages add what they want to remember
     config = RunConfig.from_dict({name: value for name, value in job.config.items() if name in own})
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
-    result: dict[str, Any] = execute(config, job.folder, report)
+    result: dict[str, Any] = execute(config, job.folder, report, state=state_folder(job.id))
     if result["after"] is not None:
         _draw_first_map(job)
     return result

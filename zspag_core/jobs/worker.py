@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -9,6 +10,8 @@ import threading
 import time
 import traceback
 from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from zspag_core.errors import Cancelled, ZspagError
 from zspag_core.jobs.beats import BEAT_SECONDS, DASHBOARD, WORKER
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0
+CANCEL_SECONDS, CANCEL_LOOKS = 0.75, 3
 
 
 class Worker:
@@ -112,6 +116,8 @@ class Worker:
 def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable[[str], Task] = find_task) -> None:
     """Carry out one job; however it ends, the database says so."""
     report = JobReporter(store, job, stopping)
+    ended = threading.Event()
+    threading.Thread(target=_cancel_promptly, args=(store, job, ended), daemon=True).start()
     try:
         answer = find(job.kind)(job, report)
         if report.stopped:
@@ -124,6 +130,24 @@ def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable
     except Exception as error:
         sentence = f"unexpected: {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
         store.finish(job, State.FAILED, error=sentence, details=traceback.format_exc())
+    finally:
+        ended.set()
+
+
+def _cancel_promptly(store: JobStore, job: Job, ended: threading.Event) -> None:
+    """Say that a job is cancelled soon after a person asked for it, also while its work is deep in one long step.
+
+    The work itself ends at its next report; until then the lane is taken, but nothing that it says is written down.
+    """
+    asked = 0
+    with contextlib.suppress(SQLAlchemyError):  # the database is away for a moment: the next report will do
+        while asked < CANCEL_LOOKS and not ended.wait(CANCEL_SECONDS / CANCEL_LOOKS):
+            now = store.get(job.id)
+            if now is None or now.state != State.RUNNING or now.worker != job.worker:
+                return
+            asked = asked + 1 if now.wish == Wish.CANCEL else 0
+        if not ended.is_set():
+            store.finish(job, State.CANCELLED)
 
 
 def _end_early(store: JobStore, job: Job) -> None:

@@ -11,12 +11,13 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from zspag_core.proxies import ProxySet
     from zspag_core.pseudo_labels import PseudoLabels
     from zspag_core.subspace import Subspace
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -74,6 +77,7 @@ class ZeroShotMethod(Method):
         *,
         generator: torch.Generator,
         report: Reporter = SILENT,
+        memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Return a model that has forgotten some classes.
 
@@ -83,6 +87,8 @@ class ZeroShotMethod(Method):
             classes: the forgotten classes.
             generator: source of randomness, on the CPU.
             report: receives progress, and the model after every epoch.
+            memory: what an earlier attempt at the very same has finished, and where this one keeps what it finishes;
+                the outcome is the same with and without it.
         """
 
 
@@ -102,6 +108,7 @@ class RetainMethod(Method):
         *,
         generator: torch.Generator,
         report: Reporter = SILENT,
+        memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Return a model that has forgotten some classes; `retain` holds training samples of the other classes."""
 
@@ -114,3 +121,25 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         yield
     finally:
         seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def staged(run: Unlearned, memory: Memory, stage: str, generator: torch.Generator, make: Callable[[], Made]) -> Made:
+    """Return the outcome of a stage and note its time: from memory where an earlier attempt finished it, else made.
+
+    Args:
+        run: whose seconds are filled in.
+        memory: what is known.
+        stage: its name.
+        generator: the source of randomness that the stage draws from; it stands afterwards where the stage left it.
+        make: carries the stage out.
+    """
+    known = memory.recall(stage)
+    if known is None:
+        with timed(run.seconds, stage):
+            value = make()
+        memory.keep(stage, {"value": value, "generator": generator.get_state(), "seconds": run.seconds[stage]})
+        return value
+    generator.set_state(known["generator"])
+    run.seconds[stage] = known["seconds"]
+    remembered: Made = known["value"]
+    return remembered

@@ -7,19 +7,17 @@ the projected method would be confounded.
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import mixed_precision, plain_attention
+from zspag_core.devices import mixed_precision
 from zspag_core.errors import Cancelled, UnlearningError
-from zspag_core.layers import WeightLayer, weight_layers
+from zspag_core.memory import FORGETFUL, Memory
+from zspag_core.methods.loop import Loop
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from zspag_core.subspace import Subspace
 
 AGREEMENT_IMAGES = 256
+PART = "unlearn"
 ROUND_IMAGES = 1024  # after so many samples the rule looks: a class of 5,000 is often forgotten within the first epoch
 RETRIES = 6
 STEP_CUT = 3.0
@@ -74,7 +73,7 @@ class Descent:
     history: list[dict[str, float]]
 
 
-def descend(
+def descend(  # noqa: PLR0913 - one function is the whole loop
     model: Classifier,
     images: Tensor,
     labels: Tensor,
@@ -85,6 +84,7 @@ def descend(
     generator: torch.Generator,
     proxies: ProxySet | None = None,
     report: Reporter = SILENT,
+    memory: Memory = FORGETFUL,
 ) -> Descent:
     """Minimise the cross-entropy of soft labels, every step without its protected part.
 
@@ -98,16 +98,16 @@ def descend(
         generator: source of the order, on the CPU.
         proxies: watched by the rule and reported.
         report: receives progress, and the model after every epoch.
+        memory: keeps every epoch that has ended; the loop goes on after the last one kept.
 
     Raises:
         UnlearningError: the loss became NaN or infinite, or no step was small enough for the rule.
 
     Source: Chen et al., ZS-PAG, equation 5.
     """
-    walk = _Walk(_Loop(model, subspace, schedule.learning_rate), _Watch(model, proxies), images, labels, classes)
+    walk = _Walk(Loop(model, subspace, schedule.learning_rate), _Watch(model, proxies), images, labels, classes)
     steps = math.ceil(len(images) / schedule.batch_size)
-    history: list[dict[str, float]] = []
-    stopped = "epochs"
+    history, stopped = walk.resume(memory.recall(PART), generator)
     try:
         while len(history) < schedule.epochs and stopped == "epochs":
             order = torch.randperm(len(images), generator=generator).split(schedule.batch_size)
@@ -118,7 +118,10 @@ def descend(
                 break
             history.append({"epoch": len(history) + 1.0} | _together(rounds))
             figures = {name: value for name, value in history[-1].items() if name != "epoch"}
-            report.epoch(len(history), schedule.epochs, walk.loop.model, **figures)
+            try:
+                report.epoch(len(history), schedule.epochs, walk.loop.model, **figures)
+            finally:  # also when that is where the run is cancelled
+                memory.keep(PART, walk.state(history, stopped, generator))
     except Cancelled:
         stopped = "cancelled"
     return Descent(walk.loop.finish(), stopped, history)
@@ -140,11 +143,31 @@ class _Told:
 class _Walk:
     """Epochs cut into rounds; a round that breaks the rule is undone and made again with smaller steps."""
 
-    def __init__(self, loop: _Loop, watch: _Watch, images: Tensor, labels: Tensor, classes: tuple[int, ...]) -> None:
+    def __init__(self, loop: Loop, watch: _Watch, images: Tensor, labels: Tensor, classes: tuple[int, ...]) -> None:
         self.loop, self.watch, self.images, self.labels = loop, watch, images, labels
         self.forgotten = torch.tensor(classes)
         self.retries = RETRIES
         self.refused: dict[str, float] = {}
+
+    def state(self, history: list[dict[str, float]], stopped: str, generator: torch.Generator) -> dict[str, Any]:
+        """Return everything that the next epoch depends on."""
+        return {
+            "history": history,
+            "stopped": stopped,
+            "weights": self.loop.snapshot(),
+            "learning_rate": self.loop.learning_rate,
+            "retries": self.retries,
+            "generator": generator.get_state(),
+        }
+
+    def resume(self, state: dict[str, Any] | None, generator: torch.Generator) -> tuple[list[dict[str, float]], str]:
+        """Go to where an earlier attempt was, if there was one; return its history and why it had stopped."""
+        if state is None:
+            return [], "epochs"
+        self.loop.restore(state["weights"])
+        self.loop.learning_rate, self.retries = state["learning_rate"], state["retries"]
+        generator.set_state(state["generator"])
+        return state["history"], state["stopped"]
 
     def epoch(
         self, number: int, order: tuple[Tensor, ...], schedule: Schedule, tell: _Told
@@ -224,63 +247,6 @@ def _refuse_nothing(history: list[dict[str, float]], walk: _Walk) -> None:
             f"no step was small enough: with a learning rate of {walk.loop.learning_rate:.2g} the proxies' agreement "
             f"still falls to {walk.refused['proxy_agreement']:.1f} %; try a larger energy or stop_margin"
         )
-
-
-class _Loop:
-    """The copy that is trained, with only the free weights requiring gradients."""
-
-    def __init__(self, model: Classifier, subspace: Subspace, learning_rate: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
-        self.subspace, self.learning_rate = subspace, learning_rate
-        self.layers: dict[str, WeightLayer] = {
-            name: layer for name, layer in weight_layers(self.model).items() if not subspace.layers[name].full
-        }
-        for layer in self.layers.values():
-            layer.weight.requires_grad_()
-        self.device = self.model.head.weight.device
-
-    def step(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor, float]:
-        """Take one projected step; return the loss, the predictions before it and ‖P g‖ / ‖g‖."""
-        if not self.layers:
-            raise UnlearningError("nothing can move: the protected subspace fills every layer; try a smaller energy")
-        with mixed_precision(self.device), plain_attention(self.device):
-            logits = self.model(to_pixels(images, self.device))
-            loss = F.cross_entropy(logits.float(), labels.to(self.device))
-        loss.backward()
-        whole = self._gradient_length()
-        self.subspace.project_gradients(self.layers)
-        share = self._gradient_length() / max(whole, 1e-30)
-        with torch.no_grad():
-            for layer in self.layers.values():
-                layer.weight.add_(gradient_of(layer), alpha=-self.learning_rate)
-                layer.weight.grad = None
-        return loss.item(), logits.argmax(1).cpu(), share
-
-    def snapshot(self) -> dict[str, Tensor]:
-        """Return copies of the weights that move."""
-        return {name: layer.weight.detach().clone() for name, layer in self.layers.items()}
-
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        """Put copied weights back."""
-        with torch.no_grad():
-            for name, layer in self.layers.items():
-                layer.weight.copy_(weights[name])
-
-    def finish(self) -> Classifier:
-        """Return the model as others expect it: every parameter may require gradients again."""
-        for parameter in self.model.parameters():
-            parameter.grad = None
-        return self.model.requires_grad_()
-
-    def _gradient_length(self) -> float:
-        """Return the norm of all gradients together."""
-        return math.sqrt(torch.stack([gradient_of(layer).square().sum() for layer in self.layers.values()]).sum())
-
-
-def gradient_of(layer: WeightLayer) -> Tensor:
-    """Return the gradient of a layer's weight, which must have one."""
-    assert layer.weight.grad is not None, "backward() fills the gradient of every weight that moves"  # noqa: S101
-    return layer.weight.grad
 
 
 class _Watch:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.progress import SILENT, Reporter
 
@@ -33,6 +34,7 @@ class Mask(ZeroShotMethod):
         *,
         generator: torch.Generator,
         report: Reporter = SILENT,
+        memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Mask the forgotten logits."""
         run = Unlearned(copy.deepcopy(model))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from zspag_core import pseudo_labels
 from zspag_core.hyperparameters import knob
+from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.descent import Schedule, descend
 from zspag_core.metrics import logits_of
@@ -38,6 +39,7 @@ class Relabel(ZeroShotMethod):
         *,
         generator: torch.Generator,
         report: Reporter = SILENT,
+        memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Relabel, then descend."""
         run = Unlearned(model)
@@ -54,6 +56,7 @@ class Relabel(ZeroShotMethod):
                 subspace=empty_subspace(model),
                 generator=generator,
                 report=report,
+                memory=memory,
             )
         run.model, run.stopped, run.history = descent.model, descent.stopped, descent.history
         return run

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from zspag_core.hyperparameters import configure, knob, values
+from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
 from zspag_core.progress import SILENT, Relay, Reporter
 
@@ -40,6 +41,7 @@ class Retrain(RetainMethod):
         *,
         generator: torch.Generator,
         report: Reporter = SILENT,
+        memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Train a network of the same config on the remaining data."""
         from zspag_core.training import Recipe, train
@@ -47,7 +49,14 @@ class Retrain(RetainMethod):
         run = Unlearned(model)
         recipe = configure(Recipe, values(self) | {"seed": generator.initial_seed()})
         with timed(run.seconds, "unlearn"):
-            trained = train(model.config, retain, recipe, device=model.head.weight.device, report=_AsUnlearning(report))
+            trained = train(
+                model.config,
+                retain,
+                recipe,
+                device=model.head.weight.device,
+                state_path=memory.file("train"),
+                report=_AsUnlearning(report),
+            )
         run.model, run.stopped = trained.model, trained.stopped
         run.history = [{"epoch": row["epoch"], "loss": row["loss"]} for row in trained.history]
         return run

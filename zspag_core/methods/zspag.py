@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
-
 from zspag_core import pseudo_labels
 from zspag_core.attacks import ATTACKS
 from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import configure, knob
-from zspag_core.influence import inverse_direction, label_influences, project_direction
-from zspag_core.layers import weight_layers
-from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
+from zspag_core.memory import FORGETFUL, Memory
+from zspag_core.methods.base import Unlearned, ZeroShotMethod, staged, timed
 from zspag_core.methods.descent import Schedule, StoppingRule, descend
+from zspag_core.methods.stages import Stages
 from zspag_core.metrics import logits_of
 from zspag_core.progress import SILENT, Reporter
-from zspag_core.proxies import COVERAGES, generate_proxies
+from zspag_core.proxies import COVERAGES
 from zspag_core.subspace import MODES as SUBSPACES
-from zspag_core.subspace import POOLINGS, empty_subspace, estimate_subspace, random_subspace
+from zspag_core.subspace import POOLINGS
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import torch
 
     from zspag_core.attacks import Attack
     from zspag_core.data.dataset import Split
@@ -167,17 +165,12 @@ class ZSPAG(ZeroShotMethod):
         *,
         generator: torch.Generator,
         report: Reporter = SILENT,
+        memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Make proxies, find what they use, choose labels, descend outside of it."""
         run = Unlearned(model)
         try:
-            with timed(run.seconds, "proxies"):
-                logits = logits_of(model, forget.images)
-                run.proxies = self._proxies(model, forget, logits, classes, generator, report)
-            with timed(run.seconds, "subspace"):
-                run.subspace = self._subspace(model, run.proxies, logits.shape[1], classes, generator, report)
-            with timed(run.seconds, "labels"):
-                run.labels = self._labels(model, forget, logits, classes, run.proxies, run.subspace, generator, report)
+            proxies, subspace, labels = self._prepare(run, model, forget, classes, generator, report, memory)
         except Cancelled:
             run.stopped = "cancelled"
             return run
@@ -185,16 +178,36 @@ class ZSPAG(ZeroShotMethod):
             descent = descend(
                 model,
                 forget.images,
-                run.labels.labels,
+                labels.labels,
                 classes,
                 self._schedule(),
-                subspace=run.subspace,
+                subspace=subspace,
                 generator=generator,
-                proxies=run.proxies,
+                proxies=proxies,
                 report=report,
+                memory=memory,
             )
         run.model, run.stopped, run.history = descent.model, descent.stopped, descent.history
         return run
+
+    def _prepare(
+        self,
+        run: Unlearned,
+        model: Classifier,
+        forget: Split,
+        classes: tuple[int, ...],
+        generator: torch.Generator,
+        report: Reporter,
+        memory: Memory,
+    ) -> tuple[ProxySet, Subspace, PseudoLabels]:
+        """Carry out the stages before the descent, as far as they are not remembered, and note them in the record."""
+        with timed(run.seconds, "proxies"):
+            logits = logits_of(model, forget.images)
+        stages = Stages(self, model, forget, logits, classes, generator, report)
+        proxies = run.proxies = staged(run, memory, "proxies", generator, stages.proxies)
+        subspace = run.subspace = staged(run, memory, "subspace", generator, lambda: stages.subspace(proxies))
+        labels = run.labels = staged(run, memory, "labels", generator, lambda: stages.labels(proxies, subspace))
+        return proxies, subspace, labels
 
     def build_attack(self) -> Attack:
         """Return the attack with this method's settings for it."""
@@ -213,114 +226,6 @@ class ZSPAG(ZeroShotMethod):
         """Return how the projected descent goes."""
         rule = StoppingRule(self.stop_forget, self.stop_margin) if self.stop_rule else None
         return Schedule(self.learning_rate, self.epochs, self.batch_size, rule)
-
-    def _proxies(
-        self,
-        model: Classifier,
-        forget: Split,
-        logits: Tensor,
-        classes: tuple[int, ...],
-        generator: torch.Generator,
-        report: Reporter,
-    ) -> ProxySet:
-        """Stage 1."""
-        return generate_proxies(
-            model,
-            forget,
-            logits,
-            classes,
-            self.build_attack(),
-            n_adv=self.n_adv,
-            fill=self.fill if self.coverage == "balanced" else 0.0,
-            generator=generator,
-            report=report,
-        )
-
-    def _subspace(
-        self,
-        model: Classifier,
-        proxies: ProxySet,
-        num_classes: int,
-        classes: tuple[int, ...],
-        generator: torch.Generator,
-        report: Reporter,
-    ) -> Subspace:
-        """Stage 2, or the ablation that stands in for it."""
-        if self.subspace == "none":
-            return empty_subspace(model)
-        remaining = [k for k in range(num_classes) if k not in classes]
-        estimated = estimate_subspace(
-            model,
-            proxies,
-            remaining,
-            energy=self.energy,
-            tolerance=self.tolerance,
-            pooling=self.pooling,
-            report=report,
-        )
-        return random_subspace(estimated, generator) if self.subspace == "random" else estimated
-
-    def _labels(
-        self,
-        model: Classifier,
-        forget: Split,
-        logits: Tensor,
-        classes: tuple[int, ...],
-        proxies: ProxySet,
-        subspace: Subspace,
-        generator: torch.Generator,
-        report: Reporter,
-    ) -> PseudoLabels:
-        """Stage 3."""
-        if self.label_mode == "random":
-            return pseudo_labels.PseudoLabels(pseudo_labels.random_labels(logits, classes, generator), "random")
-        if self.label_mode == "second_best":
-            return pseudo_labels.PseudoLabels(pseudo_labels.second_best_labels(logits, classes), "second_best")
-        posterior = pseudo_labels.posterior_labels(logits, classes)
-        if self.label_mode == "posterior":
-            return pseudo_labels.PseudoLabels(posterior, "posterior")
-        influences, residual, share = self._influences(model, forget, proxies, subspace, generator, report)
-        if self.label_mode == "influence":
-            labels = pseudo_labels.influence_labels(
-                influences,
-                forget.labels,
-                classes,
-                sign=self.influence_sign,
-                divergence=self.influence_divergence,
-                generator=generator,
-            )
-        else:
-            labels = pseudo_labels.anchored_labels(
-                influences, logits, classes, sign=self.influence_sign, trust=self.influence_trust
-            )
-        before, after = (pseudo_labels.predicted_change(influences, y) for y in (posterior, labels))
-        return pseudo_labels.PseudoLabels(labels, self.label_mode, before, after, residual, share, influences)
-
-    def _influences(
-        self,
-        model: Classifier,
-        forget: Split,
-        proxies: ProxySet,
-        subspace: Subspace,
-        generator: torch.Generator,
-        report: Reporter,
-    ) -> tuple[Tensor, float, float]:
-        """Return c of every forget sample and label, the solver's residual and the share of s that steps can follow."""
-        device = model.head.weight.device
-        drawn = torch.randperm(len(proxies), generator=generator)[: self.influence_images]
-        movable = [f"{name}.weight" for name in weight_layers(model) if not subspace.layers[name].full]
-        solved = inverse_direction(
-            model,
-            proxies.images[drawn].to(device),
-            proxies.labels[drawn].to(device),
-            movable,
-            damping=self.damping,
-            steps=self.cg_steps,
-            report=report,
-        )
-        projected, share = project_direction(model, solved.direction, subspace)
-        direction = projected if self.influence_projected else solved.direction
-        return label_influences(model, direction, forget.images, report=report), solved.residual, share
 
 
 PAPER = {

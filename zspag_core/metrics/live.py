@@ -14,6 +14,8 @@ from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.progress import Relay, Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zspag_core.data.dataset import DataSet
     from zspag_core.models import Classifier
 
@@ -55,6 +57,11 @@ class LiveGrades(Relay):
         self.rows.append({"epoch": number, **found})
         known = {name: value for name, value in found.items() if value is not None}
         self.inner.epoch(number, total, model, **(figures | known))
+
+    def restore(self, epochs: Mapping[int, tuple[int, Mapping[str, float]]]) -> None:
+        """Take the rows of an earlier attempt from what it told: by epoch, how many there may be and the figures."""
+        names = ("acc_rt", "acc_ut", "loss_rt", "mia")
+        self.rows += [{"epoch": k} | {name: figures.get(name) for name in names} for k, (_, figures) in epochs.items()]
 
     def merge(self, history: list[dict[str, float]]) -> list[dict[str, Any]]:
         """Return the method's own rows with the grades of the same epochs."""

@@ -1,0 +1,78 @@
+"""One projected step after the other: the copy of the model that is trained."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zspag_core.data.dataset import to_pixels
+from zspag_core.devices import mixed_precision, plain_attention
+from zspag_core.errors import UnlearningError
+from zspag_core.layers import WeightLayer, weight_layers
+
+if TYPE_CHECKING:
+    from zspag_core.models import Classifier
+    from zspag_core.subspace import Subspace
+
+
+class Loop:
+    """The copy that is trained, with only the free weights requiring gradients."""
+
+    def __init__(self, model: Classifier, subspace: Subspace, learning_rate: float) -> None:
+        """Copy the model; layers without free space do not move at all."""
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
+        self.subspace, self.learning_rate = subspace, learning_rate
+        self.layers: dict[str, WeightLayer] = {
+            name: layer for name, layer in weight_layers(self.model).items() if not subspace.layers[name].full
+        }
+        for layer in self.layers.values():
+            layer.weight.requires_grad_()
+        self.device = self.model.head.weight.device
+
+    def step(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor, float]:
+        """Take one projected step; return the loss, the predictions before it and ‖P g‖ / ‖g‖."""
+        if not self.layers:
+            raise UnlearningError("nothing can move: the protected subspace fills every layer; try a smaller energy")
+        with mixed_precision(self.device), plain_attention(self.device):
+            logits = self.model(to_pixels(images, self.device))
+            loss = F.cross_entropy(logits.float(), labels.to(self.device))
+        loss.backward()
+        whole = self._gradient_length()
+        self.subspace.project_gradients(self.layers)
+        share = self._gradient_length() / max(whole, 1e-30)
+        with torch.no_grad():
+            for layer in self.layers.values():
+                layer.weight.add_(gradient_of(layer), alpha=-self.learning_rate)
+                layer.weight.grad = None
+        return loss.item(), logits.argmax(1).cpu(), share
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Return copies of the weights that move."""
+        return {name: layer.weight.detach().clone() for name, layer in self.layers.items()}
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        """Put copied weights back."""
+        with torch.no_grad():
+            for name, layer in self.layers.items():
+                layer.weight.copy_(weights[name])
+
+    def finish(self) -> Classifier:
+        """Return the model as others expect it: every parameter may require gradients again."""
+        for parameter in self.model.parameters():
+            parameter.grad = None
+        return self.model.requires_grad_()
+
+    def _gradient_length(self) -> float:
+        """Return the norm of all gradients together."""
+        return math.sqrt(torch.stack([gradient_of(layer).square().sum() for layer in self.layers.values()]).sum())
+
+
+def gradient_of(layer: WeightLayer) -> Tensor:
+    """Return the gradient of a layer's weight, which must have one."""
+    assert layer.weight.grad is not None, "backward() fills the gradient of every weight that moves"  # noqa: S101
+    return layer.weight.grad
