@@ -101,7 +101,7 @@ def test_graded_run_gets_its_quick_map_at_once(store, monkeypatch, trouble):
         if trouble is not None:
             raise trouble
 
-    monkeypatch.setattr(runs, "execute", lambda *_: {"after": {"acc_rt": 1.0}})
+    monkeypatch.setattr(runs, "execute", lambda *_, **_rest: {"after": {"acc_rt": 1.0}})
     monkeypatch.setattr(mapping, "draw_map", draw)
     job = store.submit("unlearn", {"data": "digits", "checkpoint": "f", "forget": [3]}, device="cpu")
     assert TASKS["unlearn"](job, SILENT) == {"after": {"acc_rt": 1.0}}
