@@ -155,8 +155,8 @@ def _signed(value: float) -> str:
 
 def _sentence(names: Sequence[str], label: int, origin: str, confidence: float, after: Array | None) -> str:
     """Say what the models read in a proxy."""
-    now = "" if after is None else f", after unlearning as {html.escape(names[int(after.argmax())])}"
-    return f"{html.escape(origin)} → <b>{html.escape(names[label])}</b>, read with confidence {confidence:.2f}{now}"
+    now = "" if after is None else f" · after: read as {html.escape(names[int(after.argmax())])}"
+    return f"{html.escape(origin)} → <b>{html.escape(names[label])}</b>, confidence {confidence:.2f}{now}"
 
 
 def _row(pictures: Iterable[tuple[Array, str]]) -> str:

@@ -160,7 +160,8 @@ def numbers_panel(shown: Shown) -> None:
     if about is None:
         st.info("This method makes no proxies: the map shows real images alone.", icon=":material/info:")
         return
-    left, right = st.columns(2, gap="small")
+    with st.container(key=f"worth-{shown.job.id}"):
+        left, right = st.columns([2, 3], gap="small")
     tried = f"{about['attempted']:,} samples attacked".replace(",", "\N{NARROW NO-BREAK SPACE}")
     left.metric("ASR", percent(about["asr"]), help=f"{help_for('ASR')} {tried}.")
     neighbours = f"{help_for('kNN agreement')} For grading only."

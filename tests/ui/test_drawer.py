@@ -25,8 +25,8 @@ def proxies():
 def test_triptych_says_what_the_models_read(proxies):
     first, second = triptychs(proxies, [0, 1], [0, 0], NAMES, [0])
     assert re.findall('alt="([^"]*)"', first) == ["original, cat", "noise × 2.5", "proxy, dog"]
-    assert "cat → <b>dog</b>, read with confidence 0.99, after unlearning as dog" in first
-    assert "after unlearning as dog" in second
+    assert "cat → <b>dog</b>, confidence 0.99 · after: read as dog" in first
+    assert "after: read as dog" in second
     assert "−2.0 → −4.0" in first
 
 
