@@ -21,7 +21,7 @@ _mount = st.components.v2.component(
     "zspag_scatter",
     html=(HERE / "scatter.html").read_text(encoding="utf-8"),
     css=(HERE / "scatter.css").read_text(encoding="utf-8"),
-    js=(HERE / "scatter.js").read_text(encoding="utf-8"),
+    js="\n".join((HERE / name).read_text(encoding="utf-8") for name in ("drawing.js", "scatter.js")),
 )
 
 

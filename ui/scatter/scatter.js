@@ -1,10 +1,6 @@
 // A scatter plot on a canvas: hover shows the picture behind a point, click and lasso select, points glide to their
 // new places when the data change, zoom and selection stay. What is drawn comes from ui/scatter/__init__.py.
 
-const DOT = 0, RING = 1, DIAMOND = 2;
-const ORDER = [DOT, DIAMOND, RING]; // what is drawn later lies on top
-const FEW = 12; // so many selected points get a ring each; of more, the rest is dimmed only
-const NAME_LIFT = 15; // names stand above their class, not on its points
 const REACH = 14, CLICK = 4, PADDING = 22, GLIDE_MS = 600;
 const plots = new WeakMap();
 
@@ -125,70 +121,10 @@ class Plot {
     return (group == null || this.data.colour[i] === group) && (mark == null || this.data.mark[i] === mark);
   }
 
-  // Painting
+  // Painting: the rest is in drawing.js
 
   draw() {
-    if (!this.data || !this.width) return;
-    const pen = this.canvas.getContext("2d");
-    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    pen.clearRect(0, 0, this.width, this.height);
-    const style = getComputedStyle(this.canvas);
-    const ink = style.getPropertyValue("--st-text-color") || "#333";
-    const paper = style.getPropertyValue("--st-background-color") || "#fff";
-    const places = this.places();
-    for (const mark of ORDER) {
-      places.forEach(([x, y], i) => {
-        if (this.data.mark[i] === mark) this.drawPoint(pen, i, x, y);
-      });
-    }
-    pen.globalAlpha = 1;
-    if (this.picked.size <= FEW) for (const i of this.picked) if (places[i]) circle(pen, ...places[i], 8, ink, 2);
-    if (this.near >= 0) circle(pen, ...places[this.near], 10, ink, 2.5);
-    this.drawNames(pen, ink, paper);
-    if (this.loop) this.drawLoop(pen, ink);
-  }
-
-  drawPoint(pen, i, x, y) {
-    const mark = this.data.mark[i];
-    const dim = !this.lit(i) || (this.picked.size > 0 && !this.picked.has(i));
-    pen.globalAlpha = dim ? 0.17 : mark === RING ? 1 : 0.7;
-    pen.fillStyle = pen.strokeStyle = this.data.colours[this.data.colour[i]];
-    pen.beginPath();
-    if (mark === DIAMOND) {
-      pen.moveTo(x, y - 4.5); pen.lineTo(x + 4.5, y); pen.lineTo(x, y + 4.5); pen.lineTo(x - 4.5, y); pen.fill();
-    } else if (mark === RING) {
-      pen.lineWidth = 1.5;
-      pen.arc(x, y, 4.5, 0, 7); pen.stroke();
-    } else {
-      pen.arc(x, y, 3, 0, 7); pen.fill();
-    }
-  }
-
-  drawNames(pen, ink, paper) {
-    pen.font = `700 15px ${getComputedStyle(this.canvas).fontFamily}`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.lineJoin = "round";
-    for (const { text, x, y } of this.data.names) {
-      const [px, top] = this.place(x, y);
-      const py = Math.max(12, top - NAME_LIFT);
-      pen.lineWidth = 5;
-      pen.strokeStyle = paper;
-      pen.strokeText(text, px, py);
-      pen.fillStyle = ink;
-      pen.fillText(text, px, py);
-    }
-  }
-
-  drawLoop(pen, ink) {
-    pen.beginPath();
-    this.loop.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
-    pen.closePath();
-    pen.setLineDash([5, 4]);
-    pen.lineWidth = 1.5;
-    pen.strokeStyle = ink;
-    pen.stroke();
-    pen.setLineDash([]);
+    if (this.data && this.width) drawPlot(this);
   }
 
   showTip() {
@@ -199,22 +135,12 @@ class Plot {
     const i = this.near;
     this.tip.querySelector("span").textContent = this.data.texts[this.data.text[i]];
     const [x, y] = this.places()[i];
-    this.drawThumbnail(this.tip.querySelector("canvas"), i);
+    drawThumbnail(this, this.tip.querySelector("canvas"), i);
     this.tip.hidden = false;
     const { offsetWidth: width, offsetHeight: height } = this.tip;
     const left = x + 16 + width > this.width ? x - 16 - width : x + 16;
     const top = Math.min(Math.max(4, y - height / 2), this.height - height - 4);
     this.tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
-  }
-
-  drawThumbnail(canvas, i) {
-    const pen = canvas.getContext("2d");
-    const [width, height] = this.data.cell;
-    const column = i % this.data.columns, row = Math.floor(i / this.data.columns);
-    pen.clearRect(0, 0, 96, 96);
-    if (!this.sheet.complete || !this.sheet.naturalWidth) return;
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(this.sheet, column * width, row * height, width, height, 0, 0, 96, 96);
   }
 
   // What a person does
@@ -345,37 +271,4 @@ class Plot {
     this.draw();
     this.tell(wanted);
   }
-}
-
-function circle(pen, x, y, radius, colour, width) {
-  pen.beginPath();
-  pen.lineWidth = width;
-  pen.strokeStyle = colour;
-  pen.arc(x, y, radius, 0, 7);
-  pen.stroke();
-}
-
-function inside([x, y], loop) {
-  let within = false;
-  for (let i = 0, j = loop.length - 1; i < loop.length; j = i++) {
-    const [ax, ay] = loop[i], [bx, by] = loop[j];
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) within = !within;
-  }
-  return within;
-}
-
-function symbol(mark, colour) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "-7 -7 14 14");
-  svg.setAttribute("aria-hidden", "true");
-  const shape = document.createElementNS("http://www.w3.org/2000/svg", mark === DIAMOND ? "path" : "circle");
-  if (mark === DIAMOND) shape.setAttribute("d", "M0-5.5 5.5 0 0 5.5-5.5 0Z");
-  else shape.setAttribute("r", mark === RING ? "5" : "4.5");
-  shape.setAttribute("fill", mark === RING ? "none" : colour);
-  if (mark === RING) {
-    shape.setAttribute("stroke", colour);
-    shape.setAttribute("stroke-width", "2");
-  }
-  svg.append(shape);
-  return svg;
 }
