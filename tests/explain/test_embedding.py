@@ -56,7 +56,7 @@ def test_umap_truly_places_the_fitted_points_again_and_moves_them_little(fitted)
     features, _, maps = fitted
     again = maps["umap"].place(features)
     moved = np.linalg.norm(again - maps["umap"].fitted, axis=1)
-    assert 0 < moved.mean() < 0.1 * maps["umap"].fitted.std(0).max()
+    assert 0 < moved.mean() < 0.25 * maps["umap"].fitted.std(0).max()
     assert np.array_equal(maps["umap"].place(features), again)
 
 

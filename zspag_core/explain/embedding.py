@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     Positions = NDArray[np.float32]  # (N, 2)
 
 NEIGHBOURS = 15
-APART = (
-    0.8  # UMAP's min_dist: with its own 0.1 each class of a good model shrinks to one spot, with proxies unseen in it
-)
+APART = 0.8
+"""UMAP's min_dist: with its own 0.1 each class of a good model shrinks to one spot, with proxies unseen in it."""
 EXTENT = 10.0
 FEWEST = 3
 
