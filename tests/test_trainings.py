@@ -53,7 +53,7 @@ def test_cancelled_training_leaves_a_usable_file_and_resumes_to_the_same_bytes(t
     whole, part = tmp_path / "whole.safetensors", tmp_path / "part.safetensors"
     execute(quick(), whole)
     assert execute(quick(), part, Ear(stop_at))["stopped"] == "cancelled"
-    assert load_checkpoint(part).about["test_accuracy"] >= 0
+    assert load_checkpoint(part).about["test_accuracy"] is None
     ear = Ear()
     assert execute(quick(), part, ear)["stopped"] == "epochs"
     assert part.read_bytes() == whole.read_bytes()

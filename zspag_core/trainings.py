@@ -66,8 +66,8 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
             train_accuracy and test_accuracy.
 
     Returns:
-        What the checkpoint says about itself. When a reporter cancels, "stopped" is "cancelled" and the file holds the
-        model reached so far.
+        What the checkpoint says about itself. When a reporter cancels, "stopped" is "cancelled", "test_accuracy" is
+        None, and the file holds the model reached so far.
 
     Raises:
         ZspagError: the training is impossible or failed; where it is impossible, nothing is written.
@@ -88,7 +88,7 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     test = dataset.test.without_classes(config.exclude) if config.exclude else dataset.test
     watched = test.sample(training.WATCHED_IMAGES, torch.Generator().manual_seed(recipe.seed))
     trained = training.train(sizes, split, recipe, device=device, state_path=state_path, watched=watched, report=report)
-    figure = _grade(trained, watched, test, device, report)
+    figure = _grade(trained, test, device, report)
     about = _about(dataset, config, recipe) | {"stopped": trained.stopped, "history": trained.history}
     about["test_accuracy"] = figure
     save_checkpoint(out, trained.model, about)
@@ -155,16 +155,17 @@ def _sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
     return sizes
 
 
-def _grade(trained: Trained, watched: Split, test: Split, device: torch.device, report: Reporter) -> float:
-    """Return the test accuracy in percent; of the watched images alone where someone waits for the end."""
+def _grade(trained: Trained, test: Split, device: torch.device, report: Reporter) -> float | None:
+    """Return the test accuracy in percent; None where someone who cancelled waits for the end."""
     from zspag_core.training import accuracy
 
-    if trained.stopped != "cancelled":
-        try:
-            return round(accuracy(trained.model, test, device, tick=partial(report.progress, "evaluate")), 2)
-        except Cancelled:
-            trained.stopped = "cancelled"
-    return round(accuracy(trained.model, watched, device), 2)
+    if trained.stopped == "cancelled":
+        return None
+    try:
+        return round(accuracy(trained.model, test, device, tick=partial(report.progress, "evaluate")), 2)
+    except Cancelled:
+        trained.stopped = "cancelled"
+        return None
 
 
 def _about(dataset: DataSet, config: TrainConfig, recipe: Recipe) -> dict[str, Any]:
