@@ -48,8 +48,9 @@ def pick_source(choice: Choice | None, *, training: bool) -> str:
     elif choice is not None:
         token = token_of(choice.checkpoint)
         start = TRAINED if token.startswith(OWN) else UPLOADED if token.startswith(UPLOAD) else SHIPPED
+    st.session_state.setdefault("source", start)
     source: str = st.segmented_control(
-        "Model", SOURCES, default=start, required=True, key="source", label_visibility="collapsed", width="stretch"
+        "Model", SOURCES, required=True, key="source", label_visibility="collapsed", width="stretch"
     )
     return source
 
@@ -63,14 +64,10 @@ def pick_model(source: str, choice: Choice | None) -> Path | None:
         hint = "Press **Train** above: what you train is listed here." if source == TRAINED else "Upload or train one."
         st.info(f"There is no model here yet. {hint}", icon=":material/info:")
         return None
-    chosen = choice.checkpoint if choice is not None else None
-    return st.selectbox(
-        "Model",
-        paths,
-        index=paths.index(chosen) if chosen in paths else 0,
-        format_func=_model_line,
-        key=f"model-{source}",
-    )
+    chosen, key = choice.checkpoint if choice is not None else None, f"model-{source}"
+    if st.session_state.get(key) not in paths:
+        st.session_state[key] = chosen if chosen in paths else paths[0]
+    return st.selectbox("Model", paths, format_func=_model_line, key=key)
 
 
 def pick_data(path: Path | None, choice: Choice | None) -> str | None:
