@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REMEDIES = {
     State.FAILED: "Change the setting that the sentence names and press Forget again, or run the same once more.",
-    State.INTERRUPTED: "Nothing is half done: the model on disk is as it was. Run it again.",
+    State.INTERRUPTED: "What it had finished is kept. Run it again: it goes on from there.",
     State.CANCELLED: "It was stopped on request. Change what you like and press Forget, or run the same once more.",
 }
 WAYS_ON = (

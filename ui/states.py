@@ -20,7 +20,7 @@ WAIT_SECONDS = 0.5
 WAYS = {
     State.FAILED: "Change the setting that the sentence names, or run it once more.",
     State.CANCELLED: "It was stopped on request, before it was graded. Run it again to see it here.",
-    State.INTERRUPTED: "Its worker went away; nothing on disk is half done. Run it again.",
+    State.INTERRUPTED: "Its worker went away; what it had finished is kept. Run it again: it goes on from there.",
 }
 
 
