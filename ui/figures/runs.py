@@ -35,7 +35,8 @@ def runs_figure(rows: Sequence[Row], letters: Mapping[str, str]) -> go.Figure:
             name=method,
             mode="markers+text",
             text=[letters.get(row.job.id, "") for row in own],
-            textposition="top center",
+            textposition="middle right",
+            cliponaxis=False,
             textfont={"size": 16},
             marker={
                 "size": 12,
@@ -85,7 +86,7 @@ def _lay_out(figure: go.Figure, kept: tuple[float, float], forgotten: tuple[floa
     figure.add_annotation(
         text="better ↘",
         x=1,
-        y=0.04,
+        y=1.12,
         xref="paper",
         yref="paper",
         xanchor="right",
