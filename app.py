@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.drawings import four_pictures
 from ui.frame import frame
 from ui.jobs import job_store, show_run
-from ui.overview import DEMO_CLASS, GRADING, SAW, demo_choice, four_pictures, start_demo
+from ui.overview import DEMO_CLASS, GRADING, SAW, demo_choice, start_demo
 from ui.results import headline, percent
 from ui.words import STATES
 
@@ -22,13 +23,14 @@ def show_recent(jobs: list[Job]) -> None:
     for job in jobs:
         colour, icon, word = STATES[job.state]
         names = ", ".join(job.config.get("class_names") or map(str, job.config["forget"]))
-        line, way = st.columns([5, 1], vertical_alignment="center")
-        with line:
-            result = headline(job)
-            after = result["after"] if result else {}
-            numbers = f"Acc_rt {percent(after['acc_rt'])} · Acc_ut {percent(after['acc_ut'])}" if after else ""
-            st.markdown(f"Run {job.number} · forget :orange[{names}] :{colour}-badge[{icon} {word}]  \n{numbers}")
-        if way.button("Open", key=f"open-{job.id}", width="stretch"):
+        result = headline(job)
+        after = result["after"] if result else {}
+        numbers = f"Acc_rt {percent(after['acc_rt'])} · Acc_ut {percent(after['acc_ut'])}" if after else ""
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            words = f"Run {job.number} · forget :orange[{names}] :{colour}-badge[{icon} {word}]  \n{numbers}"
+            st.markdown(words, width="content")
+            opened = st.button("Open", key=f"open-{job.id}")
+        if opened:
             show_run(job.id)
             st.switch_page("pages/2_Forget.py")
 
@@ -65,8 +67,9 @@ def show_fence() -> None:
 
 frame("Overview", "A lab bench for zero-shot machine unlearning.")
 st.markdown(
-    "A classifier was trained on people's pictures, and some of them must go. Retraining needs all the **remaining** "
-    "data, which is often gone or locked away. **ZS-PAG** works with the model and the **forget samples** alone:"
+    "A model was trained on pictures, and some of them must go, say all **3s** of a reader of handwritten digits. "
+    "Training anew needs all the **remaining** data, which is often gone or locked away. **ZS-PAG** works with the "
+    "model and the 3s alone, the **forget samples**:"
 )
 st.html(four_pictures())
 show_start()

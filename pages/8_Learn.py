@@ -4,78 +4,100 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.figures.lessons import CHARTS
 from ui.frame import frame
-from ui.jobs import job_store
-from ui.lessons import LESSONS, lesson_number, verdict
-from ui.overview import DEMO_CLASS, demo_choice, submit_own
-from ui.results import headline
+from ui.learning import begin, go_on, own_run, pick_value, record_for, records_seen, show_answer_of, show_source
+from ui.lesson_records import shipped_runs
+from ui.lessons import LESSONS, PIXEL_LEVELS, lesson_number
+from ui.overview import demo_choice
+from ui.preview import preview_panel, preview_question
 from ui.states import stand_in
 
 if TYPE_CHECKING:
     from ui.choice import Choice
     from ui.lessons import Lesson
-    from zspag_core.jobs import Job
+
+SHARE = ":material/link: The address of this page opens the lesson just as it stands: copy it to share."
 
 
-def begin(number: int, lesson: Lesson, choice: Choice) -> None:
-    """Queue the lesson's run and remember which it is."""
-    forget = [choice.class_names.index(DEMO_CLASS)]
-    st.session_state[f"lesson-run-{number}"] = submit_own(choice, forget, settings=dict(lesson.settings)).id
-
-
-def run_of(number: int) -> Job | None:
-    """Return the visitor's run of a lesson."""
-    job_id = st.session_state.get(f"lesson-run-{number}")
-    return job_store().get(job_id) if job_id else None
-
-
-def show_answer(lesson: Lesson, job: Job, predicted: str | None) -> None:
-    """Draw what the finished run says, and whether it was predicted."""
-    right, text = verdict(lesson, job.answer, predicted)
-    with st.container(border=True):
-        words = {None: "The run's answer", True: "As you predicted", False: "Not as you predicted"}
-        st.markdown(f"#### {words[right]}")
-        st.markdown(text)
-        st.page_link("pages/2_Forget.py", label="See the run", icon=":material/ink_eraser:")
-        st.page_link("pages/5_Results.py", label="Every figure of it", icon=":material/monitoring:")
-
-
-frame("Learn", "Five short lessons, each with a real run.")
-if "lesson" not in st.session_state:
-    st.session_state["lesson"] = lesson_number(st.query_params.get("lesson"))
-number = st.pills(
-    "Lesson",
-    range(1, len(LESSONS) + 1),
-    key="lesson",
-    required=True,
-    format_func=lambda place: f"{place} · {LESSONS[place - 1].title}",
-    label_visibility="collapsed",
-    persist_state="session",
-)
-st.query_params["lesson"] = str(number)
-lesson = LESSONS[number - 1]
-left, right = st.columns([1, 1], gap="large")
-job = run_of(number)
-with left:
-    st.markdown(f"### {lesson.title}")
-    st.markdown(lesson.path.read_text(encoding="utf-8"))
-    predicted = st.radio(
-        lesson.question, lesson.options, index=None, key=f"prediction-{number}", persist_state="session"
+def pick_lesson() -> int:
+    """Draw the lessons in a row; return the number of the one that is open."""
+    if "lesson" not in st.session_state:
+        st.session_state["lesson"] = lesson_number(st.query_params.get("lesson"))
+    number = st.pills(
+        "Lesson",
+        range(1, len(LESSONS) + 1),
+        key="lesson",
+        required=True,
+        format_func=lambda place: f"{place} · {LESSONS[place - 1].short}",
+        label_visibility="collapsed",
+        persist_state="session",
     )
-    choice = demo_choice()
-    if choice is None:
-        st.error("The lessons need the digits model in assets/checkpoints, which is not there.")
-        st.stop()
+    return int(number)
+
+
+def show_question(number: int, lesson: Lesson, value: str, choice: Choice) -> str | None:
+    """Draw the prediction and the buttons that it frees; return what was predicted."""
+    said = lesson.knob.say(value)
+    options = [option.format(said) for option in lesson.options]
+    question = f"**Predict first.** {lesson.question.format(said)}"
+    predicted = st.radio(question, options, index=None, key=f"prediction-{number}-{value}", persist_state="session")
+    job = own_run(number, value)
     busy = job is not None and job.active
-    if st.button("Run the lesson", type="primary", key="run-lesson", disabled=predicted is None or busy):
-        begin(number, lesson, choice)
-        st.rerun()
-    if predicted is None:
-        st.caption("Predict first: then the run can surprise you.")
+    ready = value in shipped_runs(lesson).records
+    with st.container(horizontal=True, gap="small"):
+        if ready and st.button("Show the answer", type="primary", key="reveal", disabled=predicted is None):
+            show_answer_of(number, value)
+            st.rerun()
+        kind = "secondary" if ready else "primary"
+        if st.button("Run it here", type=kind, key="run-lesson", disabled=predicted is None or busy):
+            begin(number, lesson, value, choice)
+            st.rerun()
+    waits = "The answer is there at once, from a run made before; a run of your own takes about 15 seconds."
+    st.caption(waits if ready else "A run takes about 15 seconds.")
+    return predicted
+
+
+def show_answer(number: int, lesson: Lesson, value: str, predicted: str | None) -> None:
+    """Draw what the run says, whether it was predicted, and the chart."""
+    records = records_seen(number, lesson)
+    answer = lesson.answer(value, records)
+    right = lesson.options[answer.option].format(lesson.knob.say(value))
+    with st.container(border=True, gap="small"):
+        words = (
+            "The answer" if predicted is None else "As you predicted" if predicted == right else "Not as you predicted"
+        )
+        st.markdown(f"#### {words}")
+        st.markdown(f"**{right}.** {answer.text}")
+        drawn = CHARTS[lesson.chart](value, records, lesson.knob)
+        st.markdown(f"**{drawn.title}** :gray-badge[for grading only]")
+        st.plotly_chart(drawn.figure, key=f"chart-{number}", alt=drawn.alt)
+        show_source(number, lesson, value)
+        go_on(number)
+
+
+frame("Learn", "Five short lessons: predict, run, and see whether you were right.")
+number = pick_lesson()
+lesson, choice = LESSONS[number - 1], demo_choice()
+if choice is None:
+    st.error("The lessons need the digits model in assets/checkpoints, which is not there.")
+    st.stop()
+left, right = st.columns([2, 3], gap="large")
 with right:
-    if job is not None and headline(job) is not None:
-        show_answer(lesson, job, predicted)
+    value = pick_value(number, lesson)
+with left:
+    st.markdown(f"#### {lesson.title}")
+    st.markdown(lesson.path.read_text(encoding="utf-8"))
+    predicted = show_question(number, lesson, value, choice)
+    st.caption(SHARE)
+with right:
+    job = own_run(number, value)
+    if record_for(number, lesson, value) is not None:
+        show_answer(number, lesson, value, predicted)
+        if lesson.chart == "budgets":
+            preview = {"attack": "pgd", "epsilon": int(value) / PIXEL_LEVELS}
+            preview_panel(preview_question(choice, lesson.arm(value).forget, preview, 0), choice.class_names)
     elif job is not None:
         stand_in(job, "The answer", "lesson")
     else:
-        st.info("The answer will stand here, read from your run: about 15 seconds.", icon=":material/school:")
+        st.info("Predict on the left. Then the answer and its chart stand here.", icon=":material/school:")

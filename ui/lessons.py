@@ -1,22 +1,65 @@
-"""The lessons: a text, a prediction, the settings of the real run, and the answer read from that run."""
+"""The lessons: a text, one thing to try, a prediction, and how the answer is read from runs.
+
+Pure records and functions, so that `docs/lessons/prerun.py` can make the runs that ship with the app.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ui.checkpoints import ROOT
-from ui.results import percent
+from ui.lesson_answers import (
+    Answer,
+    how_many_attacks,
+    how_many_kept,
+    how_read,
+    what_gives_it_away,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    Record = Mapping[str, Any]
+
 FOLDER = ROOT / "assets" / "lessons"
-HELD = 5.0
-"""Points of remaining accuracy that a run may lose and still count as having kept the rest."""
-FEW = 50.0
-FINDS = 50.0
+DEMO_CLASS = 3
+PIXEL_LEVELS = 255
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one run of a lesson is made with; data, model and seed are those of the demo."""
+
+    method: str = "zspag"
+    forget: tuple[int, ...] = (DEMO_CLASS,)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """The one thing to try in a lesson.
+
+    Attributes:
+        name: in an address, for example "epsilon".
+        label: above the control.
+        values: what it can be, in order, as written in an address.
+        default: what it is at first.
+        words: what a value reads as; the value itself where it says nothing.
+        ordered: a slider if so, else a row of choices.
+    """
+
+    name: str
+    label: str
+    values: tuple[str, ...]
+    default: str
+    words: Mapping[str, str] = field(default_factory=dict)
+    ordered: bool = True
+
+    def say(self, value: str) -> str:
+        """Return what a value reads as."""
+        return self.words.get(value, value)
 
 
 @dataclass(frozen=True)
@@ -25,94 +68,143 @@ class Lesson:
 
     Attributes:
         title: what it is about.
-        file: name of its text in assets/lessons.
-        settings: what the run changes of the method ZS-PAG.
-        question: what the visitor predicts.
-        options: the possible answers; the first holds where `holds` says so, the second where not.
-        holds: reads from a result whether the first option is true.
-        figures: reads from a result the sentence with the numbers.
+        short: the same in a word or two.
+        file: name of its text and of its runs in assets/lessons, without ending.
+        knob: the one thing to try.
+        arm: value of the knob -> what the run is made with.
+        question: what the visitor predicts; "{}" stands for the knob's value.
+        options: the possible answers.
+        answer: value, records by value -> the place of the right option, and a sentence with the numbers.
+        chart: name of the picture, a key of ui.figures.lessons.CHARTS.
+        references: further values whose runs ship with the app and are drawn beside.
     """
 
     title: str
+    short: str
     file: str
-    settings: Mapping[str, Any]
+    knob: Knob
+    arm: Callable[[str], Arm]
     question: str
-    options: tuple[str, str]
-    holds: Callable[[Mapping[str, Any]], bool]
-    figures: Callable[[Mapping[str, Any]], str]
+    options: tuple[str, ...]
+    answer: Callable[[str, Mapping[str, Record]], Answer]
+    chart: str
+    references: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
         """Return the file of its text."""
-        return FOLDER / self.file
+        return FOLDER / f"{self.file}.md"
+
+    @property
+    def runs(self) -> Path:
+        """Return the file of its runs."""
+        return FOLDER / f"{self.file}.json"
 
 
-def kept(result: Mapping[str, Any]) -> bool:
-    """Tell whether the remaining classes are still read nearly as well."""
-    return bool(result["before"]["acc_rt"] - result["after"]["acc_rt"] <= HELD)
+def _forget_class(value: str) -> Arm:
+    return Arm(forget=(int(value),))
 
 
-def few_proxies(result: Mapping[str, Any]) -> bool:
-    """Tell whether fewer than half of the attacks made a proxy."""
-    return float((result.get("proxies") or {}).get("asr") or 0.0) < FEW
+def _careless(value: str) -> Arm:
+    settings = {"label_mode": "random", "subspace": "none", "epochs": 6, "stop_rule": False}
+    return Arm(settings=settings | {"learning_rate": float(value)})
 
 
-def probe_finds(result: Mapping[str, Any]) -> bool:
-    """Tell whether a probe still finds the forgotten class in most of its images."""
-    return float(result["after"].get("probe") or 0.0) > FINDS
+def _budget(value: str) -> Arm:
+    return Arm(settings={"epsilon": int(value) / PIXEL_LEVELS})
 
 
-def accuracy_words(result: Mapping[str, Any]) -> str:
-    """Say both accuracies before and after."""
-    before, after = result["before"], result["after"]
-    return (
-        f"Remaining accuracy (Acc_rt) went from {percent(before['acc_rt'])} to **{percent(after['acc_rt'])}**, "
-        f"forgotten accuracy (Acc_ut) from {percent(before['acc_ut'])} to **{percent(after['acc_ut'])}**."
-    )
+STEPS = {"none": 0.0003, "random": 0.001, "estimated": 0.1}
+"""Lesson 4: a learning rate that each kind of protection can stand."""
 
 
-def proxy_words(result: Mapping[str, Any]) -> str:
-    """Say how many attacks made a proxy, and what became of the accuracies."""
-    rate = (result.get("proxies") or {}).get("asr")
-    return f"The attack succeeded on **{percent(rate)}** of the images. {accuracy_words(result)}"
+def _protected(value: str) -> Arm:
+    settings = {"label_mode": "random", "epochs": 8, "stop_rule": False}
+    return Arm(settings=settings | {"subspace": value, "learning_rate": STEPS[value]})
 
 
-def probe_words(result: Mapping[str, Any]) -> str:
-    """Say what the probe finds and what the mask gives."""
-    mask = (result.get("mask") or {}).get("acc_rt")
-    return (
-        f"{accuracy_words(result)} Yet the probe finds **{percent(result['after'].get('probe'))}** of the forgotten "
-        f"images, and the mask, which learns nothing, has a remaining accuracy of {percent(mask)}."
-    )
+def _method(value: str) -> Arm:
+    return _careless("0.001") if value == "careless" else Arm(method=value)
 
 
-CARELESS = {"label_mode": "random", "subspace": "none", "learning_rate": 0.003, "epochs": 2, "stop_rule": False}
 LESSONS = (
     Lesson(
-        "What unlearning is", "1_unlearning.md", {}, "After forgetting the 3s, what of the other digits?",
-        ("They are read nearly as well as before", "They are read clearly worse"), kept, accuracy_words,
+        "What unlearning is",
+        "Unlearning",
+        "1_unlearning",
+        Knob("forget", "Digit to forget", tuple("0123456789"), "3", ordered=False),
+        _forget_class,
+        "Shown test images of a {}, what will the unlearned model say?",
+        ("Still {}", "Nearly always one and the same other digit", "Several other digits"),
+        how_read,
+        "classes",
     ),
     Lesson(
-        "Why careless training destroys the rest", "2_careless.md", CARELESS,
-        "Random labels, ordinary steps, no protection. What of the other digits?",
-        ("They are read nearly as well as before", "They are read clearly worse"), kept, accuracy_words,
+        "Why careless training destroys the rest",
+        "Careless training",
+        "2_careless",
+        Knob("learning_rate", "Learning rate", ("0.00001", "0.0001", "0.001", "0.003", "0.01"), "0.001"),
+        _careless,
+        "Random labels, a learning rate of {}, nothing protected. How many of the other digits are still read right?",
+        ("Nearly all: 90 % or more", "50 to 90 %", "Less than half, or the training breaks down"),
+        how_many_kept,
+        "epochs",
     ),
     Lesson(
-        "What proxies are, and what ε does", "3_proxies.md", {"epsilon": 8 / 255, "n_adv": 10},
-        "With ε at 8/255, how many attacks make a proxy?",
-        ("Less than half", "Half or more"), few_proxies, proxy_words,
+        "What proxies are, and what ε does",
+        "Proxies and ε",
+        "3_proxies",
+        Knob(
+            "epsilon",
+            "ε · perturbation budget",
+            ("2", "4", "8", "16", "32", "64"),
+            "8",
+            {value: f"{value}/255" for value in ("2", "4", "8", "16", "32", "64")},
+        ),
+        _budget,
+        "With ε at {}, how many of the attacks make a proxy?",
+        ("Fewer than 20 %", "20 to 80 %", "More than 80 %"),
+        how_many_attacks,
+        "budgets",
     ),
     Lesson(
-        "Why projecting saves the rest", "4_projection.md", CARELESS | {"subspace": "estimated"},
-        "The careless run of lesson 2, now with projection. What of the other digits?",
-        ("They are read nearly as well as before", "They are read clearly worse"), kept, accuracy_words,
+        "Why projecting saves the rest",
+        "Projection",
+        "4_projection",
+        Knob(
+            "subspace",
+            "Directions protected",
+            ("none", "random", "estimated"),
+            "estimated",
+            {"none": "none", "random": "random ones", "estimated": "those the proxies use"},
+            ordered=False,
+        ),
+        _protected,
+        "The careless labels of lesson 2, directions protected: {}. How many of the other digits are still read right?",
+        ("Nearly all: 90 % or more", "50 to 90 %", "Less than half, or the training breaks down"),
+        how_many_kept,
+        "protections",
     ),
     Lesson(
-        "What the numbers can and cannot tell", "5_numbers.md", {},
-        "Acc_ut is near 0 %. Can a probe still find the 3s inside the model?",
-        ("Yes, most of them", "No, hardly any"), probe_finds, probe_words,
+        "What the numbers can and cannot tell",
+        "The numbers",
+        "5_numbers",
+        Knob(
+            "method",
+            "Model to judge",
+            ("mask", "zspag", "careless"),
+            "mask",
+            {"mask": "the mask", "zspag": "ZS-PAG", "careless": "careless training"},
+            ordered=False,
+        ),
+        _method,
+        "Which number tells {} from a model that was trained anew without the 3s?",
+        ("An accuracy: Acc_rt or Acc_ut", "The probe", "The membership attack", "None of them"),
+        what_gives_it_away,
+        "methods",
+        references=("retrain",),
     ),
-)  # fmt: skip
+)
 
 
 def lesson_number(text: str | None) -> int:
@@ -120,8 +212,12 @@ def lesson_number(text: str | None) -> int:
     return int(text) if text in {str(number) for number in range(1, len(LESSONS) + 1)} else 1
 
 
-def verdict(lesson: Lesson, result: Mapping[str, Any], predicted: str | None) -> tuple[bool | None, str]:
-    """Return whether the prediction was right (None without one), and the answer from the run."""
-    answer = lesson.options[0 if lesson.holds(result) else 1]
-    text = f"**{answer}.** {lesson.figures(result)}"
-    return (None if predicted is None else predicted == answer), text
+def knob_value(knob: Knob, text: str | None) -> str:
+    """Return the value that an address names, of a number the nearest there is; the default where it names none."""
+    if text in knob.values:
+        return str(text)
+    try:
+        wanted = float(text or "")
+        return min(knob.values, key=lambda value: abs(float(value) - wanted))
+    except ValueError:
+        return knob.default

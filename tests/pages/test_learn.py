@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from ui.lessons import LESSONS, lesson_number, verdict
+from ui.lessons import LESSONS
 from zspag_core.jobs import State
 
 PAGE = "8_Learn.py"
@@ -12,41 +14,97 @@ def texts(at):
     return " ".join(str(part.value) for part in [*at.markdown, *at.caption, *at.info])
 
 
-def test_link_opens_a_lesson_and_a_prediction_frees_the_run(open_page, overview, store):
-    overview.query_params["lesson"] = "3"
-    page = open_page(PAGE)
-    assert LESSONS[2].title in texts(page)
+def open_lesson(open_page, overview, number, **knobs):
+    overview.query_params["lesson"] = str(number)
+    for name, value in knobs.items():
+        overview.query_params[name] = value
+    return open_page(PAGE)
+
+
+def predict(page, number, value, option):
+    """Choose an option by its place."""
+    radio = page.radio(key=f"prediction-{number}-{value}")
+    radio.set_value(radio.options[option]).run()
+
+
+@pytest.mark.parametrize("number", range(1, len(LESSONS) + 1))
+def test_every_lesson_asks_first_and_then_answers_at_once(open_page, overview, store, number):
+    lesson = LESSONS[number - 1]
+    page = open_lesson(open_page, overview, number)
+    assert lesson.title in texts(page)
+    assert "Predict on the left" in texts(page)
+    assert page.button(key="reveal").disabled
     assert page.button(key="run-lesson").disabled
-    page.radio(key="prediction-3").set_value(LESSONS[2].options[0]).run()
+    predict(page, number, lesson.knob.default, 0)
+    page.button(key="reveal").click().run()
+    assert not page.exception
+    assert "s you predicted" in texts(page)
+    assert "Pre-run on" in texts(page)
+    assert len(page.get("plotly_chart")) == 1
+    assert not store.latest(kind="unlearn"), "nothing was run"
+
+
+def test_link_opens_a_lesson_with_its_setting(open_page, overview, store):
+    page = open_lesson(open_page, overview, 3, epsilon="16")
+    assert page.select_slider(key="knob-3").value == "16"
+    assert "With ε at 16/255" in page.radio(key="prediction-3-16").label
+    page.select_slider(key="knob-3").set_value("4").run()
+    assert page.query_params["epsilon"] in ("4", ["4"])
+    assert page.query_params["lesson"] in ("3", ["3"])
+
+
+def test_another_lesson_leaves_the_setting_of_the_first_out_of_the_address(open_page, overview, store):
+    page = open_lesson(open_page, overview, 3, epsilon="16")
+    page.get("button_group")[0].set_value(4).run()
+    assert LESSONS[3].title in texts(page)
+    assert "epsilon" not in page.query_params
+    assert page.query_params["subspace"] in ("estimated", ["estimated"])
+
+
+def test_curve_grows_with_what_was_tried(open_page, overview, store):
+    page = open_lesson(open_page, overview, 3)
+    for value in ("8", "32"):
+        page.select_slider(key="knob-3").set_value(value).run()
+        predict(page, 3, value, 0)
+        page.button(key="reveal").click().run()
+    spec = json.loads(page.get("plotly_chart")[0].proto.spec)
+    assert spec["data"][0]["x"] == ["8/255", "32/255"]
+    assert "preview" in {job.kind for job in store.latest("interactive")}, "the proxies themselves are shown"
+
+
+def test_answer_is_read_from_the_run_just_made(open_page, overview, store, result):
+    page = open_lesson(open_page, overview, 2)
+    predict(page, 2, "0.001", 0)
     page.button(key="run-lesson").click().run()
     assert not page.exception
     (job,) = store.latest(kind="unlearn")
-    assert job.config["settings"] == dict(LESSONS[2].settings)
+    assert job.config["settings"] == dict(LESSONS[1].arm("0.001").settings)
+    assert job.config["forget"] == [3]
     assert "is under way" in texts(page)
-
-
-def test_answer_is_read_from_the_finished_run(open_page, overview, store, result):
-    page = open_page(PAGE)
-    page.radio(key="prediction-1").set_value(LESSONS[0].options[0]).run()
-    page.button(key="run-lesson").click().run()
     store.beats.beat("worker", "worker", ("runs",), "cpu")
-    store.finish(store.claim("runs", "worker", "cpu"), State.DONE, answer=result)
+    part = {"acc_per_class": [99.0] * 10}
+    answer = result | {"forget": [3], "before": result["before"] | part, "after": result["after"] | part}
+    store.finish(store.claim("runs", "worker", "cpu"), State.DONE, answer=answer)
     page.run()
     assert not page.exception
     assert "As you predicted" in texts(page)
     assert "**99.4 %**" in texts(page)
+    assert f"Run {job.number}, made here" in texts(page)
 
 
-def test_words_in_an_address_that_name_no_lesson_open_the_first():
-    assert [lesson_number(text) for text in ("3", "9", "x", None)] == [3, 1, 1, 1]
+def test_run_that_broke_down_is_an_answer_too(open_page, overview, store):
+    page = open_lesson(open_page, overview, 2, learning_rate="0.01")
+    predict(page, 2, "0.01", 2)
+    page.button(key="run-lesson").click().run()
+    store.beats.beat("worker", "worker", ("runs",), "cpu")
+    job = store.claim("runs", "worker", "cpu")
+    store.finish(job, State.FAILED, error="the loss became nan in epoch 2")
+    page.run()
+    assert not page.exception
+    assert "As you predicted" in texts(page)
+    assert "The run broke down: the loss became nan in epoch 2." in texts(page)
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_every_lesson_has_a_text_and_settings_that_the_method_knows(lesson, result):
-    from zspag_core.methods.zspag import ZSPAG
-
-    assert "**Try it.**" in lesson.path.read_text(encoding="utf-8")
-    assert ZSPAG(**lesson.settings)
-    right, text = verdict(lesson, result, None)
-    assert right is None
-    assert text.startswith("**")
+def test_lessons_need_the_digits_model(open_page, overview, store, monkeypatch):
+    monkeypatch.setattr("ui.overview.shipped_checkpoints", list)
+    assert "need the digits model" in " ".join(error.value for error in open_page(PAGE).error)

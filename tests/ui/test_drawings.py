@@ -3,7 +3,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from ui.overview import four_pictures
+from ui.drawings import digits, four_pictures
 
 
 def test_drawings_are_well_formed_and_have_names():
@@ -13,3 +13,11 @@ def test_drawings_are_well_formed_and_have_names():
     for image in images:
         assert image.get("alt")
         assert len(ElementTree.fromstring(unquote(image.get("src").partition(",")[2]))) > 2
+
+
+def test_what_is_drawn_was_measured():
+    found = digits()
+    assert 3 not in found["read_as"], "a proxy is read as another digit"
+    assert found["label"][3] == 0
+    assert abs(sum(found["label"]) - 1) < 0.01
+    assert all(url.startswith("data:image/png;base64,") for part in ("forgotten", "proxies") for url in found[part])

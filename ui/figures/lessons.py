@@ -1,0 +1,174 @@
+"""Pictures of the lessons: what a run did, beside the runs that the visitor has seen before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+from ui.figures.classes import accuracy_by_class
+from ui.figures.drawn import Drawn, lay_out
+from ui.figures.training import accuracy_figure, describe_accuracy
+from ui.palette import FORGOTTEN, PROXY, REFERENCE, REMAINING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ui.lessons import Knob
+
+    Record = Mapping[str, Any]
+    Records = Mapping[str, Record]
+
+HEIGHT = 320
+DASHES = {"none": "dot", "random": "dashdot", "estimated": "solid"}
+LINES = (("asr", "attacks that succeed", PROXY), ("acc_rt", "remaining", REMAINING), ("acc_ut", "forgotten", FORGOTTEN))
+ROWS = (("acc_rt", "Acc_rt"), ("acc_ut", "Acc_ut"), ("probe", "probe"), ("mia", "membership"))
+SYMBOLS = {"mask": "square", "zspag": "circle", "careless": "diamond"}
+
+
+def classes(value: str, records: Records, _knob: Knob) -> Drawn:
+    """Draw the accuracy of each class before and after."""
+    record = records[value]
+    names = [str(k) for k in range(len(record["before"]["acc_per_class"]))]
+    drawn = accuracy_by_class(
+        record["before"]["acc_per_class"],
+        record["after"]["acc_per_class"],
+        names,
+        record["forget"],
+        range(len(names)),
+    )
+    return Drawn("classes", "Accuracy of each digit, before and after", drawn.figure, drawn.alt)
+
+
+def epochs(value: str, records: Records, knob: Knob) -> Drawn:
+    """Draw both accuracies by epoch."""
+    rows = history_of(records[value])
+    figure = accuracy_figure(rows, max(int(row["epoch"]) for row in rows) if rows else 1)
+    if not rows:
+        figure.layout.annotations = []
+        _say(figure, "the training broke down: the loss is no number any more")
+    title = f"Accuracy by epoch, {knob.label.lower()} {knob.say(value)}"
+    return Drawn("epochs", title, figure, describe_accuracy(rows) if rows else "The training broke down.")
+
+
+def budgets(value: str, records: Records, knob: Knob) -> Drawn:
+    """Draw, for every budget seen so far, how many attacks succeed and what the run makes of it."""
+    seen = [budget for budget in knob.values if budget in records]
+    figure = go.Figure()
+    for name, title, colour in LINES:
+        points = [(knob.say(budget), _figure(name, records[budget])) for budget in seen]
+        points = [(x, y) for x, y in points if y is not None]
+        figure.add_scatter(
+            x=[x for x, _ in points],
+            y=[y for _, y in points],
+            name=title,
+            mode="lines+markers",
+            line={"color": colour, "width": 3},
+            marker={"size": 9, "symbol": "circle-open" if name == "asr" else "circle", "line": {"width": 2}},
+        )
+    for budget in seen:
+        if "error" in records[budget]:
+            figure.add_annotation(
+                x=knob.say(budget), y=4, text="no way found", showarrow=False, font={"color": REFERENCE}
+            )
+    figure.add_vline(x=knob.say(value), line={"color": REFERENCE, "width": 1, "dash": "dot"})
+    _finish(figure, "share, %")
+    figure.update_xaxes(title="ε", categoryorder="array", categoryarray=[knob.say(budget) for budget in knob.values])
+    figure.update_xaxes(range=[-0.4, len(knob.values) - 0.6])
+    rate = _figure("asr", records[value])
+    alt = f"At ε {knob.say(value)} " + (
+        "the run found no way." if rate is None else f"{rate:.0f} percent of attacks succeed."
+    )
+    return Drawn("budgets", "Attacks that succeed, and accuracies after the run, by ε", figure, alt)
+
+
+def protections(value: str, records: Records, knob: Knob) -> Drawn:
+    """Draw the remaining accuracy by epoch, one line for every protection seen so far."""
+    figure = go.Figure()
+    last = 1
+    for kind in knob.values:
+        rows = history_of(records.get(kind, {}))
+        if not rows:
+            continue
+        last = max(last, int(rows[-1]["epoch"]))
+        shared = {"x": [row["epoch"] for row in rows], "mode": "lines+markers"}
+        width, strength = (3, 1.0) if kind == value else (2, 0.6)
+        for name, colour in (("acc_rt", REMAINING), ("acc_ut", FORGOTTEN)):
+            figure.add_scatter(
+                y=[row[name] for row in rows],
+                name=f"{'remaining' if name == 'acc_rt' else 'forgotten'}, {knob.say(kind)}",
+                line={"color": colour, "width": width, "dash": DASHES[kind]},
+                opacity=strength,
+                **shared,
+            )
+    _finish(figure, "accuracy, %")
+    figure.update_xaxes(title="epoch", range=[-0.2, last + 0.2], dtick=1)
+    after = records[value].get("after") or {}
+    alt = f"Directions protected: {knob.say(value)}. Remaining accuracy ends at {after.get('acc_rt', 0):.0f} percent."
+    return Drawn("protections", "Accuracy by epoch, by what is protected", figure, alt)
+
+
+def methods(value: str, records: Records, knob: Knob) -> Drawn:
+    """Draw the figures of every model seen so far on one scale, the retrained one as a grey band."""
+    figure = go.Figure()
+    titles = [title for _, title in ROWS]
+    retrained = [_figure(name, records["retrain"]) for name, _ in ROWS]
+    figure.add_scatter(
+        x=retrained,
+        y=titles,
+        name="trained anew",
+        mode="markers",
+        marker={"symbol": "line-ns", "size": 30, "line": {"color": REFERENCE, "width": 9}},
+        opacity=0.55,
+    )
+    for kind in knob.values:
+        if kind in records:
+            marker = {"symbol": SYMBOLS[kind], "size": 13, "color": FORGOTTEN if kind == value else REMAINING}
+            x = [_figure(name, records[kind]) for name, _ in ROWS]
+            figure.add_scatter(x=x, y=titles, name=knob.say(kind), mode="markers", marker=marker)
+    _finish(figure, "")
+    figure.update_xaxes(title="%", range=[-4, 104])
+    figure.update_yaxes(range=[len(ROWS) - 0.4, -0.6], title=None)
+    pairs = (f"{title} {_figure(name, records[value]):.0f} against {old:.0f} percent" for (name, title), old in
+             zip(ROWS, retrained, strict=True))  # fmt: skip
+    return Drawn(
+        "methods", "Four figures, beside a model trained anew", figure, f"{knob.say(value)}: {', '.join(pairs)}."
+    )
+
+
+CHARTS: dict[str, Callable[[str, Records, Knob], Drawn]] = {
+    "classes": classes,
+    "epochs": epochs,
+    "budgets": budgets,
+    "protections": protections,
+    "methods": methods,
+}
+
+
+def history_of(record: Record) -> list[dict[str, Any]]:
+    """Return one row an epoch, the model before being epoch 0; nothing for a run that failed."""
+    if "history" not in record:
+        return []
+    before = record["before"]
+    return [{"epoch": 0, "acc_rt": before["acc_rt"], "acc_ut": before["acc_ut"]}, *map(dict, record["history"])]
+
+
+def _figure(name: str, record: Record) -> float | None:
+    """Return a figure of a record in percent, None where the run failed."""
+    if "error" in record:
+        return None
+    if name == "asr":
+        return float(record["proxies"]["asr"])
+    after = record["after"]
+    return float(after["mia"]["entropy_svc"] if name == "mia" else after[name])
+
+
+def _finish(figure: go.Figure, title: str) -> None:
+    """Set what these pictures share."""
+    lay_out(figure, HEIGHT)
+    figure.update_yaxes(title=title, range=[-3, 104])
+
+
+def _say(figure: go.Figure, words: str) -> None:
+    """Write a sentence into an empty picture."""
+    figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)

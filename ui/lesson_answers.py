@@ -1,0 +1,92 @@
+"""How a lesson's answer is read from runs: pure functions from records to an option and a sentence.
+
+A record is what `ui.lesson_records.record_of` keeps of a run, or {"error": sentence} of one that failed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ui.results import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Records = Mapping[str, Mapping[str, Any]]
+
+MOST, SAME = 50.0, 80.0
+NEARLY_ALL, HALF = 90.0, 50.0
+FEW, MANY = 20.0, 80.0
+APART = 10.0
+"""Points by which a figure must differ from the retrained model's to tell the two apart."""
+
+
+class Answer(NamedTuple):
+    """The place of the right option, and a sentence with the numbers that say so."""
+
+    option: int
+    text: str
+
+
+def how_read(value: str, records: Records) -> Answer:
+    """Lesson 1: what images of the forgotten class are read as."""
+    record = records[value]
+    counts = {int(k): int(n) for k, n in record["read_as"].items() if n}
+    total = max(1, sum(counts.values()))
+    shares = sorted(((100 * n / total, k) for k, n in counts.items()), reverse=True)
+    own = 100 * counts.get(int(value), 0) / total
+    listed = ", ".join(f"**{k}** in {share:.0f} %" for share, k in shares[:4])
+    text = f"Of {total} test images of a {value}, the model reads {listed}. {accuracies(record)}"
+    if own > MOST:
+        return Answer(0, text)
+    return Answer(1 if shares[0][0] >= SAME else 2, text)
+
+
+def how_many_kept(value: str, records: Records) -> Answer:
+    """Lessons 2 and 4: how many images of the remaining classes are still read right."""
+    record = records[value]
+    if "error" in record:
+        return Answer(2, f"The run broke down: {record['error']}.")
+    kept = record["after"]["acc_rt"]
+    return Answer(0 if kept >= NEARLY_ALL else 1 if kept >= HALF else 2, accuracies(record))
+
+
+def how_many_attacks(value: str, records: Records) -> Answer:
+    """Lesson 3: how many attacks make a proxy, and what that means for the run."""
+    record = records[value]
+    if "error" in record:
+        return Answer(0, f"With so few proxies the run found no way ({record['error']}).")
+    rate = record["proxies"]["asr"]
+    text = f"**{percent(rate)}** of the attacks succeeded. {accuracies(record)}"
+    return Answer(0 if rate < FEW else 1 if rate <= MANY else 2, text)
+
+
+def what_gives_it_away(value: str, records: Records) -> Answer:
+    """Lesson 5: which figure differs most from the retrained model's, if any differs clearly."""
+    gaps = [max(gap(name, value, records) for name in names) for names in (("acc_rt", "acc_ut"), ("probe",), ("mia",))]
+    widest = max(range(len(gaps)), key=lambda place: gaps[place])
+    words = "; ".join(
+        f"{title} {percent(figure(name, records[value]))} (trained anew {percent(figure(name, records['retrain']))})"
+        for name, title in (("acc_rt", "Acc_rt"), ("acc_ut", "Acc_ut"), ("probe", "probe"), ("mia", "membership"))
+    )
+    return Answer(widest if gaps[widest] > APART else len(gaps), f"{words}.")
+
+
+def figure(name: str, record: Mapping[str, Any]) -> float:
+    """Return one figure of the model after, in percent."""
+    after = record["after"]
+    return float(after["mia"]["entropy_svc"] if name == "mia" else after[name])
+
+
+def gap(name: str, value: str, records: Records) -> float:
+    """Return how far a figure is from the retrained model's, in points."""
+    return abs(figure(name, records[value]) - figure(name, records["retrain"]))
+
+
+def accuracies(record: Mapping[str, Any]) -> str:
+    """Say both accuracies before and after."""
+    before, after = record["before"], record["after"]
+    return (
+        f"Remaining accuracy (Acc_rt) went from {percent(before['acc_rt'])} to **{percent(after['acc_rt'])}**, "
+        f"forgotten accuracy (Acc_ut) from {percent(before['acc_ut'])} to **{percent(after['acc_ut'])}**."
+    )
