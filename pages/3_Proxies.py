@@ -9,7 +9,7 @@ from ui.frame import frame
 from ui.jobs import pair
 from ui.palette import COLOURED
 from ui.picker import LETTERS
-from ui.proxies import TITLES, drawer_panel, find_map, map_panel, numbers_panel, show_run, wait_for_map
+from ui.proxies import TITLES, drawer_panel, find_map, map_panel, numbers_panel, read_map, wait_for_map
 from ui.states import has_result, stand_in
 from ui.words import GLOSSARY
 
@@ -61,7 +61,7 @@ for letter, job in runs:
             with waiting:
                 wait_for_map(job, pending, letter)
         if drawable:
-            ready[letter] = show_run(job, drawable)
+            ready[letter] = read_map(job, drawable)
 if not ready:
     st.skeleton(height=MAP_HEIGHT)
     st.stop()

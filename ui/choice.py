@@ -13,12 +13,12 @@ from ui.jobs import checkpoint_question, job_store
 from ui.places import BUILT_IN, UPLOAD, data_of, data_token, model_of, title_of, token_of, uploads
 from zspag_core.errors import CheckpointError, ZspagError
 from zspag_core.jobs import State
+from zspag_core.jobs.inspecting import summarise
 
 if TYPE_CHECKING:
     from ui.checkpoints import Header
 
 KEY, MODEL, DATA = "choice", "model", "data"
-FAMILIES = {"resnet": "ResNet", "vgg": "VGG", "vit": "ViT", "alexnet": "AlexNet"}
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,8 @@ def own_data(header: Header) -> str:
 
 def summary_of(header: Header) -> str:
     """Return a line about a model."""
-    family = FAMILIES.get(header.architecture, header.architecture)
-    size = f"{header.image_size} × {header.image_size} pixels"
-    return f"{family}, {size}, trained on {header.data}, {len(header.class_names)} classes."
+    what = summarise(header.architecture, header.image_size)
+    return f"{what}, trained on {header.data}, {len(header.class_names)} classes."
 
 
 def choice_of(path: Path, data: str) -> Choice:

@@ -73,7 +73,7 @@ def find_map(job: Job, wanted: str) -> tuple[str, Job | None]:
     return ("pca", question) if first is None else ("", first if first.active else question)
 
 
-def show_run(job: Job, kind: str) -> Shown:
+def read_map(job: Job, kind: str) -> Shown:
     """Read a run's map and what belongs to it."""
     forgotten = tuple(int(k) for k in job.config["forget"])
     cloud, pictures = _read(job.folder, kind, _stamp(job.folder, kind), forgotten)

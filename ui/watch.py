@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from ui.palette import FORGOTTEN, HEAT, REMAINING
-from ui.pictures import overlay
+from ui.pictures import from_data_url, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +55,7 @@ def watched_from_events(events: Iterable[Event]) -> Watched | None:
         return None
     order = sorted(frames)
     return Watched(
-        [_pixels(url) for url in first["pictures"]],
+        [from_data_url(url) for url in first["pictures"]],
         tuple(first["labels"]),
         tuple(order),
         np.nan_to_num(np.array([frames[epoch]["maps"] for epoch in order], np.float32)),
@@ -77,12 +74,6 @@ def watched_from_arrays(arrays: Mapping[str, Array]) -> Watched:
         np.nan_to_num(arrays["probability"]),
         arrays["predicted"],
     )
-
-
-def _pixels(url: str) -> Array:
-    """Return the image (C, H, W) of a data URL."""
-    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
-    return picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
 
 
 def frame_html(watched: Watched, place: int, forgotten: Sequence[int], names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zspag_core.methods import Unlearned
     from zspag_core.metrics import Grade, Relearning
     from zspag_core.models import Classifier
-    from zspag_core.runs import Prepared
+    from zspag_core.preparation import Prepared
 
 DRIFT_IMAGES = 256
 NEIGHBOUR_IMAGES = 1000

@@ -12,12 +12,10 @@ Proxies and subspace that several trials share are made once.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import json
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +28,7 @@ from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.data.dataset import to_pixels  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.hyperparameters import configure  # noqa: E402
-from zspag_core.methods import find_method  # noqa: E402
+from zspag_core.memory import Memory  # noqa: E402
 from zspag_core.methods.zspag import ZSPAG  # noqa: E402
 from zspag_core.metrics import accuracy, mask_accuracy, outputs_of, probe  # noqa: E402
 from zspag_core.metrics.layers import report_layers  # noqa: E402
@@ -122,31 +120,6 @@ def claims(_part: str, _seeds: int, num_classes: int) -> Iterator[dict[str, Any]
         yield {"knob": "defaults", "forget": forget, "seed": 0, "settings": {}}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Remembering(ZSPAG):
-    """ZS-PAG that takes proxies and subspace from an earlier run when everything they depend on is the same."""
-
-    memory: dict[Any, Any] = field(default_factory=dict)
-
-    def _proxies(self, model: Any, forget: Any, logits: Any, classes: Any, generator: Any, report: Any) -> Any:
-        key = ("proxies", classes, generator.initial_seed(), *(getattr(self, name) for name in ATTACK_KNOBS))
-        return self._remember(key, generator, super()._proxies, model, forget, logits, classes, generator, report)
-
-    def _subspace(self, model: Any, proxies: Any, num_classes: int, classes: Any, generator: Any, report: Any) -> Any:
-        key = (id(proxies), classes, *(getattr(self, name) for name in SUBSPACE_KNOBS))
-        return self._remember(
-            key, generator, super()._subspace, model, proxies, num_classes, classes, generator, report
-        )
-
-    def _remember(self, key: Any, generator: Any, make: Any, *arguments: Any) -> Any:
-        if key not in self.memory:
-            made = make(*arguments)
-            self.memory[key] = made, generator.get_state()
-        made, state = self.memory[key]
-        generator.set_state(state)
-        return made
-
-
 ATTACK_KNOBS = (
     "attack",
     "epsilon",
@@ -155,11 +128,33 @@ ATTACK_KNOBS = (
     "attack_confidence",
     "step_size",
     "epsilon_l2",
+    "random_start",
+    "cw_searches",
+    "cw_rate",
+    "overshoot",
     "coverage",
     "fill",
 )
 SUBSPACE_KNOBS = ("subspace", "energy", "tolerance", "pooling")
+DEPENDS = {"proxies": ATTACK_KNOBS, "subspace": ATTACK_KNOBS + SUBSPACE_KNOBS}
 MEMORY_LIMIT = 12
+
+
+class Shared(Memory):
+    """Proxies and subspaces of earlier trials, each by everything that it depends on; nothing else is remembered."""
+
+    def __init__(self, kept: dict[Any, Any], method: ZSPAG, forget: tuple[int, ...], seed: int) -> None:
+        self.kept, self.method, self.trial = kept, method, (forget, seed)
+
+    def recall(self, part: str) -> Any:
+        return self.kept.get(self._key(part)) if part in DEPENDS else None
+
+    def keep(self, part: str, value: object) -> None:
+        if part in DEPENDS:
+            self.kept[self._key(part)] = value
+
+    def _key(self, part: str) -> tuple[Any, ...]:
+        return part, self.trial, *(getattr(self.method, name) for name in DEPENDS[part])
 
 
 class Trials:
@@ -173,17 +168,15 @@ class Trials:
         self.train = self._trained_on(loaded.about)
         self.probed = self.train.sample(PROBE_IMAGES, generator)
         self.before = outputs_of(self.model, self.dataset.test.images)
-        self.memory: dict[Any, Any] = {}
+        self.kept: dict[Any, Any] = {}
 
     def _trained_on(self, about: Any) -> Split:
         """Return the images that the model was trained on: an overfitted one has seen only some."""
         recipe = about.get("recipe") or {}
         limit = int(recipe.get("train_limit", 0))
-        return (
-            self.dataset.train.sample(limit, torch.Generator().manual_seed(recipe["seed"]))
-            if limit
-            else (self.dataset.train)
-        )
+        if not limit:
+            return self.dataset.train
+        return self.dataset.train.sample(limit, torch.Generator().manual_seed(recipe["seed"]))
 
     def make(self, trial: dict[str, Any], out: Path) -> None:
         """Make one trial unless its line is in the file already."""
@@ -202,12 +195,16 @@ class Trials:
 
     def _figures(self, trial: dict[str, Any]) -> dict[str, Any]:
         forget, test = tuple(trial["forget"]), self.dataset.test
-        known = {f.name: getattr(configure(find_method("zspag"), trial["settings"]), f.name) for f in KNOBS}
-        if len(self.memory) > MEMORY_LIMIT:
-            self.memory.clear()
-        method = Remembering(**known, memory=self.memory)
-        generator = torch.Generator().manual_seed(trial["seed"])
-        run = method.unlearn(self.model, self.train.of_classes(forget), forget, generator=generator)
+        method = configure(ZSPAG, trial["settings"])
+        if len(self.kept) > MEMORY_LIMIT:
+            self.kept.clear()
+        run = method.unlearn(
+            self.model,
+            self.train.of_classes(forget),
+            forget,
+            generator=torch.Generator().manual_seed(trial["seed"]),
+            memory=Shared(self.kept, method, forget, trial["seed"]),
+        )
         after = outputs_of(run.model, test.images)
         trained = outputs_of(run.model, self.probed.images)
         found = probe(trained.features, self.probed.labels, after.features, test.labels, forget, 0)
@@ -260,9 +257,6 @@ class Trials:
             "moved": sum(0 < layer.rank < layer.dim and layer.moved > 0 for layer in layers),
             "layers": len(layers),
         }
-
-
-KNOBS = [f for f in dataclasses.fields(ZSPAG) if "schema" in f.metadata]
 
 
 def read(path: Path) -> list[dict[str, Any]]:

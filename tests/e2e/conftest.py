@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from zspag_core.jobs import JobStore
+
 ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--no-sandbox",
@@ -29,6 +31,14 @@ START_SECONDS = 120
 @pytest.fixture(scope="session")
 def server_home(tmp_path_factory):
     return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def store(server_home, app_url):
+    """The database of the app, seen from the test."""
+    opened = JobStore(f"sqlite:///{(server_home / 'zspag.db').as_posix()}")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +75,6 @@ def wait_until_healthy(url, server):
 
 def worker_pids(home):
     """Return the process ids of the living workers that use a home."""
-    from zspag_core.jobs import JobStore
     from zspag_core.jobs.beats import WORKER
 
     store = JobStore(f"sqlite:///{(home / 'zspag.db').as_posix()}")

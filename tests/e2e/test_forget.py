@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
-from zspag_core.jobs import JobStore, Lane, State
+from tests.e2e.waiting import LONG, wait_until
+from zspag_core.jobs import Lane, State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
-LONG = 280_000  # milliseconds; a busy machine needs minutes for what takes ten seconds
-
-
-@pytest.fixture
-def store(server_home, app_url):
-    opened = JobStore(f"sqlite:///{(server_home / 'zspag.db').as_posix()}")
-    yield opened
-    opened.close()
 
 
 def open_form(page, app_url):
@@ -195,17 +187,16 @@ def test_killed_worker_interrupts_the_run_and_is_replaced(page, app_url, store, 
     from zspag_core.jobs.beats import WORKER
 
     job_id = start_long_run(page, app_url)
-    deadline = time.monotonic() + LONG / 1000
-    while store.require(job_id).state != State.RUNNING:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: store.require(job_id).state == State.RUNNING, "the run does not begin")
     victim = store.require(job_id).worker
     os.kill(int(victim.split("-")[-2]), signal.SIGKILL)
     expect(page.get_by_text("Interrupted").first).to_be_visible(timeout=30_000)
     expect(page.get_by_text("ended before the run did")).to_be_visible()
-    while not any("runs" in worker.lanes and worker.name != victim for worker in store.beats.alive(WORKER)):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+
+    def replaced():
+        return any("runs" in worker.lanes and worker.name != victim for worker in store.beats.alive(WORKER))
+
+    wait_until(replaced, "no new worker comes")
     assert store.require(job_id).state == State.INTERRUPTED
     page.get_by_role("button", name="Run again").click()
     page.get_by_role("button", name="Cancel").click(timeout=LONG)

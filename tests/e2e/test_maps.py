@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-import time
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.waiting import LONG, wait_for_end
 from ui.checkpoints import shipped_checkpoints
-from zspag_core.jobs import JobStore, State
+from zspag_core.jobs import State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
-LONG = 280_000  # milliseconds; a busy machine needs minutes for what takes ten seconds
 QUICK = {"n_adv": 10, "epochs": 1, "attack_steps": 5, "stop_rule": False}
-
-
-@pytest.fixture(scope="module")
-def store(server_home, app_url):
-    opened = JobStore(f"sqlite:///{(server_home / 'zspag.db').as_posix()}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +26,7 @@ def submitted(store):
 def run(page, app_url, store, submitted):
     """A run on digits, done: a page that is open has a worker started."""
     page.goto(app_url)
-    deadline = time.monotonic() + LONG / 1000
-    while store.require(submitted.id).active:
-        assert time.monotonic() < deadline, "the run does not end"
-        time.sleep(0.2)
-    done = store.require(submitted.id)
+    (done,) = wait_for_end(store, [submitted])
     assert done.state == State.DONE, done.error
     return done
 

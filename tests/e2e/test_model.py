@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 import zipfile
 
 import numpy as np
@@ -12,18 +11,11 @@ from PIL import Image
 from playwright.sync_api import expect
 from sklearn.datasets import load_digits
 
+from tests.e2e.waiting import LONG, wait_for_end
 from ui.checkpoints import shipped_checkpoints
-from zspag_core.jobs import JobStore, State
+from zspag_core.jobs import State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
-LONG = 280_000  # milliseconds; a busy machine needs minutes for what takes ten seconds
-
-
-@pytest.fixture
-def store(server_home, app_url):
-    opened = JobStore(f"sqlite:///{(server_home / 'zspag.db').as_posix()}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +108,7 @@ def test_two_runs_are_ticked_named_compared_deleted_and_brought_back(page, app_u
     }
     jobs = [store.submit("unlearn", config) for _ in range(2)]
     page.goto(app_url)  # a page that is open has a worker started
-    deadline = time.monotonic() + LONG / 1000
-    while any(store.require(job.id).active for job in jobs):
-        assert time.monotonic() < deadline, "the runs do not end"
-        time.sleep(0.2)
+    wait_for_end(store, jobs)
     page.goto(f"{app_url}/Runs")
     page.get_by_label("Search").fill("nine")
     page.get_by_label("Search").press("Enter")

@@ -5,26 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 import zipfile
 
 import pytest
 from playwright.sync_api import expect
 from safetensors.numpy import load_file
 
+from tests.e2e.waiting import LONG, wait_for_end
 from ui.checkpoints import shipped_checkpoints
-from zspag_core.jobs import JobStore, State
+from zspag_core.jobs import State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
-LONG = 280_000  # milliseconds; a busy machine needs minutes for what takes ten seconds
 QUICK = {"n_adv": 10, "epochs": 2, "attack_steps": 5, "stop_rule": False}
-
-
-@pytest.fixture(scope="module")
-def store(server_home, app_url):
-    opened = JobStore(f"sqlite:///{(server_home / 'zspag.db').as_posix()}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +31,7 @@ def submitted(store):
 def runs(page, app_url, store, submitted):
     """The two runs, done: a page that is open has a worker started."""
     page.goto(app_url)
-    deadline = time.monotonic() + LONG / 1000
-    while any(store.require(job.id).active for job in submitted):
-        assert time.monotonic() < deadline, "the runs do not end"
-        time.sleep(0.2)
-    done = [store.require(job.id) for job in submitted]
+    done = wait_for_end(store, submitted)
     assert [job.state for job in done] == [State.DONE, State.DONE], [job.error for job in done]
     return done
 

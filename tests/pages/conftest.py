@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -136,21 +137,6 @@ def overview(store):
 
 
 @pytest.fixture
-def forget_page(overview):
-    """Return a function that opens the Forget page, with a run or without."""
-
-    def open_page(job=None):
-        if job is not None:
-            overview.query_params["job"] = job.id
-        overview.run()
-        page = overview.switch_page("pages/2_Forget.py").run()
-        assert not page.exception
-        return page
-
-    return open_page
-
-
-@pytest.fixture
 def open_page(overview):
     """Return a function that opens a page by its file name, with run A, run B or none."""
 
@@ -164,6 +150,12 @@ def open_page(overview):
         return page
 
     return open_page
+
+
+@pytest.fixture
+def forget_page(open_page):
+    """Return a function that opens the Forget page, with a run or without."""
+    return partial(open_page, "2_Forget.py")
 
 
 @pytest.fixture

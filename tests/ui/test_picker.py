@@ -1,32 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
 from ui.picker import run_label
-from zspag_core.jobs import Job, State, Wish
+from zspag_core.jobs import State
 
-JOB = Job(
-    id="x",
-    number=7,
-    kind="unlearn",
-    lane="runs",
-    config={"forget": [3, 5], "class_names": ["cat", "dog"], "method": "posterior"},
-    device="auto",
-    state=State.RUNNING,
-    wish=Wish.NONE,
-    worker="w",
-    created=0.0,
-    started=1.0,
-    finished=None,
-    progress={},
-    answer=None,
-    error="",
-    details="",
-    folder=Path("x"),
-)
+CONFIG = {"forget": [3, 5], "class_names": ["cat", "dog"], "method": "posterior"}
 
 
 @pytest.mark.parametrize(
@@ -42,5 +21,5 @@ JOB = Job(
         ({"state": State.CANCELLED, "answer": {"after": None}}, "Run 7 · forget cat, dog · posterior · cancelled"),
     ],
 )
-def test_a_run_in_a_list_says_what_it_was_and_what_came_out(changes, text):
-    assert run_label(replace(JOB, **changes)) == text
+def test_a_run_in_a_list_says_what_it_was_and_what_came_out(make_job, changes, text):
+    assert run_label(make_job(**{"config": CONFIG} | changes)) == text

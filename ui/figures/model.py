@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from ui.figures.epochs import lay_out_epochs
 from ui.palette import CLASSES, REFERENCE, REMAINING
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 NAMED = 20  # up to so many classes have their names on the axis
 HEIGHT = 340
 CURVE_HEIGHT = 280
+LAYOUT: dict[str, Any] = {"first": 1, "height": CURVE_HEIGHT, "legend": 1.15}
 TRAIN, TEST = REMAINING, CLASSES[0]
 
 
@@ -72,7 +74,7 @@ def training_accuracy_figure(epochs: Epochs, total: int) -> go.Figure:
         ("test_accuracy", "test", TEST, "solid"),
     ):
         _line(figure, epochs, key, name, {"color": colour, "width": 3, "dash": dash})
-    _lay_out(figure, total, "right answers, %", empty=not epochs)
+    lay_out_epochs(figure, "right answers, %", total=total, empty=not epochs, **LAYOUT)
     figure.update_yaxes(range=[-3, 103])
     return figure
 
@@ -81,7 +83,7 @@ def training_loss_figure(epochs: Epochs, total: int) -> go.Figure:
     """Draw the training loss by epoch; arguments as in :func:`training_accuracy_figure`, with "loss"."""
     figure = go.Figure()
     _line(figure, epochs, "loss", "loss", {"color": TRAIN, "width": 3})
-    _lay_out(figure, total, "loss", empty=not epochs)
+    lay_out_epochs(figure, "loss", total=total, empty=not epochs, **LAYOUT)
     figure.update_yaxes(rangemode="tozero")
     figure.update_layout(showlegend=False)
     return figure
@@ -105,21 +107,6 @@ def _line(figure: go.Figure, epochs: Epochs, key: str, name: str, line: Mapping[
     figure.add_scatter(
         x=[x for x, _ in points], y=[y for _, y in points], name=name, mode="lines+markers", line=dict(line)
     )
-
-
-def _lay_out(figure: go.Figure, total: int, title: str, *, empty: bool) -> None:
-    """Set what the curves share."""
-    figure.update_layout(
-        height=CURVE_HEIGHT,
-        margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        legend={"orientation": "h", "y": 1.15, "x": 0},
-        hovermode="x unified",
-    )
-    figure.update_xaxes(title="epoch", range=[0.8, total + 0.2], dtick=max(1, total // 10))
-    figure.update_yaxes(title=title)
-    if empty:
-        words = "the line starts with the first epoch"
-        figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
 
 
 def _short(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ui.figures.epochs import lay_out_epochs
 from ui.palette import FORGOTTEN, REFERENCE, REMAINING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     Epochs = Sequence[Mapping[str, Any]]
 
 HEIGHT = 300
+LAYOUT: dict[str, Any] = {"first": 0, "height": HEIGHT, "legend": 1.12}
 COIN_TOSS = 50.0
 
 
@@ -39,7 +41,7 @@ def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go
             annotation={"text": "mask", "font": {"color": REFERENCE}},
             annotation_position="bottom right",
         )
-    _lay_out(figure, total, "accuracy, %", empty=not epochs)
+    lay_out_epochs(figure, "accuracy, %", total=total, empty=not epochs, **LAYOUT)
     figure.update_yaxes(range=[-3, 103])
     return figure
 
@@ -64,7 +66,7 @@ def loss_figure(epochs: Epochs, total: int) -> go.Figure:
         row=2,
         col=1,
     )
-    _lay_out(figure, total, "loss", empty=not _series(epochs, "loss")[0])
+    lay_out_epochs(figure, "loss", total=total, empty=not _series(epochs, "loss")[0], **LAYOUT)
     figure.update_xaxes(title=None, row=1, col=1)
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
     least = min([COIN_TOSS, *_series(epochs, "mia")[1]])
@@ -118,18 +120,3 @@ def _series(epochs: Epochs, key: str) -> tuple[list[int], list[float]]:
 def _say(value: float | None) -> str:
     """Write an accuracy for the ear."""
     return "unknown" if value is None else f"{value:.1f} percent"
-
-
-def _lay_out(figure: go.Figure, total: int, title: str, *, empty: bool) -> None:
-    """Set what the charts share."""
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
-        hovermode="x unified",
-    )
-    figure.update_xaxes(title="epoch", range=[-0.2, total + 0.2], dtick=max(1, total // 10))
-    figure.update_yaxes(title=title)
-    if empty:
-        words = "the line starts with the first epoch"
-        figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)

@@ -63,19 +63,23 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 def _model_side(loaded: Checkpoint, data: DataSet) -> dict[str, Any]:
     """Return what the model is and whether it fits."""
     config = loaded.model.config
-    family = FAMILIES.get(loaded.model.architecture, loaded.model.architecture)
     fits = why_not(config.num_classes, loaded.about.get("class_names"), data)
     return {
         "fits": fits,
         "doubt": doubt(loaded.about, data) if fits is None else None,
         "architecture": loaded.model.architecture,
-        "summary": f"{family}, {config.image_size} × {config.image_size} pixels",
+        "summary": summarise(loaded.model.architecture, config.image_size),
         "image_size": config.image_size,
         "channels": config.channels,
         "model_classes": config.num_classes,
         "test_accuracy": loaded.about.get("test_accuracy"),
         "trained_on": loaded.about.get("data"),
     }
+
+
+def summarise(architecture: str, image_size: int) -> str:
+    """Return family and input size of a network as a person reads them."""
+    return f"{FAMILIES.get(architecture, architecture)}, {image_size} × {image_size} pixels"
 
 
 def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | None:

@@ -229,11 +229,8 @@ class _Walk:
 def _together(rounds: list[dict[str, float]]) -> dict[str, float]:
     """Return one row for an epoch: means over its images, and what was seen at its end."""
     count = sum(row["images"] for row in rounds)
-    means = {
-        name: sum(row["images"] * row[name] for row in rounds) / count
-        for name in ("loss", "forget_accuracy", "free_gradient")
-    }
-    return rounds[-1] | means | {"images": count, "forget_accuracy": rounds[-1]["forget_accuracy"]}
+    means = {name: sum(row["images"] * row[name] for row in rounds) / count for name in ("loss", "free_gradient")}
+    return rounds[-1] | means | {"images": count}
 
 
 def _refuse_nothing(history: list[dict[str, float]], walk: _Walk) -> None:

@@ -1,0 +1,35 @@
+"""What all curves by epoch share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def lay_out_epochs(
+    figure: go.Figure, title: str, *, first: int, total: int, height: int, legend: float, empty: bool
+) -> None:
+    """Set axes, legend and margins of curves by epoch.
+
+    Args:
+        figure: is changed.
+        title: of the vertical axis.
+        first: number of the first epoch drawn; with `total` it fixes the axis, so that the picture does not jump.
+        total: how many epochs there will be.
+        height: in pixels.
+        legend: where the legend stands, as a share of the plot's height.
+        empty: whether there is no point yet; a line then says what will come.
+    """
+    figure.update_layout(
+        height=height,
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        legend={"orientation": "h", "y": legend, "x": 0},
+        hovermode="x unified",
+    )
+    figure.update_xaxes(title="epoch", range=[first - 0.2, total + 0.2], dtick=max(1, total // 10))
+    figure.update_yaxes(title=title)
+    if empty:
+        words = "the line starts with the first epoch"
+        figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
