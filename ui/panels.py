@@ -31,11 +31,12 @@ MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■"}
 def run_panel(job: Job) -> None:
     """Draw one run from its place in the queue to its result, again every second while the run is active."""
     live = job.active
+    events: list[Event] = []  # lives as long as the page: a look reads what is new, a long run has thousands of them
 
     @st.fragment(run_every=POLL_SECONDS if live else None)
     def panel() -> None:
         now = job_store().get(job.id) or job
-        events = job_store().events(now.id)
+        events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
         if live and not now.active:
             st.rerun()
         _heading(now)

@@ -110,8 +110,8 @@ def test_two_runs_are_ticked_named_compared_deleted_and_brought_back(page, app_u
     page.goto(app_url)  # a page that is open has a worker started
     wait_for_end(store, jobs)
     page.goto(f"{app_url}/Runs")
-    page.get_by_label("Search").fill("nine")
-    page.get_by_label("Search").press("Enter")
+    page.get_by_role("textbox", name="Search").fill("nine")
+    page.get_by_role("textbox", name="Search").press("Enter")
     table = page.get_by_test_id("stDataFrame").first
     table.wait_for()
     page.wait_for_timeout(2000)
