@@ -61,6 +61,45 @@ def test_cancelled_training_leaves_a_usable_file_and_resumes_to_the_same_bytes(t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part.safetensors", "whole.safetensors"]
 
 
+def test_a_training_can_go_on_from_a_checkpoint(tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    told = execute(quick(), first)
+    still = {"learning_rate": 1e-6, "warmup": 0.0, "crop": 0}  # too small to undo or to add what two epochs have taught
+    about = execute(quick(start=str(first), settings=dict(quick().settings) | still), second)
+    assert about["started_from"]["recipe"] == told["recipe"]
+    assert about["started_from"]["sha256"] == load_checkpoint(first).sha256
+    for name, value in load_checkpoint(first).model.state_dict().items():
+        if name.endswith("weight") and value.ndim > 1:
+            assert torch.allclose(value, load_checkpoint(second).model.state_dict()[name], atol=1e-4)
+
+
+def test_a_killed_training_of_another_start_is_not_gone_on_with(tmp_path):
+    first, other, out = (tmp_path / f"{name}.safetensors" for name in ("first", "other", "out"))
+    execute(quick(), first)
+    execute(quick(settings=dict(quick().settings) | {"seed": 1}), other)
+    execute(quick(start=str(first)), out, Ear(stop_at=7))
+    execute(quick(start=str(other)), out)
+    execute(quick(start=str(other)), tmp_path / "fresh.safetensors")
+    assert out.read_bytes() == (tmp_path / "fresh.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"model": "vit_small"}, "start: expected a vit_small for 10 classes and 8 pixels, got another network in "),
+        ({"image_size": 16}, "start: expected a resnet_tiny for 10 classes and 16 pixels, got another network in "),
+        ({"exclude": (3, 4)}, "start: expected a model that never saw class 4, got .*, which may have"),
+    ],
+    ids=str,
+)
+def test_a_start_that_does_not_fit_is_refused(tmp_path, changed, sentence):
+    first = tmp_path / "first.safetensors"
+    execute(quick(exclude=(3,)), first)
+    with pytest.raises(UsageError, match=sentence):
+        execute(quick(start=str(first), **changed), tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [

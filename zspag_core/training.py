@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import pickle
 import zlib
@@ -101,17 +102,19 @@ def train(
     recipe: Recipe,
     *,
     device: torch.device,
+    start: Classifier | None = None,
     state_path: Path | None = None,
     watched: Split | None = None,
     report: Reporter = SILENT,
 ) -> Trained:
-    """Train a classifier from scratch, or from where an interrupted training of the same recipe was.
+    """Train a classifier from scratch or from a start, or from where an interrupted training of the same recipe was.
 
     Args:
         config: sizes of the network.
         split: training images; labels below `config.num_classes`.
         recipe: how to train.
         device: where.
+        start: a network of these sizes whose weights are gone on from; it is not changed. None draws new ones.
         state_path: file that keeps the state after every epoch; read when it exists and belongs to this recipe.
         watched: test images that are graded after every epoch; nothing is learnt or chosen from them.
         report: receives progress, and again the epochs of an interrupted training; may raise Cancelled, which ends
@@ -120,7 +123,7 @@ def train(
     Raises:
         UnlearningError: the loss became NaN.
     """
-    session = _Session(config, split, recipe, device)
+    session = _Session(config, split, recipe, device, start)
     if state_path is not None:
         session.restore(state_path)
         session.save(state_path)  # also before the first epoch: whose file it is must be known when that is cancelled
@@ -141,12 +144,16 @@ def train(
 class _Session:
     """The moving parts of one training: model, optimiser, schedule, generator, epoch."""
 
-    def __init__(self, config: ModelConfig, split: Split, recipe: Recipe, device: torch.device) -> None:
+    def __init__(
+        self, config: ModelConfig, split: Split, recipe: Recipe, device: torch.device, start: Classifier | None
+    ) -> None:
         self.recipe, self.device, self.epoch = recipe, device, 0
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.split = split.sample(recipe.train_limit, self.generator) if recipe.train_limit else split
         self.identity = repr((config, recipe, len(self.split), fingerprint(self.split)))
-        model = place(initialise(config, recipe.seed), device)
+        if start is not None:
+            self.identity += f" from {weights_fingerprint(start)}"
+        model = place(copy.deepcopy(start) if start is not None else initialise(config, recipe.seed), device)
         self.trained = Trained(model)
         self.optimizer = _optimizer(model, recipe)
         self.steps = math.ceil(len(self.split) / recipe.batch_size)
@@ -238,6 +245,14 @@ class _Session:
         self.trained.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
+
+
+def weights_fingerprint(model: Classifier) -> int:
+    """Return a number that tells one set of weights from another."""
+    crc = 0
+    for value in model.state_dict().values():
+        crc = zlib.crc32(value.detach().cpu().numpy().tobytes(), crc)
+    return crc
 
 
 def fingerprint(split: Split) -> int:

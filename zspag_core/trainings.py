@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zspag_core.checkpoints import save_checkpoint
+from zspag_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import poison
 from zspag_core.devices import resolve_device
@@ -41,6 +41,7 @@ class TrainConfig:
         exclude: classes to leave out: the retrained reference of an unlearning run.
         backdoor: a class and the class that a trigger turns it into (paper section 4.4), or None.
         image_size: side of the model's input in pixels.
+        start: path of a checkpoint of the same network whose training goes on; None starts from new weights.
         device: "auto", "cpu", "mps" or "cuda[:N]".
     """
 
@@ -50,6 +51,7 @@ class TrainConfig:
     exclude: tuple[int, ...] = ()
     backdoor: tuple[int, int] | None = None
     image_size: int = 32
+    start: str | None = None
     device: str = "auto"
 
 
@@ -83,14 +85,26 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     dataset = load_dataset(config.data, image_size=config.image_size, channels=MODELS[config.model].channels)
     check_classes(config, dataset)
     split = _training_split(dataset, config, recipe)
-    sizes = _sizes(config, dataset, split)
+    start = load_checkpoint(config.start) if config.start else None
+    sizes = _sizes(config, dataset, split) if start is None else _sizes_of(start, config, dataset)
     report.progress("load", 1, 1)
     test = dataset.test.without_classes(config.exclude) if config.exclude else dataset.test
     watched = test.sample(training.WATCHED_IMAGES, torch.Generator().manual_seed(recipe.seed))
-    trained = training.train(sizes, split, recipe, device=device, state_path=state_path, watched=watched, report=report)
+    trained = training.train(
+        sizes,
+        split,
+        recipe,
+        device=device,
+        start=start.model if start else None,
+        state_path=state_path,
+        watched=watched,
+        report=report,
+    )
     figure = _grade(trained, test, device, report)
     about = _about(dataset, config, recipe) | {"stopped": trained.stopped, "history": trained.history}
     about["test_accuracy"] = figure
+    if start is not None:
+        about["started_from"] = _told(start)
     save_checkpoint(out, trained.model, about)
     if trained.stopped != "cancelled":
         state_path.unlink(missing_ok=True)
@@ -153,6 +167,30 @@ def _sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
     except ValueError as error:
         raise UsageError(f"image-size: {error}") from None
     return sizes
+
+
+def _sizes_of(start: Checkpoint, config: TrainConfig, dataset: DataSet) -> ModelConfig:
+    """Return the sizes of a network whose training goes on, or say why it is another one than was asked for."""
+    found = start.model.config
+    about = {"num_classes": dataset.num_classes, "mean": found.mean, "std": found.std}
+    if found != named_config(config.model, image_size=config.image_size, **about):
+        raise UsageError(
+            f"start: expected a {config.model} for {dataset.num_classes} classes and {config.image_size} pixels, "
+            f"got another network in {config.start}"
+        )
+    seen = sorted(set(config.exclude) - set(start.about.get("excluded", ())))
+    if seen:
+        raise UsageError(
+            f"start: expected a model that never saw class {', '.join(map(str, seen))}, "
+            f"got {config.start}, which may have"
+        )
+    return found
+
+
+def _told(start: Checkpoint) -> dict[str, Any]:
+    """Return what a checkpoint says about its own training, for the header of the one that goes on from it."""
+    keys = ("data", "recipe", "excluded", "backdoor", "test_accuracy", "started_from")
+    return {key: start.about[key] for key in keys if key in start.about} | {"sha256": start.sha256}
 
 
 def _grade(trained: Trained, test: Split, device: torch.device, report: Reporter) -> float | None:
