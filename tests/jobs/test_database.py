@@ -33,7 +33,7 @@ def test_old_database_gets_the_new_columns_and_keeps_its_runs(old_database):
     store = JobStore(old_database)
     job = store.require("old")
     assert (job.number, job.state, job.config) == (7, State.DONE, {"forget": [3]})
-    assert (job.title, job.note, job.deleted) == ("", "", None)
+    assert (job.title, job.note, job.deleted, job.comparison) == ("", "", None, "")
     store.rename("old", "The first one")
     assert [job.title for job in store.latest()] == ["The first one"]
     assert store.submit("unlearn", {}).number == 8

@@ -240,6 +240,20 @@ def test_latest_can_be_of_one_kind(store):
     assert [job.id for job in store.latest(kind="unlearn")] == [wanted.id]
 
 
+def test_jobs_of_a_comparison_are_gathered(store):
+    alone = store.submit("a", {})
+    first, other, second = (store.submit("a", {}, comparison=name) for name in ("mine", "other", "mine"))
+    assert alone.comparison == ""
+    assert first.comparison == "mine"
+    assert [job.id for job in store.latest(comparison="mine")] == [second.id, first.id]
+    assert store.comparisons() == ["mine", "other"]
+    store.delete(other.id)
+    assert store.comparisons() == ["mine"]
+    store.cancel(first.id)
+    store.resume(first.id)
+    assert store.require(first.id).comparison == "mine"
+
+
 def test_run_folder_lies_under_home(store, home):
     job = store.submit("a", {})
     assert job.folder == home / "runs" / job.id

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 30.0
 TITLE_LENGTH = 120
+COMPARISON_LENGTH = 80
 
 metadata = MetaData()
 
@@ -42,6 +43,7 @@ jobs = Table(
     Column("title", String(TITLE_LENGTH), nullable=False, server_default=""),  # from here on: not in the first schema
     Column("note", Text, nullable=False, server_default=""),
     Column("deleted", Float),
+    Column("comparison", String(COMPARISON_LENGTH), nullable=False, server_default=""),
     Index("jobs_waiting", "lane", "state", "number"),
     sqlite_autoincrement=True,
 )

@@ -75,6 +75,7 @@ class Job:
         title: what a person calls it, empty where nobody has named it.
         note: what a person wrote about it.
         deleted: when it was deleted, seconds since 1970, None while it is there.
+        comparison: name of the comparison that it was queued for, empty where it was queued alone.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Job:
     title: str = ""
     note: str = ""
     deleted: float | None = None
+    comparison: str = ""
 
     @property
     def active(self) -> bool:

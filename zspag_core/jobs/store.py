@@ -51,10 +51,13 @@ class JobStore:
 
     # Those who ask
 
-    def submit(self, kind: str, config: Mapping[str, Any], *, lane: str = Lane.RUNS, device: str = "auto") -> Job:
-        """Put a job at the end of a lane."""
+    def submit(
+        self, kind: str, config: Mapping[str, Any], *, lane: str = Lane.RUNS, device: str = "auto", comparison: str = ""
+    ) -> Job:
+        """Put a job at the end of a lane; `comparison` names what it is queued for, to be gathered by."""
         job_id = secrets.token_hex(12)
         values = {"kind": kind, "lane": str(lane), "config": to_text(dict(config)), "device": device}
+        values["comparison"] = comparison
         with self._engine.begin() as connection:
             connection.execute(insert(jobs).values(id=job_id, state=State.QUEUED, created=time.time(), **values))
         return self.require(job_id)
@@ -77,14 +80,30 @@ class JobStore:
         return job
 
     def latest(
-        self, lane: str = Lane.RUNS, limit: int = 50, *, kind: str | None = None, include_deleted: bool = False
+        self,
+        lane: str = Lane.RUNS,
+        limit: int = 50,
+        *,
+        kind: str | None = None,
+        comparison: str | None = None,
+        include_deleted: bool = False,
     ) -> list[Job]:
-        """Return the newest jobs of a lane, or those of one kind, newest first."""
-        of_kind = true() if kind is None else jobs.c.kind == kind
-        there = true() if include_deleted else jobs.c.deleted.is_(None)
-        query = select(jobs).where(jobs.c.lane == lane, of_kind, there).order_by(jobs.c.number.desc()).limit(limit)
+        """Return the newest jobs of a lane, or those of one kind or comparison, newest first."""
+        wanted = [jobs.c.lane == lane]
+        wanted += [] if kind is None else [jobs.c.kind == kind]
+        wanted += [] if comparison is None else [jobs.c.comparison == comparison]
+        wanted += [] if include_deleted else [jobs.c.deleted.is_(None)]
+        query = select(jobs).where(*wanted).order_by(jobs.c.number.desc()).limit(limit)
         with self._engine.connect() as connection:
             return [_to_job(row) for row in connection.execute(query)]
+
+    def comparisons(self, limit: int = 20) -> list[str]:
+        """Return the names of the comparisons that still have jobs, the newest first."""
+        named = and_(jobs.c.comparison != "", jobs.c.deleted.is_(None))
+        newest = func.max(jobs.c.number).desc()
+        query = select(jobs.c.comparison).where(named).group_by(jobs.c.comparison).order_by(newest).limit(limit)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     def recall(self, kind: str, config: Mapping[str, Any]) -> Job | None:
         """Return the newest job of a kind with exactly this config, unless it was deleted."""
