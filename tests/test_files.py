@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zspag_core.files import home, read_json, replace_file, write_json
+from zspag_core.files import home, read_json, replace_file, unwritable, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -30,6 +30,13 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_stands_in_the_way_of_a_new_file_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    assert unwritable(tmp_path / "a" / "b" / "c") is None
+    assert unwritable(file / "a" / "b") == file
 
 
 def test_json_is_read_back(tmp_path):

@@ -237,6 +237,8 @@ def test_only_a_new_or_empty_folder_is_written(config, tmp_path):
             UsageError, match=r"out: expected a new or empty folder, got .*, which already holds something"
         ):
             execute(config(), taken)
+    with pytest.raises(UsageError, match=r"out: .*run cannot be written: .*file is not a folder that can be written"):
+        execute(config(), file / "run")
     check_out(empty)
     check_out(tmp_path / "new")
 

@@ -25,6 +25,13 @@ def replace_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def unwritable(path: Path) -> Path | None:
+    """Return the nearest existing thing above `path` if nothing can be made there, None if it can."""
+    above = path.absolute().parents
+    folder = next(place for place in above if place.exists())
+    return None if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) else folder
+
+
 def finite(value: Any) -> Any:  # noqa: ANN401 - anything that json can write
     """Turn NaN and infinity, for which JSON has no word, into null, at any depth; keys become texts."""
     if isinstance(value, float):

@@ -13,7 +13,7 @@ from zspag_core.checkpoints import save_checkpoint
 from zspag_core.devices import place
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.explain.watch import Watch, choose_watched
-from zspag_core.files import finite, write_json
+from zspag_core.files import finite, unwritable, write_json
 from zspag_core.hyperparameters import values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
@@ -86,13 +86,15 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
 
 
 def check_out(out: Path) -> None:
-    """Refuse a folder that already holds something.
+    """Refuse a folder that already holds something or cannot be made.
 
     Raises:
-        UsageError: it exists and is not empty.
+        UsageError: it exists and is not empty, or nothing can be written where it should be.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"out: expected a new or empty folder, got {out}, which already holds something")
+    if (folder := unwritable(out)) is not None:
+        raise UsageError(f"out: {out} cannot be written: {folder} is not a folder that can be written")
 
 
 def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:

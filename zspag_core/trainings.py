@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import poison
 from zspag_core.devices import resolve_device
 from zspag_core.errors import Cancelled, UsageError
+from zspag_core.files import unwritable
 from zspag_core.hyperparameters import values
 from zspag_core.models import MODELS, build, named_config
 from zspag_core.progress import SILENT, Reporter
@@ -120,8 +120,7 @@ def check_out(out: Path) -> Path:
     if out.suffix != ".safetensors":
         raise UsageError(f"out: expected a file name ending in .safetensors, got {out.name!r}")
     state_path = out.with_name(f".{out.name}.state")
-    folder = next(place for place in (out.parent, *out.parent.absolute().parents) if place.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    if (folder := unwritable(out)) is not None:
         raise UsageError(f"out: {out} cannot be written: {folder} is not a folder that can be written")
     if out.exists() and not state_path.exists():
         raise UsageError(f"out: expected a new file, got {out}, which exists already")
