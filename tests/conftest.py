@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.data import load_dataset
+from zspag_core.data.backdoor import poison
 from zspag_core.models import Classifier, ModelConfig, build
 from zspag_core.models.resnet import ResNetConfig
 from zspag_core.models.vit import ViTConfig
@@ -60,6 +61,18 @@ def digits_checkpoint(digits_model, small_digits, tmp_path_factory) -> Path:
     """The small digits model as a file."""
     path = tmp_path_factory.mktemp("checkpoints") / "digits.safetensors"
     save_checkpoint(path, digits_model, {"data": "digits", "class_names": list(small_digits.class_names)})
+    return path
+
+
+@pytest.fixture(scope="session")
+def backdoored_checkpoint(small_digits, digits_config, tmp_path_factory) -> Path:
+    """A small digits model in which a trigger turns class 1 into class 8, as a file."""
+    poisoned = poison(small_digits.train, 1, 8, 0.5, torch.Generator().manual_seed(0))
+    recipe = Recipe(epochs=6, batch_size=64, crop=0, flip=False)
+    model = train(digits_config, poisoned, recipe, device=torch.device("cpu")).model
+    path = tmp_path_factory.mktemp("checkpoints") / "backdoored.safetensors"
+    about = {"data": "digits", "class_names": list(small_digits.class_names), "backdoor": "1:8"}
+    save_checkpoint(path, model, about)
     return path
 
 

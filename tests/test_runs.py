@@ -60,6 +60,7 @@ def test_the_result_has_the_keys_of_the_contract(finished):
         "proxies",
         "labels",
         "subspace",
+        "backdoor",
         "history",
         "seconds",
         "stopped",
@@ -87,6 +88,7 @@ def test_the_result_has_the_keys_of_the_contract(finished):
     assert result["config"]["n_adv"] == 8
     assert result["config"]["attack"] == "pgd"
     assert result["stopped"] in {"epochs", "rule"}
+    assert result["backdoor"] is None
 
 
 def test_the_files_hold_what_the_result_says(finished, small_digits, digits_checkpoint):
@@ -172,6 +174,36 @@ def test_mask_accuracy_is_that_of_the_masked_original(finished, digits_model, sm
     rest = ~torch.isin(small_digits.test.labels, torch.tensor([3, 5]))
     right = (logits.argmax(1) == small_digits.test.labels)[rest]
     assert finished[1]["mask"]["acc_rt"] == pytest.approx(100 * float(right.double().mean()))
+
+
+def test_a_planted_backdoor_is_tried_before_and_after(config, tmp_path, backdoored_checkpoint, small_digits):
+    out = tmp_path / "run"
+    asked = config(checkpoint=str(backdoored_checkpoint), forget=(8,), method="mask", settings={})
+    result = execute(asked, out)
+    images = small_digits.test.images[small_digits.test.labels == 1].clone()
+    images[..., -2, -2] = 255
+    models = {
+        "before": load_checkpoint(backdoored_checkpoint).model,
+        "after": load_checkpoint(out / "model.safetensors").model,
+    }
+    arrays = load_file(out / "backdoor.safetensors")
+    assert set(arrays) == {"images", "before", "after"}
+    assert torch.equal(arrays["images"], images[:8])
+    for when, model in models.items():
+        with torch.no_grad():
+            predicted = model(to_pixels(images)).argmax(1)
+        assert result["backdoor"][when] == pytest.approx(100 * float((predicted == 8).double().mean()))
+        assert torch.equal(arrays[when], predicted[:8])
+    assert result["backdoor"]["before"] > 80
+    assert result["backdoor"] == {"source": 1, "target": 8, "before": result["backdoor"]["before"], "after": 0.0}
+    assert load_checkpoint(out / "model.safetensors").about["backdoor"] == "1:8"
+
+
+def test_a_cancelled_run_tries_the_backdoor_on_the_original_alone(config, tmp_path, backdoored_checkpoint):
+    asked = config(checkpoint=str(backdoored_checkpoint), method="posterior", settings={"epochs": 3})
+    result = execute(asked, tmp_path / "run", StopAfterAnEpoch())
+    assert (result["stopped"], result["backdoor"]["after"]) == ("cancelled", None)
+    assert set(load_file(tmp_path / "run" / "backdoor.safetensors")) == {"images", "before"}
 
 
 def test_equal_seeds_give_equal_bytes(config, tmp_path):

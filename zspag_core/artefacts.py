@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data.dataset import Split
-    from zspag_core.metrics import Grade
+    from zspag_core.metrics import Grade, Triggered
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.pseudo_labels import PseudoLabels
 
 MEASURES = ("entropy", "confidence", "loss")
+TRIGGERED_SHOWN = 8
 GROUPS = ("retain_train", "retain_test", "forget_train", "forget_test")
 
 Arrays = dict[str, torch.Tensor]
@@ -97,6 +98,20 @@ def label_arrays(labels: PseudoLabels, truth: Tensor) -> Arrays:
     """
     arrays = {"labels": labels.labels.float(), "truth": truth}
     return arrays | ({"influences": labels.influences.float()} if labels.influences is not None else {})
+
+
+def backdoor_arrays(triggered: Triggered) -> Arrays:
+    """Return the first few triggered images and what the models read in them.
+
+    Args:
+        triggered: N images with their predictions.
+
+    Returns:
+        images (n, C, H, W) uint8, before (n,) int64 and, with a model after, after (n,) int64; n is at most 8.
+    """
+    arrays = {"images": triggered.images, "before": triggered.before}
+    arrays |= {"after": triggered.after} if triggered.after is not None else {}
+    return {name: values[:TRIGGERED_SHOWN] for name, values in arrays.items()}
 
 
 def grading_arrays(before: Grade, after: Grade | None) -> Arrays:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +17,7 @@ from zspag_core.files import finite, unwritable, write_json
 from zspag_core.hyperparameters import values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
-from zspag_core.metrics import grade, relearn
+from zspag_core.metrics import Triggered, grade, planted_in, read_triggered, relearn, triggered_images
 from zspag_core.metrics.live import LiveGrades
 from zspag_core.preparation import Prepared, RunConfig, check_forget, load_for, prepare
 from zspag_core.progress import SILENT, Relay, Reporter
@@ -43,6 +43,7 @@ class _Outcome:
     watch: Watch
     before: Grade
     after: Grade | None = None
+    triggered: Triggered | None = None
     result: dict[str, Any] = field(default_factory=dict)
 
 
@@ -50,8 +51,9 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
     """Carry out a run and write its folder.
 
     The folder holds config.json, result.json, model.safetensors and arrays for drawing: grading.safetensors,
-    watch.safetensors, and where the method makes them proxies.safetensors and labels.safetensors (see
-    :mod:`zspag_core.artefacts` and :meth:`Watch.arrays`). It appears under its name only when it is complete.
+    watch.safetensors, where the method makes them proxies.safetensors and labels.safetensors, and for a model that was
+    trained with a backdoor backdoor.safetensors (see :mod:`zspag_core.artefacts` and :meth:`Watch.arrays`). It appears
+    under its name only when it is complete.
 
     Args:
         config: what to do.
@@ -124,6 +126,8 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     result["mask"] = {"acc_rt": before.mask_acc_rt}
     with timed(seconds, "evaluate"):
         result |= _judge(model, outcome, prepared, report, memory)
+        outcome.triggered = _trigger(model, outcome, prepared)
+    result["backdoor"] = outcome.triggered and outcome.triggered.to_dict()
     result["watch"] = {"layer": watch.layer} if watch.frames else None
     result["history"] = live.merge(unlearned.history)
     spent = dict.fromkeys(STAGES) | unlearned.seconds | seconds
@@ -148,6 +152,18 @@ def _judge(
         "proxies": record.describe_proxies(unlearned, prepared, agreement),
         "subspace": record.describe_subspace(model, unlearned, prepared),
     }
+
+
+def _trigger(model: Classifier, outcome: _Outcome, prepared: Prepared) -> Triggered | None:
+    """Return what the models read in triggered images; None where no backdoor was planted or nothing can carry it."""
+    backdoor = planted_in(prepared.checkpoint.about, prepared.dataset.num_classes)
+    if backdoor is None:
+        return None
+    images = triggered_images(prepared.dataset, backdoor)
+    found = Triggered(backdoor, images, read_triggered(model, images))
+    if outcome.after is None:
+        return found
+    return replace(found, after=read_triggered(outcome.unlearned.model, images))
 
 
 def _unlearn(model: Classifier, prepared: Prepared, report: Reporter, memory: Memory) -> Unlearned:
@@ -226,6 +242,8 @@ def _arrays(prepared: Prepared, outcome: _Outcome) -> dict[str, artefacts.Arrays
     forget = prepared.dataset.train.of_classes(prepared.config.forget)
     found = {"watch": outcome.watch.arrays()} if outcome.watch.frames else {}
     found["grading"] = artefacts.grading_arrays(outcome.before, outcome.after)
+    if outcome.triggered is not None:
+        found["backdoor"] = artefacts.backdoor_arrays(outcome.triggered)
     if run.labels is not None:
         found["labels"] = artefacts.label_arrays(run.labels, forget.labels)
     if run.proxies is not None:

@@ -24,6 +24,7 @@ def test_json_holds_the_figures_of_grade(digits_checkpoint, digits_model, small_
         if name not in {"mia", "loss_rt"}:
             assert record[name] == pytest.approx(value), name
     assert "relearning" not in record
+    assert record["backdoor"] is None
 
 
 def test_the_text_says_every_figure_with_its_direction(digits_checkpoint, capsys):
@@ -32,6 +33,16 @@ def test_the_text_says_every_figure_with_its_direction(digits_checkpoint, capsys
     for words in ("accuracy on remaining classes: ", "accuracy on forgotten classes: ", "50 is ideal",
                   "linear probe", "masked", "nearer to Retrain is better"):  # fmt: skip
         assert words in text
+
+
+def test_a_planted_backdoor_is_tried(backdoored_checkpoint, capsys):
+    assert evaluate(backdoored_checkpoint, "--json", forget="1") == 0
+    record = json.loads(capsys.readouterr().out)["backdoor"]
+    assert record == {"source": 1, "target": 8, "attack": record["attack"]}
+    assert record["attack"] > 80
+    assert evaluate(backdoored_checkpoint, forget="1") == 0
+    words = f"backdoor: images of class 1 with the trigger read as class 8: {record['attack']:.4g} %"
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

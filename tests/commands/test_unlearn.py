@@ -5,7 +5,7 @@ import json
 import pytest
 
 from zspag_core.cli import main
-from zspag_core.commands.unlearn import headline
+from zspag_core.commands.unlearn import attack_line, headline
 
 
 def test_the_headline_says_both_accuracies_before_and_after():
@@ -15,6 +15,12 @@ def test_the_headline_says_both_accuracies_before_and_after():
         "mask": {"acc_rt": 91.0},
     }
     assert headline(result) == ("remaining 90.00 % -> 91.23 % (masking alone: 91.00 %), forgotten 80.00 % -> undefined")
+
+
+def test_a_backdoor_has_a_line_of_its_own():
+    assert attack_line({"source": 1, "target": 8, "before": 98.2, "after": 0.0}) == (
+        "backdoor: images of class 1 with the trigger read as class 8 98.20 % -> 0.00 %"
+    )
 
 
 @pytest.fixture

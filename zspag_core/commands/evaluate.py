@@ -3,6 +3,7 @@
 Accuracy, loss, the three membership inference figures, what a linear probe still finds in the features, and what
 masking the logits alone would give. With --original, also how many fine-tuning steps bring the classes back to 90 %
 of the original's accuracy; with --retrained as well, the ratio to a model that never saw them (Anamnesis Index).
+For a model that was trained with a backdoor, also how often its trigger works.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from zspag_core.commands.shared import DATA_HELP, add_device, interruptible, par
 if TYPE_CHECKING:
     import argparse
 
+    from zspag_core.checkpoints import Checkpoint
     from zspag_core.data.dataset import DataSet
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
@@ -66,11 +68,23 @@ def run(arguments: argparse.Namespace) -> int:
             "num_classes": dataset.num_classes,
             **found.to_dict(),
             "mask": {"acc_rt": found.mask_acc_rt},
+            "backdoor": _attack(checkpoint, dataset),
         }
         if "original" in models:
             record["relearning"] = _relearning(models, dataset, forget, seed, report)
     print(json.dumps(record, indent=1) if arguments.json else _text(record))  # noqa: T201
     return 0
+
+
+def _attack(checkpoint: Checkpoint, dataset: DataSet) -> dict[str, Any] | None:
+    """Return how many triggered test images are read as the target, in percent; None without a planted backdoor."""
+    from zspag_core.metrics import planted_in, read_triggered, triggered_images
+
+    backdoor = planted_in(checkpoint.about, dataset.num_classes)
+    if backdoor is None:
+        return None
+    predicted = read_triggered(checkpoint.model, triggered_images(dataset, backdoor))
+    return {**vars(backdoor), "attack": backdoor.accuracy(predicted)}
 
 
 def _relearning(
@@ -103,6 +117,9 @@ def _text(record: dict[str, Any]) -> str:
         _line("membership, confidence (share judged non-member; higher is better)", mia["confidence_svc"], "%"),
         _line("membership, same class (50 is ideal)", (mia["same_class"] or {}).get("accuracy"), "%"),
     ]
+    if backdoor := record["backdoor"]:
+        words = f"backdoor: images of class {backdoor['source']} with the trigger read as class {backdoor['target']}"
+        lines.append(_line(words, backdoor["attack"], "%"))
     if "relearning" in record:
         steps = record["relearning"]["steps"]
         lines += [_line(f"steps until {role} knows the classes again", value, "") for role, value in steps.items()]

@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if result["stopped"] == "cancelled":
         return 130
     print(headline(result))  # noqa: T201
+    if result["backdoor"]:
+        print(attack_line(result["backdoor"]))  # noqa: T201
     if result["stopped"] == "epochs" and result["proxies"]:
         print("all epochs were made and the stopping rule was not met: the classes may be forgotten in part only")  # noqa: T201
     print(f"written to {arguments.out}")  # noqa: T201
@@ -80,6 +82,14 @@ def headline(result: dict[str, Any]) -> str:
         f"remaining {_percent(before['acc_rt'])} -> {_percent(after['acc_rt'])} "
         f"(masking alone: {_percent(result['mask']['acc_rt'])}), "
         f"forgotten {_percent(before['acc_ut'])} -> {_percent(after['acc_ut'])}"
+    )
+
+
+def attack_line(backdoor: dict[str, Any]) -> str:
+    """Say in one line how often a planted trigger works before and after."""
+    return (
+        f"backdoor: images of class {backdoor['source']} with the trigger read as class {backdoor['target']} "
+        f"{_percent(backdoor['before'])} -> {_percent(backdoor['after'])}"
     )
 
 

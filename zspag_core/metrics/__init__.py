@@ -1,6 +1,7 @@
 """How well a model forgot: accuracy, membership inference, deep forgetting, and how good its proxies were."""
 
 from zspag_core.metrics.accuracy import Accuracy, accuracy, mask_accuracy
+from zspag_core.metrics.backdoor import Backdoor, Triggered, planted_in, read_triggered, triggered_images
 from zspag_core.metrics.deep import Relearning, anamnesis_index, probe, relearn, relearning
 from zspag_core.metrics.grade import Grade, grade
 from zspag_core.metrics.membership import (
@@ -18,6 +19,7 @@ from zspag_core.metrics.similarity import map_correlations, mean_correlation
 
 __all__ = [
     "Accuracy",
+    "Backdoor",
     "Grade",
     "Labelled",
     "Membership",
@@ -25,6 +27,7 @@ __all__ = [
     "Outputs",
     "Relearning",
     "SameClass",
+    "Triggered",
     "accuracy",
     "anamnesis_index",
     "captured_energy",
@@ -41,8 +44,11 @@ __all__ = [
     "membership",
     "outputs_of",
     "outputs_of_pixels",
+    "planted_in",
     "probe",
+    "read_triggered",
     "relearn",
     "relearning",
     "same_class",
+    "triggered_images",
 ]
