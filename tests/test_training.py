@@ -61,7 +61,11 @@ def test_a_transformer_learns_with_its_own_recipe(small_digits):
     assert accuracy(found.model, small_digits.test, CPU) > 55
 
 
-@pytest.mark.parametrize("settings", [{}, {"optimizer": "adamw", "learning_rate": 0.01}], ids=["sgd", "adamw"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"optimizer": "adamw", "learning_rate": 0.01}, {"averaged": 2}],
+    ids=["sgd", "adamw", "averaged"],
+)
 @pytest.mark.parametrize("steps", [1, 7, 10])
 def test_a_killed_training_resumes_to_the_same_bytes(small_digits, digits_config, tmp_path, settings, steps):
     path = tmp_path / "deep" / "state"
@@ -74,6 +78,38 @@ def test_a_killed_training_resumes_to_the_same_bytes(small_digits, digits_config
     assert resumed.history == whole.history
     assert resumed.stopped == "epochs"
     assert list(path.parent.iterdir()) == [path]
+
+
+class Snapshots(Reporter):
+    """Keeps the weights after every epoch."""
+
+    def __init__(self):
+        self.kept = []
+
+    def epoch(self, _number, _total, model, **_figures):
+        self.kept.append(copy.deepcopy(model.state_dict()))
+
+
+def test_the_last_epochs_are_averaged_and_batchnorm_is_measured_anew(small_digits, digits_config):
+    eyes = Snapshots()
+    found = fit(digits_config, small_digits.train, eyes, averaged=2)
+    _, second, third = eyes.kept
+    for name, parameter in found.model.named_parameters():
+        assert torch.allclose(parameter, (second[name] + third[name]) / 2, atol=1e-6)
+    means = [name for name in second if name.endswith("running_mean")]
+    assert means
+    assert all(not torch.equal(found.model.state_dict()[name], third[name]) for name in means)
+    assert accuracy(found.model, small_digits.test, CPU) > 25  # chance is 10
+
+
+def test_the_learning_rate_rests_while_epochs_are_averaged(small_digits, digits_config, monkeypatch):
+    rates = []
+    step = torch.optim.SGD.step
+    monkeypatch.setattr(torch.optim.SGD, "step", lambda self: (rates.append(self.param_groups[0]["lr"]), step(self)))
+    fit(digits_config, small_digits.train, epochs=4, averaged=2, warmup=0.0, learning_rate=0.1)
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[:10] == sorted(rates[:10], reverse=True)
+    assert rates[10:] == pytest.approx([0.05] * 10)  # half way down the cosine
 
 
 def test_the_state_of_another_training_is_not_used(small_digits, digits_config, tmp_path):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 from zspag_core.data.augment import crop_and_flip, cut_out
 from zspag_core.data.dataset import Split, to_pixels
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from torch import Tensor
+
     from zspag_core.models import Classifier, ModelConfig
 
 HANDED_DATA = ("digits", "svhn")  # mirror images of digits are not digits
+STATISTICS_IMAGES = 10_000  # from which an averaged network's BatchNorm statistics are taken anew
 WATCHED_IMAGES = 2000  # of the test split, graded after every epoch: within 1 % of the truth, and quick
 
 
@@ -46,6 +50,13 @@ class Recipe:
     crop: int = knob(4, "Largest random shift of a training image; 0 turns it off.", minimum=0, maximum=64, unit="px")
     flip: bool = knob(default=True, help="Mirror half of the training images; off for digits and text.")
     cutout: int = knob(0, "Side of the square blackened in every training image.", minimum=0, maximum=512, unit="px")
+    averaged: int = knob(
+        0,
+        "Epochs at the end whose weights are averaged, at a learning rate that no longer falls; 0 averages none.",
+        minimum=0,
+        maximum=1000,
+        unit="epochs",
+    )
     train_limit: int = knob(0, "Use only so many training images, drawn at random; 0 uses all.", minimum=0)
     seed: int = knob(0, "Seed of the weights, the order and the augmentation.", minimum=0)
 
@@ -137,7 +148,7 @@ def train(
             session.tell(row, report)
     except Cancelled:
         session.trained.stopped = "cancelled"
-    session.trained.model.eval()
+    session.finish()
     return session.trained
 
 
@@ -156,6 +167,7 @@ class _Session:
         model = place(copy.deepcopy(start) if start is not None else initialise(config, recipe.seed), device)
         self.trained = Trained(model)
         self.optimizer = _optimizer(model, recipe)
+        self.average = AveragedModel(model) if recipe.averaged else None
         self.steps = math.ceil(len(self.split) / recipe.batch_size)
 
     def run_epoch(self, watched: Split | None, report: Reporter) -> dict[str, float]:
@@ -170,6 +182,8 @@ class _Session:
             loss_sum, correct = loss_sum + loss * len(batch), correct + hits
             report.progress("train", self.epoch * self.steps + step + 1, self.recipe.epochs * self.steps, loss=loss)
         self.epoch += 1
+        if self.average is not None and self.epoch > self.recipe.epochs - self.recipe.averaged:
+            self.average.update_parameters(model)
         row = {
             "epoch": self.epoch,
             "loss": loss_sum / len(self.split),
@@ -189,11 +203,24 @@ class _Session:
         figures = {name: value for name, value in row.items() if name != "epoch"}
         report.epoch(int(row["epoch"]), self.recipe.epochs, self.trained.model, **figures)
 
+    def finish(self) -> None:
+        """Put the average in the model's place, where one was asked for and begun; leave the model in eval mode."""
+        if self.average is not None and int(self.average.n_averaged):
+            drawn = torch.randperm(len(self.split), generator=self.generator)[:STATISTICS_IMAGES]
+            batches = (to_pixels(self._augment(self.split[i].images), self.device) for i in drawn.split(256))
+            update_bn(batches, self.average)
+            self.trained.model.load_state_dict(self.average.module.state_dict())
+        self.trained.model.eval()
+
+    def _augment(self, images: Tensor) -> Tensor:
+        """Return uint8 images as one step sees them."""
+        recipe, generator = self.recipe, self.generator
+        images = crop_and_flip(images, padding=recipe.crop, flip=recipe.flip, generator=generator)
+        return cut_out(images, side=recipe.cutout, generator=generator)
+
     def _step(self, model: Classifier, batch: Split) -> tuple[float, int]:
         """Take one optimiser step; return the loss and the number of right answers."""
-        recipe, generator = self.recipe, self.generator
-        images = crop_and_flip(batch.images, padding=recipe.crop, flip=recipe.flip, generator=generator)
-        images = cut_out(images, side=recipe.cutout, generator=generator)
+        images = self._augment(batch.images)
         labels = batch.labels.to(self.device)
         with mixed_precision(self.device), plain_attention(self.device):
             logits = model(to_pixels(images, self.device))
@@ -211,8 +238,12 @@ class _Session:
         return value, int((logits.argmax(1) == labels).sum())
 
     def _set_learning_rate(self, epoch: float) -> None:
-        """Rise linearly to the peak, then fall along a cosine to zero (one cycle; Smith, 2018)."""
-        done = epoch / self.recipe.epochs
+        """Rise linearly to the peak, then fall along a cosine to zero (one cycle; Smith, 2018).
+
+        Where epochs are averaged, it stays at what it was when they begin (stochastic weight averaging; Izmailov and
+        others, 2018).
+        """
+        done = min(epoch, max(0, self.recipe.epochs - self.recipe.averaged)) / self.recipe.epochs
         if done < self.recipe.warmup:
             factor = (done + 0.01) / (self.recipe.warmup + 0.01)
         else:
@@ -230,6 +261,8 @@ class _Session:
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
         }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
         with replace_file(path) as partial:
             torch.save(state, partial)
 
@@ -245,6 +278,8 @@ class _Session:
         self.trained.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
 
 
 def weights_fingerprint(model: Classifier) -> int:
