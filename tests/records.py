@@ -93,3 +93,54 @@ def arrays(folder, result, *, influences=False, seed=0):
     if result["proxies"] is not None:
         save_file({"labels": np.arange(3)}, folder / "proxies.safetensors")
     save_file({"weight": np.zeros(3, "f4")}, folder / "model.safetensors")
+
+
+@pytest.fixture
+def make_comparison():
+    """Return a function that makes a comparison of six rows, two seeds each."""
+    return comparison
+
+
+def outcomes(acc_rt, acc_ut, probe, member, seconds, **about):
+    from zspag_core.reproduce.comparison import Outcome
+
+    return [
+        Outcome(
+            seed=seed,
+            acc_rt=acc_rt + seed,
+            acc_ut=acc_ut,
+            probe=probe,
+            mia=None if member is None else {"entropy_svc": member - seed, "confidence_svc": None},
+            seconds=seconds,
+            **about,
+        )
+        for seed in (0, 1)
+    ]
+
+
+def comparison(name="table1-digits-resnet", **changes):
+    from zspag_core.reproduce.comparison import Comparison, Outcome, Row
+
+    broken = [Outcome(seed=0, acc_rt=None, acc_ut=None, stopped="failed", error="the loss became nan")]
+    rows = [
+        Row(key="original", label="Original", method=None, needs_retain=False, kind="reference",
+            seeds=outcomes(95.0, 97.0, 96.0, 90.0, None)),
+        Row(key="mask", label="Mask", method="mask", needs_retain=False, kind="reference",
+            seeds=outcomes(96.0, 0.0, 96.0, None, 0.0)),
+        Row(key="retrain", label="Retrain", method="retrain", needs_retain=True, kind="reference",
+            seeds=outcomes(96.5, 0.0, 60.0, 41.0, 80.0, relearning=20, relearned=True)),
+        Row(key="zspag", label="ZS-PAG", method="zspag", needs_retain=False,
+            paper={"acc_rt": 85.47, "acc_ut": 1.4},
+            seeds=outcomes(97.0, 1.0, 80.0, 42.0, 9.0, relearning=9, relearned=False)),
+        Row(key="neggrad_zs", label="Neggrad <zs>", method="neggrad_zs", needs_retain=False, kind="tuned",
+            settings={"learning_rate": 0.01}, seeds=outcomes(60.0, 30.0, 85.0, 70.0, 2.0)),
+        Row(key="salun", label="SalUn", method="salun", needs_retain=True, seeds=outcomes(80.0, 2.0, 70.0, 50.0, 20.0)),
+        Row(key="badt", label="BadT", method="badt", needs_retain=True, seeds=broken),
+    ]  # fmt: skip
+    shared = {
+        "name": name, "title": "Table 1 in miniature", "question": "Which method forgets?", "data": "digits",
+        "model": "resnet_tiny", "test_accuracy": 99.0, "forget": [3], "class_names": [str(k) for k in range(10)],
+        "scale": "small", "device": "cpu", "date": "2026-11-25", "forget_images": 146, "retain_images": 1200,
+        "rows": rows, "notes": ["A made-up note."],
+    }  # fmt: skip
+    return Comparison(**shared | changes)

@@ -30,6 +30,8 @@ class Header:
         class_names: one name per class.
         test_accuracy: in percent, None where the file does not say.
         recipe: the training settings, empty where the file does not say.
+        model: name of the network's size, empty where the file does not say.
+        backdoor: the classes of a backdoor that was planted in training, as "1:8", empty where there is none.
     """
 
     path: Path
@@ -39,6 +41,8 @@ class Header:
     class_names: tuple[str, ...]
     test_accuracy: float | None
     recipe: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    model: str = ""
+    backdoor: str = ""
 
     @property
     def title(self) -> str:
@@ -81,4 +85,6 @@ def _to_header(path: Path, record: dict[str, dict[str, Any]]) -> Header:
         class_names=tuple(str(name) for name in about["class_names"]),
         test_accuracy=None if accuracy is None else float(str(accuracy)),
         recipe=about.get("recipe") or {},
+        model=str(about.get("model") or ""),
+        backdoor=str(about.get("backdoor") or ""),
     )

@@ -22,13 +22,17 @@ PAGES = {  # file -> (label, icon); the one list of pages
     "pages/3_Proxies.py": ("Proxies", ":material/scatter_plot:"),
     "pages/4_Attention.py": ("Attention", ":material/visibility:"),
     "pages/5_Results.py": ("Results", ":material/monitoring:"),
+    "pages/6_Compare.py": ("Compare", ":material/compare_arrows:"),
     "pages/7_Runs.py": ("Runs", ":material/history:"),
     "pages/8_Learn.py": ("Learn", ":material/school:"),
 }
 ICON = str(ROOT / "assets" / "icon.png")
 STYLE = ROOT / "assets" / "style.css"
 SIDEBAR_PIXELS = 220
-GAPS = {"pages/1_Model.py": "The story of a run", "pages/7_Runs.py": "Look back, learn"}  # captions in the sidebar
+GAPS = {
+    "pages/1_Model.py": "The story of a run",
+    "pages/6_Compare.py": "Compare, look back, learn",
+}  # captions in the sidebar
 
 
 def frame(title: str, purpose: str) -> Job | None:

@@ -1,0 +1,205 @@
+"""Panels of the Compare page: answers, table, figures, and how far the runs are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.compare_story import answers
+from ui.compare_table import ORDERS, records, table_html
+from ui.comparisons import MOST_RUNS, comparison_of
+from ui.figures.compare import inside, kept_and_forgotten, membership, seconds
+from ui.figures.sweeps import sweeps
+from ui.jobs import POLL_SECONDS, job_store
+from ui.result_panels import draw
+from ui.results import duration, escape
+from ui.states import progress_of
+from ui.words import GRADING_NOTE, MASK_NOTE, METHOD_HELP, help_for
+from zspag_core.jobs import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zspag_core.jobs import Job
+    from zspag_core.reproduce.comparison import Comparison
+
+ENDED_EARLY = (State.FAILED, State.CANCELLED, State.INTERRUPTED)
+
+
+def comparison_panel(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
+    """Draw a comparison: three answers, the table, the figures.
+
+    Args:
+        comparison: the rows, as far as they have figures.
+        jobs: the runs of each row, by its key; none for a comparison that ships with the app.
+    """
+    for answer, place in zip(answers(comparison), st.columns(3, gap="small"), strict=True):
+        with place, st.container(border=True, height="stretch", gap="xsmall"):
+            st.markdown(f"**{answer.question}**")
+            st.markdown(answer.text)
+    _table(comparison, jobs)
+    _figures(comparison)
+    with st.expander("What the methods do, and how to read the table", icon=":material/menu_book:"):
+        lines = [
+            f"- **{escape(row.label)}**: {METHOD_HELP.get(str(row.method), 'the model as it was trained.')}"
+            for row in comparison.rows
+        ]
+        st.markdown("\n".join(lines))
+        st.caption(
+            f"{MASK_NOTE} **Bold** figures reach their goal: at most 3 % recognised, within 3 points of Retrain."
+        )
+        st.caption(f"{help_for('Membership inference')} {help_for('Probe')} {help_for('Relearning')} {GRADING_NOTE}")
+
+
+def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
+    """Draw the table with its order and its download."""
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.markdown("**Mean ± standard deviation over seeds** :gray-badge[for grading only]", help=GRADING_NOTE)
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="small"):
+            order = st.selectbox("Order by", list(ORDERS), key="compare-order", width=190, label_visibility="collapsed")
+            st.download_button(
+                "Table as CSV",
+                lambda: as_csv(comparison),
+                f"{comparison.name}.csv",
+                "text/csv",
+                key="compare-csv",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+    st.html(table_html(comparison, jobs, order))
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Return every outcome of a comparison as CSV."""
+    rows, text = records(comparison), io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["row"])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _figures(comparison: Comparison) -> None:
+    """Draw the figures, two abreast."""
+    swept = sweeps(comparison)
+    for first in range(0, len(swept), 2):
+        for drawn, place in zip(swept[first : first + 2], st.columns(2, gap="large"), strict=False):
+            with place:
+                draw(drawn, comparison.name)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        draw(kept_and_forgotten(comparison), comparison.name)
+    with right:
+        draw(seconds(comparison), comparison.name)
+    left, right = st.columns(2, gap="large")
+    with left:
+        draw(inside(comparison), comparison.name)
+    with right:
+        draw(membership(comparison), comparison.name)
+
+
+def live_panel(name: str) -> None:
+    """Draw a comparison of the visitor's own runs; it fills in as they finish."""
+    jobs = runs_of(name)
+    comparison = comparison_of(name, jobs)
+    st.markdown(f"#### {escape(comparison.title)}\n{escape(comparison.question)}")
+    st.caption(_facts(comparison, jobs))
+    _progress(name, jobs)
+    by_row: dict[str, list[Job]] = {}
+    for job in jobs:
+        by_row.setdefault(str(job.config["comparison"]["key"]), []).append(job)
+    comparison_panel(comparison, by_row)
+
+
+def runs_of(name: str) -> list[Job]:
+    """Return the runs of a comparison in the order of their submission."""
+    return list(reversed(job_store().latest(limit=MOST_RUNS, kind="unlearn", comparison=name)))
+
+
+def _facts(comparison: Comparison, jobs: Sequence[Job]) -> str:
+    """Say what was compared on what."""
+    names = ", ".join(comparison.class_names[label] for label in comparison.forget)
+    seeds = sorted({int(job.config["seed"]) for job in jobs})
+    which = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    return f"Forget :orange[{escape(names)}] in {escape(comparison.model)} on {escape(comparison.data)} · {which}"
+
+
+def _progress(name: str, jobs: Sequence[Job]) -> None:
+    """Say how far the runs are, again every second while some are under way; draw the page anew when one ends."""
+    states = {job.id: job.state for job in jobs}
+    live = any(job.active for job in jobs)
+
+    @st.fragment(run_every=POLL_SECONDS if live else None)
+    def line() -> None:
+        now = runs_of(name)
+        if {job.id: job.state for job in now} != states:
+            st.rerun()
+        if live:
+            share, words = progress_words(now)
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.progress(share, text=words)
+                st.button(
+                    "Cancel all",
+                    key="compare-cancel",
+                    icon=":material/stop:",
+                    on_click=cancel_all,
+                    args=(name,),
+                    disabled=all(job.wish == "cancel" for job in now if job.active),
+                )
+
+    line()
+    if not live:
+        _endings(name, jobs)
+
+
+def _endings(name: str, jobs: Sequence[Job]) -> None:
+    """Say what ended early, and offer to run it again."""
+    early = [job for job in jobs if job.state in ENDED_EARLY]
+    if not early:
+        return
+    counts = [
+        f"{sum(job.state == state for job in early)} {state}"
+        for state in ENDED_EARLY
+        if any(job.state == state for job in early)
+    ]
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        done = sum(job.state == State.DONE for job in jobs)
+        reasons = dict.fromkeys(f"Run {job.number}: {escape(job.error)}" for job in early if job.error)
+        st.markdown(
+            f"**{done} of {len(jobs)} runs came to their end**, {', '.join(counts)}. " + "  \n".join(list(reasons)[:3]),
+            width="stretch",
+        )
+        st.button("Run those again", key="compare-again", icon=":material/replay:", on_click=again, args=(name,))
+
+
+def progress_words(jobs: Sequence[Job]) -> tuple[float, str]:
+    """Return how far a comparison is: the share that has ended, and that in words with the time left."""
+    ended = [job for job in jobs if not job.active]
+    running = next((job for job in jobs if job.state == State.RUNNING), None)
+    text = f"{len(ended)} of {len(jobs)} runs have ended"
+    if running is not None:
+        stage, _ = progress_of(running)
+        text += f" · now {running.config['comparison']['label']}, seed {running.config['seed']}: {stage}"
+    else:
+        waiting = next((job for job in jobs if job.active), None)
+        text += f" · {progress_of(waiting)[0]}" if waiting is not None else ""
+    spent = [job.finished - job.started for job in ended if job.state == State.DONE and job.started and job.finished]
+    if spent and len(ended) < len(jobs):
+        text += f" · about {duration(sum(spent) / len(spent) * (len(jobs) - len(ended)))} left"
+    return len(ended) / max(1, len(jobs)), text
+
+
+def cancel_all(name: str) -> None:
+    """Stop every run of a comparison that waits or runs."""
+    for job in reversed(runs_of(name)):  # the last first: else the worker takes the next while we are at it
+        if job.active:
+            job_store().cancel(job.id)
+
+
+def again(name: str) -> None:
+    """Queue the runs of a comparison that ended early once more."""
+    for job in runs_of(name):
+        if job.state in ENDED_EARLY:
+            job_store().resume(job.id)

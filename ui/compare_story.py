@@ -1,0 +1,137 @@
+"""What a comparison says, in sentences: which methods forget, at what cost, and how much is more than masking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ui.figures.compare import MASK, ORIGINAL, RETRAIN, mean_of, reference, role_of
+from ui.results import escape, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.reproduce.comparison import Comparison, Row
+
+GONE = 5.0  # percent still recognised, up to which a class counts as forgotten
+KEPT = 2.0  # points that a method may lose and still count as keeping the rest
+CLEAR = 0.5  # points over mask below which a lead is no lead
+NAMED = 4
+NARROW = "\N{NO-BREAK SPACE}%"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question that a stranger has, and what the figures say to it.
+
+    Attributes:
+        question: in a few words.
+        text: the answer, in Markdown.
+    """
+
+    question: str
+    text: str
+
+
+def answers(comparison: Comparison) -> list[Answer]:
+    """Return the three answers, as far as rows have figures."""
+    rows = [row for row in comparison.rows if not role_of(row) and mean_of(row, "acc_ut") is not None]
+    if not rows:
+        waiting = "Nothing has come to its end yet. The answer appears here as runs finish."
+        return [Answer(question, waiting) for question in ("Which forgets?", "At what cost?", "More than masking?")]
+    forgetting = [row for row in rows if _value(row, "acc_ut") <= GONE]
+    return [
+        Answer("Which forgets?", _glue(_which(rows, forgetting))),
+        Answer("At what cost?", _glue(_cost(comparison, forgetting))),
+        Answer("More than masking?", _glue(_over_mask(comparison, forgetting))),
+    ]
+
+
+def _which(rows: Sequence[Row], forgetting: Sequence[Row]) -> str:
+    """Say how many methods forget, and which do not."""
+    rest = sorted((row for row in rows if row not in forgetting), key=lambda row: _value(row, "acc_ut"))
+    count = f"{len(forgetting)} of {len(rows)}" if rest else ("All" if len(rows) > 1 else "It does")
+    if not rest:
+        return f"**{count}**: at most {percent(GONE)} of the forgotten test images are still recognised."
+    left = _list([f"{escape(row.label)} ({percent(_value(row, 'acc_ut'))})" for row in rest])
+    return f"**{count}** leave at most {percent(GONE)} of the forgotten test images recognised. Not: {left}."
+
+
+def _cost(comparison: Comparison, forgetting: Sequence[Row]) -> str:
+    """Say which of those that forget keeps the most of the rest and which the least, against the original."""
+    before = mean_of(reference(comparison, ORIGINAL), "acc_rt")
+    if not forgetting or before is None:
+        return "No method forgets here, so there is nothing to weigh." if before else "The original is not known yet."
+    ranked = sorted(forgetting, key=lambda row: -_value(row, "acc_rt"))
+    free = [row for row in ranked if not row.needs_retain] or ranked
+    best = (
+        f"Of those that forget, **{escape(free[0].label)}** keeps most{_without(free[0])}: {_change(free[0], before)}."
+    )
+    lost = [row for row in ranked if _value(row, "acc_rt") < before[0] - KEPT]
+    if not lost:
+        return f"{best} None loses more than {KEPT:.0f} points."
+    worst = _list([f"{escape(row.label)} ({_change(row, before)})" for row in reversed(lost)])
+    return f"{best} Dear: {worst}."
+
+
+def _without(row: Row) -> str:
+    """Say that a method is a zero-shot one."""
+    return "" if row.needs_retain else " without remaining data"
+
+
+def _change(row: Row, before: tuple[float, float | None]) -> str:
+    """Write a row's remaining accuracy with its change against the original."""
+    kept = _value(row, "acc_rt")
+    return f"{percent(kept)}, {percent(kept - before[0], sign=True)}"
+
+
+def _over_mask(comparison: Comparison, forgetting: Sequence[Row]) -> str:
+    """Say what exceeds masking the outputs: in accuracy, and inside."""
+    mask = mean_of(reference(comparison, MASK), "acc_rt")
+    if mask is None:
+        return "The mask is not known yet."
+    ahead = sorted(
+        (row for row in forgetting if _value(row, "acc_rt") - mask[0] >= CLEAR), key=lambda row: -_value(row, "acc_rt")
+    )
+    text = f"Blocking the outputs alone gives {percent(mask[0])}. "
+    if ahead:
+        text += "Clearly above: " + _list(
+            [f"{escape(row.label)} ({percent(_value(row, 'acc_rt') - mask[0], sign=True)})" for row in ahead]
+        )
+    else:
+        text += f"None is {CLEAR} points above that, so accuracy shows no more"
+    return f"{text}. {_inside(comparison, forgetting, mask[0])}"
+
+
+def _inside(comparison: Comparison, forgetting: Sequence[Row], mask: float) -> str:
+    """Say how deep the deepest of those methods forgets that keep the rest."""
+    before, after = (mean_of(reference(comparison, role), "probe") for role in (ORIGINAL, RETRAIN))
+    known = [row for row in forgetting if mean_of(row, "probe") is not None and _value(row, "acc_rt") >= mask - KEPT]
+    if before is None or not known:
+        return ""
+    deepest = min(known, key=lambda row: _value(row, "probe"))
+    found = _value(deepest, "probe")
+    ends = f"original {percent(before[0])}" + (f", Retrain {percent(after[0])}" if after is not None else "")
+    if before[0] - found < CLEAR:
+        return f"**Inside**, the probe finds the class as before in every one that keeps the rest ({ends})."
+    who = f"{escape(deepest.label)} is deepest among those that keep the rest"
+    return f"**Inside**, {who}: probe {percent(found)} ({ends})."
+
+
+def _value(row: Row, name: str) -> float:
+    """Return the mean of a figure that is known."""
+    mean = mean_of(row, name)
+    if mean is None:
+        return float("nan")
+    return mean[0]
+
+
+def _list(parts: Sequence[str]) -> str:
+    """Join the first few parts, and count the others."""
+    more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+    return ", ".join(parts[:NAMED]) + more
+
+
+def _glue(text: str) -> str:
+    """Keep numbers and their percent signs on one line."""
+    return text.replace(" %", NARROW)

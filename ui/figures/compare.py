@@ -1,0 +1,256 @@
+"""Figures of the Compare page: what methods kept and forgot, what is left inside, and how long they took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+from ui.figures.drawn import Drawn, lay_out
+from ui.figures.runs import SYMBOLS
+from ui.palette import CLASSES, REFERENCE
+from ui.results import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.reproduce.comparison import Comparison, Row
+
+ORIGINAL, MASK, RETRAIN = "original", "mask", "retrain"
+GLYPHS = ("●", "■", "◆", "▲", "✚", "★", "⬢", "▼", "⬟", "✖")
+"""The symbols of the marks as letters, in the order of SYMBOLS."""
+REFERENCE_GLYPHS = {ORIGINAL: "○", MASK: "┊", RETRAIN: "▒"}
+LEAST_BAND = 1.2  # points: narrower bands would not be seen
+SMALL, LARGE = 9.0, 30.0  # pixels: the quickest and the slowest method
+ROW_HEIGHT, SCATTER_HEIGHT = 27, 430
+ENTROPY = "mia.entropy_svc"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a row is marked, in the table and in every figure.
+
+    Attributes:
+        colour: of its mark.
+        symbol: plotly's name of its mark, hollow where the method needs remaining data.
+        glyph: the mark as a letter.
+    """
+
+    colour: str
+    symbol: str
+    glyph: str
+
+
+def role_of(row: Row) -> str:
+    """Return which reference a row is: "original", "mask" or "retrain"; empty for a method that is compared."""
+    if row.method is None:
+        return ORIGINAL
+    return row.method if row.method in {MASK, RETRAIN} else ""
+
+
+def looks(rows: Sequence[Row]) -> dict[str, Look]:
+    """Return the look of every row by its key; references are grey."""
+    found, place = {}, 0
+    for row in rows:
+        role = role_of(row)
+        if role:
+            found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
+            continue
+        symbol = SYMBOLS[place % len(SYMBOLS)] + ("-open" if row.needs_retain else "")
+        found[row.key] = Look(CLASSES[place % len(CLASSES)], symbol, GLYPHS[place % len(GLYPHS)])
+        place += 1
+    return found
+
+
+def span(row: Row | None, name: str) -> tuple[float, float] | None:
+    """Return the least and the largest value of a figure over the seeds of a row; None where it is unknown."""
+    known = [value for outcome in (row.seeds if row else ()) if (value := outcome.value(name)) is not None]
+    return (min(known), max(known)) if known else None
+
+
+def reference(comparison: Comparison, role: str) -> Row | None:
+    """Return a reference row of a comparison."""
+    return next((row for row in comparison.rows if role_of(row) == role), None)
+
+
+def kept_and_forgotten(comparison: Comparison) -> Drawn:
+    """Draw forgotten against remaining accuracy, one mark a row, its size the time; mask and Retrain are lines."""
+    figure, look = go.Figure(), looks(comparison.rows)
+    slowest = max((time[0] for row in comparison.rows if (time := mean_of(row, "seconds")) is not None), default=1.0)
+    rows = []
+    for row in comparison.rows:
+        kept, gone, time = (mean_of(row, name) for name in ("acc_rt", "acc_ut", "seconds"))
+        if kept is None or gone is None:
+            continue
+        rows.append(record_of(row, ("acc_rt", "acc_ut", "seconds")))
+        if role_of(row) == MASK:
+            line = {"dash": "dot", "color": REFERENCE, "width": 2}
+            figure.add_vline(x=kept[0], line=line, layer="below")
+            figure.add_scatter(x=[None], y=[None], mode="lines", line=line, name="Mask")
+            continue
+        took = "" if time is None else f"<br>{duration(time[0])}"
+        figure.add_scatter(
+            x=[kept[0]],
+            y=[gone[0]],
+            error_x=_error(kept[1], look[row.key].colour),
+            error_y=_error(gone[1], look[row.key].colour),
+            name=row.label,
+            mode="markers",
+            cliponaxis=False,
+            marker={
+                "symbol": "square-open-dot" if role_of(row) == RETRAIN else look[row.key].symbol,
+                "color": look[row.key].colour,
+                "size": SMALL + (LARGE - SMALL) * ((time[0] if time else 0.0) / max(slowest, 1e-9)) ** 0.5,
+                "opacity": 0.85,
+                "line": {"width": 2 if row.needs_retain or role_of(row) else 1},
+            },
+            hovertemplate=f"{row.label}<br>Acc_rt %{{x:.1f}} %<br>Acc_ut %{{y:.1f}} %{took}<extra></extra>",
+        )
+    _lay_out_scatter(figure, rows)
+    note = (
+        "Good is low and to the right. The size of a mark is the method's time; hollow marks needed remaining data; "
+        "whiskers are one standard deviation over seeds. Right of the dotted line is more than masking alone."
+    )
+    return Drawn(
+        "compare_accuracy", "What was kept, what was forgotten", figure, _say_scatter(rows), rows, note, grading=True
+    )
+
+
+def _lay_out_scatter(figure: go.Figure, rows: Sequence[dict[str, Any]]) -> None:
+    """Set the axes with room around the marks, and the legend beside them."""
+    lay_out(figure, SCATTER_HEIGHT)
+    kept, gone = [row["acc_rt"] for row in rows] or [0, 100], [row["acc_ut"] for row in rows] or [0, 100]
+    room = max(2.0, 0.08 * (max(kept) - min(kept)))
+    figure.update_xaxes(title="remaining accuracy · Acc_rt, %", range=[min(kept) - room, max(kept) + room])
+    room = max(3.0, 0.08 * max(gone))
+    figure.update_yaxes(title="forgotten accuracy · Acc_ut, %", range=[-room, max(gone) + room], zeroline=False)
+    figure.update_layout(
+        legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "itemsizing": "constant"},
+        showlegend=True,
+        dragmode="pan",
+    )
+
+
+def _say_scatter(rows: Sequence[dict[str, Any]]) -> str:
+    """Say the scatter in words."""
+    parts = [f"{row['row']} {row['acc_rt']:.1f} and {row['acc_ut']:.1f}" for row in rows]
+    return f"Remaining and forgotten accuracy in percent: {'; '.join(parts) or 'nothing has come to its end yet'}."
+
+
+def membership(comparison: Comparison) -> Drawn:
+    """Draw for every row how many forgotten training images an attacker takes for members, against Retrain's band."""
+    drawn = _against_retrain(comparison, ENTROPY, "forgotten training images taken for members, %")
+    note = "Good is near the grey band: what the attacker finds in a model that never saw them."
+    return Drawn("compare_membership", "What an attacker still finds", *drawn, note, grading=True)
+
+
+def inside(comparison: Comparison) -> Drawn:
+    """Draw for every row how well a fresh linear layer finds the forgotten classes in the features."""
+    drawn = _against_retrain(comparison, "probe", "forgotten test images that a probe finds, %")
+    note = "Lower is deeper. Near the dashed line the features are those of the original: the class was only hidden."
+    return Drawn("compare_probe", "What is left inside", *drawn, note, grading=True)
+
+
+def _against_retrain(comparison: Comparison, name: str, title: str) -> tuple[go.Figure, str, list[dict[str, Any]]]:
+    """Draw a figure of every row as a mark on one line each; return picture, words and data."""
+    figure, look = go.Figure(), looks(comparison.rows)
+    rows = [row for row in comparison.rows if not role_of(row) and mean_of(row, name) is not None]
+    band = span(reference(comparison, RETRAIN), name)
+    before = mean_of(reference(comparison, ORIGINAL), name)
+    if band is not None:
+        middle, half = sum(band) / 2, max(LEAST_BAND, band[1] - band[0]) / 2
+        figure.add_vrect(
+            x0=middle - half, x1=middle + half, fillcolor=REFERENCE, opacity=0.4, line_width=0, layer="below"
+        )
+        figure.add_scatter(
+            x=[None],
+            y=[None],
+            mode="markers",
+            marker={"symbol": "square", "size": 12, "color": REFERENCE, "opacity": 0.5},
+            name=f"Retrain {_range(band)}",
+        )
+    if before is not None:
+        line = {"dash": "dash", "color": REFERENCE, "width": 2}
+        figure.add_vline(x=before[0], line=line, layer="below")
+        figure.add_scatter(x=[None], y=[None], mode="lines", line=line, name=f"Original {before[0]:.1f} %")
+    for row in rows:
+        mean, deviation = row.mean_and_deviation(name) or (0.0, None)
+        figure.add_scatter(
+            x=[mean],
+            y=[row.label],
+            error_x=_error(deviation, look[row.key].colour),
+            mode="markers",
+            marker={"symbol": look[row.key].symbol, "color": look[row.key].colour, "size": 11, "line": {"width": 2}},
+            name=row.label,
+            showlegend=False,
+            cliponaxis=False,
+            hovertemplate=f"{row.label}: %{{x:.1f}} %<extra></extra>",
+        )
+    lay_out(figure, ROW_HEIGHT * len(rows) + 110)
+    figure.update_layout(showlegend=True)
+    figure.update_xaxes(title=title, range=[-3, 103], dtick=20)
+    labels = [row.label for row in rows]
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=labels, range=[len(rows) - 0.4, -0.6], automargin=True, title=None
+    )
+    records = [record_of(row, (name,)) for row in comparison.rows if mean_of(row, name) is not None]
+    parts = [f"{record['row']} {record[name]:.1f}" for record in records]
+    return figure, f"{title}: {'; '.join(parts) or 'nothing is known yet'}.", records
+
+
+def seconds(comparison: Comparison) -> Drawn:
+    """Draw the time of every method, grading not counted, as a bar with its value."""
+    figure, look = go.Figure(), looks(comparison.rows)
+    rows = [row for row in comparison.rows if row.method is not None and mean_of(row, "seconds") is not None]
+    times = [mean[0] for row in rows if (mean := mean_of(row, "seconds")) is not None]
+    stripes = ["/" if row.needs_retain else "" for row in rows]
+    figure.add_bar(
+        x=times,
+        y=[row.label for row in rows],
+        orientation="h",
+        marker={
+            "color": [look[row.key].colour for row in rows],
+            "pattern": {"shape": stripes, "fgcolor": "white", "solidity": 0.3},
+        },
+        text=[duration(time) for time in times],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{text}<extra></extra>",
+    )
+    lay_out(figure, ROW_HEIGHT * len(rows) + 110)
+    figure.update_layout(margin={"r": 60}, bargap=0.35)
+    figure.update_xaxes(title="seconds", rangemode="tozero")
+    figure.update_yaxes(autorange="reversed", automargin=True, title=None)
+    parts = [f"{row.label} {time:.1f}" for row, time in zip(rows, times, strict=True)]
+    alt = f"Seconds that each method took: {'; '.join(parts) or 'nothing is known yet'}."
+    records = [record_of(row, ("seconds",)) for row in rows]
+    note = f"The method alone, without grading, on {comparison.device}. Striped bars needed remaining data."
+    return Drawn("compare_seconds", "How long it took", figure, alt, records, note)
+
+
+def mean_of(row: Row | None, name: str) -> tuple[float, float | None] | None:
+    """Return mean and deviation of a figure of a row."""
+    return row.mean_and_deviation(name) if row is not None else None
+
+
+def _error(deviation: float | None, colour: str) -> dict[str, Any] | None:
+    """Return whiskers of one standard deviation; none where there is one seed."""
+    if not deviation:
+        return None
+    return {"type": "data", "array": [deviation], "color": colour, "thickness": 1.5, "width": 4}
+
+
+def _range(band: tuple[float, float]) -> str:
+    """Write the span of a band."""
+    low, high = band
+    return f"{low:.1f} %" if high - low < 0.05 else f"{low:.1f} to {high:.1f} %"
+
+
+def record_of(row: Row, names: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of a row as one line of a table."""
+    record: dict[str, Any] = {"row": row.label}
+    for name in names:
+        mean = mean_of(row, name)
+        record[name], record[f"{name}_deviation"] = mean or (None, None)
+    return record
