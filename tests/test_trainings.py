@@ -65,21 +65,34 @@ def test_a_training_can_go_on_from_a_checkpoint(tmp_path):
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     told = execute(quick(), first)
     still = {"learning_rate": 1e-6, "warmup": 0.0, "crop": 0}  # too small to undo or to add what two epochs have taught
-    about = execute(quick(start=str(first), settings=dict(quick().settings) | still), second)
-    assert about["started_from"]["recipe"] == told["recipe"]
-    assert about["started_from"]["sha256"] == load_checkpoint(first).sha256
+    about = execute(quick(start=(str(first),), settings=dict(quick().settings) | still), second)
+    (before,) = about["started_from"]
+    assert before["recipe"] == told["recipe"]
+    assert before["sha256"] == load_checkpoint(first).sha256
     for name, value in load_checkpoint(first).model.state_dict().items():
         if name.endswith("weight") and value.ndim > 1:
             assert torch.allclose(value, load_checkpoint(second).model.state_dict()[name], atol=1e-4)
+
+
+def test_several_starts_are_averaged(tmp_path):
+    paths = [tmp_path / f"{seed}.safetensors" for seed in (0, 1)]
+    for seed, path in enumerate(paths):
+        execute(quick(settings=dict(quick().settings) | {"epochs": 1, "seed": seed}), path)
+    still = {"learning_rate": 1e-6, "warmup": 0.0}
+    settings = dict(quick().settings) | {"epochs": 1} | still
+    about = execute(quick(start=tuple(map(str, paths)), settings=settings), tmp_path / "mean.safetensors")
+    assert [told["recipe"]["seed"] for told in about["started_from"]] == [0, 1]
+    one, two, mean = (load_checkpoint(path).model.state_dict() for path in (*paths, tmp_path / "mean.safetensors"))
+    assert torch.allclose(mean["head.weight"], (one["head.weight"] + two["head.weight"]) / 2, atol=1e-4)
 
 
 def test_a_killed_training_of_another_start_is_not_gone_on_with(tmp_path):
     first, other, out = (tmp_path / f"{name}.safetensors" for name in ("first", "other", "out"))
     execute(quick(), first)
     execute(quick(settings=dict(quick().settings) | {"seed": 1}), other)
-    execute(quick(start=str(first)), out, Ear(stop_at=7))
-    execute(quick(start=str(other)), out)
-    execute(quick(start=str(other)), tmp_path / "fresh.safetensors")
+    execute(quick(start=(str(first),)), out, Ear(stop_at=7))
+    execute(quick(start=(str(other),)), out)
+    execute(quick(start=(str(other),)), tmp_path / "fresh.safetensors")
     assert out.read_bytes() == (tmp_path / "fresh.safetensors").read_bytes()
 
 
@@ -96,7 +109,7 @@ def test_a_start_that_does_not_fit_is_refused(tmp_path, changed, sentence):
     first = tmp_path / "first.safetensors"
     execute(quick(exclude=(3,)), first)
     with pytest.raises(UsageError, match=sentence):
-        execute(quick(start=str(first), **changed), tmp_path / "a.safetensors")
+        execute(quick(start=(str(first),), **changed), tmp_path / "a.safetensors")
     assert not (tmp_path / "a.safetensors").exists()
 
 

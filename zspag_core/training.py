@@ -23,7 +23,7 @@ from zspag_core.models import build
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -105,6 +105,16 @@ def initialise(config: ModelConfig, seed: int) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return build(config)
+
+
+def mean_of(models: Sequence[Classifier]) -> Classifier:
+    """Return a classifier whose weights and statistics are the mean of those of equal networks."""
+    mean = AveragedModel(models[0], use_buffers=True)
+    for model in models:
+        mean.update_parameters(model)
+    found = copy.deepcopy(models[0])
+    found.load_state_dict(mean.module.state_dict())
+    return found
 
 
 def train(

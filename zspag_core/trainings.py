@@ -20,7 +20,7 @@ from zspag_core.models import MODELS, build, named_config
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from zspag_core.data.dataset import DataSet, Split
@@ -41,7 +41,8 @@ class TrainConfig:
         exclude: classes to leave out: the retrained reference of an unlearning run.
         backdoor: a class and the class that a trigger turns it into (paper section 4.4), or None.
         image_size: side of the model's input in pixels.
-        start: path of a checkpoint of the same network whose training goes on; None starts from new weights.
+        start: paths of checkpoints of the same network whose training goes on; of several, from the mean of their
+            weights (model soups; Wortsman and others, 2022). None of them starts from new weights.
         device: "auto", "cpu", "mps" or "cuda[:N]".
     """
 
@@ -51,7 +52,7 @@ class TrainConfig:
     exclude: tuple[int, ...] = ()
     backdoor: tuple[int, int] | None = None
     image_size: int = 32
-    start: str | None = None
+    start: tuple[str, ...] = ()
     device: str = "auto"
 
 
@@ -85,8 +86,8 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     dataset = load_dataset(config.data, image_size=config.image_size, channels=MODELS[config.model].channels)
     check_classes(config, dataset)
     split = _training_split(dataset, config, recipe)
-    start = load_checkpoint(config.start) if config.start else None
-    sizes = _sizes(config, dataset, split) if start is None else _sizes_of(start, config, dataset)
+    starts = [load_checkpoint(path) for path in config.start]
+    sizes = _sizes_of(starts, config, dataset) if starts else _sizes(config, dataset, split)
     report.progress("load", 1, 1)
     test = dataset.test.without_classes(config.exclude) if config.exclude else dataset.test
     watched = test.sample(training.WATCHED_IMAGES, torch.Generator().manual_seed(recipe.seed))
@@ -95,7 +96,7 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
         split,
         recipe,
         device=device,
-        start=start.model if start else None,
+        start=training.mean_of([start.model for start in starts]) if starts else None,
         state_path=state_path,
         watched=watched,
         report=report,
@@ -103,8 +104,8 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     figure = _grade(trained, test, device, report)
     about = _about(dataset, config, recipe) | {"stopped": trained.stopped, "history": trained.history}
     about["test_accuracy"] = figure
-    if start is not None:
-        about["started_from"] = _told(start)
+    if starts:
+        about["started_from"] = [_told(start) for start in starts]
     save_checkpoint(out, trained.model, about)
     if trained.stopped != "cancelled":
         state_path.unlink(missing_ok=True)
@@ -168,21 +169,22 @@ def _sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
     return sizes
 
 
-def _sizes_of(start: Checkpoint, config: TrainConfig, dataset: DataSet) -> ModelConfig:
-    """Return the sizes of a network whose training goes on, or say why it is another one than was asked for."""
-    found = start.model.config
+def _sizes_of(starts: Sequence[Checkpoint], config: TrainConfig, dataset: DataSet) -> ModelConfig:
+    """Return the sizes of networks whose training goes on, or say why they are others than was asked for."""
+    found = starts[0].model.config
     about = {"num_classes": dataset.num_classes, "mean": found.mean, "std": found.std}
-    if found != named_config(config.model, image_size=config.image_size, **about):
-        raise UsageError(
-            f"start: expected a {config.model} for {dataset.num_classes} classes and {config.image_size} pixels, "
-            f"got another network in {config.start}"
-        )
-    seen = sorted(set(config.exclude) - set(start.about.get("excluded", ())))
-    if seen:
-        raise UsageError(
-            f"start: expected a model that never saw class {', '.join(map(str, seen))}, "
-            f"got {config.start}, which may have"
-        )
+    asked = named_config(config.model, image_size=config.image_size, **about)
+    for path, start in zip(config.start, starts, strict=True):
+        if start.model.config != asked:
+            raise UsageError(
+                f"start: expected a {config.model} for {dataset.num_classes} classes and {config.image_size} pixels, "
+                f"got another network in {path}"
+            )
+        seen = sorted(set(config.exclude) - set(start.about.get("excluded", ())))
+        if seen:
+            raise UsageError(
+                f"start: expected a model that never saw class {', '.join(map(str, seen))}, got {path}, which may have"
+            )
     return found
 
 

@@ -39,7 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exclude", default="", metavar="3,5", help="classes to leave out of training")
     parser.add_argument("--backdoor", default="", metavar="1:8", help="plant a trigger that turns class 1 into class 8")
     parser.add_argument("--image-size", type=int, default=32, metavar="PX", help="side of the model's input (32)")
-    parser.add_argument("--start", metavar="F", help="checkpoint of the same network to go on from, not new weights")
+    parser.add_argument(
+        "--start",
+        default="",
+        metavar="F,F2",
+        help="checkpoint of the same network to go on from; of several, their mean",
+    )
     parser.add_argument("--seed", default="0", help="seed of weights, order and augmentation (0)")
     add_settings(parser, "the recipe (batch_size, learning_rate, optimizer, weight_decay, crop, flip, train_limit, …)")
     add_device(parser)
@@ -61,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         exclude=parse_numbers(arguments.exclude, "--exclude") if arguments.exclude else (),
         backdoor=_backdoor(arguments.backdoor) if arguments.backdoor else None,
         image_size=arguments.image_size,
-        start=arguments.start,
+        start=tuple(filter(None, arguments.start.split(","))),
         device=arguments.device,
     )
     with interruptible() as report:
