@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "measure accuracy, membership inference and what a probe still finds",
     "methods": "list the unlearning methods and their settings",
     "bench": "measure the speed of every stage against a literal implementation and against retraining",
+    "reproduce": "repeat the tables and figures of the paper, every method tuned with one budget",
     "worker": "serve the dashboard's queue on one device",
 }
 EPILOG = """examples:

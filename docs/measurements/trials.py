@@ -28,7 +28,7 @@ from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.data.dataset import to_pixels  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.hyperparameters import configure  # noqa: E402
-from zspag_core.memory import Memory  # noqa: E402
+from zspag_core.methods.sharing import SharedStages  # noqa: E402
 from zspag_core.methods.zspag import ZSPAG  # noqa: E402
 from zspag_core.metrics import accuracy, mask_accuracy, outputs_of, probe  # noqa: E402
 from zspag_core.metrics.layers import report_layers  # noqa: E402
@@ -120,41 +120,7 @@ def claims(_part: str, _seeds: int, num_classes: int) -> Iterator[dict[str, Any]
         yield {"knob": "defaults", "forget": forget, "seed": 0, "settings": {}}
 
 
-ATTACK_KNOBS = (
-    "attack",
-    "epsilon",
-    "n_adv",
-    "attack_steps",
-    "attack_confidence",
-    "step_size",
-    "epsilon_l2",
-    "random_start",
-    "cw_searches",
-    "cw_rate",
-    "overshoot",
-    "coverage",
-    "fill",
-)
-SUBSPACE_KNOBS = ("subspace", "energy", "tolerance", "pooling")
-DEPENDS = {"proxies": ATTACK_KNOBS, "subspace": ATTACK_KNOBS + SUBSPACE_KNOBS}
 MEMORY_LIMIT = 12
-
-
-class Shared(Memory):
-    """Proxies and subspaces of earlier trials, each by everything that it depends on; nothing else is remembered."""
-
-    def __init__(self, kept: dict[Any, Any], method: ZSPAG, forget: tuple[int, ...], seed: int) -> None:
-        self.kept, self.method, self.trial = kept, method, (forget, seed)
-
-    def recall(self, part: str) -> Any:
-        return self.kept.get(self._key(part)) if part in DEPENDS else None
-
-    def keep(self, part: str, value: object) -> None:
-        if part in DEPENDS:
-            self.kept[self._key(part)] = value
-
-    def _key(self, part: str) -> tuple[Any, ...]:
-        return part, self.trial, *(getattr(self.method, name) for name in DEPENDS[part])
 
 
 class Trials:
@@ -203,7 +169,7 @@ class Trials:
             self.train.of_classes(forget),
             forget,
             generator=torch.Generator().manual_seed(trial["seed"]),
-            memory=Shared(self.kept, method, forget, trial["seed"]),
+            memory=SharedStages(self.kept, method, forget, trial["seed"]),
         )
         after = outputs_of(run.model, test.images)
         trained = outputs_of(run.model, self.probed.images)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.test_cli import call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit"),
+    [
+        (["table9"], "expected one of table1, table2"),
+        ([], "TABLE"),
+        (["table5", "--scale", "huge"], "--scale: expected one of small, full, got 'huge'"),
+        (["table5", "--seeds", "0"], "--seeds: expected a whole number above 0, got '0'"),
+        (["table5", "--seeds", "many"], "'many'"),
+        (["table5", "--only", "mnist"], "--only: expected one of fashion_mnist-vgg, svhn-vgg, got 'mnist'"),
+        (["table5", "--device", "tpu"], "device: expected auto"),
+    ],
+)
+def test_bad_use_is_answered_with_one_line_and_nothing_is_written(tmp_path, capfd, arguments, culprit):
+    out = tmp_path / "out"
+    assert call(["reproduce", *arguments, "--out", str(out)]) == 2
+    said, error = capfd.readouterr()
+    assert said == ""
+    assert error.count("\n") == 1
+    assert culprit in error
+    assert not out.exists()

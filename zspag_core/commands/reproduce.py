@@ -1,0 +1,93 @@
+"""Repeat a table or a figure of the paper: every method in one harness, tuned with one budget.
+
+Originals come with the project or are trained first. Each finished cell is kept under DIR/cells: after an interruption
+the same command goes on from there, and tables share what they have in common. DIR receives one JSON file and one
+Markdown page a comparison; the paper's figures stand beside ours. `small` is for two CPU cores, `full` for a GPU.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zspag_core.commands.shared import add_device, interruptible
+from zspag_core.errors import Cancelled, DataError, UsageError
+from zspag_core.files import replace_file
+from zspag_core.progress import Reporter
+
+if TYPE_CHECKING:
+    import argparse
+
+    from zspag_core.commands.shared import TerminalReporter
+    from zspag_core.reproduce.harness import Harness
+
+WHAT = ("table1", "table2", "table3", "table4", "table5", "table6", "fig2", "fig3", "fig4", "fig5")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `reproduce`."""
+    parser.add_argument("what", metavar="TABLE", help=", ".join(WHAT))
+    parser.add_argument("--scale", default="small", metavar="SCALE", help="small or full (small)")
+    parser.add_argument("--seeds", default="3", metavar="N", help="runs of every row, with seeds 0, 1, ... (3)")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder (runs/reproduce/SCALE)")
+    parser.add_argument("--only", default="", metavar="NAME", help="one comparison, for example cifar10-vit")
+    add_device(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the request, fill the table, write and name the files."""
+    from zspag_core.devices import resolve_device
+    from zspag_core.reproduce.harness import Harness
+    from zspag_core.reproduce.scale import SCALES
+
+    if arguments.what not in WHAT:
+        raise UsageError(f"TABLE: expected one of {', '.join(WHAT)}, got {arguments.what!r}")
+    if arguments.scale not in SCALES:
+        raise UsageError(f"--scale: expected one of {', '.join(SCALES)}, got {arguments.scale!r}")
+    if not arguments.seeds.isdecimal() or not int(arguments.seeds):
+        raise UsageError(f"--seeds: expected a whole number above 0, got {arguments.seeds!r}")
+    scale, out = SCALES[arguments.scale], arguments.out or Path("runs/reproduce") / arguments.scale
+    device = resolve_device(arguments.device)
+    with interruptible() as terminal:
+        harness = Harness(out, scale, device=device, seeds=int(arguments.seeds), report=_Stop(terminal), tell=_say)
+        return _make(arguments.what, harness, arguments.only)
+
+
+class _Stop(Reporter):
+    """Draws nothing: a line a cell is enough; raises Cancelled once Ctrl-C was pressed."""
+
+    def __init__(self, terminal: TerminalReporter) -> None:
+        self.terminal = terminal
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
+        """Stop where that was asked for."""
+        if self.terminal.interrupted:
+            raise Cancelled("interrupted")
+
+
+def _make(what: str, harness: Harness, only: str) -> int:
+    """Make every comparison of a table whose data set is at hand."""
+    from zspag_core.reproduce.markdown import as_markdown
+    from zspag_core.reproduce.tables import arenas
+
+    chosen = arenas(what, harness.scale, only)
+    if not chosen:
+        names = ", ".join(arena.case.name for arena in arenas(what, harness.scale))
+        raise UsageError(f"--only: expected one of {names}, got {only!r}")
+    for arena in chosen:
+        try:
+            comparison = harness.compare(arena)
+        except DataError as error:
+            if only or not arena.case.optional:
+                raise
+            _say(f"{arena.name} is left out: {error}")
+            continue
+        page = harness.out / f"{arena.name}.md"
+        with replace_file(page) as partial:
+            partial.write_text(as_markdown(comparison, harness.scale), encoding="utf-8")
+        _say(f"written to {page}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201

@@ -1,0 +1,60 @@
+"""What several runs on one model have in common, made once: proxies and subspaces, or the Fisher information."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.memory import Memory
+
+if TYPE_CHECKING:
+    from zspag_core.methods.base import Method
+
+ATTACK_SETTINGS = (
+    "attack",
+    "epsilon",
+    "n_adv",
+    "attack_steps",
+    "attack_confidence",
+    "step_size",
+    "epsilon_l2",
+    "random_start",
+    "cw_searches",
+    "cw_rate",
+    "overshoot",
+    "coverage",
+    "fill",
+)
+SUBSPACE_SETTINGS = ("subspace", "energy", "tolerance", "pooling")
+DEPENDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "zspag": {"proxies": ATTACK_SETTINGS, "subspace": ATTACK_SETTINGS + SUBSPACE_SETTINGS},
+    "fisher": {"unlearn": ("fisher_images",)},
+}
+"""Method -> stage that runs may share -> the settings that it depends on."""
+
+
+class SharedStages(Memory):
+    """Stages of earlier runs, each by everything that it depends on; nothing else is remembered."""
+
+    def __init__(self, kept: dict[Any, Any], method: Method, forget: tuple[int, ...], seed: int) -> None:
+        """Remember for one run.
+
+        Args:
+            kept: what all runs on the same model and the same forget samples share; it is filled.
+            method: of this run.
+            forget: the forgotten classes.
+            seed: of this run.
+        """
+        self.kept, self.method, self.trial = kept, method, (method.name, forget, seed)
+        self.depends = DEPENDS.get(method.name, {})
+
+    def recall(self, part: str) -> Any:  # noqa: ANN401 - whatever was kept
+        """Return what an earlier run with the same settings made of a stage."""
+        return self.kept.get(self._key(part)) if part in self.depends else None
+
+    def keep(self, part: str, value: object) -> None:
+        """Keep a stage for later runs."""
+        if part in self.depends:
+            self.kept[self._key(part)] = value
+
+    def _key(self, part: str) -> tuple[Any, ...]:
+        return part, self.trial, *(getattr(self.method, name) for name in self.depends[part])

@@ -1,0 +1,116 @@
+"""The models and data sets on which methods are compared, at each scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SVHN_NOTE = "The paper's figures are of SVHN with VGG; Fashion-MNIST stands in for it here."
+FACES_NOTE = "The paper's figures are of Facescrub with ResNet; faces12, twelve identities, stands in for it here."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One original model and its data.
+
+    Attributes:
+        name: names files.
+        title: what a person reads.
+        data: name of the data set.
+        model: name of a size, a key of MODELS.
+        shipped: name of the checkpoint that comes with the project; empty to train one.
+        start: name of a shipped checkpoint whose training goes on; empty to start from new weights.
+        settings: of the recipe by which it is trained, beside those that suit data and model.
+        classes: which classes of the data set make up the case; empty for all.
+        image_size: side of the images in pixels; a shipped checkpoint has its own.
+        backdoor: a class and the class that a trigger turns it into, or None.
+        optional: whether a table is complete without it, where the data set is not at hand.
+        note: what a reader must know of it.
+    """
+
+    name: str
+    title: str
+    data: str
+    model: str
+    shipped: str = ""
+    start: str = ""
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    classes: tuple[int, ...] = ()
+    image_size: int = 32
+    backdoor: tuple[int, int] | None = None
+    optional: bool = False
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {**vars(self), "settings": dict(self.settings)}
+
+
+DIGITS = Case(name="digits-resnet", title="Digits, ResNet", data="digits", model="resnet_tiny", shipped="digits_resnet")
+CIFAR10 = Case(name="cifar10-vit", title="CIFAR-10, ViT", data="cifar10", model="vit_small", shipped="cifar10_vit")
+FASHION = Case(
+    name="fashion_mnist-vgg",
+    title="Fashion-MNIST, VGG",
+    data="fashion_mnist",
+    model="vgg11_narrow",
+    shipped="fashion_mnist_vgg",
+    note=SVHN_NOTE,
+)
+SVHN = Case(name="svhn-vgg", title="SVHN, VGG", data="svhn", model="vgg11", settings={"epochs": 20}, optional=True)
+CIFAR100 = Case(
+    name="cifar100-resnet",
+    title="CIFAR-100, ResNet-18",
+    data="cifar100",
+    model="resnet18",
+    settings={"epochs": 40},
+)
+FACES = Case(
+    name="faces12-resnet",
+    title="faces12, ResNet",
+    data="faces12",
+    model="resnet18",
+    settings={"epochs": 60, "batch_size": 64, "learning_rate": 0.05},
+    image_size=64,
+    optional=True,
+    note=FACES_NOTE,
+)
+BACKDOOR = Case(
+    name="cifar10-vit-backdoor",
+    title="CIFAR-10, ViT with a backdoor",
+    data="cifar10",
+    model="vit_small",
+    settings={"epochs": 40},
+    backdoor=(1, 8),
+)
+
+SMALL_CIFAR100 = replace(
+    CIFAR100,
+    title="CIFAR-100, small ResNet",
+    model="resnet_tiny",
+    settings={"epochs": 15},
+    classes=tuple(range(0, 100, 5)),
+    note="A fifth of CIFAR-100's classes and a small network stand in for all of them and a ResNet-18.",
+)
+SMALL = {
+    case.name: case
+    for case in (
+        DIGITS,
+        CIFAR10,
+        FASHION,
+        replace(SVHN, model="vgg11_narrow", settings={"epochs": 3, "train_limit": 30_000}),
+        SMALL_CIFAR100,
+        replace(FACES, title="faces12, small ResNet", model="resnet_small", image_size=32),
+        replace(
+            BACKDOOR,
+            start="cifar10_vit",
+            settings={"epochs": 3, "train_limit": 10_000, "learning_rate": 3e-4},
+            note="The backdoor was planted in the shipped model by three more epochs on 10,000 images.",
+        ),
+    )
+}
+FULL = {case.name: case for case in (DIGITS, CIFAR10, FASHION, SVHN, CIFAR100, FACES, BACKDOOR)}
+CASES: dict[str, dict[str, Case]] = {"small": SMALL, "full": FULL}

@@ -1,0 +1,163 @@
+"""A comparison as a Markdown page: what was compared and how, one table, what must be known besides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zspag_core.reproduce.tuning import FORGOTTEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.reproduce.comparison import Comparison, Row
+    from zspag_core.reproduce.scale import Scale
+
+COLUMNS = (
+    ("Acc_rt", "acc_rt", 2),
+    ("Acc_ut", "acc_ut", 2),
+    ("attack accuracy", "attack", 2),
+    ("ASR", "asr", 1),
+    ("MIA entropy", "mia.entropy_svc", 1),
+    ("MIA confidence", "mia.confidence_svc", 1),
+    ("MIA same class (AUC)", "mia.same_class.auc", 1),
+    ("probe", "probe", 1),
+    ("relearning steps", "relearning", 0),
+    ("seconds", "seconds", 1),
+)
+PAPER_COLUMNS = ("acc_rt", "acc_ut", "attack", "mia.entropy_svc", "seconds")
+ALWAYS = ("acc_rt", "acc_ut", "probe", "relearning", "seconds")
+LEGEND = """\
+*Acc_rt*, *Acc_ut*: accuracy on test images of the remaining and of the forgotten classes, in percent; *over mask*:
+Acc_rt minus that of the mask row, since masking the forgotten logits already gains as much and learns nothing.
+*MIA entropy*: share of forgotten training images judged members, nearer to Retrain is better (the paper's Acc_mia);
+*MIA confidence*: share judged non-members, higher is better; *same class*: AUC of forgotten training against forgotten
+test images, 50 is ideal. *Probe*: accuracy on the forgotten classes of a linear probe on the penultimate features;
+*relearning steps*: plain fine-tuning steps until the classes are back at 90 % of the original's accuracy (≥: not back
+by then). For both, Original and Retrain are the two ends. *Seconds*: the method alone, without grading. Mean ± standard
+deviation over seeds. Methods marked † need remaining data, all others see the forget samples alone."""
+
+
+def as_markdown(comparison: Comparison, scale: Scale) -> str:
+    """Return the page."""
+    rows = [_line(comparison, row) for row in comparison.rows]
+    heads = _heads(comparison)
+    table = [_joined(heads), "|" + "---|" * len(heads), *map(_joined, rows)]
+    notes = [f"- {note}" for note in comparison.notes]
+    parts = [
+        f"# {comparison.title}",
+        comparison.question,
+        _setting(comparison),
+        "\n".join(table),
+        LEGEND,
+        _tuning(comparison, scale),
+        "\n".join(notes),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _setting(comparison: Comparison) -> str:
+    """Say in a sentence or two what was compared, where and when."""
+    names = [(str(k), comparison.class_names[k]) for k in comparison.forget]
+    classes = ", ".join(name if name == number else f"{number} ({name})" for number, name in names)
+    accuracy = "" if comparison.test_accuracy is None else f" (test accuracy {comparison.test_accuracy:.2f} %)"
+    return (
+        f"Data {comparison.data}, model {comparison.model}{accuracy}; forgotten: {classes}; "
+        f"methods were given {comparison.forget_images:,} forget and, where they need them, "
+        f"{comparison.retain_images:,} remaining training images. Scale {comparison.scale}, {comparison.device}, "
+        f"{comparison.date}."
+    )
+
+
+def _tuning(comparison: Comparison, scale: Scale) -> str:
+    """Say how methods were tuned, where any was."""
+    if all(row.kind != "tuned" for row in comparison.rows):
+        return ""
+    text = (
+        f"*official*: the settings of the method's official program. *tuned*: {scale.trials} trials for every method "
+        "with seed 0, halving the range of its main knob on a logarithmic scale: gentler after a trial that forgot "
+        "enough, stronger after one that did not. Methods learn from four fifths of their training images and are "
+        "judged on the last fifth, never on test images: highest remaining accuracy among trials with at most "
+        f"{FORGOTTEN:g} % on forgotten classes, else the least forgotten accuracy. The chosen value is "
+        "then run on all training images given, with every seed."
+    )
+    if comparison.row("gkt") and not comparison.row("gkt_tuned"):
+        text += (
+            f" GKT is not tuned at this scale and gets {scale.invented_batches} invented batches where its authors "
+            "take 4,000: its figures here say little of it."
+        )
+    if scale.official_seeds:
+        text += f" Rows with official settings have {scale.official_seeds} seed at this scale."
+    return text
+
+
+def _heads(comparison: Comparison) -> list[str]:
+    heads = ["method", "settings"]
+    for title, name, _digits in _columns(comparison):
+        heads.append(title)
+        if _has_paper(comparison, name):
+            heads.append(f"{title}, paper")
+        if name == "acc_rt":
+            heads.append("over mask")
+    return heads
+
+
+def _line(comparison: Comparison, row: Row) -> list[str]:
+    """Return the cells of one row."""
+    cells = [row.label + (" †" if row.needs_retain else ""), _settings(row)]
+    for _title, name, digits in _columns(comparison):
+        cells.append(_figure(row, name, digits))
+        if _has_paper(comparison, name):
+            cells.append(_number((row.paper or {}).get(name), digits))
+        if name == "acc_rt":
+            cells.append(_over_mask(comparison, row))
+    return cells
+
+
+def _columns(comparison: Comparison) -> list[tuple[str, str, int]]:
+    """Return the columns that say something."""
+    return [
+        column
+        for column in COLUMNS
+        if column[1] in ALWAYS or any(row.mean_and_deviation(column[1]) for row in comparison.rows)
+    ]
+
+
+def _has_paper(comparison: Comparison, name: str) -> bool:
+    return name in PAPER_COLUMNS and any(name in (row.paper or {}) for row in comparison.rows)
+
+
+def _settings(row: Row) -> str:
+    """Say a row's kind and, where it was tuned, what was chosen."""
+    if row.kind == "reference":
+        return "reference"
+    shown = {name: value for name, value in row.settings.items() if name in {"learning_rate", "alpha"}}
+    if row.kind == "tuned":
+        return "tuned: " + ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
+    return row.kind
+
+
+def _figure(row: Row, name: str, digits: int) -> str:
+    """Say mean and deviation of a figure."""
+    found = row.mean_and_deviation(name)
+    if found is None:
+        return "failed" if name == "acc_rt" and any(outcome.error for outcome in row.seeds) else "–"
+    mean, deviation = found
+    text = f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
+    unreached = name == "relearning" and any(outcome.relearned is False for outcome in row.seeds)
+    return f"≥ {text}" if unreached else text
+
+
+def _over_mask(comparison: Comparison, row: Row) -> str:
+    """Say by how much a row's Acc_rt lies above that of masking."""
+    mask = comparison.row("mask")
+    base = None if mask is None else mask.mean_and_deviation("acc_rt")
+    found = row.mean_and_deviation("acc_rt")
+    return "–" if base is None or found is None else f"{found[0] - base[0]:+.2f}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _joined(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,59 @@
+"""How much is computed: a small scale for two CPU cores, a full one for a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Sizes of everything that costs time; 0 means all there is.
+
+    Attributes:
+        name: "small" or "full".
+        forget_images: training images of the forgotten classes that methods are given.
+        retain_images: training images of the remaining classes that methods with need of them are given.
+        test_images: test images on which models are graded.
+        trials: tuning trials of every method that is tuned.
+        retrain_images: remaining training images for Retrain.
+        retrain_epochs: epochs of Retrain at most; 0 for as many as the original had.
+        retrain_seeds: seeds of Retrain at most; 0 for as many as all others have.
+        official_seeds: seeds of official settings at most, where they are not those that tuning chose; 0 as above.
+    invented_batches: batches that GKT invents and learns from; it is tuned only at full scale, since it costs most.
+    fisher_images: remaining images from which Fisher forgetting measures its information.
+        relearning_steps: steps of relearning at most.
+        relearning_seeds: seeds whose relearning is measured.
+    """
+
+    name: str
+    forget_images: int = 0
+    retain_images: int = 0
+    test_images: int = 0
+    trials: int = 6
+    retrain_images: int = 0
+    retrain_epochs: int = 0
+    retrain_seeds: int = 0
+    official_seeds: int = 0
+    invented_batches: int = 4000
+    fisher_images: int = 1000
+    relearning_steps: int = 500
+    relearning_seeds: int = 3
+
+
+SMALL = Scale(
+    name="small",
+    forget_images=300,
+    retain_images=900,
+    test_images=2000,
+    trials=3,
+    retrain_images=6000,
+    retrain_epochs=8,
+    retrain_seeds=1,
+    official_seeds=1,
+    invented_batches=40,
+    fisher_images=300,
+    relearning_steps=100,
+    relearning_seeds=1,
+)
+FULL = Scale(name="full")
+SCALES = {"small": SMALL, "full": FULL}

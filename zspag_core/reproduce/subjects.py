@@ -1,0 +1,215 @@
+"""What the methods of one comparison are given: the original model, samples to learn from, images to be graded on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+from zspag_core.data import DataSet, Split, load_dataset
+from zspag_core.data.backdoor import poison
+from zspag_core.devices import place
+from zspag_core.errors import CheckpointError
+from zspag_core.hyperparameters import values
+from zspag_core.models import MODELS, named_config
+from zspag_core.preparation import load_for
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.training import accuracy, channel_statistics, fingerprint, recipe_for, train
+from zspag_core.trainings import BACKDOOR_SHARE
+
+if TYPE_CHECKING:
+    from zspag_core.models import Classifier
+    from zspag_core.reproduce.cases import Case
+    from zspag_core.reproduce.scale import Scale
+    from zspag_core.training import Recipe
+
+SHIPPED = Path(__file__).parents[2] / "assets" / "checkpoints"
+HELD_SHARE = 0.2
+SAMPLE_SEED = 0
+load_once = lru_cache(maxsize=4)(load_dataset)
+
+
+@dataclass(frozen=True)
+class Original:
+    """A trained classifier with its data.
+
+    Attributes:
+        model: the classifier, in eval mode, on the device.
+        dataset: all of its data, clean.
+        recipe: how it was trained.
+        test_accuracy: on the whole test split, percent.
+        identity: the same exactly for the same weights.
+    """
+
+    model: Classifier
+    dataset: DataSet
+    recipe: dict[str, Any]
+    test_accuracy: float | None
+    identity: str
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Training images that a method may be given."""
+
+    forget: Split
+    retain: Split
+
+
+class Subject:
+    """One original and one choice of classes, with the images that the scale allows.
+
+    Attributes:
+        original: the model and all its data.
+        forget: the forgotten classes.
+        samples: training images that methods are given.
+        tuning: four fifths of them, which methods are given while they are tuned.
+        held: the last fifth, on which tuning is judged.
+        pool: remaining training images for Retrain; `samples.retain` is among them.
+        dataset: `samples` as training part and the test images that models are graded on.
+    """
+
+    def __init__(self, original: Original, forget: tuple[int, ...], scale: Scale) -> None:
+        """Draw the images; the same seed for all methods and seeds."""
+        self.original, self.forget = original, forget
+        generator = torch.Generator().manual_seed(SAMPLE_SEED)
+        data = original.dataset
+        gone = data.train.of_classes(forget)
+        gone = gone.sample(scale.forget_images or len(gone), generator)
+        kept = data.train.without_classes(forget)
+        kept = kept.sample(len(kept), generator)
+        self.pool = _first(kept, max(scale.retrain_images, scale.retain_images) if scale.retrain_images else 0)
+        self.samples = Samples(gone, _first(kept, scale.retain_images))
+        self.tuning, self.held = _hold_out(self.samples)
+        test = data.test.sample(scale.test_images or len(data.test), generator)
+        train = Split(*(torch.cat(part) for part in zip(*map(_parts, vars(self.samples).values()), strict=True)))
+        self.dataset = DataSet(data.name, data.class_names, train, test)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this subject from others, as plain values."""
+        splits = (self.samples.forget, self.samples.retain, self.pool, self.dataset.test)
+        return {
+            "original": self.original.identity,
+            "forget": list(self.forget),
+            "images": [[len(split), fingerprint(split)] for split in splits],
+        }
+
+
+def load_original(case: Case, folder: Path, device: torch.device, report: Reporter = SILENT) -> Original:
+    """Load a shipped original, or train one once.
+
+    Args:
+        case: which.
+        folder: where trained originals are kept; a training that was killed goes on from there.
+        device: where to compute.
+        report: receives the training's progress.
+
+    Raises:
+        DataError: the data set is not at hand.
+    """
+    if case.shipped:
+        checkpoint = load_checkpoint(SHIPPED / f"{case.shipped}.safetensors")
+        dataset, about, sha = load_for(checkpoint, case.data), checkpoint.about, checkpoint.sha256
+        return Original(
+            place(checkpoint.model, device), dataset, about.get("recipe") or {}, about.get("test_accuracy"), sha
+        )
+    return _trained(case, _data_of(case), folder, device, report)
+
+
+def _data_of(case: Case) -> DataSet:
+    """Load a data set, as far as its classes belong to the case; labels count from 0 without gaps."""
+    data = load_once(case.data, image_size=case.image_size, channels=MODELS[case.model].channels, download=False)
+    if not case.classes:
+        return data
+    place_of = torch.full((data.num_classes,), -1)
+    place_of[list(case.classes)] = torch.arange(len(case.classes))
+    train, test = (
+        Split(part.images, place_of[part.labels])
+        for part in (data.train.of_classes(case.classes), data.test.of_classes(case.classes))
+    )
+    return DataSet(data.name, tuple(data.class_names[k] for k in case.classes), train, test)
+
+
+def _trained(case: Case, dataset: DataSet, folder: Path, device: torch.device, report: Reporter) -> Original:
+    """Return the original that was trained earlier for this very case, or train it."""
+    recipe = recipe_for(case.data, case.model, case.settings)
+    identity = _digest([case.to_dict(), values(recipe), fingerprint(dataset.train), fingerprint(dataset.test)])
+    path = folder / f"{case.name}-{identity[:8]}.safetensors"
+    if not _is_there(path):
+        _train(case, dataset, recipe, path, device, report)
+    checkpoint = load_checkpoint(path)
+    about = checkpoint.about
+    return Original(
+        place(checkpoint.model, device), dataset, about["recipe"], about["test_accuracy"], checkpoint.sha256
+    )
+
+
+def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: torch.device, report: Reporter) -> None:
+    """Train an original and write its checkpoint."""
+    split = dataset.train
+    if case.backdoor:
+        generator = torch.Generator().manual_seed(recipe.seed)
+        split = poison(split, *case.backdoor, BACKDOOR_SHARE, generator)
+    start = load_checkpoint(SHIPPED / f"{case.start}.safetensors").model if case.start else None
+    mean, std = channel_statistics(dataset.train)
+    sizes = {"num_classes": dataset.num_classes, "image_size": case.image_size, "mean": mean, "std": std}
+    config = start.config if start else named_config(case.model, **sizes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = path.with_name(f".{path.name}.state")
+    trained = train(config, split, recipe, device=device, start=start, state_path=state, report=report)
+    about = {
+        "data": dataset.name,
+        "class_names": list(dataset.class_names),
+        "model": case.model,
+        "recipe": values(recipe),
+        "excluded": [],
+        "backdoor": ":".join(map(str, case.backdoor)) if case.backdoor else None,
+        "test_accuracy": round(accuracy(trained.model, dataset.test, device), 2),
+    }
+    if trained.stopped == "cancelled":
+        from zspag_core.errors import Cancelled
+
+        raise Cancelled("interrupted")
+    save_checkpoint(path, trained.model, about)
+    state.unlink(missing_ok=True)
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether a checkpoint can be read."""
+    try:
+        load_checkpoint(path)
+    except (CheckpointError, OSError):
+        return False
+    return True
+
+
+def _hold_out(samples: Samples) -> tuple[Samples, Split]:
+    """Return what tuning may learn from and what it is judged on."""
+    learn, held = [], []
+    for split in vars(samples).values():
+        count = max(1, round(HELD_SHARE * len(split)))
+        held.append(split[torch.arange(count)])
+        learn.append(split[torch.arange(count, len(split))])
+    joined = Split(*(torch.cat(part) for part in zip(*map(_parts, held), strict=True)))
+    return Samples(*learn), joined
+
+
+def _first(split: Split, count: int) -> Split:
+    """Return the first images, all for 0."""
+    return split[torch.arange(min(count, len(split)))] if count else split
+
+
+def _parts(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
+    return split.images, split.labels
+
+
+def _digest(record: Any) -> str:  # noqa: ANN401 - anything that json can write
+    """Return a short text that is the same exactly for the same plain values."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,186 @@
+"""The paper's tables and figures by name: which comparisons each one is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zspag_core.reproduce import paper, rows
+from zspag_core.reproduce.cases import CASES
+from zspag_core.reproduce.harness import Arena
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zspag_core.reproduce.scale import Scale
+
+BY_FASHION = ("fashion_mnist-vgg", "svhn-vgg")
+ONE = {
+    "fashion_mnist-vgg": (3,),
+    "svhn-vgg": (3,),
+    "cifar10-vit": (3,),
+    "faces12-resnet": (2, 7),
+    "digits-resnet": (3,),
+}
+THREE = (1, 3, 5)
+TENTH = 10
+FIGURES_1 = {
+    "faces12-resnet": paper.FACESCRUB,
+    "fashion_mnist-vgg": paper.SVHN,
+    "svhn-vgg": paper.SVHN,
+    "cifar10-vit": paper.CIFAR10,
+    "cifar100-resnet": paper.CIFAR100,
+}
+ALL_METHODS = tuple(rows.LABELS)
+
+
+def table1(scale: Scale) -> list[Arena]:
+    """Return all methods on every data set."""
+    return [
+        Arena(
+            name=f"table1-{name}",
+            title=f"Table 1: {CASES[scale.name][name].title}",
+            question="Which method forgets the classes and keeps the rest, and what does it need for that?",
+            case=CASES[scale.name][name],
+            forget=_forget(scale, name),
+            plans=[*rows.references(), *rows.rivals(scale)],
+            paper=figures,
+        )
+        for name, figures in FIGURES_1.items()
+    ]
+
+
+def table2(scale: Scale) -> list[Arena]:
+    """Return all methods on three classes at once."""
+    return [
+        Arena(
+            name=f"table2-{name}",
+            title=f"Table 2: three classes of {CASES[scale.name][name].title}",
+            question="Does the rest survive when three classes are forgotten at once?",
+            case=CASES[scale.name][name],
+            forget=THREE,
+            plans=[*rows.references(), *rows.rivals(scale)],
+            paper=paper.SVHN_THREE,
+        )
+        for name in BY_FASHION
+    ]
+
+
+def table3(scale: Scale) -> list[Arena]:
+    """Return what becomes of a backdoor when its source class is forgotten."""
+    case = CASES[scale.name]["cifar10-vit-backdoor"]
+    assert case.backdoor is not None, "the case is about a backdoor"  # noqa: S101
+    return [
+        Arena(
+            name="table3-cifar10-vit",
+            title=f"Table 3: {case.title}",
+            question="Does the trigger still work once the class that carries it has been forgotten?",
+            case=case,
+            forget=(case.backdoor[0],),
+            plans=[*rows.references(), *rows.rivals(scale, ("zspag", "posterior", "finetune_zs", "boundary_shrink"))],
+            paper=paper.BACKDOOR,
+            notes=("Methods are given clean images of the class; attack accuracy is asked of triggered test images.",),
+        )
+    ]
+
+
+def table4(scale: Scale) -> list[Arena]:
+    """Return ZS-PAG with each of the four attacks."""
+    return [
+        Arena(
+            name="table4-cifar10-vit",
+            title=f"Table 4: {CASES[scale.name]['cifar10-vit'].title}, four attacks",
+            question="Does it matter by which attack the proxies are made?",
+            case=CASES[scale.name]["cifar10-vit"],
+            forget=_forget(scale, "cifar10-vit"),
+            plans=[*rows.references(), *rows.attacks()],
+            paper=paper.ATTACKS,
+        )
+    ]
+
+
+def table5(scale: Scale) -> list[Arena]:
+    """Return ZS-PAG put together part by part."""
+    return [
+        Arena(
+            name=f"table5-{name}",
+            title=f"Table 5: {CASES[scale.name][name].title}, part by part",
+            question="What does the projection buy, and what do the labels?",
+            case=CASES[scale.name][name],
+            forget=_forget(scale, name),
+            plans=[*rows.references(), *rows.arms()],
+            paper=paper.ABLATIONS,
+            notes=(
+                "The same weights move in every arm; biases and norms are frozen. Arms make all ten epochs, without "
+                f"the stopping rule; untuned arms have one learning rate in common, {rows.ARM_RATE:g}.",
+            ),
+        )
+        for name in BY_FASHION
+    ]
+
+
+def table6(scale: Scale) -> list[Arena]:
+    """Return the time that every method takes."""
+    return [
+        Arena(
+            name="table6-cifar100-resnet",
+            title=f"Table 6: {CASES[scale.name]['cifar100-resnet'].title}, wall-clock time",
+            question="How long does each method take on one device, at ten epochs on the same forget samples?",
+            case=CASES[scale.name]["cifar100-resnet"],
+            forget=_forget(scale, "cifar100-resnet")[:1],
+            plans=[*rows.references(), *rows.overhead(scale)],
+            paper=paper.OVERHEAD,
+            deep=False,
+            timing=True,
+            notes=(
+                "All methods in one run, nothing shared between them, official settings at ten epochs where a method "
+                "has epochs. The paper's times are of an RTX 4090.",
+            ),
+        )
+    ]
+
+
+def fig5(scale: Scale) -> list[Arena]:
+    """Return the curves of ε and of the number of proxies."""
+    return [
+        Arena(
+            name="fig5-cifar10-vit",
+            title=f"Figure 5: {CASES[scale.name]['cifar10-vit'].title}, ε and n_adv",
+            question="How strong must the attack be, and how many proxies are needed?",
+            case=CASES[scale.name]["cifar10-vit"],
+            forget=_forget(scale, "cifar10-vit"),
+            plans=[*rows.references(), *rows.curves()],
+            paper={},
+        )
+    ]
+
+
+TABLES: dict[str, Callable[[Scale], list[Arena]]] = {
+    "table1": table1,
+    "table2": table2,
+    "table3": table3,
+    "table4": table4,
+    "table5": table5,
+    "table6": table6,
+    "fig2": table1,
+    "fig5": fig5,
+}
+"""Tables, and the figures that are drawn from a table's rows."""
+
+
+def arenas(name: str, scale: Scale, only: str = "") -> list[Arena]:
+    """Return the comparisons of a table or figure.
+
+    Args:
+        name: a key of `TABLES`.
+        scale: how much is computed.
+        only: the name of a case or of a comparison, to make that one alone; empty for all.
+    """
+    return [arena for arena in TABLES[name](scale) if only in {"", arena.name, arena.case.name}]
+
+
+def _forget(scale: Scale, name: str) -> tuple[int, ...]:
+    """Return the classes that are forgotten: one or two, or a tenth of CIFAR-100's."""
+    if name in ONE:
+        return ONE[name]
+    count = len(CASES[scale.name][name].classes) or 100
+    return tuple(range(3, count, TENTH))
