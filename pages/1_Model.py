@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui import model as panels
+from ui.backdoor import carried
 from ui.choice import choice_of, current_choice, inspect_question, use
 from ui.frame import frame
 from ui.jobs import ask, checkpoint_question, engine_question, job_store
@@ -78,6 +79,9 @@ def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Jo
     possible = not about.answer["fits"]
     report = ask("model_report", checkpoint_question(path) | {"data": data}) if possible else None
     panels.checks(about.answer, report, data)
+    planted = carried(path, about.answer["class_names"])
+    if planted:
+        st.warning(planted, icon=":material/door_back:")
     use_button(path, data, possible=possible)
     return about, report
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.backdoor import backdoor_panel
 from ui.downloads import downloads_panel
 from ui.frame import frame
 from ui.jobs import pair, wait_for
@@ -70,6 +71,8 @@ if len(views) == 1:
     story_panel(views[0], references[views[0].letter])
 else:
     pair_panel(views, references)
+if any(view.result.get("backdoor") for view in views):
+    side_by_side(views, backdoor_panel, named=len(views) > 1)
 tabs = st.tabs(list(PARTS.values()), key="part", on_change="rerun")
 for part, tab in zip(PARTS, tabs, strict=True):
     if tab.open:

@@ -35,7 +35,7 @@ def grades(classes, forget, gone, relearned):
     }
 
 
-def record(method="zspag", classes=10, forget=(3,), *, cancelled=False, relearned=True):
+def record(method="zspag", classes=10, forget=(3,), *, cancelled=False, relearned=True, backdoor=None):
     projected = method == "zspag"
     layers = [
         {"name": name, "dim": 100, "rank": rank, "leak": 2e-7, "moved": 0.1, "drift_proxy": 0.02, "drift_real": 0.03,
@@ -57,6 +57,7 @@ def record(method="zspag", classes=10, forget=(3,), *, cancelled=False, relearne
         "num_classes": classes,
         "before": grades(classes, forget, gone=False, relearned=relearned),
         "mask": {"acc_rt": 98.2},
+        "backdoor": backdoor,
         "after": None if cancelled else grades(classes, forget, gone=True, relearned=relearned),
         "proxies": {"attempted": 250, "asr": 99.0, "confidence": 0.98, "per_class": per_class} if projected else None,
         "labels": {"mode": "posterior"} if method in {"zspag", "posterior"} else None,

@@ -90,7 +90,10 @@ def _figures(comparison: Comparison) -> None:
                 draw(drawn, comparison.name)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        draw(kept_and_forgotten(comparison), comparison.name)
+        place = st.container()
+        near = st.toggle("Only the good corner", key="compare-near", help="Where marks stand close together.")
+        with place:
+            draw(kept_and_forgotten(comparison, near=near), comparison.name)
     with right:
         draw(seconds(comparison), comparison.name)
     left, right = st.columns(2, gap="large")

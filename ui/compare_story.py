@@ -94,13 +94,24 @@ def _over_mask(comparison: Comparison, forgetting: Sequence[Row]) -> str:
         (row for row in forgetting if _value(row, "acc_rt") - mask[0] >= CLEAR), key=lambda row: -_value(row, "acc_rt")
     )
     text = f"Blocking the outputs alone gives {percent(mask[0])}. "
-    if ahead:
-        text += "Clearly above: " + _list(
-            [f"{escape(row.label)} ({percent(_value(row, 'acc_rt') - mask[0], sign=True)})" for row in ahead]
-        )
+    if any(not row.needs_retain for row in ahead) or (ahead and all(row.needs_retain for row in forgetting)):
+        text += f"Clearly above: {_leads(ahead, mask[0])}"
+    elif ahead:
+        text += f"No zero-shot method is {CLEAR} points above that; with remaining data {_leads(ahead, mask[0])}"
     else:
         text += f"None is {CLEAR} points above that, so accuracy shows no more"
     return f"{text}. {_inside(comparison, forgetting, mask[0])}"
+
+
+def _leads(ahead: Sequence[Row], mask: float) -> str:
+    """Write what rows have over the mask, and which of them had more to learn from."""
+    return _list(
+        [
+            f"{escape(row.label)} ({percent(_value(row, 'acc_rt') - mask, sign=True)}"
+            + (", remaining data)" if row.needs_retain else ")")
+            for row in ahead
+        ]
+    )
 
 
 def _inside(comparison: Comparison, forgetting: Sequence[Row], mask: float) -> str:

@@ -14,7 +14,7 @@ from ui.jobs import POLL_SECONDS, job_store, worker_ready
 from ui.model_source import TRAINED, plain_name
 from ui.places import trained
 from ui.results import duration, escape, percent
-from ui.words import STATES
+from ui.words import STATES, help_for
 from zspag_core.jobs import Lane, State, Wish
 
 if TYPE_CHECKING:
@@ -82,13 +82,34 @@ def training_form(data: str, about: Mapping[str, Any], engine: Mapping[str, Any]
     )
     with st.expander("All settings"):
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="train-seed", help="Same seed, same model on a CPU.")
+        backdoor = _backdoor_form(data, names)
         settings = _recipe_form(data, model, engine["training"])
-    problem = _problem(name, exclude, len(names))
+    problem = _problem(name, exclude, len(names)) or _backdoor_problem(backdoor, exclude)
     if problem:
         st.caption(f":red[{problem}]")
         return None
     config = {"data": data, "model": model, "epochs": int(epochs), "exclude": exclude, "seed": int(seed), "name": name}
-    return config | {"settings": settings}
+    return config | {"settings": settings} | ({"backdoor": backdoor} if backdoor else {})
+
+
+def _backdoor_form(data: str, names: Sequence[str]) -> list[int]:
+    """Draw the backdoor to plant; return its source and target class, nothing where none is wanted."""
+    words = f"{help_for('Backdoor')} For experiments: does unlearning the class take the trigger away too?"
+    if not st.toggle("Plant a backdoor", key="train-backdoor", help=words):
+        return []
+    left, right = st.columns(2)
+    pick = {"options": range(len(names)), "format_func": lambda label: names[label]}
+    source = left.selectbox("Images of", index=min(1, len(names) - 1), key=f"train-source-{data}", **pick)
+    target = right.selectbox("become", index=len(names) - 2, key=f"train-target-{data}", **pick)
+    st.caption("Half of the first class carries a white square and the label of the second.")
+    return [int(source), int(target)]
+
+
+def _backdoor_problem(backdoor: Sequence[int], exclude: Sequence[int]) -> str:
+    """Return what is wrong with a backdoor, in one sentence, or nothing."""
+    if backdoor and backdoor[0] == backdoor[1]:
+        return "The backdoor needs two different classes."
+    return "The backdoor needs classes that are not left out." if set(backdoor) & set(exclude) else ""
 
 
 def _recipe_form(data: str, model: str, training: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,12 +113,13 @@ def test_train_writes_a_checkpoint_under_its_name(store, home):
 
     settings = {"train_limit": 100, "batch_size": 50}
     config = {"data": "digits", "model": "resnet_tiny", "epochs": 1, "settings": settings, "exclude": [3], "seed": 4,
-              "name": "mine-1", "image_size": 8}  # fmt: skip
+              "name": "mine-1", "image_size": 8, "backdoor": [1, 8]}  # fmt: skip
     answer = TASKS["train"](store.submit("train", config), SILENT)
     assert answer["checkpoint"] == str(home / "checkpoints" / "mine-1.safetensors")
     about = load_checkpoint(answer["checkpoint"]).about
     assert (about["excluded"], about["recipe"]["seed"], about["recipe"]["epochs"]) == ([3], 4, 1)
     assert about["recipe"]["train_limit"] == 100
+    assert about["backdoor"] == "1:8"
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a.b", ".hidden", "x" * 61, "a\nb", "é"])

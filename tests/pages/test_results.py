@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from ui.jobs import engine_question
 from ui.thresholds import edges_of
@@ -277,3 +278,18 @@ def test_pair_with_an_unfinished_or_cancelled_run(results_page, make_run, store,
     assert "appears here by itself when it is done" in texts(page)
     assert len(page.metric) == 5
     assert "What was set differently" not in texts(page)
+
+
+def test_backdoor_shows_what_is_left_of_the_trigger(make_run, results_page):
+    job = make_run()
+    assert "planted backdoor" not in texts(results_page(job))
+    record = {"source": 1, "target": 8, "before": 98.2, "after": 0.4}
+    triggered = {"images": np.zeros((8, 3, 8, 8), np.uint8), "before": np.full(8, 8), "after": np.full(8, 1)}
+    job = make_run(backdoor=record)
+    save_file(triggered, job.folder / "backdoor.safetensors")
+    page = results_page(job)
+    said = texts(page)
+    assert "The planted backdoor" in said
+    assert "works hardly ever" in said
+    assert [metric.value for metric in page.metric if "Trigger" in metric.label] == ["98.2 %", "0.4 %"]
+    assert any("read as 8 before, 1 after" in part.proto.body for part in page.get("html"))

@@ -212,3 +212,14 @@ def test_without_a_file_there_is_nothing_to_look_at(open_page, ready, finish):
 def test_the_address_of_another_kind_of_job_is_no_training(open_page, ready, finish, run_config):
     page = open_page(finish("unlearn", run_config, State.CANCELLED))
     assert page.segmented_control(key="source").value != "Train" or "Nothing is being" in texts(page)
+
+
+def test_form_can_plant_a_backdoor(open_page, ready, store):
+    page = open_page()
+    page.toggle(key="train-backdoor").set_value(True).run()
+    page.selectbox(key="train-target-digits").set_value(1).run()
+    assert "two different classes" in texts(page)
+    assert not [button for button in page.button if button.key == "train" and not button.disabled]
+    page.selectbox(key="train-target-digits").set_value(8).run()
+    page.button(key="train").click().run()
+    assert store.latest(kind="train")[0].config["backdoor"] == [1, 8]

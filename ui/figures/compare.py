@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 ORIGINAL, MASK, RETRAIN = "original", "mask", "retrain"
 GLYPHS = ("●", "■", "◆", "▲", "✚", "★", "⬢", "▼", "⬟", "✖")
-"""The symbols of the marks as letters, in the order of SYMBOLS."""
-REFERENCE_GLYPHS = {ORIGINAL: "○", MASK: "┊", RETRAIN: "▒"}
+HOLLOW = ("○", "□", "◇", "△", "✛", "☆", "⬡", "▽", "⬠", "✕")
+"""The symbols of the marks as letters, in the order of SYMBOLS: full ones, and those of methods that need more data."""
+REFERENCE_GLYPHS = {ORIGINAL: "◌", MASK: "┊", RETRAIN: "▒"}
+CORNER = 8.0  # points of either accuracy that the good corner spans
 LEAST_BAND = 1.2  # points: narrower bands would not be seen
 SMALL, LARGE = 9.0, 30.0  # pixels: the quickest and the slowest method
 ROW_HEIGHT, SCATTER_HEIGHT = 27, 430
@@ -58,7 +60,9 @@ def looks(rows: Sequence[Row]) -> dict[str, Look]:
             found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
             continue
         symbol = SYMBOLS[place % len(SYMBOLS)] + ("-open" if row.needs_retain else "")
-        found[row.key] = Look(CLASSES[place % len(CLASSES)], symbol, GLYPHS[place % len(GLYPHS)])
+        found[row.key] = Look(
+            CLASSES[place % len(CLASSES)], symbol, (HOLLOW if row.needs_retain else GLYPHS)[place % len(GLYPHS)]
+        )
         place += 1
     return found
 
@@ -74,8 +78,13 @@ def reference(comparison: Comparison, role: str) -> Row | None:
     return next((row for row in comparison.rows if role_of(row) == role), None)
 
 
-def kept_and_forgotten(comparison: Comparison) -> Drawn:
-    """Draw forgotten against remaining accuracy, one mark a row, its size the time; mask and Retrain are lines."""
+def kept_and_forgotten(comparison: Comparison, *, near: bool = False) -> Drawn:
+    """Draw forgotten against remaining accuracy, one mark a row, its size the time; the mask is a line.
+
+    Args:
+        comparison: the rows.
+        near: show the good corner only, where marks stand close together.
+    """
     figure, look = go.Figure(), looks(comparison.rows)
     slowest = max((time[0] for row in comparison.rows if (time := mean_of(row, "seconds")) is not None), default=1.0)
     rows = []
@@ -97,7 +106,7 @@ def kept_and_forgotten(comparison: Comparison) -> Drawn:
             error_y=_error(gone[1], look[row.key].colour),
             name=row.label,
             mode="markers",
-            cliponaxis=False,
+            cliponaxis=near,
             marker={
                 "symbol": "square-open-dot" if role_of(row) == RETRAIN else look[row.key].symbol,
                 "color": look[row.key].colour,
@@ -107,7 +116,8 @@ def kept_and_forgotten(comparison: Comparison) -> Drawn:
             },
             hovertemplate=f"{row.label}<br>Acc_rt %{{x:.1f}} %<br>Acc_ut %{{y:.1f}} %{took}<extra></extra>",
         )
-    _lay_out_scatter(figure, rows)
+    mask = mean_of(reference(comparison, MASK), "acc_rt")
+    _lay_out_scatter(figure, rows, mask[0] if near and mask else None)
     note = (
         "Good is low and to the right. The size of a mark is the method's time; hollow marks needed remaining data; "
         "whiskers are one standard deviation over seeds. Right of the dotted line is more than masking alone."
@@ -117,14 +127,15 @@ def kept_and_forgotten(comparison: Comparison) -> Drawn:
     )
 
 
-def _lay_out_scatter(figure: go.Figure, rows: Sequence[dict[str, Any]]) -> None:
-    """Set the axes with room around the marks, and the legend beside them."""
+def _lay_out_scatter(figure: go.Figure, rows: Sequence[dict[str, Any]], corner: float | None) -> None:
+    """Set the axes with room around the marks, or around a corner, and the legend beside them."""
     lay_out(figure, SCATTER_HEIGHT)
     kept, gone = [row["acc_rt"] for row in rows] or [0, 100], [row["acc_ut"] for row in rows] or [0, 100]
-    room = max(2.0, 0.08 * (max(kept) - min(kept)))
-    figure.update_xaxes(title="remaining accuracy · Acc_rt, %", range=[min(kept) - room, max(kept) + room])
-    room = max(3.0, 0.08 * max(gone))
-    figure.update_yaxes(title="forgotten accuracy · Acc_ut, %", range=[-room, max(gone) + room], zeroline=False)
+    right, left = max(kept), min(kept) if corner is None else corner - CORNER
+    top = max(gone) if corner is None else CORNER
+    room, above = max(0.5, 0.08 * (right - left)), max(0.5, 0.08 * top)
+    figure.update_xaxes(title="remaining accuracy · Acc_rt, %", range=[left - room, right + room])
+    figure.update_yaxes(title="forgotten accuracy · Acc_ut, %", range=[-above, top + above], zeroline=False)
     figure.update_layout(
         legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "itemsizing": "constant"},
         showlegend=True,
@@ -192,7 +203,12 @@ def _against_retrain(comparison: Comparison, name: str, title: str) -> tuple[go.
     figure.update_xaxes(title=title, range=[-3, 103], dtick=20)
     labels = [row.label for row in rows]
     figure.update_yaxes(
-        categoryorder="array", categoryarray=labels, range=[len(rows) - 0.4, -0.6], automargin=True, title=None
+        type="category",  # the legend's empty marks would make it a scale of numbers
+        categoryorder="array",
+        categoryarray=labels,
+        range=[len(rows) - 0.4, -0.6],
+        automargin=True,
+        title=None,
     )
     records = [record_of(row, (name,)) for row in comparison.rows if mean_of(row, name) is not None]
     parts = [f"{record['row']} {record[name]:.1f}" for record in records]

@@ -72,7 +72,9 @@ def train(job: Job, report: Reporter) -> dict[str, Any]:
     settings = dict(config.get("settings", {})) | {"epochs": config["epochs"], "seed": config.get("seed", 0)}
     exclude = tuple(int(label) for label in config.get("exclude", ()))
     sizes = {name: config[name] for name in ("image_size", "device") if name in config}
-    asked = TrainConfig(str(config["data"]), str(config["model"]), settings, exclude, **sizes)
+    source_and_target = [int(label) for label in config.get("backdoor", ())]
+    backdoor = (source_and_target[0], source_and_target[1]) if source_and_target else None
+    asked = TrainConfig(str(config["data"]), str(config["model"]), settings, exclude, backdoor, **sizes)
     return {"checkpoint": str(out)} | execute(asked, out, report)
 
 

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from ui.checkpoints import shipped_checkpoints
+from ui.compare_panels import as_csv, progress_words
+from ui.compare_table import in_order, table_html
+from ui.comparisons import comparison_of, order, outcome_of, shipped_comparisons, subject_of
+from ui.words import METHOD_HELP
+from zspag_core.jobs import State
+from zspag_core.methods import METHODS
+
+
+def test_every_shipped_comparison_can_be_read_and_shown():
+    found = shipped_comparisons()
+    for comparison in found:
+        assert [row.key for row in comparison.rows][:2] == ["original", "mask"] or comparison.data != "digits"
+        assert "<table" in table_html(comparison, {})
+    assert len({comparison.name for comparison in found}) == len(found)
+
+
+def test_every_method_has_a_sentence():
+    assert {method.name for method in METHODS} <= set(METHOD_HELP)
+
+
+def test_outcome_keeps_what_a_run_came_to(make_record):
+    outcome = outcome_of(make_record() | {"backdoor": {"before": 98.0, "after": 1.0}}, 4)
+    assert (outcome.seed, outcome.acc_rt, outcome.acc_ut, outcome.probe) == (4, 98.4, 0.0, 95.0)
+    assert (outcome.relearning, outcome.relearned, outcome.asr, outcome.attack) == (12, True, 99.0, 1.0)
+    assert outcome.seconds == 3.5, "grading is not counted"
+    assert outcome.value("mia.entropy_svc") == 46.0
+
+
+def test_runs_add_up_to_a_comparison_with_its_references(store, make_comparison, make_record):
+    subject = subject_of(make_comparison())
+    assert subject is not None
+    assert subject.checkpoint == str(shipped_checkpoints()[0])
+    rows = make_comparison().rows
+    name = order(subject, [rows[3], rows[2]], [0, 7], make_comparison())
+    jobs = list(reversed(store.latest(comparison=name)))
+    assert [(job.config["method"], job.config["seed"]) for job in jobs] == [
+        ("zspag", 0), ("retrain", 0), ("zspag", 7), ("retrain", 7),
+    ]  # fmt: skip
+    assert jobs[1].config["settings"]["epochs"] == 30, "the recipe of the model"
+    store.beats.beat("w", "worker", ("runs",), "cpu")
+    store.finish(store.claim("runs", "w", "cpu"), State.DONE, answer=make_record())
+    store.finish(store.claim("runs", "w", "cpu"), State.FAILED, error="no memory")
+    jobs = list(reversed(store.latest(comparison=name)))
+    found = comparison_of(name, jobs)
+    assert [row.key for row in found.rows] == ["original", "mask", "zspag", "retrain"]
+    assert found.row("original").seeds[0].acc_rt == 98.0
+    assert found.row("mask").seeds[0].acc_rt == 98.2
+    assert [len(row.seeds) for row in found.rows] == [1, 1, 1, 1]
+    assert found.row("retrain").seeds[0].error == "no memory"
+    assert found.class_names[3] == "3"
+    share, words = progress_words(jobs)
+    assert share == 0.5
+    assert words.startswith("2 of 4 runs have ended")
+    assert words.endswith("left")
+
+
+def test_comparison_without_its_data_cannot_be_run(make_comparison):
+    assert subject_of(make_comparison(data="faces12", model="resnet18")) is None
+
+
+def test_table_escapes_names_and_marks_what_reaches_its_goal(make_comparison):
+    table = table_html(make_comparison(), {})
+    assert "Neggrad &lt;zs&gt; <small>tuned</small>" in table
+    assert "<zs>" not in table
+    line = next(line for line in table.split("<tr") if "ZS-PAG</th>" in line)
+    assert '<td class="zs-good">1.0 <small>± 0.0</small></td>' in line
+    assert '<td class="zs-good">41.5' in line, "within 3 points of Retrain"
+    assert "over 9" in line
+    assert "85.5, 1.4" in line
+    assert "the loss became nan" in table
+
+
+def test_order_keeps_references_first_and_unknown_last(make_comparison):
+    rows = in_order(make_comparison().rows, "Remaining accuracy")
+    assert [row.key for row in rows] == ["original", "mask", "retrain", "zspag", "salun", "neggrad_zs", "badt"]
+    assert in_order(rows, "As listed") == rows
+
+
+def test_every_outcome_is_a_line_of_the_csv(make_comparison):
+    lines = as_csv(make_comparison()).splitlines()
+    assert lines[0].startswith("row,method,needs_remaining_data,settings,seed,acc_rt,acc_ut,entropy_svc")
+    assert len(lines) == 1 + 13
+    assert "BadT,badt,True,,0,,,,,,,,the loss became nan" in lines
