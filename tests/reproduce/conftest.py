@@ -35,7 +35,7 @@ def tiny(monkeypatch):
     for known in cases.CASES.values():
         for name, case in known.items():
             changed = {"data": "digits", "model": "tiny", "shipped": "", "start": "", "settings": {"epochs": 3}}
-            monkeypatch.setitem(known, name, replace(case, classes=(), image_size=8, **changed))
+            monkeypatch.setitem(known, name, replace(case, classes=tuple(range(10)), image_size=8, **changed))
     for name, known in scale.SCALES.items():
         monkeypatch.setitem(scale.SCALES, name, replace(known, **TINY))
     return scale.SCALES["small"]

@@ -15,7 +15,7 @@ MIA = {
 }
 
 
-def _comparison():
+def example():
     outcomes = [
         Outcome(seed=0, acc_rt=86.0, acc_ut=1.0, mia=MIA, probe=60.0, relearning=12, seconds=3.0, stopped="rule"),
         Outcome(seed=1, acc_rt=88.0, acc_ut=None, stopped="failed", error="the loss became NaN"),
@@ -53,8 +53,8 @@ def _comparison():
 
 def test_what_is_written_is_read_back(tmp_path):
     path = tmp_path / "some" / "table1-digits.json"
-    _comparison().write(path)
-    assert Comparison.read(path) == _comparison()
+    example().write(path)
+    assert Comparison.read(path) == example()
     record = json.loads(path.read_text())
     assert record["version"] == 1
     assert record["rows"][1]["paper"] == {"acc_rt": 85.47, "acc_ut": 1.40}
@@ -62,12 +62,12 @@ def test_what_is_written_is_read_back(tmp_path):
 
 
 def test_a_figure_is_found_by_name_and_averaged_over_seeds():
-    row = _comparison().row("zspag")
+    row = example().row("zspag")
     assert row.mean_and_deviation("acc_rt") == (87.0, pytest.approx(math.sqrt(2)))
     assert row.mean_and_deviation("acc_ut") == (1.0, None)
     assert row.mean_and_deviation("mia.same_class.auc") == (51.0, None)
     assert row.mean_and_deviation("mia.confidence_svc") is None
-    assert _comparison().row("magic") is None
+    assert example().row("magic") is None
 
 
 def test_mean_and_deviation_leave_out_what_is_undefined():
@@ -78,7 +78,7 @@ def test_mean_and_deviation_leave_out_what_is_undefined():
 
 def test_figures_that_json_cannot_say_become_null(tmp_path):
     row = Row(key="a", label="A", method=None, needs_retain=False, seeds=[Outcome(seed=0, acc_rt=math.nan, acc_ut=0.0)])
-    record = {**_comparison().to_dict(), "rows": [vars(row) | {"seeds": [vars(row.seeds[0])]}]}
+    record = {**example().to_dict(), "rows": [vars(row) | {"seeds": [vars(row.seeds[0])]}]}
     path = tmp_path / "a.json"
     Comparison.from_dict(record).write(path)
     assert Comparison.read(path).rows[0].seeds[0].acc_rt is None
@@ -97,7 +97,7 @@ def test_figures_that_json_cannot_say_become_null(tmp_path):
 )
 def test_what_is_no_comparison_is_refused_in_one_sentence(tmp_path, change, culprit):
     path = tmp_path / "a.json"
-    path.write_text(json.dumps(_comparison().to_dict() | change))
+    path.write_text(json.dumps(example().to_dict() | change))
     with pytest.raises(DataError, match=culprit) as refusal:
         Comparison.read(path)
     assert str(refusal.value).startswith("a.json: ")

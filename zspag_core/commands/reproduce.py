@@ -8,7 +8,7 @@ Markdown page a comparison; the paper's figures stand beside ours. `small` is fo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zspag_core.commands.shared import add_device, interruptible
 from zspag_core.errors import Cancelled, DataError, UsageError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import argparse
 
     from zspag_core.commands.shared import TerminalReporter
+    from zspag_core.reproduce.arena import Arena
+    from zspag_core.reproduce.comparison import Comparison
     from zspag_core.reproduce.harness import Harness
 
 WHAT = ("table1", "table2", "table3", "table4", "table5", "table6", "fig2", "fig3", "fig4", "fig5")
@@ -66,27 +68,69 @@ class _Stop(Reporter):
 
 
 def _make(what: str, harness: Harness, only: str) -> int:
-    """Make every comparison of a table whose data set is at hand."""
-    from zspag_core.reproduce.markdown import as_markdown
+    """Make every comparison or picture of a table or figure whose data set is at hand."""
     from zspag_core.reproduce.tables import arenas
 
     chosen = arenas(what, harness.scale, only)
     if not chosen:
         names = ", ".join(arena.case.name for arena in arenas(what, harness.scale))
         raise UsageError(f"--only: expected one of {names}, got {only!r}")
+    make = {"fig3": _attention, "fig4": _map}.get(what, _compare)
+    made = []
     for arena in chosen:
         try:
-            comparison = harness.compare(arena)
+            made.append(make(harness, arena))
         except DataError as error:
             if only or not arena.case.optional:
                 raise
             _say(f"{arena.name} is left out: {error}")
-            continue
-        page = harness.out / f"{arena.name}.md"
-        with replace_file(page) as partial:
-            partial.write_text(as_markdown(comparison, harness.scale), encoding="utf-8")
-        _say(f"written to {page}")
+    _draw_rows(what, harness, made)
     return 0
+
+
+def _compare(harness: Harness, arena: Arena) -> Comparison:
+    """Fill a comparison and write its page."""
+    from zspag_core.reproduce.markdown import as_markdown
+
+    comparison = harness.compare(arena)
+    page = harness.out / f"{arena.name}.md"
+    with replace_file(page) as partial:
+        partial.write_text(as_markdown(comparison, harness.scale), encoding="utf-8")
+    _say(f"written to {page}")
+    return comparison
+
+
+def _attention(harness: Harness, arena: Arena) -> None:
+    """Draw figure 3 of one data set."""
+    from zspag_core.reproduce import figures, views
+
+    _write(harness, arena.name, figures.draw_attention(arena.title, harness.view(arena, views.attended)))
+
+
+def _map(harness: Harness, arena: Arena) -> None:
+    """Draw figure 4 of one data set."""
+    from zspag_core.reproduce import figures, views
+
+    _write(harness, arena.name, figures.draw_map(arena.title, harness.view(arena, views.mapped)))
+
+
+def _draw_rows(what: str, harness: Harness, comparisons: list[Any]) -> None:
+    """Draw the figures that show the rows of comparisons."""
+    from zspag_core.reproduce import figures
+
+    if what == "fig2" and comparisons:
+        _write(harness, what, figures.draw_membership(comparisons))
+    if what == "fig5":
+        for comparison in comparisons:
+            _write(harness, comparison.name, figures.draw_curves(comparison))
+
+
+def _write(harness: Harness, name: str, figure: Any) -> None:  # noqa: ANN401 - plotly is imported late
+    """Write a figure as a page."""
+    from zspag_core.reproduce.figures import write_page
+
+    write_page(figure, harness.out / f"{name}.html")
+    _say(f"written to {harness.out / f'{name}.html'}")
 
 
 def _say(text: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zspag_core.reproduce import paper, rows
+from zspag_core.reproduce.arena import Arena
 from zspag_core.reproduce.cases import CASES
-from zspag_core.reproduce.harness import Arena
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,6 +154,30 @@ def fig5(scale: Scale) -> list[Arena]:
     ]
 
 
+def fig3(scale: Scale) -> list[Arena]:
+    """Return where attention is compared: on faces, which stay on this machine, and on digits."""
+    return [_view(scale, "fig3", name, "attention before and after") for name in ("digits-resnet", "faces12-resnet")]
+
+
+def fig4(scale: Scale) -> list[Arena]:
+    """Return where proxies are mapped among real samples."""
+    return [_view(scale, "fig4", name, "proxies among real samples") for name in (*BY_FASHION, "cifar10-vit")]
+
+
+def _view(scale: Scale, figure: str, name: str, what: str) -> Arena:
+    """Return an arena without rows: ZS-PAG is run once and looked at."""
+    case = CASES[scale.name][name]
+    return Arena(
+        name=f"{figure}-{name}",
+        title=f"Figure {figure[3:]}: {case.title}, {what}",
+        question="",
+        case=case,
+        forget=_forget(scale, name),
+        plans=[],
+        paper={},
+    )
+
+
 TABLES: dict[str, Callable[[Scale], list[Arena]]] = {
     "table1": table1,
     "table2": table2,
@@ -162,9 +186,11 @@ TABLES: dict[str, Callable[[Scale], list[Arena]]] = {
     "table5": table5,
     "table6": table6,
     "fig2": table1,
+    "fig3": fig3,
+    "fig4": fig4,
     "fig5": fig5,
 }
-"""Tables, and the figures that are drawn from a table's rows."""
+"""Tables, figures that are drawn from a table's rows, and figures 3 and 4, which look at one run."""
 
 
 def arenas(name: str, scale: Scale, only: str = "") -> list[Arena]:

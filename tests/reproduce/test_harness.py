@@ -1,0 +1,213 @@
+"""The harness on a tiny network: resuming, tuning on held-out images, every table and every method."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from zspag_core.cli import main
+from zspag_core.errors import UnlearningError
+from zspag_core.methods import Unlearned
+from zspag_core.reproduce import filler, rows, tables
+from zspag_core.reproduce.arena import Arena
+from zspag_core.reproduce.cases import CASES
+from zspag_core.reproduce.comparison import Comparison
+from zspag_core.reproduce.filler import Filler
+from zspag_core.reproduce.harness import Harness
+from zspag_core.reproduce.markdown import as_markdown
+from zspag_core.reproduce.rows import Plan
+
+MIA = {"entropy_svc": 40.0, "confidence_svc": 90.0, "same_class": {"accuracy": 50.0, "auc": 51.0, "auc_ci": None}}
+GRADES = {"acc_rt": 90.0, "acc_ut": 80.0, "mia": MIA, "probe": 60.0, "relearning": 3, "relearned": True}
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """Let methods and grading cost nothing; return the settings of every run."""
+    runs = []
+
+    def unlearn(self, method, samples, seed, purpose):
+        runs.append((method, seed, purpose))
+        return Unlearned(self.subject.original.model, seconds={"unlearn": 2.0})
+
+    monkeypatch.setattr(Filler, "unlearn", unlearn)
+    monkeypatch.setattr(Filler, "_grades", lambda *_: dict(GRADES))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """A folder in which all tests of this module keep trained originals."""
+    return tmp_path_factory.mktemp("originals")
+
+
+@pytest.fixture
+def build(tiny, tmp_path, originals):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "originals").symlink_to(originals)
+
+    def harness(seeds=1, scale=tiny, **more):
+        return Harness(tmp_path / "out", scale, device=torch.device("cpu"), seeds=seeds, **more)
+
+    return harness
+
+
+def _arena(plans, **more):
+    return Arena(
+        name="table9-digits",
+        title="Nine",
+        question="Why?",
+        case=CASES["small"]["digits-resnet"],
+        forget=(3,),
+        plans=plans,
+        paper={"zspag": {"acc_rt": 85.47, "acc_ut": 1.40}},
+        **more,
+    )
+
+
+ZSPAG = Plan(key="zspag", label="ZS-PAG", method="zspag", paper="zspag")
+TUNED = rows.Knob(name="learning_rate", low=1e-3, high=0.1)
+
+
+def test_what_is_finished_is_not_made_again(build, faked):
+    arena = _arena([*rows.references(), ZSPAG, replace(ZSPAG, key="tuned", kind="tuned", knob=TUNED)])
+    lines = []
+    first = build(seeds=2, tell=lines.append).compare(arena)
+    made = len(faked)
+    assert made == 1 + 1 + 2 + 2 + 2  # mask and Retrain once, two seeds, two trials, two seeds
+    assert "[9/9, about 0 s left]" in lines[-1]
+    again = build(seeds=2).compare(arena)
+    assert len(faked) == made
+    assert again.rows == first.rows
+    assert Comparison.read(build().out / "table9-digits.json") == again
+
+
+def test_a_changed_configuration_is_made_again(build, faked, tiny):
+    build().compare(_arena([ZSPAG]))
+    for changed, arena in (
+        (tiny, _arena([replace(ZSPAG, settings={"epsilon": 0.2})])),
+        (replace(tiny, forget_images=10), _arena([ZSPAG])),
+        (tiny, replace(_arena([ZSPAG]), forget=(4,))),
+        (tiny, _arena([ZSPAG], timing=True)),
+    ):
+        before = len(faked)
+        build(scale=changed).compare(arena)
+        assert len(faked) > before
+
+
+def test_rows_with_the_same_settings_share_their_cells(build, faked):
+    same = replace(ZSPAG, key="other", label="The same under another name", settings={"attack": "pgd"})
+    comparison = build().compare(_arena([ZSPAG, same]))
+    assert len(faked) == 1
+    assert comparison.row("other").seeds == comparison.row("zspag").seeds
+
+
+def test_tuning_asks_held_out_training_images_and_never_test_images(build, faked, monkeypatch):
+    asked = []
+    real = filler.accuracy
+
+    def accuracy(logits, labels, forget):
+        asked.append(labels)
+        return real(logits, labels, forget)
+
+    monkeypatch.setattr(filler, "accuracy", accuracy)
+    harness = build()
+    harness.compare(_arena([replace(ZSPAG, kind="tuned", knob=TUNED)]))
+    subject = harness.subject(CASES["small"]["digits-resnet"], (3,))
+    assert len(asked) == 2
+    assert all(labels is subject.held.labels for labels in asked)
+    tuning = torch.cat([subject.tuning.forget.images, subject.tuning.retain.images])
+    assert len(tuning) + len(subject.held) == len(subject.samples.forget) + len(subject.samples.retain)
+
+    def keys(images):
+        return {image.numpy().tobytes() for image in images}
+
+    train, test = subject.original.dataset.train, subject.original.dataset.test
+    assert not keys(subject.held.images) & keys(tuning)
+    assert keys(subject.held.images) <= keys(train.images)
+    assert not keys(subject.held.images) & keys(test.images)
+
+
+def test_the_value_that_tuning_chose_is_run_with_every_seed(build, faked):
+    comparison = build(seeds=2).compare(_arena([replace(ZSPAG, kind="tuned", knob=TUNED)]))
+    trials = [method.learning_rate for method, _, purpose in faked if purpose == "tuning"]
+    finals = [(method.learning_rate, seed) for method, seed, purpose in faked if purpose == "final"]
+    chosen = comparison.rows[0].settings["learning_rate"]
+    assert len(trials) == 2
+    assert chosen in trials
+    assert finals == [(chosen, 0), (chosen, 1)]
+
+
+def test_a_method_that_fails_has_a_row_that_says_so(build, faked, monkeypatch, tiny):
+    def fail(*_):
+        raise UnlearningError("the loss became nan")
+
+    monkeypatch.setattr(Filler, "unlearn", fail)
+    comparison = build().compare(_arena([ZSPAG]))
+    (outcome,) = comparison.rows[0].seeds
+    assert (outcome.acc_rt, outcome.stopped, outcome.error) == (None, "failed", "the loss became nan")
+    assert "| failed |" in as_markdown(comparison, tiny)
+
+
+def test_a_timing_says_what_was_measured_before_and_what_a_whole_retrain_takes(build, faked):
+    arena = _arena([*rows.references(), ZSPAG], timing=True)
+    assert not any("earlier" in note for note in build().compare(arena).notes)
+    notes = build().compare(arena).notes
+    assert any("4 cells were measured by an earlier start" in note for note in notes)
+    assert any(note.startswith("Retrain with all epochs on all images") for note in notes)
+
+
+@pytest.mark.parametrize("scale", ["small", "full"])
+@pytest.mark.parametrize("name", [name for name in tables.TABLES if name not in {"fig3", "fig4"}])
+def test_every_table_is_filled_written_and_drawn(build, faked, name, scale, capsys):
+    out = build().out
+    assert main(["reproduce", name, "--scale", scale, "--seeds", "1", "--out", str(out), "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    for arena in tables.TABLES[name](build().scale):
+        comparison = Comparison.read(out / f"{arena.name}.json")
+        assert comparison.scale == scale
+        page = (out / f"{arena.name}.md").read_text()
+        assert f"written to {out / arena.name}.md" in said
+        assert "| Mask (nothing is learnt) |" in page
+        assert "probe | relearning steps | seconds |" in page
+        assert ("Acc_rt, paper" in page) == any(row.paper for row in comparison.rows)
+    if name.startswith("fig"):
+        drawn = "fig2" if name == "fig2" else "fig5-cifar10-vit"
+        assert "plotly.min.js" in (out / f"{drawn}.html").read_text()
+
+
+@pytest.mark.slow
+def test_every_method_goes_through_the_harness(build, tiny):
+    small = replace(tiny, trials=1)
+    plans = [*rows.references(), *rows.rivals(small)]
+    plans = [replace(plan, settings=_quick(plan)) for plan in plans if plan.method in {None, *rows.known_methods()}]
+    comparison = build(scale=small).compare(_arena(plans))
+    assert [row.key for row in comparison.rows] == [plan.key for plan in plans]
+    for row in comparison.rows:
+        assert all(outcome.error is None for outcome in row.seeds), row.key
+        assert all(outcome.acc_rt is not None and outcome.probe is not None for outcome in row.seeds), row.key
+
+
+def _quick(plan):
+    """Take few epochs, attack steps and proxies."""
+    known = getattr(rows.known_methods().get(plan.method), "__dataclass_fields__", {})
+    few = {"epochs": 1, "n_adv": 3, "attack_steps": 2, "cg_steps": 2, "batch_size": 32, "epsilon": 0.3}
+    return dict(plan.settings) | {name: value for name, value in few.items() if name in known}
+
+
+@pytest.mark.parametrize("name", ["fig3", "fig4"])
+def test_figures_three_and_four_look_at_one_run(build, monkeypatch, name):
+    from zspag_core.explain import embedding
+
+    monkeypatch.setattr(embedding, "UMAPMap", lambda features, _seed: embedding.PCAMap(features))
+    out, only = build().out, {"fig3": "digits-resnet", "fig4": "cifar10-vit"}[name]
+    for made in (1, 0):
+        harness = build()
+        assert main(["reproduce", name, "--only", only, "--out", str(out), "--device", "cpu"]) == 0
+        assert (out / f"{name}-{only}.html").stat().st_size > 1000
+        if made:
+            cells = {path: path.stat().st_mtime_ns for path in harness.cells.folder.iterdir()}
+        else:
+            assert cells == {path: path.stat().st_mtime_ns for path in harness.cells.folder.iterdir()}

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from tests.reproduce.test_comparison import example
+from zspag_core.reproduce.comparison import Outcome, Row
+from zspag_core.reproduce.markdown import as_markdown
+from zspag_core.reproduce.scale import FULL, SMALL
+
+
+def _with(*rows):
+    from dataclasses import replace
+
+    return replace(example(), rows=[*example().rows, *rows])
+
+
+MASK = Row(
+    key="mask",
+    label="Mask",
+    method="mask",
+    needs_retain=False,
+    kind="reference",
+    seeds=[Outcome(seed=0, acc_rt=86.5, acc_ut=0.0)],
+)
+
+
+def test_a_row_has_mean_deviation_the_papers_figure_and_the_distance_to_mask():
+    page = as_markdown(_with(MASK), SMALL)
+    (line,) = [line for line in page.splitlines() if line.startswith("| ZS-PAG ")]
+    assert "| 87.00 ± 1.41 | 85.47 | +0.50 | 1.00 | 1.40 |" in line
+    assert "| Mask | reference | 86.50 | – | +0.00 |" in page
+    assert "- one note" in page
+
+
+def test_tuned_rows_say_what_was_chosen_and_the_page_how():
+    tuned = Row(
+        key="salun_tuned",
+        label="SalUn",
+        method="salun",
+        needs_retain=True,
+        settings={"learning_rate": 0.0316, "epochs": 10},
+        kind="tuned",
+        seeds=[Outcome(seed=0, acc_rt=80.0, acc_ut=1.0, relearning=100, relearned=False)],
+    )
+    assert "trials" not in as_markdown(_with(MASK), SMALL)
+    page = as_markdown(_with(tuned), SMALL)
+    assert "| SalUn † | tuned: learning_rate 0.0316 |" in page
+    assert f"*tuned*: {SMALL.trials} trials for every method" in page
+    assert "never on test images" in page
+    assert "| ≥ 100 |" in page
+    assert "1 seed at this scale" in page
+    assert "1 seed at this scale" not in as_markdown(_with(tuned), FULL)

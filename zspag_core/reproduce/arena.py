@@ -1,0 +1,41 @@
+"""What one comparison is about, before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zspag_core.reproduce.cases import Case
+    from zspag_core.reproduce.rows import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arena:
+    """One comparison that is to be made.
+
+    Attributes:
+        name: of the comparison.
+        title: a headline.
+        question: what it answers.
+        case: the original and its data.
+        forget: the forgotten classes.
+        plans: its rows.
+        paper: the paper's figures by row key.
+        deep: whether relearning is measured.
+        timing: whether seconds are what it is about: then nothing is shared between cells.
+        notes: what a reader must know.
+    """
+
+    name: str
+    title: str
+    question: str
+    case: Case
+    forget: tuple[int, ...]
+    plans: Sequence[Plan]
+    paper: Mapping[str, Mapping[str, float]]
+    deep: bool = True
+    timing: bool = False
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,230 @@
+"""Filling one row: tune, unlearn, grade, keep."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core.errors import Cancelled, UnlearningError
+from zspag_core.hyperparameters import configure, values
+from zspag_core.memory import FORGETFUL, FileMemory, Memory
+from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
+from zspag_core.methods.sharing import DEPENDS, SharedStages
+from zspag_core.metrics import Backdoor, accuracy, grade, logits_of, read_triggered, triggered_images
+from zspag_core.metrics.deep import RELEARNED_SHARE, relearning
+from zspag_core.reproduce.comparison import Outcome, Row
+from zspag_core.reproduce.rows import known_methods
+from zspag_core.reproduce.subjects import Samples, Subject
+from zspag_core.reproduce.tuning import Trial, tune
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zspag_core.methods import Method
+    from zspag_core.models import Classifier
+    from zspag_core.reproduce.arena import Arena
+    from zspag_core.reproduce.clock import Clock
+    from zspag_core.reproduce.harness import Harness
+    from zspag_core.reproduce.rows import Plan
+
+TUNING_SEED = 0
+ORIGINAL = "original"
+KEPT_STAGES = 12
+
+
+class Filler:
+    """Fills the rows of one comparison."""
+
+    def __init__(self, harness: Harness, arena: Arena, subject: Subject, clock: Clock) -> None:
+        """Start with no stage that cells share."""
+        self.harness, self.arena, self.subject, self.clock = harness, arena, subject, clock
+        self.kept: dict[str, dict[Any, Any]] = {"tuning": {}, "final": {}}
+        self.known: float | None = None
+
+    def row(self, plan: Plan) -> Row:
+        """Tune where that is asked for, then run every seed."""
+        settings = dict(plan.settings)
+        if plan.knob is not None:
+            best, _trials = tune(plan.knob, self.harness.scale.trials, partial(self._trial, plan))
+            settings[plan.knob.name] = best.value
+        outcomes = [self._outcome(plan, settings, seed) for seed in range(self.harness.seeds_of(plan))]
+        if plan.method is None:
+            self.known = outcomes[0].acc_ut
+        return Row(
+            key=plan.key,
+            label=plan.label,
+            method=plan.method,
+            needs_retain=plan.method is not None and known_methods()[plan.method].needs_retain,
+            settings=settings,
+            kind=plan.kind,
+            paper=self.arena.paper.get(plan.paper),
+            seeds=outcomes,
+        )
+
+    def warm_up(self) -> None:
+        """Run ZS-PAG on a few images, so that no method pays for what is loaded at first use."""
+        few = {"n_adv": 2, "attack_steps": 2, "epochs": 1, "epsilon": 1.0, "attack_confidence": 0.0}
+        samples = self.subject.samples
+        forget = samples.forget[torch.arange(min(8, len(samples.forget)))]
+        self.unlearn(configure(known_methods()["zspag"], few), Samples(forget, samples.retain), 0, "tuning")
+
+    def _trial(self, plan: Plan, value: float) -> Trial:
+        """Try one value of the knob on held-out training images."""
+        assert plan.knob is not None and plan.method is not None, "only a method with a knob is tuned"  # noqa: PT018, S101
+        method = configure(known_methods()[plan.method], {**plan.settings, plan.knob.name: value})
+
+        def make() -> dict[str, Any]:
+            try:
+                run = self.unlearn(method, self.subject.tuning, TUNING_SEED, "tuning")
+            except UnlearningError:
+                return Trial(value, None, None).to_dict()
+            held = self.subject.held
+            found = accuracy(logits_of(run.model, held.images), held.labels, self.subject.forget)
+            return Trial(value, found.acc_rt, found.acc_ut).to_dict()
+
+        cell = self._cell(plan.key, method, TUNING_SEED, {"purpose": "trial"}, make)
+        return Trial(value, cell["acc_rt"], cell["acc_ut"])
+
+    def _outcome(self, plan: Plan, settings: dict[str, Any], seed: int) -> Outcome:
+        """Run one seed and grade it."""
+        method = None if plan.method is None else configure(known_methods()[plan.method], settings)
+        steps = self._relearning_steps(plan, seed)
+
+        def make() -> dict[str, Any]:
+            start = time.perf_counter()
+            try:
+                run = self._run(method, seed)
+            except UnlearningError as error:
+                return {"acc_rt": None, "acc_ut": None, "stopped": "failed", "error": str(error)}
+            seconds = sum(run.seconds.values()) if method is not None else None
+            figures = {"seconds": seconds, "stopped": run.stopped, "asr": run.proxies and run.proxies.asr}
+            self.harness.report.progress("evaluate", 0, 1)
+            return figures | self._grades(run.model, seed, steps) | {"wall": time.perf_counter() - start}
+
+        measured = {"purpose": "timing" if self.arena.timing else "final", "relearning": steps, "known": self.known}
+        cell = self._cell(plan.key, method, seed, measured, make)
+        fields = {name: cell[name] for name in Outcome.__dataclass_fields__ if name in cell}
+        return Outcome(seed=seed, **fields)
+
+    def _cell(
+        self,
+        name: str,
+        method: Method | None,
+        seed: int,
+        measured: dict[str, Any],
+        make: Callable[[], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """Return a cell and say that it is there."""
+        identity = {
+            "subject": self.subject.identity,
+            "device": device_name(self.harness.device),
+            "method": method.name if method is not None else None,
+            "settings": values(method) if method is not None else {},
+            "seed": seed,
+            **measured,
+        }
+        key = method.name if method is not None else ORIGINAL
+        file = f"{self.arena.case.name}-{key}-{measured['purpose']}-{seed}"
+        made, start = self.harness.cells.made, time.perf_counter()
+        value = self.harness.cells.once(file, identity, make)
+        fresh = self.harness.cells.made > made
+        line = self.clock.tick(key, time.perf_counter() - start if fresh else None)
+        what = "trial" if measured["purpose"] == "trial" else f"seed {seed}"
+        self.harness.tell(f"{self.arena.name} {line} {name}, {what}: {_said(value)}")
+        return value
+
+    def _run(self, method: Method | None, seed: int) -> Unlearned:
+        """Run a method on the samples of the final cells; the original is returned as it is."""
+        if method is None:
+            return Unlearned(self.subject.original.model)
+        return self.unlearn(method, self.subject.samples, seed, "final")
+
+    def unlearn(self, method: Method, samples: Samples, seed: int, purpose: str) -> Unlearned:
+        """Run a method.
+
+        Raises:
+            UnlearningError: the method failed.
+            Cancelled: the reporter asked to stop.
+        """
+        subject, report = self.subject, self.harness.report
+        generator, memory = torch.Generator().manual_seed(seed), self._memory(method, seed, purpose)
+        shared: dict[str, Any] = {"generator": generator, "report": report, "memory": memory}
+        model = subject.original.model
+        if isinstance(method, RetainMethod):
+            retain = subject.pool if method.name == "retrain" else samples.retain
+            run = method.unlearn(model, samples.forget, retain, subject.forget, **shared)
+        else:
+            assert isinstance(method, ZeroShotMethod), "there are two kinds of methods"  # noqa: S101
+            run = method.unlearn(model, samples.forget, subject.forget, **shared)
+        if run.stopped == "cancelled":
+            raise Cancelled("interrupted")
+        if method.name == "retrain":
+            memory.forget()
+        return run
+
+    def _memory(self, method: Method, seed: int, purpose: str) -> Memory:
+        """Return what a run may take from earlier ones."""
+        if self.arena.timing:
+            return FORGETFUL
+        if method.name in DEPENDS:
+            kept = self.kept[purpose]
+            if len(kept) > KEPT_STAGES:
+                kept.clear()
+            return SharedStages(kept, method, self.subject.forget, seed)
+        if method.name == "retrain":
+            identity = repr((self.subject.identity, values(method), seed))
+            return FileMemory(self.harness.out / "state", identity)
+        return FORGETFUL
+
+    def _relearning_steps(self, plan: Plan, seed: int) -> int:
+        """Return how many steps of relearning are allowed, 0 where it is not measured."""
+        scale = self.harness.scale
+        wanted = self.arena.deep and self.known and seed < scale.relearning_seeds
+        return scale.relearning_steps if wanted or (plan.method is None and self.arena.deep) else 0
+
+    def _grades(self, model: Classifier, seed: int, steps: int) -> dict[str, Any]:
+        """Return every figure of a model; the images and the order of relearning depend on the seed."""
+        subject = self.subject
+        found = grade(model, subject.dataset, subject.forget, seed=seed).to_dict()
+        figures = {name: found[name] for name in ("acc_rt", "acc_ut", "mia", "probe")}
+        return figures | self._relearned(model, seed, steps, self.known or found["acc_ut"]) | self._attack(model)
+
+    def _relearned(self, model: Classifier, seed: int, steps: int, known: float | None) -> dict[str, Any]:
+        """Return how many steps bring the classes back."""
+        if not steps or not known:
+            return {"relearning": None, "relearned": None}
+        data, forget = self.subject.dataset, self.subject.forget
+        found = relearning(
+            model,
+            data.train.of_classes(forget),
+            data.test.of_classes(forget),
+            RELEARNED_SHARE * known,
+            max_steps=steps,
+            generator=torch.Generator().manual_seed(seed),
+            report=self.harness.report,
+        )
+        return {"relearning": found.steps, "relearned": found.reached}
+
+    def _attack(self, model: Classifier) -> dict[str, Any]:
+        """Return how often the trigger works, where there is one."""
+        backdoor = self.arena.case.backdoor
+        if backdoor is None:
+            return {}
+        images = triggered_images(self.subject.dataset, Backdoor(*backdoor))
+        return {"attack": Backdoor(*backdoor).accuracy(read_triggered(model, images))}
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a reader must know of a device."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
+def _said(cell: Mapping[str, Any]) -> str:
+    """Say a cell's figures in a few words."""
+    if cell.get("acc_rt") is None and cell.get("acc_ut") is None:
+        return "failed"
+    parts = [f"{name} {cell[name]:.1f}" for name in ("acc_rt", "acc_ut") if cell.get(name) is not None]
+    return ", ".join(parts)
