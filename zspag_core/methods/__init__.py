@@ -6,13 +6,30 @@ from typing import Any
 
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import schema
+from zspag_core.methods.badt import BadTeaching, BadTeachingZS
 from zspag_core.methods.base import Method, RetainMethod, Unlearned, ZeroShotMethod
+from zspag_core.methods.finetune import Finetune
 from zspag_core.methods.mask import Mask
+from zspag_core.methods.neggrad import NegGrad, NegGradZS
 from zspag_core.methods.relabel import Posterior, RandomLabels
 from zspag_core.methods.retrain import Retrain
+from zspag_core.methods.salun import SalUn, SalUnZS
 from zspag_core.methods.zspag import PAPER, ZSPAG
 
-METHODS: tuple[type[Method], ...] = (ZSPAG, Posterior, RandomLabels, Mask, Retrain)
+METHODS: tuple[type[Method], ...] = (
+    ZSPAG,
+    Posterior,
+    RandomLabels,
+    NegGradZS,
+    BadTeachingZS,
+    SalUnZS,
+    Mask,
+    Retrain,
+    Finetune,
+    NegGrad,
+    BadTeaching,
+    SalUn,
+)
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "zspag": {

@@ -1,0 +1,85 @@
+"""Fine-tuning on remaining data and randomly labelled forget data (the paper's FT)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zspag_core.hyperparameters import knob
+from zspag_core.memory import FORGETFUL, Memory
+from zspag_core.methods.base import RetainMethod, Unlearned, timed
+from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, repeat, spread
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.pseudo_labels import PseudoLabels, random_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zspag_core.data.dataset import Split
+    from zspag_core.models import Classifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune(SGDSettings, RetainMethod):
+    """Train on everything, forget samples under random labels of other classes, drawn once.
+
+    An epoch is one pass over all samples; every step holds the same share of forget samples.
+
+    Source: Warnecke et al., 2021, as Chen et al. (ZS-PAG) use it.
+    """
+
+    name: ClassVar[str] = "finetune"
+    title: ClassVar[str] = "Fine-tuning (FT)"
+
+    epochs: int = knob(10, "Passes over remaining and forget samples.", minimum=1, maximum=1000, basic=True)
+    learning_rate: float = knob(0.01, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
+
+    def unlearn(
+        self,
+        model: Classifier,
+        forget: Split,
+        retain: Split,
+        classes: tuple[int, ...],
+        *,
+        generator: torch.Generator,
+        report: Reporter = SILENT,
+        memory: Memory = FORGETFUL,
+    ) -> Unlearned:
+        """Relabel, then train."""
+        run = Unlearned(model)
+        samples = Samples(forget, retain, classes)
+        with timed(run.seconds, "labels"):
+            run.labels = draw_labels(model, samples, generator)
+        with timed(run.seconds, "unlearn"):
+            steps = Steps(
+                model,
+                samples,
+                relabelled_loss(samples, run.labels),
+                optimizer=partial(self.sgd, learning_rate=self.learning_rate),
+                order=partial(spread, len(forget), len(retain), self.batch_size),
+            )
+            done = repeat(steps, self.epochs, generator=generator, report=report, memory=memory)
+        run.model, run.stopped, run.history = done.model, done.stopped, done.history
+        return run
+
+
+def draw_labels(model: Classifier, samples: Samples, generator: torch.Generator) -> PseudoLabels:
+    """Return a random class that is not forgotten for every forget sample."""
+    shape = torch.empty(len(samples.forget), model.config.num_classes)
+    return PseudoLabels(random_labels(shape, samples.classes, generator), "random")
+
+
+def relabelled_loss(samples: Samples, labels: PseudoLabels) -> Callable[[Tensor, Pair], Tensor]:
+    """Return the cross-entropy of a step: new labels for the forget samples, the true ones for the rest."""
+    drawn = labels.labels.argmax(1)
+
+    def loss(logits: Tensor, pair: Pair) -> Tensor:
+        targets = torch.cat([drawn[pair.forget], samples.retain.labels[pair.retain]])
+        return F.cross_entropy(logits, targets.to(logits.device))
+
+    return loss
