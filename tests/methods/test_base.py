@@ -25,11 +25,21 @@ from zspag_core.methods.base import timed
 from zspag_core.methods.zspag import ZSPAG
 
 QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.8, "stop_rule": False}
+RIVALS = {
+    "finetune": {"epochs": 2, "learning_rate": 0.01},
+    "neggrad": {"epochs": 2, "learning_rate": 0.01, "alpha": 0.9},
+    "neggrad_zs": {"epochs": 4, "learning_rate": 0.002},
+    "badt": {"epochs": 2, "learning_rate": 0.002},
+    "badt_zs": {"epochs": 3, "learning_rate": 0.002},
+    "salun": {"epochs": 2, "learning_rate": 0.01},
+    "salun_zs": {"epochs": 4, "learning_rate": 0.002},
+}
 
 
 def quick(method):
     known = {field.name for field in dataclasses.fields(method)}
-    return configure(method, {name: value for name, value in QUICK.items() if name in known})
+    settings = RIVALS.get(method.name) or {name: value for name, value in QUICK.items() if name in known}
+    return configure(method, settings)
 
 
 def test_names_are_different_and_found():

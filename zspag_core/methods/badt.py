@@ -71,8 +71,8 @@ class BadTeaching(_BadTeaching, RetainMethod):
     title: ClassVar[str] = "Bad teaching (BadT)"
 
     retain_share: float = knob(
-        0.3, "Share of the remaining samples that is used, drawn once.", minimum=0.0, maximum=1.0
-    )  # fmt: skip
+        0.3, "Share of the remaining samples that is used, drawn once; 1 uses all.", minimum=0.0, maximum=1.0
+    )
 
     def unlearn(
         self,
