@@ -56,7 +56,7 @@ def pick_method(engine: Mapping[str, Any]) -> Mapping[str, Any]:
     )
     method: Mapping[str, Any] = methods[name]
     if method["needs_retain"]:
-        st.caption(":orange-badge[needs remaining data] A reference: the zero-shot methods get no such data.")
+        st.caption(":orange-badge[needs remaining data] The zero-shot methods get no such data.")
     return method
 
 

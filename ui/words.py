@@ -104,6 +104,7 @@ SETTING_GROUPS = {
 PRESETS = {
     "default": ("Default", "The settings that measured best on the shipped models."),
     "paper": ("Paper", "The paper's own choices where it states them: influence labels, every direction protected."),
+    "official": ("Official", "The settings of the method's own program, made for larger models."),
     "no projection": ("No projection", "Nothing is protected: see what the projection is good for."),
     "random subspace": ("Random subspace", "As many directions protected, but the wrong ones."),
     "random labels": ("Random labels", "Forget samples are taught to be anything else."),

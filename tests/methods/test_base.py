@@ -28,8 +28,8 @@ QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.8, "stop_rule": 
 RIVALS = {
     "finetune": {"epochs": 2, "learning_rate": 0.01},
     "neggrad": {"epochs": 2, "learning_rate": 0.01, "alpha": 0.9},
-    "neggrad_zs": {"epochs": 4, "learning_rate": 0.002},
-    "badt": {"epochs": 2, "learning_rate": 0.002},
+    "neggrad_zs": {"epochs": 4, "learning_rate": 0.004},
+    "badt": {"epochs": 3, "learning_rate": 0.002},
     "badt_zs": {"epochs": 3, "learning_rate": 0.002},
     "salun": {"epochs": 2, "learning_rate": 0.01},
     "salun_zs": {"epochs": 4, "learning_rate": 0.002},

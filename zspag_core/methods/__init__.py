@@ -38,7 +38,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "random subspace": {"subspace": "random"},
         "random labels": {"label_mode": "random"},
         "tiny epsilon": {"epsilon": 1 / 255},
-    }
+    },
+    "finetune": {"official": {"learning_rate": 0.01}},
+    "neggrad": {"official": {"learning_rate": 0.01, "alpha": 0.9999}},
+    "neggrad_zs": {"official": {"learning_rate": 0.01}},
+    "badt_zs": {"official": {"epochs": 1, "learning_rate": 1e-4}},
+    "salun": {"official": {"learning_rate": 0.013}},
+    "salun_zs": {"official": {"learning_rate": 5e-4}},
 }
 """Named settings of a method, by the method's name."""
 

@@ -103,6 +103,9 @@ class BadTeachingZS(_BadTeaching, ZeroShotMethod):
     name: ClassVar[str] = "badt_zs"
     title: ClassVar[str] = "Bad teaching, forget data alone (BadT-zs)"
 
+    epochs: int = knob(3, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
+    learning_rate: float = knob(2e-4, "Step length of Adam.", minimum=1e-7, maximum=1.0, basic=True)
+
     def unlearn(
         self,
         model: Classifier,

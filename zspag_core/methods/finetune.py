@@ -37,7 +37,7 @@ class Finetune(SGDSettings, RetainMethod):
     title: ClassVar[str] = "Fine-tuning (FT)"
 
     epochs: int = knob(10, "Passes over remaining and forget samples.", minimum=1, maximum=1000, basic=True)
-    learning_rate: float = knob(0.01, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
+    learning_rate: float = knob(1e-3, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
 
     def unlearn(
         self,

@@ -36,9 +36,9 @@ class NegGrad(SGDSettings, RetainMethod):
     title: ClassVar[str] = "NegGrad+"
 
     epochs: int = knob(5, "Passes over the remaining samples.", minimum=1, maximum=1000, basic=True)
-    learning_rate: float = knob(0.01, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
+    learning_rate: float = knob(1e-3, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
     alpha: float = knob(
-        0.9999,
+        0.9,
         "Weight of the remaining samples' loss; what is left to 1 pushes forget samples away.",
         minimum=0.0,
         maximum=1.0,
@@ -90,7 +90,7 @@ class NegGradZS(SGDSettings, ZeroShotMethod):
     title: ClassVar[str] = "Gradient ascent (NegGrad-zs)"
 
     epochs: int = knob(5, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
-    learning_rate: float = knob(1e-3, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
+    learning_rate: float = knob(4e-4, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
 
     def unlearn(
         self,

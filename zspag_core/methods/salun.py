@@ -70,7 +70,7 @@ class SalUn(_Salient, RetainMethod):
     title: ClassVar[str] = "SalUn"
 
     epochs: int = knob(10, "Passes over remaining and forget samples.", minimum=1, maximum=1000, basic=True)
-    learning_rate: float = knob(0.013, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
+    learning_rate: float = knob(1e-3, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
     mask_share: float = knob(0.5, SHARE_HELP, minimum=0.0, maximum=1.0)
 
     def unlearn(
@@ -99,7 +99,7 @@ class SalUnZS(_Salient, ZeroShotMethod):
     title: ClassVar[str] = "SalUn, forget data alone (SalUn-zs)"
 
     epochs: int = knob(10, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
-    learning_rate: float = knob(5e-4, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
+    learning_rate: float = knob(1e-4, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
     mask_share: float = knob(0.8, SHARE_HELP, minimum=0.0, maximum=1.0)
 
     def unlearn(
