@@ -8,7 +8,10 @@ from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import schema
 from zspag_core.methods.badt import BadTeaching, BadTeachingZS
 from zspag_core.methods.base import Method, RetainMethod, Unlearned, ZeroShotMethod
+from zspag_core.methods.boundary_shrink import BoundaryShrink
 from zspag_core.methods.finetune import Finetune
+from zspag_core.methods.fisher import Fisher
+from zspag_core.methods.gkt import GKT
 from zspag_core.methods.mask import Mask
 from zspag_core.methods.neggrad import NegGrad, NegGradZS
 from zspag_core.methods.relabel import Posterior, RandomLabels
@@ -23,12 +26,15 @@ METHODS: tuple[type[Method], ...] = (
     NegGradZS,
     BadTeachingZS,
     SalUnZS,
+    BoundaryShrink,
+    GKT,
     Mask,
     Retrain,
     Finetune,
     NegGrad,
     BadTeaching,
     SalUn,
+    Fisher,
 )
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -45,6 +51,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "badt_zs": {"official": {"epochs": 1, "learning_rate": 1e-4}},
     "salun": {"official": {"learning_rate": 0.013}},
     "salun_zs": {"official": {"learning_rate": 5e-4}},
+    "fisher": {"official": {"exponent": 1.0, "fisher_images": 0}},
+    "boundary_shrink": {"official": {"learning_rate": 1e-5}},
+    "gkt": {"official": {"epochs": 40, "batches": 100, "batch_size": 256}},
 }
 """Named settings of a method, by the method's name."""
 
