@@ -23,6 +23,11 @@ from zspag_core.methods import (
 )
 from zspag_core.methods.base import timed
 from zspag_core.methods.zspag import ZSPAG
+from zspag_core.models import build
+from zspag_core.models.alexnet import AlexNetConfig
+from zspag_core.models.resnet import ResNetConfig
+from zspag_core.models.vgg import VGGConfig
+from zspag_core.models.vit import ViTConfig
 
 QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.8, "stop_rule": False}
 RIVALS = {
@@ -33,6 +38,16 @@ RIVALS = {
     "badt_zs": {"epochs": 3, "learning_rate": 0.002},
     "salun": {"epochs": 2, "learning_rate": 0.01},
     "salun_zs": {"epochs": 4, "learning_rate": 0.002},
+    "boundary_shrink": {"epochs": 6, "learning_rate": 1e-3},
+    "gkt": {"epochs": 2, "batches": 2},
+    "fisher": {"fisher_images": 64},
+}
+GREY = {"num_classes": 5, "channels": 1, "mean": (0.4,), "std": (0.2,), "image_size": 8}
+NETWORKS = {
+    "alexnet": AlexNetConfig(widths=(4, 6, 8, 6, 4), hidden=(12, 10), **GREY),
+    "vgg": VGGConfig(layers=(4, 0, 6), **GREY),
+    "resnet": ResNetConfig(widths=(4, 8), blocks=(1, 1), **GREY),
+    "vit": ViTConfig(patch_size=4, width=8, depth=1, heads=2, hidden=8, **GREY),
 }
 
 
@@ -128,6 +143,26 @@ def test_every_method_forgets_on_real_digits(method, classes, digits_model, smal
     again = quick(method).unlearn(digits_model, *data, classes, generator=torch.Generator().manual_seed(0))
     for name, value in found.model.state_dict().items():
         assert torch.equal(again.model.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("name", ["boundary_shrink", "fisher", "gkt"])
+def test_every_architecture_can_forget(name, network):
+    """The same bytes for the same seed, and numbers as outputs."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build(NETWORKS[network]).eval()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (12, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    forget, retain = Split(images[:4], torch.full((4,), 3)), Split(images[4:], torch.arange(8) % 3)
+    settings = {"gkt": {"epochs": 1, "batches": 2, "batch_size": 8, "student_steps": 2, "gate": 0.9}}.get(name, {})
+    method = configure(find_method(name), settings)
+    data = [forget, retain] if method.needs_retain else [forget]
+    one, two = (method.unlearn(model, *data, (3,), generator=torch.Generator().manual_seed(0)).model for _ in range(2))
+    with torch.no_grad():
+        assert bool(one(to_pixels(images)).isfinite().all())
+    assert all(torch.equal(two.state_dict()[key], value) for key, value in one.state_dict().items())
+    assert any(not torch.equal(model.state_dict()[key], value) for key, value in one.state_dict().items())
 
 
 def test_time_adds_up_also_after_an_error():

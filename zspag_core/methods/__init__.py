@@ -52,7 +52,6 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "salun": {"official": {"learning_rate": 0.013}},
     "salun_zs": {"official": {"learning_rate": 5e-4}},
     "fisher": {"official": {"exponent": 1.0, "fisher_images": 0}},
-    "boundary_shrink": {"official": {"learning_rate": 1e-5}},
     "gkt": {"official": {"epochs": 40, "batches": 100, "batch_size": 256}},
 }
 """Named settings of a method, by the method's name."""
