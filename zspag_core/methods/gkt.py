@@ -126,8 +126,7 @@ class Transfer(Work):
         self.teacher = copy.deepcopy(original).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
         seed = int(torch.randint(2**31, (), generator=generator))
         self.model = place(initialise(original.config, seed), self.device).eval()
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with chance(seed, torch.device("cpu")):
             self.inventor = Inventor(original.config).to(self.device)
         self.optimizers = {
             "student": torch.optim.Adam(self.model.parameters(), settings.learning_rate),
@@ -144,12 +143,10 @@ class Transfer(Work):
         losses, passed = [], 0
         for batch in range(1, self.steps + 1):
             noise = torch.randn(self.settings.batch_size, NOISE, generator=generator).to(self.device)
-            self._check(self._provoke(noise), number)
-            images = self._invent(noise)
-            if len(images) > 1:  # BatchNorm in training needs two
-                losses.append(self._imitate(images))
-                self._check(losses[-1], number)
-            passed += len(images)
+            with chance(int(torch.randint(2**31, (), generator=generator)), self.device):
+                count, loss = self._batch(noise, number)
+            passed += count
+            losses += [loss] if loss is not None else []
             told.step(batch, losses[-1] if losses else 0.0)
         self.model.eval()
         if not losses:
@@ -158,6 +155,16 @@ class Transfer(Work):
                 f"class; try a gate above {self.settings.gate:g}"
             )
         return {"loss": sum(losses) / len(losses), "passed": 100 * passed / (self.steps * self.settings.batch_size)}
+
+    def _batch(self, noise: Tensor, number: int) -> tuple[int, float | None]:
+        """Use one batch; return how many images passed and the student's loss, None where too few did."""
+        self._check(self._provoke(noise), number)
+        images = self._invent(noise)
+        if len(images) < 2:  # BatchNorm in training needs two
+            return len(images), None
+        loss = self._imitate(images)
+        self._check(loss, number)
+        return len(images), loss
 
     def state(self) -> dict[str, Any]:
         """Return copies of both networks and of what their optimisers remember."""
@@ -244,6 +251,17 @@ class Transfer(Work):
 def disagreement(logits: Tensor, told: Tensor) -> Tensor:
     """Return KL(original ‖ student) of logits (N, C), mean over images, in nats."""
     return F.kl_div(logits.log_softmax(1), told.log_softmax(1), reduction="batchmean", log_target=True)
+
+
+@contextmanager
+def chance(seed: int, device: torch.device) -> Iterator[None]:
+    """Let the global generators, which fresh weights and dropout draw from, start from a seed; they are put back."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 @contextmanager
