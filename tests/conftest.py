@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from xdist.scheduler import LoadScopeScheduling
 
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.data import load_dataset
@@ -24,6 +25,24 @@ pytest_plugins = ["tests.records"]
 # Tests use small networks: one thread is faster than two that wait for each other, also in the commands they start.
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+class ByFile(LoadScopeScheduling):
+    """Where tests run side by side, those of one file stay in one process, and so do all that share a server."""
+
+    def _split_scope(self, nodeid):
+        return "browser" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Share the tests out by file."""
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Let browser tests come first there: they take longest, and one process would be left alone with them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
 @pytest.fixture(scope="session")
