@@ -8,6 +8,7 @@ from ui import model as panels
 from ui.backdoor import carried
 from ui.choice import choice_of, current_choice, inspect_question, use
 from ui.frame import frame
+from ui.input_panel import input_panel
 from ui.jobs import ask, checkpoint_question, engine_question, job_store
 from ui.model_source import NEW, pick_data, pick_model, pick_source
 from ui.places import BUILT_IN
@@ -73,6 +74,7 @@ def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Jo
     if not path or not data:
         return None, None
     about = look_into(data, path)
+    input_panel(path, about)
     if about.state != State.DONE:
         use_button(path, data, possible=False)
         return about, None

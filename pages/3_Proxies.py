@@ -31,20 +31,33 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         default="umap",
         required=True,
         format_func=TITLES.get,
-        key="map-kind",
+        key="map",
         help=GLOSSARY["UMAP"],
+        bind="query-params",
     )
     when = st.segmented_control(
-        "Model", list(WHEN), default="before", required=True, format_func=WHEN.get, key="map-when"
+        "Model", list(WHEN), default="before", required=True, format_func=WHEN.get, key="when", bind="query-params"
     )
     colour_by = st.segmented_control(
-        "Colour by", list(COLOURS), default="class", required=True, format_func=COLOURS.get, key="map-colour"
+        "Colour by",
+        list(COLOURS),
+        default="class",
+        required=True,
+        format_func=COLOURS.get,
+        key="colour",
+        bind="query-params",
     )
     names = class_names(next(job.folder for _, job in runs if has_result(job)))
     highlight = None
     if colour_by == "class" and len(names) > COLOURED:
         highlight = st.selectbox(
-            "Show a class too", range(len(names)), index=None, format_func=names.__getitem__, key="map-class", width=220
+            "Show a class too",
+            range(len(names)),
+            index=None,
+            format_func=names.__getitem__,
+            key="class",
+            width=220,
+            bind="query-params",
         )
     st.markdown(
         ":gray-badge[:material/visibility: real images: for your eyes only]",

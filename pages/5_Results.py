@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.address import word_of, write_word
 from ui.backdoor import backdoor_panel
 from ui.downloads import downloads_panel
 from ui.frame import frame
@@ -50,7 +51,7 @@ def show_part(part: str, views: list[View]) -> None:
     elif part == "Method":
         side_by_side(views, lambda view: method_panel(view, views))
     else:
-        side_by_side(views, lambda view: downloads_panel(view, references[view.letter]))
+        side_by_side(views, lambda view: downloads_panel(view, views, references))
 
 
 frame("Results", "Read what the run did, and what the numbers can tell.")
@@ -73,8 +74,10 @@ else:
     pair_panel(views, references)
 if any(view.result.get("backdoor") for view in views):
     side_by_side(views, backdoor_panel, named=len(views) > 1)
+st.session_state.setdefault("part", PARTS[word_of("part", PARTS, "Classes")])
 tabs = st.tabs(list(PARTS.values()), key="part", on_change="rerun")
 for part, tab in zip(PARTS, tabs, strict=True):
     if tab.open:
+        write_word("part", part, usual="Classes")
         with tab:
             show_part(part, views)

@@ -14,7 +14,7 @@ import streamlit as st
 from ui.gallery import tables
 from ui.jobs import ask, engine_question, wait_for
 from ui.repeat import repeat_line
-from ui.report import html_report
+from ui.report import Subject, html_report
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -28,13 +28,20 @@ if TYPE_CHECKING:
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same data gives the same archive
 
 
-def downloads_panel(view: View, reference: Reference) -> None:
-    """Draw what can be taken away, and the command that repeats the run."""
+def downloads_panel(view: View, peers: Sequence[View], references: Mapping[str, Reference]) -> None:
+    """Draw what can be taken away, and the command that repeats the run.
+
+    Args:
+        view: the run.
+        peers: all runs that the page shows; the report is about these.
+        references: their Retrain references, by letter.
+    """
     engine = ask("engine", engine_question())
     if engine.active:
         wait_for(engine)
+    subjects = [Subject(peer, references[peer.letter], _repeat(peer, engine)) for peer in peers]
     repeat = _repeat(view, engine)
-    _buttons(view, reference, repeat)
+    _buttons(view, references[view.letter], subjects)
     st.markdown("**The same run on a command line**")
     if repeat:
         st.code(repeat, language="bash", wrap_lines=True)
@@ -57,14 +64,15 @@ def _repeat(view: View, engine: Job) -> str:
     return repeat_line(view.job.config, view.result, schemas.get(view.result["method"], []), out)
 
 
-def _buttons(view: View, reference: Reference, repeat: str) -> None:
+def _buttons(view: View, reference: Reference, subjects: Sequence[Subject]) -> None:
     """Draw one button for each thing that can be taken away."""
     stem, folder = f"run-{view.job.number}", view.job.folder
-    report = partial(report_bytes, view, reference, repeat)
+    report, both = partial(report_bytes, subjects), "-and-".join(str(one.view.job.number) for one in subjects)
     offers: list[tuple[str, str, str, Any, str, str]] = [
         ("model", "Unlearned model", f"{stem}-model.safetensors", partial(_read, folder / "model.safetensors"),
          "application/octet-stream", ":material/network_node:"),
-        ("report", "Report", f"{stem}-report.html", report, "text/html", ":material/article:"),
+        ("report", "Report" if len(subjects) == 1 else "Report of both runs", f"run-{both}-report.html", report,
+         "text/html", ":material/article:"),
         ("figures", "Data of all figures", f"{stem}-figures.zip", partial(csv_archive, view, reference),
          "application/zip", ":material/table:"),
         ("result", "result.json", f"{stem}-result.json", partial(result_bytes, view.result),
@@ -89,9 +97,9 @@ def _buttons(view: View, reference: Reference, repeat: str) -> None:
             )
 
 
-def report_bytes(view: View, reference: Reference, repeat: str) -> bytes:
+def report_bytes(subjects: Sequence[Subject]) -> bytes:
     """Return the HTML report."""
-    return html_report(view, reference, repeat).encode()
+    return html_report(subjects).encode()
 
 
 def result_bytes(result: Mapping[str, Any]) -> bytes:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.address import word_of, write_word
 from ui.checkpoints import read_header, shipped_checkpoints
 from ui.choice import own_data
+from ui.input_panel import told_file
 from ui.jobs import job_store
 from ui.places import (
     BUILT_IN,
@@ -48,26 +50,31 @@ def pick_source(choice: Choice | None, *, training: bool) -> str:
     elif choice is not None:
         token = token_of(choice.checkpoint)
         start = TRAINED if token.startswith(OWN) else UPLOADED if token.startswith(UPLOAD) else SHIPPED
-    st.session_state.setdefault("source", start)
+    st.session_state.setdefault("source", word_of("source", SOURCES, start))
     source: str = st.segmented_control(
         "Model", SOURCES, required=True, key="source", label_visibility="collapsed", width="stretch"
     )
+    write_word("source", source, usual=start)
     return source
 
 
 def pick_model(source: str, choice: Choice | None) -> Path | None:
     """Draw what belongs to a source; return the model's file, None while there is none."""
     if source == UPLOADED:
-        return _uploaded_model(choice)
+        upload = _uploaded_model(choice)
+        return told_file(upload) if upload is not None else None
     paths = shipped_checkpoints() if source == SHIPPED else trained_checkpoints()
     if not paths:
         hint = "Press **Train** above: what you train is listed here." if source == TRAINED else "Upload or train one."
         st.info(f"There is no model here yet. {hint}", icon=":material/info:")
         return None
-    chosen, key = choice.checkpoint if choice is not None else None, f"model-{source}"
+    named, key = {token_of(path): path for path in paths}, f"model-{source}"
+    chosen = token_of(choice.checkpoint) if choice is not None else ""
     if st.session_state.get(key) not in paths:
-        st.session_state[key] = chosen if chosen in paths else paths[0]
-    return st.selectbox("Model", paths, format_func=_model_line, key=key)
+        st.session_state[key] = named.get(word_of("look", named, chosen), paths[0])
+    path: Path = st.selectbox("Model", paths, format_func=_model_line, key=key)
+    write_word("look", token_of(path), usual=chosen)
+    return path
 
 
 def pick_data(path: Path | None, choice: Choice | None) -> str | None:

@@ -24,6 +24,13 @@ REMEDIES = {
     State.INTERRUPTED: "What it had finished is kept. Run it again: it goes on from there.",
     State.CANCELLED: "It was stopped on request. Change what you like and press Forget, or run the same once more.",
 }
+NO_PROXIES = "no proxies"
+LESSON = (
+    "This is what too small a perturbation budget ε does: no image crosses into another class, nothing stands in for "
+    "the classes that must stay, and the run stops rather than break them unseen. Raise ε until the preview shows a "
+    "high attack success rate, then press Forget again."
+)
+"""What to do about a run that found no proxies; its error begins with `NO_PROXIES`."""
 WAYS_ON = (
     ("pages/3_Proxies.py", "Proxies on a map", ":material/scatter_plot:"),
     ("pages/4_Attention.py", "Where it looks", ":material/visibility:"),
@@ -82,7 +89,7 @@ def show_ending(job: Job) -> None:
     """Draw a card for a run that ended early: what happened, what to change, details to copy."""
     with st.container(border=True):
         st.markdown(f"**What happened.** {job.error or 'The run was cancelled.'}")
-        st.markdown(f"**What to do.** {REMEDIES[job.state]}")
+        st.markdown(f"**What to do.** {LESSON if job.error.startswith(NO_PROXIES) else REMEDIES[job.state]}")
         with st.container(horizontal=True):
             st.button("Run again", key="again", icon=":material/replay:", on_click=_run_again, args=(job.id,))
             _go_on(job)

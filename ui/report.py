@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import re
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
-from ui.differences import setting_text
+from ui.differences import figure_differences, own_settings, setting_differences, setting_text
 from ui.fence import kept_for_grading, seen_by_method
 from ui.gallery import gallery
 from ui.results import duration, find, percent
@@ -43,17 +44,60 @@ figure {{ margin: 1.5rem 0; break-inside: avoid; }} figcaption {{ font-weight: 6
 """
 
 
-def html_report(view: View, reference: Reference, repeat: str) -> str:
-    """Return a run's story, figures, settings and the command that repeats it, as one HTML page.
+@dataclass(frozen=True)
+class Subject:
+    """One run that a report is about.
 
-    Args:
+    Attributes:
         view: the run.
         reference: its Retrain reference.
         repeat: the command line that repeats it, empty where it is not known.
     """
-    title = f"{view.title} · forget {listed(view.names, view.forget)}"
+
+    view: View
+    reference: Reference
+    repeat: str
+
+    @property
+    def title(self) -> str:
+        """Return the run's name and what it forgets."""
+        return f"{self.view.title} · forget {listed(self.view.names, self.view.forget)}"
+
+
+def html_report(subjects: Sequence[Subject]) -> str:
+    """Return story, figures, settings and command line of a run as one HTML page; of two runs, their differences too.
+
+    Args:
+        subjects: run A, or run A and run B.
+    """
+    title = " and ".join(subject.title for subject in subjects)
+    body = "".join(_run(subject, f"{subject.view.letter} · " if len(subjects) > 1 else "") for subject in subjects)
+    if len(subjects) > 1:
+        body = f"<h1>{html.escape(title)}</h1>{_differences(*(subject.view for subject in subjects))}{body}"
+    library = f"<script>{get_plotlyjs()}</script>"
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>{library}'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
+
+
+def _differences(one: View, two: View) -> str:
+    """Return what was set differently in two runs, and what came out."""
+    rows = setting_differences(one, two)
+    same = "<p>Nothing: the two runs had the same settings, seed and device.</p>"
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
+        "<h2>What was set differently</h2>",
+        _table(["", "A", "B"], [[_plain(cell) for cell in row] for row in rows]) if rows else same,
+        *(f'<p class="small">{_inline(sentence)}</p>' for sentence in own_settings(one, two)),
+        '<h2>What came out <span class="badge">for grading only</span></h2>',
+        _table(["", "A", "B", "B − A"], [[_plain(cell) for cell in row] for row in figure_differences(one, two)]),
+    ]
+    return "".join(parts)
+
+
+def _run(subject: Subject, mark: str) -> str:
+    """Return the part of a report that is about one run."""
+    view, reference, repeat = subject.view, subject.reference, subject.repeat
+    parts = [
+        f"<h1>{html.escape(mark + subject.title)}</h1>",
         f'<p class="small">{html.escape(_origin(view))}</p>',
         *(f"<p>{_inline(sentence)}</p>" for sentence in tell(view, reference)),
         "<h2>Figures before and after</h2>",
@@ -69,9 +113,7 @@ def html_report(view: View, reference: Reference, repeat: str) -> str:
         _settings_table(view),
     ]
     parts += ["<h2>The same run again</h2>", f"<pre>{html.escape(repeat)}</pre>"] if repeat else []
-    library = f"<script>{get_plotlyjs()}</script>"
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>{library}'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
+    return "".join(parts)
 
 
 def _origin(view: View) -> str:
@@ -125,6 +167,11 @@ def _cell(text: str) -> str:
 def _list(lines: Sequence[str]) -> str:
     """Return a list of lines written in the Markdown of the pages."""
     return f"<ul>{''.join(f'<li>{_inline(line)}</li>' for line in lines)}</ul>"
+
+
+def _plain(text: str) -> str:
+    """Take the escapes of Markdown out of a text."""
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def _inline(text: str) -> str:

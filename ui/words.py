@@ -238,6 +238,7 @@ GLOSSARY = {
     "Mask": "The original model with the forgotten outputs blocked: nothing is learned, so what it gives is for free.",
     "Membership inference": "An attack that guesses whether an image was in the training data.",
     "n_adv": "Proxies wanted for each remaining class.",
+    "Normalisation": "How pixel values are shifted and scaled before a network sees them, as in its training.",
     "Over-unlearning": "Losing what should have been kept, together with what should go.",
     "PCA": "A flat map that keeps the directions along which the points spread most.",
     "Perturbation budget ε": "How far any pixel of a proxy may move from its image, in 1/255 of the pixel range.",

@@ -48,6 +48,7 @@ def test_pictures_have_the_size_that_the_model_sees(digits_checkpoint):
     answer = inspect_data({"data": "digits", "checkpoint": str(digits_checkpoint)})
     assert (answer["fits"], answer["doubt"], answer["image_size"], answer["model_classes"]) == (None, None, 8, 10)
     assert answer["summary"] == "ResNet, 8 × 8 pixels"
+    assert (answer["open"], answer["assumed"]) == ({}, [])
     picture = base64.b64decode(answer["classes"][3]["picture"].partition(",")[2])
     assert Image.open(io.BytesIO(picture)).size == (8, 8)
 
@@ -147,3 +148,12 @@ def test_a_model_that_does_not_say_what_it_was_trained_on_is_inspected(tmp_path,
     answer = inspect_data({"data": pets, "checkpoint": str(path)})
     assert (answer["fits"], answer["trained_on"], answer["test_accuracy"]) == (None, None, None)
     assert "does not name" in answer["doubt"]
+
+
+def test_what_a_bare_state_dict_leaves_open_is_listed(tmp_path, pets):
+    model = build(named_config("resnet_tiny", num_classes=3))
+    torch.save(model.state_dict(), tmp_path / "bare.pt")
+    answer = inspect_data({"data": pets, "checkpoint": str(tmp_path / "bare.pt")})
+    assert answer["assumed"] == ["image_size", "mean", "std"]
+    assert answer["open"]["image_size"] == 32
+    json.dumps(answer)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.pages.conftest import PICTURE
+from ui.checkpoints import shipped_checkpoints
 from ui.choice import inspect_question
 from ui.jobs import checkpoint_question
 from zspag_core.jobs import Lane, State
@@ -206,3 +207,13 @@ def test_page_without_models_says_what_to_do(model_page, monkeypatch, tmp_path):
 
     monkeypatch.setattr(checkpoints.shipped_checkpoints, "__defaults__", (tmp_path,))
     assert "There is no model here yet" in texts(model_page())
+
+
+def test_link_opens_the_source_and_the_model_looked_at(model_page, store):
+    other = shipped_checkpoints()[1].stem
+    page = model_page(look=other)
+    assert page.selectbox(key="model-Shipped").value.stem == other
+    page.segmented_control(key="source").set_value("Upload").run()
+    assert page.query_params["source"] == "Upload"
+    page.segmented_control(key="source").set_value("Shipped").run()
+    assert "source" not in page.query_params

@@ -76,11 +76,11 @@ def test_map_that_failed_says_so_and_can_be_tried_again(open_page, graded, finis
 def test_before_and_after_share_axes_and_colours_can_be_changed(open_page, graded):
     page = open_page(PAGE, graded(map_kinds=("umap",)))
     (before,) = maps(page)
-    page.segmented_control(key="map-when").set_value("after").run()
+    page.segmented_control(key="when").set_value("after").run()
     (after,) = maps(page)
     assert before["span"] == after["span"]
     assert before["x"] != after["x"]
-    page.segmented_control(key="map-colour").set_value("kind").run()
+    page.segmented_control(key="colour").set_value("kind").run()
     (by_kind,) = maps(page)
     assert len(by_kind["legend"]) == 3
     assert not page.exception
@@ -172,3 +172,10 @@ def test_run_whose_folder_is_gone_says_so(open_page, graded):
     job = graded()
     shutil.rmtree(job.folder)
     assert "has lost its files" in texts(open_page(PAGE, job))
+
+
+def test_link_opens_the_map_as_it_was(open_page, overview, graded):
+    overview.query_params["when"], overview.query_params["colour"] = "After", "Kind"
+    page = open_page(PAGE, graded(map_kinds=("umap",)))
+    assert (page.segmented_control(key="when").value, page.segmented_control(key="colour").value) == ("after", "kind")
+    assert "unlearned model" in maps(page)[0]["alt"]

@@ -293,3 +293,19 @@ def test_backdoor_shows_what_is_left_of_the_trigger(make_run, results_page):
     assert "works hardly ever" in said
     assert [metric.value for metric in page.metric if "Trigger" in metric.label] == ["98.2 %", "0.4 %"]
     assert any("read as 8 before, 1 after" in part.proto.body for part in page.get("html"))
+
+
+def test_open_part_is_in_the_address_and_a_link_opens_it(results_page, make_run, overview):
+    job = make_run()
+    overview.query_params["part"] = "Layers"
+    page = results_page(job)
+    assert any("Largest leak" in caption.value for caption in page.caption)
+    show(page, "Labels")
+    assert page.query_params["part"] == "Labels"
+    show(page, "Classes")
+    assert "part" not in page.query_params
+
+
+def test_pair_has_one_report_of_both(results_page, make_run):
+    page = results_page(make_run(), make_run(method="mask"), "Downloads")
+    assert [button.label for button in page.get("download_button")].count("Report of both runs") == 2

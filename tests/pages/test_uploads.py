@@ -211,6 +211,42 @@ def test_foreign_checkpoint_is_shown_with_its_doubt(page, work, tmp_path):
     assert not page.button(key="use").disabled
 
 
+def test_visitor_tells_what_a_foreign_checkpoint_does_not_show(page, work):
+    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.models import build, named_config
+
+    model = build(named_config("resnet_tiny", num_classes=10, image_size=32))
+    bring_model(page, work, "foreign.pt", torch_file(model.state_dict()))
+    assert "Assumed: 32 pixels, normalisation other numbers" in [part.label for part in page.expander]
+    tell(page.number_input, "Side of an image, pixels").set_value(8)
+    tell(page.selectbox, "Normalisation").select("Pixels from −1 to 1")
+    page.button(key="tell").click().run()
+    for _ in range(2):  # the file is written, then looked into
+        work()
+        page.run()
+    assert not page.exception
+    assert "As you told: 8 pixels, normalisation pixels from −1 to 1" in [part.label for part in page.expander]
+    page.button(key="use").click().run()
+    choice = page.session_state["choice"]
+    config = load_checkpoint(choice.checkpoint).model.config
+    assert (choice.title, config.image_size, config.mean) == ("foreign.pt", 8, (0.5, 0.5, 0.5))
+
+
+def test_numbers_of_ones_own_are_checked(page, work):
+    from zspag_core.models import build, named_config
+
+    bring_model(page, work, "foreign.pt", torch_file(build(named_config("resnet_tiny")).state_dict()))
+    tell(page.text_input, "Deviation of each channel").set_value("0.1, 0.2").run()
+    assert "Give 3 numbers for each" in page.error[0].value
+    assert page.button(key="tell").disabled
+
+
+def tell(widgets, label):
+    """Return the control of something that a file does not show."""
+    (found,) = [widget for widget in widgets if widget.label == label]
+    return found
+
+
 def test_failed_uploads_leave_nothing_running(page, work, store):
     bring_data(page, work, ("set.zip", b"hello, I am no zip"))
     assert {job.state for job in store.latest(Lane.INTERACTIVE)} <= {State.DONE, State.FAILED}

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 HEIGHT = 360
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "triangle-down", "pentagon", "x")
-LEAST_SPAN = 2.0  # percent, so that equal runs do not fill the whole axis with rounding
+LEAST_SPAN = 10.0  # percent, so that equal runs do not fill the whole axis with rounding
+EDGE = 0.03  # of the axis, so that marks at 0 and 100 % are whole
 
 
 def runs_figure(rows: Sequence[Row], letters: Mapping[str, str]) -> go.Figure:
@@ -66,10 +67,11 @@ def describe_runs(rows: Sequence[Row]) -> str:
 
 
 def _around(values: Sequence[float]) -> tuple[float, float]:
-    """Return an axis with room around its values; equal ones do not blow rounding up to its whole length."""
+    """Return an axis with room around its values, within 0 to 100 %; one run alone gets an axis of sensible length."""
     low, high = (min(values), max(values)) if values else (0.0, 100.0)
-    edge = max(LEAST_SPAN - (high - low), 0.15 * (high - low)) / 2
-    return low - edge, high + edge
+    span = min(100.0, max(LEAST_SPAN, 1.15 * (high - low)))
+    start = min(max(0.0, (low + high - span) / 2), 100.0 - span)
+    return start - EDGE * span, start + span + EDGE * span
 
 
 def _lay_out(figure: go.Figure, kept: tuple[float, float], forgotten: tuple[float, float]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.jobs.adopting import left_open
 from zspag_core.jobs.describe import describe_class
 from zspag_core.jobs.pictures import to_data_url
 from zspag_core.progress import SILENT
@@ -36,7 +37,8 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
         {"name", "num_classes", "class_names", "train", "test" (image counts), "classes": [{"name", "picture" (data
         URL), "train", "test"}]}, and with a checkpoint "fits" (None, or one sentence why the two cannot be used
         together), "doubt" (None, or one sentence on what looks odd), "architecture", "summary", "image_size",
-        "channels", "model_classes", "test_accuracy" and "trained_on" (None where the file does not say).
+        "channels", "model_classes", "test_accuracy" and "trained_on" (None where the file does not say), "open" (what
+        zspag_core.jobs.adopting.left_open returns) and "assumed" (names in "open" that nobody has told).
     """
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.data import load_dataset
@@ -74,6 +76,8 @@ def _model_side(loaded: Checkpoint, data: DataSet) -> dict[str, Any]:
         "model_classes": config.num_classes,
         "test_accuracy": loaded.about.get("test_accuracy"),
         "trained_on": loaded.about.get("data"),
+        "open": left_open(loaded),
+        "assumed": [name for name in left_open(loaded) if name in loaded.about.get("assumed", {})],
     }
 
 

@@ -96,6 +96,13 @@ def inspect_data(job: Job, report: Reporter) -> dict[str, Any]:
     return inspecting.inspect_data(job.config, report)
 
 
+def adopt(job: Job, report: Reporter) -> dict[str, Any]:
+    """Write another program's weights anew, with the input that a person says they take."""
+    from zspag_core.jobs import adopting
+
+    return adopting.adopt(job.config, report)
+
+
 def model_report(job: Job, report: Reporter) -> dict[str, Any]:
     """Describe the layers of a model and grade it on test images."""
     from zspag_core.jobs import inspecting
@@ -148,6 +155,7 @@ TASKS: dict[str, Task] = {
     "engine": engine,
     "checkpoint": checkpoint,
     "inspect_data": inspect_data,
+    "adopt": adopt,
     "model_report": model_report,
     "preview": preview,
     "samples": samples,

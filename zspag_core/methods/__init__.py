@@ -43,7 +43,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "no projection": {"subspace": "none", "learning_rate": 0.01},
         "random subspace": {"subspace": "random"},
         "random labels": {"label_mode": "random"},
-        "tiny epsilon": {"epsilon": 1 / 255},
+        "tiny epsilon": {"epsilon": 4 / 255},
     },
     "finetune": {"official": {"learning_rate": 0.01}},
     "neggrad": {"official": {"learning_rate": 0.01, "alpha": 0.9999}},

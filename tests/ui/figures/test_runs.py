@@ -23,13 +23,19 @@ def test_each_method_has_its_mark_and_runs_without_figures_have_none():
     assert [list(data) for data in mask.customdata] == [["c", "run c"]]
 
 
-def test_points_at_zero_and_equal_points_stand_inside_the_axes():
+def test_one_run_stands_inside_axes_of_possible_percentages():
     figure = runs_figure([ROWS[0]], {})
     low, high = figure.layout.xaxis.range
+    assert (round(low), round(high)) == (90, 100)
     assert low < 99 < high
-    assert high - low >= 2
     low, high = figure.layout.yaxis.range
-    assert low < 0 < high
+    assert (round(low), round(high)) == (0, 10)
+    assert low < 0
+
+
+def test_far_runs_fill_the_axes():
+    figure = runs_figure([row("a", "mask", 0.0, 100.0), row("b", "mask", 100.0, 0.0)], {})
+    assert figure.layout.xaxis.range == figure.layout.yaxis.range == (-3, 103)
 
 
 def test_no_runs_make_an_empty_figure():

@@ -1,0 +1,102 @@
+"""Start the app as a visitor's server would, and find a browser; for the browser tests and for the timings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from zspag_core.jobs import JobStore
+from zspag_core.jobs.beats import WORKER
+
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+VIEWPORT = {"width": 1440, "height": 1000}
+START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Server:
+    """The app on a port of this machine, with a home of its own."""
+
+    process: subprocess.Popen
+    url: str
+    home: Path
+
+    def stop(self):
+        """End the server and the workers that use its home."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=30)
+        end_workers(self.home)
+
+
+def start_server(home, port=None):
+    """Start the app and wait until it answers; without a port it takes a free one."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    environment = os.environ | {"ZSPAG_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    environment.pop("ZSPAG_DATABASE_URL", None)
+    environment.pop("ZSPAG_START_WORKER", None)
+    process = subprocess.Popen([*command, "--server.fileWatcherType=none"], cwd=ROOT, env=environment)
+    url = f"http://127.0.0.1:{port}"
+    wait_until_healthy(url, process)
+    return Server(process, url, home)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_healthy(url, process):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        assert process.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server does not answer"
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:  # noqa: S310 - our own server
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+
+
+def open_store(home):
+    """Return the database of the app, seen from outside."""
+    return JobStore(f"sqlite:///{(home / 'zspag.db').as_posix()}")
+
+
+def worker_pids(home):
+    """Return the process ids of the living workers that use a home."""
+    store = open_store(home)
+    try:
+        return {worker.lanes: int(worker.name.split("-")[-2]) for worker in store.beats.alive(WORKER)}
+    finally:
+        store.close()
+
+
+def end_workers(home):
+    for pid in worker_pids(home).values():
+        os.kill(pid, 15)
+
+
+def find_chromium():
+    """Return the browser's path, None where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
