@@ -21,7 +21,7 @@ from tests.e2e.serving import FLAGS, VIEWPORT, find_chromium, open_store, start_
 from ui.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
-PAGES = ("Model", "Forget", "Proxies", "Attention", "Results", "Runs", "Learn", "Overview")
+PAGES = ("Model", "Forget", "Proxies", "Attention", "Results", "Compare", "Runs", "Learn", "Overview")
 POINTS = 2000
 LONG = 900_000  # milliseconds
 LIVE_SECONDS = 20

@@ -138,7 +138,7 @@ def test_presets_fill_the_form_and_a_changed_form_is_no_preset(forget_page, answ
     pills = page.get("button_group")[0]
     assert pills.value == "default"
     pills.set_value("tiny epsilon").run()
-    assert page.slider(key="zspag-epsilon").value == 1.0
+    assert page.slider(key="zspag-epsilon").value == 4.0
     assert "hardly any attack succeeds" in texts(page)
     page.get("button_group")[0].set_value("random labels").run()
     assert page.slider(key="zspag-epsilon").value == 32.0
@@ -258,6 +258,7 @@ def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finis
     ("state", "sentence", "remedy"),
     [
         (State.FAILED, "the loss became nan in epoch 2; try a smaller learning_rate", "Change the setting"),
+        (State.FAILED, "no proxies: no forget sample crossed into a remaining class", "This is what too small"),
         (State.INTERRUPTED, "The worker was stopped during this run.", "Run it again"),
         (State.CANCELLED, "The run was cancelled.", "stopped on request"),
     ],
