@@ -38,7 +38,7 @@ class NegGrad(SGDSettings, RetainMethod):
     epochs: int = knob(5, "Passes over the remaining samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(1e-3, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
     alpha: float = knob(
-        0.9,
+        0.99,
         "Weight of the remaining samples' loss; what is left to 1 pushes forget samples away.",
         minimum=0.0,
         maximum=1.0,
