@@ -102,9 +102,15 @@ SETTING_GROUPS = {
 """Where a setting stands among all settings; what is not named here stands in the loop's group."""
 
 PRESETS = {
-    "default": ("Default", "The settings that measured best on the shipped models."),
+    "default": (
+        "Default",
+        "The settings it starts with: of ZS-PAG those that measured best, of rivals gentle ones that a small network survives.",
+    ),
     "paper": ("Paper", "The paper's own choices where it states them: influence labels, every direction protected."),
-    "official": ("Official", "The settings of the method's own program, made for larger models."),
+    "official": (
+        "Official",
+        "The settings of the method's own published program; they can be too strong for a small network.",
+    ),
     "no projection": ("No projection", "Nothing is protected: see what the projection is good for."),
     "random subspace": ("Random subspace", "As many directions protected, but the wrong ones."),
     "random labels": ("Random labels", "Forget samples are taught to be anything else."),

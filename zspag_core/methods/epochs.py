@@ -2,8 +2,8 @@
 
 :func:`repeat` makes epochs of any :class:`Work`. :class:`Steps` is the usual work: one optimiser step a batch of forget
 and remaining samples, whose loss the method gives as a function of the logits. All weights move, biases and norms too,
-as in the official code of these methods; BatchNorm stays in eval mode and images are not augmented. With BatchNorm so,
-the official step lengths are too long for the smallest shipped model: defaults are shorter, presets have the others.
+as in the official code of these methods; BatchNorm stays in eval mode and images are not augmented. With the official
+step lengths some of them fail on the smallest shipped model (loss no number): defaults are shorter, presets have those.
 """
 
 from __future__ import annotations
