@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
     from zspag_core.reproduce.comparison import Comparison
 
-KEY, WANTED = "compare", "compare-wanted"
+KEY, WANTED, ROUND = "compare", "compare-wanted", "compare-round"
 NEW, MINE = "new", "mine"
 TICKED = ("zspag", "posterior", "finetune_zs", "mask", "retrain")
 TAKEN_APART = ("no projection", "random subspace", "random labels")
@@ -42,21 +42,18 @@ def pick_comparison(shipped: Sequence[Comparison], mine: Sequence[str]) -> str:
     names = {comparison.name: preset_of(comparison.name) for comparison in shipped} | dict.fromkeys(mine, MINE)
     group = names.get(str(named), NEW if named == NEW or not shipped else preset_of(shipped[0].name))
     options = [*dict.fromkeys(names.values()), NEW]
-    if wanted or "compare-group" not in st.session_state:
-        st.session_state["compare-group"] = group
+    round_ = st.session_state.get(ROUND, 0)
     picked = st.pills(
         "Comparison",
         options,
-        key="compare-group",
+        default=group,
+        key=f"compare-group-{round_}",  # a new one whenever the page is sent to a comparison
         format_func=lambda name: _group_title(name, shipped),
         label_visibility="collapsed",
         required=True,
     )
     among = [name for name, group in names.items() if group == picked]
-    if len(among) > 1:
-        chosen = _pick_among(among, str(named), wanted is not None, shipped)
-    else:
-        chosen = among[0] if among else NEW
+    chosen = _pick_among(among, str(named), shipped) if len(among) > 1 else among[0] if among else NEW
     st.session_state[KEY] = chosen
     if st.query_params.get(KEY) != chosen:
         st.query_params[KEY] = chosen
@@ -73,15 +70,17 @@ def _group_title(group: str, shipped: Sequence[Comparison]) -> str:
     return known[0] if known else next(one.title for one in shipped if preset_of(one.name) == group)
 
 
-def _pick_among(names: Sequence[str], named: str, wanted: bool, shipped: Sequence[Comparison]) -> str:  # noqa: FBT001
+def _pick_among(names: Sequence[str], named: str, shipped: Sequence[Comparison]) -> str:
     """Draw the comparisons of one group, by what they were made on, and return the name of the one chosen."""
     titles = {one.name: f"{plain_name(one.data)} · {one.model}" for one in shipped}
-    key = f"compare-among-{preset_of(names[0]) if names[0] in titles else MINE}"
-    if wanted or st.session_state.get(key) not in names:
-        st.session_state[key] = named if named in names else names[0]
+    group = preset_of(names[0]) if names[0] in titles else MINE
+    key = f"compare-among-{group}-{st.session_state.get(ROUND, 0)}"
+    first = names.index(named) if named in names else 0
     label = "Data and network" if names[0] in titles else "Yours, newest first"
     return str(
-        st.selectbox(label, names, key=key, format_func=lambda name: titles.get(name) or own_title(name), width=420)
+        st.selectbox(
+            label, names, first, key=key, format_func=lambda name: titles.get(name) or own_title(name), width=420
+        )
     )
 
 
@@ -96,6 +95,7 @@ def own_title(name: str) -> str:
 def show(name: str) -> None:
     """Look at a comparison when the page is drawn next."""
     st.session_state[WANTED] = name
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
 
 
 def shipped_head(comparison: Comparison) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from ui.compare_story import answers
 from ui.compare_table import ORDERS, records, table_html
 from ui.comparisons import MOST_RUNS, comparison_of
-from ui.figures.compare import inside, kept_and_forgotten, membership, seconds
+from ui.figures.compare import inside, kept_and_forgotten, membership, role_of, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
 from ui.result_panels import draw
@@ -42,16 +42,6 @@ def comparison_panel(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) 
             st.markdown(answer.text)
     _table(comparison, jobs)
     _figures(comparison)
-    with st.expander("What the methods do, and how to read the table", icon=":material/menu_book:"):
-        lines = [
-            f"- **{escape(row.label)}**: {METHOD_HELP.get(str(row.method), 'the model as it was trained.')}"
-            for row in comparison.rows
-        ]
-        st.markdown("\n".join(lines))
-        st.caption(
-            f"{MASK_NOTE} **Bold** figures reach their goal: at most 3 % recognised, within 3 points of Retrain."
-        )
-        st.caption(f"{help_for('Membership inference')} {help_for('Probe')} {help_for('Relearning')} {GRADING_NOTE}")
 
 
 def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
@@ -88,19 +78,32 @@ def _figures(comparison: Comparison) -> None:
         for drawn, place in zip(swept[first : first + 2], st.columns(2, gap="large"), strict=False):
             with place:
                 draw(drawn, comparison.name)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        place = st.container()
-        near = st.toggle("Only the good corner", key="compare-near", help="Where marks stand close together.")
-        with place:
-            draw(kept_and_forgotten(comparison, near=near), comparison.name)
-    with right:
-        draw(seconds(comparison), comparison.name)
+    place = st.container()
+    near = st.toggle("Only the good corner", key="compare-near", help="Where marks stand close together.")
+    with place:
+        draw(kept_and_forgotten(comparison, near=near), comparison.name)
     left, right = st.columns(2, gap="large")
     with left:
         draw(inside(comparison), comparison.name)
+        draw(seconds(comparison), comparison.name)
     with right:
         draw(membership(comparison), comparison.name)
+        _words(comparison)
+
+
+def _words(comparison: Comparison) -> None:
+    """Draw what the methods do, and how to read the table."""
+    st.markdown("**What the methods do**")
+    lines = dict.fromkeys(
+        f"- **{escape(row.label)}**: {METHOD_HELP.get(str(row.method), 'the model as it was trained.')}"
+        if role_of(row) or row.kind != "ablation"
+        else f"- **{escape(str(row.method))}**: {METHOD_HELP.get(str(row.method), '')}"
+        for row in comparison.rows
+    )
+    with st.container(height=300 if len(lines) > 8 else "content"):
+        st.markdown("\n".join(lines))
+    st.caption(f"{MASK_NOTE} **Bold** figures reach their goal: at most 5 % recognised, or within 3 points of Retrain.")
+    st.caption(f"{help_for('Membership inference')} {help_for('Probe')} {help_for('Relearning')}")
 
 
 def live_panel(name: str) -> None:

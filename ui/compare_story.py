@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ui.compare_table import GONE
 from ui.figures.compare import MASK, ORIGINAL, RETRAIN, mean_of, reference, role_of
 from ui.results import escape, percent
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from zspag_core.reproduce.comparison import Comparison, Row
 
-GONE = 5.0  # percent still recognised, up to which a class counts as forgotten
 KEPT = 2.0  # points that a method may lose and still count as keeping the rest
 CLEAR = 0.5  # points over mask below which a lead is no lead
 NAMED = 4
@@ -50,7 +50,7 @@ def answers(comparison: Comparison) -> list[Answer]:
 def _which(rows: Sequence[Row], forgetting: Sequence[Row]) -> str:
     """Say how many methods forget, and which do not."""
     rest = sorted((row for row in rows if row not in forgetting), key=lambda row: _value(row, "acc_ut"))
-    count = f"{len(forgetting)} of {len(rows)}" if rest else ("All" if len(rows) > 1 else "It does")
+    count = f"{len(forgetting)} of {len(rows)}" if rest else (f"All {len(rows)}" if len(rows) > 1 else "It does")
     if not rest:
         return f"**{count}**: at most {percent(GONE)} of the forgotten test images are still recognised."
     left = _list([f"{escape(row.label)} ({percent(_value(row, 'acc_ut'))})" for row in rest])

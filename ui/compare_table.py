@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.comparison import Comparison, Row
 
 ABSENT = "–"
+GONE = 5.0  # percent still recognised, up to which a class counts as forgotten
 NEAR = 3.0  # points within which a figure counts as Retrain's
 ROLES = {
     ORIGINAL: "the model before",
@@ -119,12 +120,20 @@ def _row(row: Row, comparison: Comparison, look: Look, jobs: Sequence[Job], *, p
     cells = [
         f'<th scope="row" title="{title}">{mark} {html.escape(row.label)}{kind}</th>',
         f"<td>{_sees(row)}</td>",
-        *(f"<td{_class(column, row, comparison)}>{_figure(column.name, row, comparison)}</td>" for column in COLUMNS),
+        *_figures(row, comparison),
     ]
     if paper:
         cells.append(f"<td>{_paper(row)}</td>")
     cells.append(f"<td>{_runs(row, jobs)}</td>")
     return f"<tr{' class=zs-reference' if role else ''}>{''.join(cells)}</tr>"
+
+
+def _figures(row: Row, comparison: Comparison) -> list[str]:
+    """Return the cells with figures; one cell with the reason where every run failed."""
+    errors = [outcome.error for outcome in row.seeds if outcome.error]
+    if errors and len(errors) == len(row.seeds):
+        return [f'<td class="zs-failed" colspan="{len(COLUMNS)}">failed: {html.escape(errors[0])}</td>']
+    return [f"<td{_class(column, row, comparison)}>{_figure(column.name, row, comparison)}</td>" for column in COLUMNS]
 
 
 def _sees(row: Row) -> str:
@@ -167,7 +176,7 @@ def _class(column: Column, row: Row, comparison: Comparison) -> str:
     if mean is None or role_of(row):
         return ""
     if column.name == "acc_ut":
-        return ' class="zs-good"' if mean[0] <= NEAR else ""
+        return ' class="zs-good"' if mean[0] <= GONE else ""
     band = span(reference(comparison, RETRAIN), column.name) if column.name in {ENTROPY, "probe"} else None
     return ' class="zs-good"' if band and band[0] - NEAR <= mean[0] <= band[1] + NEAR else ""
 
@@ -182,10 +191,8 @@ def _paper(row: Row) -> str:
 def _runs(row: Row, jobs: Sequence[Job]) -> str:
     """Return a link to every run of a row with its state, or the number of seeds behind the mean."""
     if not jobs:
-        failed = [outcome for outcome in row.seeds if outcome.error]
-        words = f"{len(row.seeds) - len(failed)}" if len(row.seeds) > len(failed) or not failed else ""
-        return words + "".join(f' <span class="zs-failed">{html.escape(str(one.error))}</span>' for one in failed[:1])
-    return " ".join(_link(job) for job in jobs)
+        return str(len([outcome for outcome in row.seeds if not outcome.error]) or ABSENT)
+    return " · ".join(_link(job) for job in jobs)
 
 
 def _link(job: Job) -> str:

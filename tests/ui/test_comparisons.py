@@ -70,7 +70,7 @@ def test_table_escapes_names_and_marks_what_reaches_its_goal(make_comparison):
     assert '<td class="zs-good">41.5' in line, "within 3 points of Retrain"
     assert "over 9" in line
     assert "85.5, 1.4" in line
-    assert "the loss became nan" in table
+    assert "failed: the loss became nan" in table
 
 
 def test_order_keeps_references_first_and_unknown_last(make_comparison):
