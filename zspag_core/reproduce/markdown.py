@@ -75,7 +75,8 @@ def _tuning(comparison: Comparison, scale: Scale) -> str:
     text = (
         f"*official*: the settings of the method's official program. *tuned*: {scale.trials} trials for every method "
         "with seed 0, halving the range of its main knob on a logarithmic scale: gentler after a trial that forgot "
-        "enough, stronger after one that did not. Methods learn from four fifths of their training images and are "
+        "enough, stronger after one that did not. All else is at its default, with ten epochs where a method has epochs "
+        "(Neggrad five, which are twice as long; ZS-PAG until its own rule stops it). Methods learn from four fifths of their training images and are "
         "judged on the last fifth, never on test images: highest remaining accuracy among trials with at most "
         f"{FORGOTTEN:g} % on forgotten classes, else the least forgotten accuracy. The chosen value is "
         "then run on all training images given, with every seed."
