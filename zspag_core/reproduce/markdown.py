@@ -36,6 +36,15 @@ test images, 50 is ideal. *Probe*: accuracy on the forgotten classes of a linear
 by then). For both, Original and Retrain are the two ends. *Seconds*: the method alone, without grading. Mean ± standard
 deviation over seeds. Methods marked † need remaining data, all others see the forget samples alone."""
 
+TUNING = """\
+*official*: the settings of the method's official program. *tuned*: {trials} trials for every method with seed 0,
+halving the range of its main knob on a logarithmic scale: gentler after a trial that forgot enough, stronger after one
+that did not. All else is at its default, with ten epochs where a method has epochs (Neggrad five, which are twice as
+long; ZS-PAG until its own rule stops it). Methods learn from four fifths of their training images and are judged on the
+last fifth, never on test images: highest remaining accuracy among trials with at most {forgotten:g} % on forgotten
+classes, else the least forgotten accuracy. The chosen value is then run on all training images given, with every
+seed."""
+
 
 def as_markdown(comparison: Comparison, scale: Scale) -> str:
     """Return the page."""
@@ -72,15 +81,7 @@ def _tuning(comparison: Comparison, scale: Scale) -> str:
     """Say how methods were tuned, where any was."""
     if all(row.kind != "tuned" for row in comparison.rows):
         return ""
-    text = (
-        f"*official*: the settings of the method's official program. *tuned*: {scale.trials} trials for every method "
-        "with seed 0, halving the range of its main knob on a logarithmic scale: gentler after a trial that forgot "
-        "enough, stronger after one that did not. All else is at its default, with ten epochs where a method has epochs "
-        "(Neggrad five, which are twice as long; ZS-PAG until its own rule stops it). Methods learn from four fifths of their training images and are "
-        "judged on the last fifth, never on test images: highest remaining accuracy among trials with at most "
-        f"{FORGOTTEN:g} % on forgotten classes, else the least forgotten accuracy. The chosen value is "
-        "then run on all training images given, with every seed."
-    )
+    text = TUNING.format(trials=scale.trials, forgotten=FORGOTTEN)
     if comparison.row("gkt") and not comparison.row("gkt_tuned"):
         text += (
             f" GKT is not tuned at this scale and gets {scale.invented_batches} invented batches where its authors "

@@ -97,20 +97,15 @@ OFFICIAL: dict[str, dict[str, Any]] = {
 
 ROUNDS = 10
 TUNED: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(
-        (
-            "posterior",
-            "finetune_zs",
-            "neggrad_zs",
-            "badt_zs",
-            "salun_zs",
-            "boundary_shrink",
-            "finetune",
-            "badt",
-            "salun",
-        ),
-        {"epochs": ROUNDS},
-    ),
+    "posterior": {"epochs": ROUNDS},
+    "finetune_zs": {"epochs": ROUNDS},
+    "neggrad_zs": {"epochs": ROUNDS},
+    "badt_zs": {"epochs": ROUNDS},
+    "salun_zs": {"epochs": ROUNDS},
+    "boundary_shrink": {"epochs": ROUNDS},
+    "finetune": {"epochs": ROUNDS},
+    "badt": {"epochs": ROUNDS},
+    "salun": {"epochs": ROUNDS},
     "neggrad": {"epochs": ROUNDS // 2},
 }
 """Settings of tuned rows beside the knob: ten epochs for all; one of Neggrad has as many forget as remaining images."""
