@@ -103,7 +103,7 @@ SMALL = {
         FASHION,
         replace(SVHN, model="vgg11_narrow", settings={"epochs": 3, "train_limit": 30_000}),
         SMALL_CIFAR100,
-        replace(FACES, title="faces12, small ResNet", model="resnet_small", image_size=32),
+        replace(FACES, title="faces12, small ResNet", model="resnet_tiny", image_size=32),
         replace(
             BACKDOOR,
             start="cifar10_vit",

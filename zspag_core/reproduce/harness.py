@@ -75,17 +75,13 @@ class Harness:
             Cancelled: the reporter asked to stop; finished cells are kept.
         """
         subject = self.subject(arena.case, arena.forget)
-        known = known_methods()
-        plans = [self._adapted(plan, subject) for plan in arena.plans if plan.method is None or plan.method in known]
+        plans = [self._adapted(plan, subject) for plan in arena.plans]
         clock = Clock([(plan.method or ORIGINAL, self._count(plan)) for plan in plans])
         filler, found = Filler(self, arena, subject, clock), self.cells.found
         if arena.timing:
             filler.warm_up()
         rows = [filler.row(plan) for plan in plans]
-        missing = sorted({p.method for p in arena.plans if p.method is not None and p.method not in known})
-        notes = [f"{name} is not among the methods and has no row." for name in missing]
-        if arena.timing:
-            notes += timing_notes(subject, rows, self.cells.found - found)
+        notes = timing_notes(subject, rows, self.cells.found - found) if arena.timing else []
         comparison = self._comparison(arena, subject, rows, notes)
         comparison.write(self.out / f"{arena.name}.json")
         return comparison

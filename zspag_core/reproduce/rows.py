@@ -199,13 +199,19 @@ def overhead(scale: Scale) -> list[Plan]:
             paper="zspag",
         ),
         Plan(key="zspag_rule", label="ZS-PAG, stopping by its rule", method="zspag"),
+        Plan(
+            key="zspag_paper",
+            label="ZS-PAG, as the paper describes it",
+            method="zspag",
+            kind="official",
+            settings=PAPER,
+        ),
     ]
-    known = known_methods()
     for method in LABELS:
         if method == "zspag":
             continue
         row = official(method, scale)
-        has_epochs = method in known and "epochs" in known[method].__dataclass_fields__ and method != "gkt"
+        has_epochs = "epochs" in known_methods()[method].__dataclass_fields__ and method != "gkt"
         settings = dict(row.settings) | ({"epochs": ROUNDS} if has_epochs else {})
         rows.append(replace(row, settings=settings, seeds=None))
     return rows
@@ -297,6 +303,8 @@ def curves() -> list[Plan]:
 def _sized(method: str, scale: Scale) -> dict[str, Any]:
     """Return settings that depend on the scale."""
     if method == "gkt":
-        rounds = min(ROUNDS, scale.invented_batches)
-        return {"epochs": rounds, "batches": max(1, scale.invented_batches // rounds)}
+        rounds = max(
+            1, min(ROUNDS, scale.invented_batches // ROUNDS)
+        )  # a round in which no batch is of use is an error
+        return {"epochs": rounds, "batches": scale.invented_batches // rounds}
     return {"fisher_images": scale.fisher_images} if method == "fisher" else {}

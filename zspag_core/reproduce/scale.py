@@ -42,17 +42,17 @@ class Scale:
 
 SMALL = Scale(
     name="small",
-    forget_images=300,
-    retain_images=900,
+    forget_images=250,
+    retain_images=750,
     test_images=2000,
     trials=3,
     retrain_images=6000,
     retrain_epochs=8,
     retrain_seeds=1,
     official_seeds=1,
-    invented_batches=40,
-    fisher_images=300,
-    relearning_steps=100,
+    invented_batches=20,
+    fisher_images=250,
+    relearning_steps=80,
     relearning_seeds=1,
 )
 FULL = Scale(name="full")

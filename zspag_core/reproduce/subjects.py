@@ -15,7 +15,7 @@ from zspag_core.checkpoints import load_checkpoint, save_checkpoint
 from zspag_core.data import DataSet, Split, load_dataset
 from zspag_core.data.backdoor import poison
 from zspag_core.devices import place
-from zspag_core.errors import CheckpointError
+from zspag_core.errors import Cancelled, CheckpointError
 from zspag_core.hyperparameters import values
 from zspag_core.models import MODELS, named_config
 from zspag_core.preparation import load_for
@@ -42,7 +42,7 @@ class Original:
     Attributes:
         model: the classifier, in eval mode, on the device.
         dataset: all of its data, clean.
-        recipe: how it was trained.
+        recipe: how it was trained; where a training was gone on with, the first one, by which Retrain goes.
         test_accuracy: on the whole test split, percent.
         identity: the same exactly for the same weights.
     """
@@ -125,7 +125,9 @@ def load_original(case: Case, folder: Path, device: torch.device, report: Report
 
 def _data_of(case: Case) -> DataSet:
     """Load a data set, as far as its classes belong to the case; labels count from 0 without gaps."""
-    data = load_once(case.data, image_size=case.image_size, channels=MODELS[case.model].channels, download=False)
+    data = load_once(
+        case.data, image_size=case.image_size, channels=MODELS[case.model].channels, download=not case.optional
+    )
     if not case.classes:
         return data
     place_of = torch.full((data.num_classes,), -1)
@@ -164,6 +166,8 @@ def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: tor
     path.parent.mkdir(parents=True, exist_ok=True)
     state = path.with_name(f".{path.name}.state")
     trained = train(config, split, recipe, device=device, start=start, state_path=state, report=report)
+    if trained.stopped == "cancelled":
+        raise Cancelled("interrupted")
     about = {
         "data": dataset.name,
         "class_names": list(dataset.class_names),
@@ -173,10 +177,6 @@ def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: tor
         "backdoor": ":".join(map(str, case.backdoor)) if case.backdoor else None,
         "test_accuracy": round(accuracy(trained.model, dataset.test, device), 2),
     }
-    if trained.stopped == "cancelled":
-        from zspag_core.errors import Cancelled
-
-        raise Cancelled("interrupted")
     save_checkpoint(path, trained.model, about)
     state.unlink(missing_ok=True)
 

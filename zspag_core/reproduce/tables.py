@@ -24,13 +24,12 @@ ONE = {
 THREE = (1, 3, 5)
 TENTH = 10
 FIGURES_1 = {
-    "faces12-resnet": paper.FACESCRUB,
-    "fashion_mnist-vgg": paper.SVHN,
-    "svhn-vgg": paper.SVHN,
     "cifar10-vit": paper.CIFAR10,
+    "fashion_mnist-vgg": paper.SVHN,
     "cifar100-resnet": paper.CIFAR100,
+    "faces12-resnet": paper.FACESCRUB,
+    "svhn-vgg": paper.SVHN,
 }
-ALL_METHODS = tuple(rows.LABELS)
 
 
 def table1(scale: Scale) -> list[Arena]:

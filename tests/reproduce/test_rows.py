@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from zspag_core.hyperparameters import configure, values
+from zspag_core.methods import METHODS, PRESETS
+from zspag_core.reproduce.rows import KNOBS, LABELS, OFFICIAL, TUNED, known_methods, overhead, rivals
+from zspag_core.reproduce.scale import FULL, SMALL
+
+
+def test_every_method_has_rows_and_only_references_have_none():
+    assert set(LABELS) | {"mask", "retrain"} == {method.name for method in METHODS}
+    assert set(KNOBS) == set(LABELS)
+
+
+@pytest.mark.parametrize("scale", [SMALL, FULL], ids=["small", "full"])
+def test_every_row_has_settings_that_its_method_knows(scale):
+    for plan in [*rivals(scale), *overhead(scale)]:
+        configure(known_methods()[plan.method], plan.settings)
+
+
+def test_all_methods_have_the_same_number_of_trials():
+    tuned = {plan.method for plan in rivals(FULL) if plan.knob}
+    assert tuned == set(LABELS)
+    assert {plan.method for plan in rivals(SMALL) if plan.knob} == tuned - {"gkt"}
+
+
+def test_official_settings_are_those_of_the_presets():
+    sized = {"fisher_images", "epochs", "batches"}  # what the scale decides
+    for method, settings in OFFICIAL.items():
+        configured = values(configure(known_methods()[method], settings))
+        for name, value in PRESETS.get(method, {}).get("official", {}).items():
+            assert name in sized or configured[name] == value, (method, name)
+    assert set(TUNED) <= set(LABELS)
+
+
+def test_overhead_gives_every_method_with_epochs_ten():
+    for plan in overhead(SMALL):
+        if plan.method not in {"gkt", "fisher"} and plan.key != "zspag_rule":
+            assert plan.settings["epochs"] == 10, plan.key
