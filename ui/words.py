@@ -104,7 +104,7 @@ SETTING_GROUPS = {
 PRESETS = {
     "default": (
         "Default",
-        "The settings it starts with: of ZS-PAG those that measured best, of rivals gentle ones that a small network survives.",
+        "The settings it starts with: of ZS-PAG those that measured best, of rivals gentle ones.",
     ),
     "paper": ("Paper", "The paper's own choices where it states them: influence labels, every direction protected."),
     "official": (
