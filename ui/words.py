@@ -109,7 +109,7 @@ PRESETS = {
     "paper": ("Paper", "The paper's own choices where it states them: influence labels, every direction protected."),
     "official": (
         "Official",
-        "The settings of the method's own published program; they can be too strong for a small network.",
+        "The settings of the method's published program, which can be too strong for a small network.",
     ),
     "no projection": ("No projection", "Nothing is protected: see what the projection is good for."),
     "random subspace": ("Random subspace", "As many directions protected, but the wrong ones."),
