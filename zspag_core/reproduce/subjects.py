@@ -148,9 +148,9 @@ def _trained(case: Case, dataset: DataSet, folder: Path, device: torch.device, r
         _train(case, dataset, recipe, path, device, report)
     checkpoint = load_checkpoint(path)
     about = checkpoint.about
-    return Original(
-        place(checkpoint.model, device), dataset, about["recipe"], about["test_accuracy"], checkpoint.sha256
-    )
+    first = load_checkpoint(SHIPPED / f"{case.start}.safetensors").about if case.start else about
+    model = place(checkpoint.model, device)
+    return Original(model, dataset, first["recipe"], about["test_accuracy"], checkpoint.sha256)
 
 
 def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: torch.device, report: Reporter) -> None:

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+from zspag_core.errors import Cancelled, DataError
+from zspag_core.progress import Reporter
+from zspag_core.reproduce import subjects
+from zspag_core.reproduce.cases import CASES, Case
+from zspag_core.reproduce.subjects import Subject, load_original
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def case(tiny):
+    return replace(CASES["small"]["digits-resnet"], settings={"epochs": 1})
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count trainings."""
+    calls, real = [], subjects.train
+    monkeypatch.setattr(subjects, "train", lambda *a, **b: calls.append(a) or real(*a, **b))
+    return calls
+
+
+def test_an_original_is_trained_once_and_again_for_another_recipe(case, tmp_path, counted):
+    first = load_original(case, tmp_path, CPU)
+    again = load_original(case, tmp_path, CPU)
+    assert len(counted) == 1
+    assert first.identity == again.identity
+    load_original(replace(case, settings={"epochs": 1, "seed": 1}), tmp_path, CPU)
+    assert len(counted) == 2
+
+
+def test_a_training_that_was_stopped_leaves_no_original(case, tmp_path, counted):
+    class Stop(Reporter):
+        def progress(self, *_args, **_figures):
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        load_original(case, tmp_path, CPU, Stop())
+    assert not list(tmp_path.glob("*.safetensors"))
+    load_original(case, tmp_path, CPU)
+    assert len(counted) == 2
+
+
+def test_chosen_classes_count_from_nought_and_keep_their_names(case, tmp_path, small_digits):
+    data = load_original(replace(case, classes=(2, 5, 7)), tmp_path, CPU).dataset
+    assert data.class_names == ("2", "5", "7")
+    assert data.train.labels.unique().tolist() == [0, 1, 2]
+    assert (data.train.labels == 1).sum() == (small_digits.train.labels == 5).sum()
+
+
+def test_a_backdoor_is_planted_in_a_start_and_retrain_keeps_the_first_recipe(
+    case, tmp_path, monkeypatch, counted, digits_model
+):
+    first = {"epochs": 6, "batch_size": 64}
+    save_checkpoint(tmp_path / "first.safetensors", digits_model, {"recipe": first})
+    monkeypatch.setattr(subjects, "SHIPPED", tmp_path)
+    original = load_original(replace(case, start="first", backdoor=(1, 8)), tmp_path / "out", CPU)
+    assert original.recipe == first
+    (config, split, *_rest) = counted[0]
+    assert config == digits_model.config
+    labels = original.dataset.train.labels
+    moved = (labels == 1) & (split.labels == 8)
+    assert int(moved.sum()) == round(0.5 * int((labels == 1).sum()))
+    (path,) = (tmp_path / "out").glob("*.safetensors")
+    assert load_checkpoint(path).about["backdoor"] == "1:8"
+
+
+def test_images_are_drawn_as_the_scale_says(case, tiny, tmp_path):
+    original = load_original(case, tmp_path, CPU)
+    subject = Subject(original, (3, 4), tiny)
+    assert (len(subject.samples.forget), len(subject.samples.retain)) == (20, 60)
+    assert (len(subject.tuning.forget), len(subject.tuning.retain), len(subject.held)) == (16, 48, 16)
+    assert len(subject.pool) == 100
+    assert torch.equal(subject.pool.images[:60], subject.samples.retain.images)
+    assert len(subject.dataset.train) == 80
+    assert len(subject.dataset.test) == 120
+    assert set(subject.samples.forget.labels.tolist()) == {3, 4}
+    assert not set(subject.pool.labels.tolist()) & {3, 4}
+    whole = Subject(original, (3,), replace(tiny, forget_images=0, retain_images=0, retrain_images=0, test_images=0))
+    assert len(whole.dataset.train) == len(original.dataset.train)
+    assert len(whole.pool) == len(whole.samples.retain)
+
+
+def test_a_data_set_that_is_not_at_hand_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    monkeypatch.setenv("ZSPAG_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="faces12"):
+        load_original(Case(name="a", title="A", data="faces12", model="resnet_tiny", optional=True), tmp_path, CPU)
