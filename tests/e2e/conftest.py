@@ -6,6 +6,8 @@ import pytest
 
 from tests.e2e.serving import FLAGS, VIEWPORT, find_chromium, open_store, start_server
 
+PATIENCE = 60_000  # milliseconds, for what takes a moment on a quiet machine
+
 
 @pytest.fixture(scope="session")
 def server_home(tmp_path_factory):
@@ -34,6 +36,7 @@ def browser():
     if chromium is None:
         pytest.skip("no Chromium on this machine: the browser tests need one")
     playwright = pytest.importorskip("playwright.sync_api")
+    playwright.expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as driver:
         launched = driver.chromium.launch(executable_path=chromium, args=FLAGS)
         yield launched
@@ -45,7 +48,7 @@ def page(browser):
     """A fresh visitor; an error in the page's own scripts fails the test, and so does any request to elsewhere."""
     context = browser.new_context(viewport=VIEWPORT)
     opened = context.new_page()
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(PATIENCE)
     errors, hosts = [], set()
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("request", lambda request: hosts.add(request.url.split("/")[2].split(":")[0]))

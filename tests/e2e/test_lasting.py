@@ -59,7 +59,7 @@ def test_killed_server_loses_nothing(page, own_server, own_store, tmp_path):
     expect(page.get_by_label("After epoch", exact=False).first).to_be_visible()
     page.goto(f"{own_server[-1].url}/Results?job={finished.id}")
     expect(page.get_by_text("of the test images were read right")).to_be_visible()
-    page.get_by_test_id("stSidebarUserContent").get_by_role("link", name="Runs").click()
+    page.goto(f"{own_server[-1].url}/Runs")
     expect(page.get_by_text("2 runs; highest Acc_rt")).to_be_visible()
     assert page.get_by_test_id("stException").count() == 0
 
@@ -92,8 +92,9 @@ def test_link_opens_results_and_map_as_they_were(page, browser, app_url, store):
     tab.click(timeout=LONG)
     page.wait_for_url("**part=Membership*")
     page.get_by_test_id("stSidebarUserContent").get_by_role("link", name="Proxies").click()
-    page.get_by_text("PCA", exact=True).click()
-    page.get_by_text("After", exact=True).click()
+    choices = page.get_by_test_id("stButtonGroup")
+    choices.get_by_text("PCA", exact=True).click()
+    choices.get_by_text("After", exact=True).click()
     page.wait_for_url("**when=After*")
     assert "part=" not in page.url
     shared = page.url

@@ -58,6 +58,7 @@ def first_paint(browser, url):
     found = []
     for _ in range(6):
         context = browser.new_context(viewport=VIEWPORT)
+        context.set_default_timeout(LONG)
         page = context.new_page()
         start = time.perf_counter()
         page.goto(url, wait_until="commit")
@@ -185,7 +186,7 @@ def measure(browser, server, store):
     """Measure everything, in an order in which nothing waits for what was asked before."""
     rows = first_paint(browser, server.url)
     page = browser.new_context(viewport=VIEWPORT).new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(LONG)
     rows += demo(page, server.url, store)
     page.goto(f"{server.url}/Proxies?job={store.latest(kind='unlearn')[0].id}")  # so that its UMAP is no load later
     page.get_by_text("the zero line, the same features placed twice").wait_for(timeout=LONG)
