@@ -85,7 +85,8 @@ def _figures(comparison: Comparison) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         draw(inside(comparison), comparison.name)
-        draw(seconds(comparison), comparison.name)
+        times = seconds(comparison)
+        draw(times if times.rows else None, comparison.name, "How long the methods took was not measured here.")
     with right:
         draw(membership(comparison), comparison.name)
         _words(comparison)

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ def plans() -> dict[str, Plan]:
         "table1": Plan(
             tuple(map(of_method, zero_shot_first)),
             (0, 1),
-            ("Every method runs at its defaults.",),
+            ("Every method runs at its defaults, not tuned for digits: some rivals do better with a smaller step.",),
         ),
         "table5": Plan(
             tuple(
@@ -107,7 +108,7 @@ def plans() -> dict[str, Plan]:
             (f"Random labels for eight epochs, each arm at a learning rate that it can stand: {rates}.",),
         ),
         "table4": Plan(
-            tuple(of_zspag(words, {"attack": name}) for name, words in ATTACKS.items()),
+            tuple(of_zspag(words, {} if name == "pgd" else {"attack": name}) for name, words in ATTACKS.items()),
             (0, 1),
             ("Each attack has its own default budget.",),
         ),
@@ -161,6 +162,7 @@ class Bench:
         """Unlearn and grade, without the pictures of a run folder."""
         method, generator = configure(find_method(str(row.method)), row.settings), torch.Generator().manual_seed(seed)
         forget = self.data.train.of_classes(FORGET)
+        start = time.process_time()
         try:
             if isinstance(method, RetainMethod):
                 retain = self.data.train.without_classes(FORGET)
@@ -169,12 +171,13 @@ class Bench:
                 done = method.unlearn(self.model, forget, FORGET, generator=generator)
         except ZspagError as error:
             return {"error": str(error).rstrip(".")}
+        spent = time.process_time() - start  # of the processor: others may use the machine too
         return {
             "before": before,
             "mask": {"acc_rt": before["mask"]},
             "after": self.graded(done.model, seed, before["acc_ut"]),
             "proxies": done.proxies and {"asr": done.proxies.asr},
-            "seconds": done.seconds,
+            "seconds": {"unlearn": spent},
             "stopped": done.stopped,
         }
 
