@@ -48,6 +48,7 @@ KNOBS = {
     "cg_steps": "Solver steps",
     "stop_forget": "Goal",
     "stop_margin": "Margin",
+    "deep": "Deep forgetting",
     "stop_rule": "Stop by rule",
     "attack_confidence": "Confidence to reach",
     "fill": "Fill up to",
@@ -96,7 +97,7 @@ SETTING_GROUPS = {
         "cg_steps",
         "influence_images",
     ),
-    "Loop": ("learning_rate", "batch_size"),
+    "Loop": ("learning_rate", "batch_size", "deep"),
     "Stopping": ("stop_rule", "stop_forget", "stop_margin"),
 }
 """Where a setting stands among all settings; what is not named here stands in the loop's group."""

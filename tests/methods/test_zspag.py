@@ -66,6 +66,23 @@ def test_stages_fit_together(digits_model, forget):
     assert len(found.history) == 2
 
 
+def test_deep_forgetting_moves_features_towards_those_of_proxies(digits_model, forget):
+    free = {"pooling": "pooled", "energy": 0.8, "stop_margin": 100.0}
+    shallow, deep = (unlearn(digits_model, forget, deep=deep, **free) for deep in (0.0, 10.0))
+    assert deep.stopped == "epochs", "the goal of the rule is another one"
+    reached = deep.proxies.labels.unique()
+    with torch.no_grad():
+        features = digits_model.embed(deep.proxies.images)
+        means = torch.stack([features[deep.proxies.labels == k].mean(0) for k in reached])
+        shares = deep.labels.labels[:, reached]
+        targets = shares / shares.sum(1, keepdim=True) @ means
+        before, without, after = (
+            float((model.embed(to_pixels(forget.images)) - targets).norm(dim=1).mean())
+            for model in (digits_model, shallow.model, deep.model)
+        )
+    assert after < 0.9 * min(before, without)
+
+
 @pytest.mark.parametrize("subspace", ["random", "none"])
 def test_ablations_stand_in_for_the_estimated_subspace(digits_model, forget, subspace):
     estimated = unlearn(digits_model, forget, epochs=1, learning_rate=1e-3)

@@ -17,7 +17,7 @@ from torch import Tensor
 from zspag_core.devices import mixed_precision
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.memory import FORGETFUL, Memory
-from zspag_core.methods.loop import Loop
+from zspag_core.methods.loop import Loop, Pull
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ class StoppingRule:
 
     Attributes:
         forget_accuracy: percent of a round's forget samples still read as one of the forgotten classes, at or below
-            which the goal is reached; a round is an epoch, or 1,024 samples of a longer one.
+            which the goal is reached; a round is an epoch, or 1,024 samples of a longer one. None knows no goal: all
+            epochs are made.
         margin: percentage points that the agreement on the proxies may fall; a round that falls further, or in which
             the loss is no number any more, is undone and made again with a third of the step, up to six times in all.
     """
 
-    forget_accuracy: float
+    forget_accuracy: float | None
     margin: float
 
 
@@ -83,6 +84,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
     subspace: Subspace,
     generator: torch.Generator,
     proxies: ProxySet | None = None,
+    pull: Pull | None = None,
     report: Reporter = SILENT,
     memory: Memory = FORGETFUL,
 ) -> Descent:
@@ -97,6 +99,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
         subspace: protected directions of every layer; layers without free space do not move at all.
         generator: source of the order, on the CPU.
         proxies: watched by the rule and reported.
+        pull: where the images' features are drawn to besides; None draws them nowhere.
         report: receives progress, and the model after every epoch.
         memory: keeps every epoch that has ended; the loop goes on after the last one kept.
 
@@ -105,7 +108,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
 
     Source: Chen et al., ZS-PAG, equation 5.
     """
-    walk = _Walk(Loop(model, subspace, schedule.learning_rate), _Watch(model, proxies), images, labels, classes)
+    walk = _Walk(Loop(model, subspace, schedule.learning_rate), _Watch(model, proxies), images, labels, classes, pull)
     steps = math.ceil(len(images) / schedule.batch_size)
     history, stopped = walk.resume(memory.recall(PART), generator)
     try:
@@ -143,8 +146,16 @@ class _Told:
 class _Walk:
     """Epochs cut into rounds; a round that breaks the rule is undone and made again with smaller steps."""
 
-    def __init__(self, loop: Loop, watch: _Watch, images: Tensor, labels: Tensor, classes: tuple[int, ...]) -> None:
-        self.loop, self.watch, self.images, self.labels = loop, watch, images, labels
+    def __init__(
+        self,
+        loop: Loop,
+        watch: _Watch,
+        images: Tensor,
+        labels: Tensor,
+        classes: tuple[int, ...],
+        pull: Pull | None,
+    ) -> None:
+        self.loop, self.watch, self.images, self.labels, self.pull = loop, watch, images, labels, pull
         self.forgotten = torch.tensor(classes)
         self.retries = RETRIES
         self.refused: dict[str, float] = {}
@@ -180,7 +191,8 @@ class _Walk:
             if row is None:
                 return rounds, "rule"
             rounds.append(row)
-            if schedule.rule is not None and row["forget_accuracy"] <= schedule.rule.forget_accuracy:
+            goal = schedule.rule.forget_accuracy if schedule.rule is not None else None
+            if goal is not None and row["forget_accuracy"] <= goal:
                 return rounds, "rule"
         return rounds, "epochs"
 
@@ -212,7 +224,9 @@ class _Walk:
         count = sum(map(len, order))
         loss_sum, still, free = 0.0, 0, 0.0
         for step, index in enumerate(order, start=1):
-            loss, predicted, share = self.loop.step(self.images[index], self.labels[index])
+            loss, predicted, share = self.loop.step(
+                self.images[index], self.labels[index], None if self.pull is None else self.pull[index]
+            )
             loss_sum, free = loss_sum + loss * len(index), free + share * len(index)
             still += int(torch.isin(predicted, self.forgotten).sum())
             tell.step(done + step, loss)

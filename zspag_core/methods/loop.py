@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
     from zspag_core.subspace import Subspace
 
 
+@dataclass(frozen=True)
+class Pull:
+    """Where penultimate features are drawn to.
+
+    Attributes:
+        targets: (N, D) float, one for each image.
+        weight: of the mean squared distance, beside the cross-entropy.
+    """
+
+    targets: Tensor
+    weight: float
+
+    def __getitem__(self, index: Tensor) -> Pull:
+        """Return the pull on some of the images."""
+        return Pull(self.targets[index], self.weight)
+
+
 class Loop:
     """The copy that is trained, with only the free weights requiring gradients."""
 
@@ -34,13 +52,23 @@ class Loop:
             layer.weight.requires_grad_()
         self.device = self.model.head.weight.device
 
-    def step(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor, float]:
-        """Take one projected step; return the loss, the predictions before it and ‖P g‖ / ‖g‖."""
+    def step(self, images: Tensor, labels: Tensor, pull: Pull | None = None) -> tuple[float, Tensor, float]:
+        """Take one projected step; return the loss, the predictions before it and ‖P g‖ / ‖g‖.
+
+        Args:
+            images: (N, C, H, W) uint8.
+            labels: (N, classes) soft labels.
+            pull: where the penultimate features of these images are drawn to; None draws them nowhere.
+        """
         if not self.layers:
             raise UnlearningError("nothing can move: the protected subspace fills every layer; try a smaller energy")
         with mixed_precision(self.device), plain_attention(self.device):
-            logits = self.model(to_pixels(images, self.device))
+            features = self.model.embed(to_pixels(images, self.device))
+            logits = self.model.head(features)
             loss = F.cross_entropy(logits.float(), labels.to(self.device))
+            if pull is not None:
+                apart = features.float() - pull.targets.to(self.device)
+                loss = loss + pull.weight * apart.square().sum(1).mean()
         loss.backward()
         whole = self._gradient_length()
         self.subspace.project_gradients(self.layers)

@@ -10,6 +10,9 @@ import torch
 from zspag_core import pseudo_labels
 from zspag_core.influence import inverse_direction, label_influences, project_direction
 from zspag_core.layers import weight_layers
+from zspag_core.methods.loop import Pull
+from zspag_core.metrics import outputs_of
+from zspag_core.metrics.predictions import outputs_of_pixels
 from zspag_core.proxies import generate_proxies
 from zspag_core.pseudo_labels import PseudoLabels
 from zspag_core.subspace import empty_subspace, estimate_subspace, random_subspace
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from zspag_core.progress import Reporter
     from zspag_core.proxies import ProxySet
     from zspag_core.subspace import Subspace
+
+
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,24 @@ class Stages:
         labels = self._influenced(influences)
         before, after = (pseudo_labels.predicted_change(influences, y) for y in (posterior, labels))
         return PseudoLabels(labels, mode, before, after, residual, share, influences)
+
+    def pull(self, proxies: ProxySet, labels: PseudoLabels) -> Pull | None:
+        """Return where the forget samples' features are drawn to: the mean features of the classes they are taught.
+
+        The mean features of a class are those of its proxies, as the original model sees them. The weight is relative:
+        at the start, a `deep` of 1 adds 1 to the loss.
+        """
+        if not self.settings.deep:
+            return None
+        reached = proxies.labels.unique()
+        features = outputs_of_pixels(self.model, proxies.images).features
+        means = torch.stack([features[proxies.labels == k].mean(0) for k in reached])
+        shares = labels.labels[:, reached]
+        shares = (shares + TINY) / (shares + TINY).sum(1, keepdim=True)
+        targets = shares @ means
+        start = outputs_of(self.model, self.forget.images).features
+        apart = float((start - targets).square().sum(1).mean())
+        return Pull(targets, self.settings.deep / max(apart, TINY))
 
     def _influenced(self, influences: Tensor) -> Tensor:
         """Return the labels (N, classes) that influence chooses, freely or near the posterior."""

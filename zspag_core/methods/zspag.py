@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from zspag_core.attacks import Attack
     from zspag_core.data.dataset import Split
+    from zspag_core.methods.loop import Pull
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.pseudo_labels import PseudoLabels
@@ -141,9 +142,17 @@ class ZSPAG(ZeroShotMethod):
     influence_images: int = knob(
         256, "Proxies from which gradient and curvature are taken.", minimum=1, maximum=10_000, unit="images"
     )
+    deep: float = knob(
+        0.0,
+        "Pull of the forget samples' inner features towards those of proxies; 0 forgets only where the model answers. "
+        "Needs free space in deep layers: pooled, with less energy.",
+        minimum=0.0,
+        maximum=1e3,
+    )
     stop_forget: float = knob(
         0.5,
-        "Stop once no more of the forget samples than this are still read as one of the forgotten classes.",
+        "Stop once no more of the forget samples than this are still read as one of the forgotten classes; not where "
+        "deep is more than 0.",
         minimum=0.0,
         maximum=100.0,
         unit="%",
@@ -170,7 +179,7 @@ class ZSPAG(ZeroShotMethod):
         """Make proxies, find what they use, choose labels, descend outside of it."""
         run = Unlearned(model)
         try:
-            proxies, subspace, labels = self._prepare(run, model, forget, classes, generator, report, memory)
+            proxies, subspace, labels, pull = self._prepare(run, model, forget, classes, generator, report, memory)
         except Cancelled:
             run.stopped = "cancelled"
             return run
@@ -184,6 +193,7 @@ class ZSPAG(ZeroShotMethod):
                 subspace=subspace,
                 generator=generator,
                 proxies=proxies,
+                pull=pull,
                 report=report,
                 memory=memory,
             )
@@ -199,7 +209,7 @@ class ZSPAG(ZeroShotMethod):
         generator: torch.Generator,
         report: Reporter,
         memory: Memory,
-    ) -> tuple[ProxySet, Subspace, PseudoLabels]:
+    ) -> tuple[ProxySet, Subspace, PseudoLabels, Pull | None]:
         """Carry out the stages before the descent, as far as they are not remembered, and note them in the record."""
         with timed(run.seconds, "proxies"):
             logits = logits_of(model, forget.images)
@@ -207,7 +217,9 @@ class ZSPAG(ZeroShotMethod):
         proxies = run.proxies = staged(run, memory, "proxies", generator, stages.proxies)
         subspace = run.subspace = staged(run, memory, "subspace", generator, lambda: stages.subspace(proxies))
         labels = run.labels = staged(run, memory, "labels", generator, lambda: stages.labels(proxies, subspace))
-        return proxies, subspace, labels
+        with timed(run.seconds, "labels"):
+            pull = stages.pull(proxies, labels)
+        return proxies, subspace, labels, pull
 
     def build_attack(self) -> Attack:
         """Return the attack with this method's settings for it."""
@@ -224,7 +236,8 @@ class ZSPAG(ZeroShotMethod):
 
     def _schedule(self) -> Schedule:
         """Return how the projected descent goes."""
-        rule = StoppingRule(self.stop_forget, self.stop_margin) if self.stop_rule else None
+        goal = None if self.deep else self.stop_forget
+        rule = StoppingRule(goal, self.stop_margin) if self.stop_rule else None
         return Schedule(self.learning_rate, self.epochs, self.batch_size, rule)
 
 
