@@ -13,6 +13,7 @@ from ui.results import duration, escape
 from ui.setup import pick_classes
 from ui.words import COMPARISONS, METHOD_HELP, PRESETS, help_for
 from zspag_core.reproduce.comparison import Row
+from zspag_core.reproduce.scale import SCALES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,10 +110,33 @@ def shipped_head(comparison: Comparison) -> None:
     st.caption(
         f":green-badge[:material/bolt: ready-made] Forget :orange[{escape(names)}] in {comparison.model} on "
         f"{escape(plain_name(comparison.data))} · {seeds} seed{'s' * (seeds != 1)} · computed on {comparison.device}, "
-        f"{comparison.date}. {' '.join(map(escape, comparison.notes))}"
+        f"{comparison.date}. {' '.join(map(escape, [*kinds_note(comparison), *comparison.notes]))}"
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _run_live(comparison, seeds)
+
+
+def kinds_note(comparison: Comparison) -> list[str]:
+    """Say what methods were given and, where rows are tuned or have official settings, what that means."""
+    kinds = {row.kind for row in comparison.rows}
+    notes = [
+        f"Methods were given {comparison.forget_images:,} forget and, where they need them, "
+        f"{comparison.retain_images:,} remaining images."
+    ]
+    if "official" in kinds:
+        notes.append("Official: the settings of the method's own program.")
+    scale = SCALES.get(comparison.scale)
+    if "tuned" in kinds and scale is not None:
+        notes.append(
+            f"Tuned: the best of {scale.trials} values of the main setting, tried on held-out "
+            "training images, never on test images."
+        )
+        if comparison.row("gkt") and not comparison.row("gkt_tuned"):
+            notes.append(
+                f"GKT is not tuned and learns from {scale.invented_batches} invented batches where its authors take "
+                "4,000: its figures here say little of it."
+            )
+    return notes
 
 
 def _run_live(comparison: Comparison, seeds: int) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from ui.compare_story import answers
 from ui.compare_table import ORDERS, records, table_html
 from ui.comparisons import MOST_RUNS, comparison_of
-from ui.figures.compare import inside, kept_and_forgotten, membership, role_of, seconds
+from ui.figures.compare import inside, kept_and_forgotten, membership, named_with_kinds, role_of, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
 from ui.result_panels import draw
@@ -36,12 +36,13 @@ def comparison_panel(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) 
         comparison: the rows, as far as they have figures.
         jobs: the runs of each row, by its key; none for a comparison that ships with the app.
     """
-    for answer, place in zip(answers(comparison), st.columns(3, gap="small"), strict=True):
+    named = named_with_kinds(comparison)
+    for answer, place in zip(answers(named), st.columns(3, gap="small"), strict=True):
         with place, st.container(border=True, height="stretch", gap="xsmall"):
             st.markdown(f"**{answer.question}**")
             st.markdown(answer.text)
     _table(comparison, jobs)
-    _figures(comparison)
+    _figures(named, comparison)
 
 
 def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
@@ -71,8 +72,13 @@ def as_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _figures(comparison: Comparison) -> None:
-    """Draw the figures, two abreast."""
+def _figures(comparison: Comparison, plain: Comparison) -> None:
+    """Draw the figures, two abreast.
+
+    Args:
+        comparison: rows named with their kind.
+        plain: the same without, to say what the methods do.
+    """
     swept = sweeps(comparison)
     for first in range(0, len(swept), 2):
         for drawn, place in zip(swept[first : first + 2], st.columns(2, gap="large"), strict=False):
@@ -89,7 +95,7 @@ def _figures(comparison: Comparison) -> None:
         draw(times if times.rows else None, comparison.name, "How long the methods took was not measured here.")
     with right:
         draw(membership(comparison), comparison.name)
-        _words(comparison)
+        _words(plain)
 
 
 def _words(comparison: Comparison) -> None:

@@ -41,7 +41,7 @@ def answers(comparison: Comparison) -> list[Answer]:
         return [Answer(question, waiting) for question in ("Which forgets?", "At what cost?", "More than masking?")]
     forgetting = [row for row in rows if _value(row, "acc_ut") <= GONE]
     return [
-        Answer("Which forgets?", _glue(_which(rows, forgetting))),
+        Answer("Which forgets?", _glue(_which(rows, forgetting) + _failed(comparison))),
         Answer("At what cost?", _glue(_cost(comparison, forgetting))),
         Answer("More than masking?", _glue(_over_mask(comparison, forgetting))),
     ]
@@ -55,6 +55,12 @@ def _which(rows: Sequence[Row], forgetting: Sequence[Row]) -> str:
         return f"**{count}**: at most {percent(GONE)} of the forgotten test images are still recognised."
     left = _list([f"{escape(row.label)} ({percent(_value(row, 'acc_ut'))})" for row in rest])
     return f"**{count}** leave at most {percent(GONE)} of the forgotten test images recognised. Not: {left}."
+
+
+def _failed(comparison: Comparison) -> str:
+    """Name the rows that came to nothing."""
+    failed = [escape(row.label) for row in comparison.rows if row.seeds and all(one.error for one in row.seeds)]
+    return f" Failed: {_list(failed)}." if failed else ""
 
 
 def _cost(comparison: Comparison, forgetting: Sequence[Row]) -> str:

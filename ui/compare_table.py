@@ -191,7 +191,8 @@ def _paper(row: Row) -> str:
 def _runs(row: Row, jobs: Sequence[Job]) -> str:
     """Return a link to every run of a row with its state, or the number of seeds behind the mean."""
     if not jobs:
-        return str(len([outcome for outcome in row.seeds if not outcome.error]) or ABSENT)
+        good = len([outcome for outcome in row.seeds if not outcome.error])
+        return f"{good} of {len(row.seeds)}" if good < len(row.seeds) else str(good or ABSENT)
     return " · ".join(_link(job) for job in jobs)
 
 
@@ -205,7 +206,7 @@ def _link(job: Job) -> str:
 def records(comparison: Comparison) -> list[dict[str, Any]]:
     """Return every outcome as one line of a table: row, method, settings, seed and figures."""
     return [
-        {"row": row.label, "method": row.method or "", "needs_remaining_data": row.needs_retain}
+        {"row": row.label, "kind": row.kind, "method": row.method or "", "needs_remaining_data": row.needs_retain}
         | {"settings": " ".join(f"{name}={value}" for name, value in sorted(row.settings.items()))}
         | {"seed": outcome.seed}
         | {

@@ -146,7 +146,7 @@ METHOD_HELP = {
 COMPARISONS = {
     "table1": ("Table 1 in miniature", "Which method forgets, at what cost to the rest?"),
     "table5": ("Why projection matters", "What do the same labels cost with the right, the wrong and no protection?"),
-    "table4": ("Attacks agree", "Does it matter which attack makes the proxies?"),
+    "table4": ("Four attacks", "Does it matter which attack makes the proxies?"),
     "fig5": ("ε and n_adv", "How large a budget, and how many proxies, does it take?"),
     "own": ("Your comparison", "Which of these methods forgets, at what cost to the rest?"),
 }

@@ -13,7 +13,10 @@ from tests.test_cli import call
         (["table5", "--scale", "huge"], "--scale: expected one of small, full, got 'huge'"),
         (["table5", "--seeds", "0"], "--seeds: expected a whole number above 0, got '0'"),
         (["table5", "--seeds", "many"], "'many'"),
-        (["table5", "--only", "mnist"], "--only: expected one of fashion_mnist-vgg, svhn-vgg, got 'mnist'"),
+        (
+            ["table5", "--only", "mnist"],
+            "--only: expected one of fashion_mnist-vgg, svhn-vgg, digits-resnet, got 'mnist'",
+        ),
         (["table5", "--device", "tpu"], "device: expected auto"),
     ],
 )

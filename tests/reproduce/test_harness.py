@@ -165,7 +165,7 @@ def test_every_table_is_filled_written_and_drawn(build, faked, name, scale, caps
     out = build().out
     assert main(["reproduce", name, "--scale", scale, "--seeds", "1", "--out", str(out), "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    for arena in tables.TABLES[name](build().scale):
+    for arena in tables.arenas(name, build().scale):
         comparison = Comparison.read(out / f"{arena.name}.json")
         assert comparison.scale == scale
         page = (out / f"{arena.name}.md").read_text()
@@ -176,6 +176,22 @@ def test_every_table_is_filled_written_and_drawn(build, faked, name, scale, caps
     if name.startswith("fig"):
         drawn = "fig2" if name == "fig2" else "fig5-cifar10-vit"
         assert "plotly.min.js" in (out / f"{drawn}.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["table1", "table4", "table5", "fig5"])
+def test_digits_are_compared_on_request_with_every_seed_and_all_their_images(build, faked, name):
+    out, only = build().out, "digits-resnet"
+    assert only not in {arena.case.name for arena in tables.arenas(name, build().scale)}
+    assert only in tables.names_of(name, build().scale)
+    assert main(["reproduce", name, "--only", only, "--seeds", "2", "--out", str(out), "--device", "cpu"]) == 0
+    assert [path.name for path in out.glob("*.json")] == [f"{name}-{only}.json"]
+    comparison = Comparison.read(out / f"{name}-{only}.json")
+    assert {len(row.seeds) for row in comparison.rows} == {2}
+    assert not any(row.paper for row in comparison.rows)
+    assert "on 100 of" not in comparison.row("retrain").label, "Retrain has all images"
+    assert comparison.forget_images > build().scale.forget_images
+    assert any("no digits" in note for note in comparison.notes)
+    assert "Digits" in comparison.title
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from ui.checkpoints import shipped_checkpoints
+from ui.compare_form import kinds_note
 from ui.compare_panels import as_csv, progress_words
 from ui.compare_table import in_order, table_html
 from ui.comparisons import comparison_of, order, outcome_of, shipped_comparisons, subject_of
@@ -71,6 +72,23 @@ def test_table_escapes_names_and_marks_what_reaches_its_goal(make_comparison):
     assert "over 9" in line
     assert "85.5, 1.4" in line
     assert "failed: the loss became nan" in table
+    assert "0.0 <small>" not in next(line for line in table.split("<tr") if "BadT</th>" in line)
+
+
+def test_seeds_that_failed_are_counted(make_comparison):
+    comparison = make_comparison()
+    zspag, badt = comparison.row("zspag"), comparison.row("badt")
+    half = type(zspag)(**vars(zspag) | {"seeds": [zspag.seeds[0], *badt.seeds]})
+    table = table_html(make_comparison(rows=[half]), {})
+    assert "1 of 2</td>" in table
+    assert '<td class="zs-good">1.0</td>' in table, "the mean of the others"
+
+
+def test_caption_says_what_official_and_tuned_mean(make_comparison):
+    given, tuned = kinds_note(make_comparison())
+    assert given == "Methods were given 146 forget and, where they need them, 1,200 remaining images."
+    assert tuned.startswith("Tuned: the best of 3 values")
+    assert len(kinds_note(make_comparison(rows=make_comparison().rows[:4]))) == 1
 
 
 def test_order_keeps_references_first_and_unknown_last(make_comparison):
@@ -81,6 +99,6 @@ def test_order_keeps_references_first_and_unknown_last(make_comparison):
 
 def test_every_outcome_is_a_line_of_the_csv(make_comparison):
     lines = as_csv(make_comparison()).splitlines()
-    assert lines[0].startswith("row,method,needs_remaining_data,settings,seed,acc_rt,acc_ut,entropy_svc")
+    assert lines[0].startswith("row,kind,method,needs_remaining_data,settings,seed,acc_rt,acc_ut,entropy_svc")
     assert len(lines) == 1 + 13
-    assert "BadT,badt,True,,0,,,,,,,,the loss became nan" in lines
+    assert "BadT,default,badt,True,,0,,,,,,,,the loss became nan" in lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
@@ -21,11 +21,13 @@ ORIGINAL, MASK, RETRAIN = "original", "mask", "retrain"
 GLYPHS = ("●", "■", "◆", "▲", "✚", "★", "⬢", "▼", "⬟", "✖")
 HOLLOW = ("○", "□", "◇", "△", "✛", "☆", "⬡", "▽", "⬠", "✕")
 """The symbols of the marks as letters, in the order of SYMBOLS: full ones, and those of methods that need more data."""
+SET_APART = ("official", "tuned")
+"""Kinds of which one method often has a row each, so that they are named with it."""
 REFERENCE_GLYPHS = {ORIGINAL: "◌", MASK: "┊", RETRAIN: "▒"}
 CORNER = 8.0  # points of either accuracy that the good corner spans
 LEAST_BAND = 1.2  # points: narrower bands would not be seen
 SMALL, LARGE = 9.0, 30.0  # pixels: the quickest and the slowest method
-ROW_HEIGHT, SCATTER_HEIGHT = 27, 430
+ROW_HEIGHT, SCATTER_HEIGHT, LEGEND_HEIGHT = 27, 430, 19
 ENTROPY = "mia.entropy_svc"
 
 
@@ -52,19 +54,31 @@ def role_of(row: Row) -> str:
 
 
 def looks(rows: Sequence[Row]) -> dict[str, Look]:
-    """Return the look of every row by its key; references are grey."""
-    found, place = {}, 0
+    """Return the look of every row by its key: references are grey, tuned rows have a dot, else like their method's."""
+    found, places = {}, {}
     for row in rows:
         role = role_of(row)
         if role:
             found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
             continue
-        symbol = SYMBOLS[place % len(SYMBOLS)] + ("-open" if row.needs_retain else "")
-        found[row.key] = Look(
-            CLASSES[place % len(CLASSES)], symbol, (HOLLOW if row.needs_retain else GLYPHS)[place % len(GLYPHS)]
-        )
-        place += 1
+        place = places.setdefault((row.method, row.label), len(places))
+        shape, round_ = place % len(SYMBOLS), place // len(SYMBOLS)
+        symbol = SYMBOLS[shape] + ("-open" if row.needs_retain else "") + ("-dot" if row.kind == "tuned" else "")
+        colour = CLASSES[(place + round_) % len(CLASSES)]
+        found[row.key] = Look(colour, symbol, (HOLLOW if row.needs_retain else GLYPHS)[shape])
     return found
+
+
+def named_with_kinds(comparison: Comparison) -> Comparison:
+    """Return a comparison whose rows' labels say which are tuned and which have official settings."""
+    rows = [replace(row, label=f"{row.label}, {row.kind}") if row.kind in SET_APART else row for row in comparison.rows]
+    return replace(comparison, rows=rows)
+
+
+def failed_note(rows: Sequence[Row]) -> str:
+    """Return a sentence about rows of which no seed came to anything, empty where there is none."""
+    failed = [row.label for row in rows if row.seeds and all(outcome.error for outcome in row.seeds)]
+    return f" Failed, so not drawn: {', '.join(failed)}." if failed else ""
 
 
 def span(row: Row | None, name: str) -> tuple[float, float] | None:
@@ -120,7 +134,8 @@ def kept_and_forgotten(comparison: Comparison, *, near: bool = False) -> Drawn:
     _lay_out_scatter(figure, rows, mask[0] if near and mask else None)
     note = (
         "Good is low and to the right. The size of a mark is the method's time; hollow marks needed remaining data; "
-        "whiskers are one standard deviation over seeds. Right of the dotted line is more than masking alone."
+        "dots are tuned; whiskers are one standard deviation over seeds. Right of the dotted line is more than masking "
+        f"alone.{failed_note(comparison.rows)}"
     )
     return Drawn(
         "compare_accuracy", "What was kept, what was forgotten", figure, _say_scatter(rows), rows, note, grading=True
@@ -129,7 +144,7 @@ def kept_and_forgotten(comparison: Comparison, *, near: bool = False) -> Drawn:
 
 def _lay_out_scatter(figure: go.Figure, rows: Sequence[dict[str, Any]], corner: float | None) -> None:
     """Set the axes with room around the marks, or around a corner, and the legend beside them."""
-    lay_out(figure, SCATTER_HEIGHT)
+    lay_out(figure, max(SCATTER_HEIGHT, LEGEND_HEIGHT * len(rows) + 90))
     kept, gone = [row["acc_rt"] for row in rows] or [0, 100], [row["acc_ut"] for row in rows] or [0, 100]
     right, left = max(kept), min(kept) if corner is None else corner - CORNER
     top = max(gone) if corner is None else CORNER

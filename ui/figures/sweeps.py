@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from ui.figures.compare import mean_of, record_of
+from ui.figures.compare import failed_note, mean_of, record_of
 from ui.figures.drawn import Drawn, lay_out
 from ui.palette import FORGOTTEN, PROXY, REMAINING
 from ui.words import knob_label
@@ -26,7 +26,11 @@ LINES = (("acc_rt", "remaining", REMAINING), ("acc_ut", "forgotten", FORGOTTEN),
 
 def sweeps(comparison: Comparison) -> list[Drawn]:
     """Return a figure for every setting that is swept: rows that differ in nothing else make a line."""
-    return [_sweep(knob, arms) for knob in SWEPT if (arms := _arms(comparison, knob))]
+    return [
+        _sweep(knob, arms, failed_note([row for row in comparison.rows if knob in row.settings]).strip())
+        for knob in SWEPT
+        if (arms := _arms(comparison, knob))
+    ]
 
 
 def _arms(comparison: Comparison, knob: str) -> list[list[Row]]:
@@ -40,7 +44,7 @@ def _arms(comparison: Comparison, knob: str) -> list[list[Row]]:
     return [sorted(rows, key=lambda row: float(row.settings[knob])) for rows in swept]
 
 
-def _sweep(knob: str, arms: Sequence[Sequence[Row]]) -> Drawn:
+def _sweep(knob: str, arms: Sequence[Sequence[Row]], note: str) -> Drawn:
     """Draw accuracies, and the success of the attack, against one setting."""
     figure, records = go.Figure(), []
     for place, rows in enumerate(arms):
@@ -62,7 +66,7 @@ def _sweep(knob: str, arms: Sequence[Sequence[Row]]) -> Drawn:
     figure.update_yaxes(title="%", range=[-3, 104])
     said = "; ".join(f"{row['row']} {row['acc_rt']:.1f} and {row['acc_ut']:.1f}" for row in records)
     alt = f"Remaining and forgotten accuracy in percent by {knob_label(knob)}: {said}."
-    return Drawn(f"compare_{knob}", f"What {knob_label(knob)} does", figure, alt, records, grading=True)
+    return Drawn(f"compare_{knob}", f"What {knob_label(knob)} does", figure, alt, records, note, grading=True)
 
 
 def _written(knob: str, value: float) -> str:

@@ -69,11 +69,11 @@ class _Stop(Reporter):
 
 def _make(what: str, harness: Harness, only: str) -> int:
     """Make every comparison or picture of a table or figure whose data set is at hand."""
-    from zspag_core.reproduce.tables import arenas
+    from zspag_core.reproduce.tables import arenas, names_of
 
     chosen = arenas(what, harness.scale, only)
     if not chosen:
-        names = ", ".join(arena.case.name for arena in arenas(what, harness.scale))
+        names = ", ".join(names_of(what, harness.scale))
         raise UsageError(f"--only: expected one of {names}, got {only!r}")
     make = {"fig3": _attention, "fig4": _map}.get(what, _compare)
     made = []
@@ -95,7 +95,7 @@ def _compare(harness: Harness, arena: Arena) -> Comparison:
     comparison = harness.compare(arena)
     page = harness.out / f"{arena.name}.md"
     with replace_file(page) as partial:
-        partial.write_text(as_markdown(comparison, harness.scale), encoding="utf-8")
+        partial.write_text(as_markdown(comparison, arena.scale or harness.scale), encoding="utf-8")
     _say(f"written to {page}")
     return comparison
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from zspag_core.reproduce.cases import Case
     from zspag_core.reproduce.rows import Plan
+    from zspag_core.reproduce.scale import Scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Arena:
         deep: whether relearning is measured.
         timing: whether seconds are what it is about: then nothing is shared between cells.
         notes: what a reader must know.
+        on_request: whether it is made only where it is named: it is not in the paper.
+        scale: its own sizes; None for those that were asked for.
     """
 
     name: str
@@ -39,3 +42,5 @@ class Arena:
     deep: bool = True
     timing: bool = False
     notes: tuple[str, ...] = ()
+    on_request: bool = False
+    scale: Scale | None = None

@@ -41,6 +41,7 @@ class Filler:
     def __init__(self, harness: Harness, arena: Arena, subject: Subject, clock: Clock) -> None:
         """Start with no stage that cells share."""
         self.harness, self.arena, self.subject, self.clock = harness, arena, subject, clock
+        self.scale = arena.scale or harness.scale
         self.kept: dict[str, dict[Any, Any]] = {"tuning": {}, "final": {}}
         self.known: float | None = None
 
@@ -48,7 +49,7 @@ class Filler:
         """Tune where that is asked for, then run every seed."""
         settings = dict(plan.settings)
         if plan.knob is not None:
-            best, _trials = tune(plan.knob, self.harness.scale.trials, partial(self._trial, plan))
+            best, _trials = tune(plan.knob, self.scale.trials, partial(self._trial, plan))
             settings[plan.knob.name] = best.value
         outcomes = [self._outcome(plan, settings, seed) for seed in range(self.harness.seeds_of(plan))]
         if plan.method is None:
@@ -181,9 +182,8 @@ class Filler:
 
     def _relearning_steps(self, plan: Plan, seed: int) -> int:
         """Return how many steps of relearning are allowed, 0 where it is not measured."""
-        scale = self.harness.scale
-        wanted = self.arena.deep and self.known and seed < scale.relearning_seeds
-        return scale.relearning_steps if wanted or (plan.method is None and self.arena.deep) else 0
+        wanted = self.arena.deep and self.known and seed < self.scale.relearning_seeds
+        return self.scale.relearning_steps if wanted or (plan.method is None and self.arena.deep) else 0
 
     def _grades(self, model: Classifier, seed: int, steps: int) -> dict[str, Any]:
         """Return every figure of a model; the images and the order of relearning depend on the seed."""

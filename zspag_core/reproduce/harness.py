@@ -56,15 +56,15 @@ class Harness:
         self.out, self.scale, self.device, self.seeds = out, scale, device, seeds
         self.report, self.tell = report, tell
         self.cells = Cells(out / "cells")
-        self.subjects: dict[tuple[str, tuple[int, ...]], Subject] = {}
+        self.subjects: dict[tuple[str, tuple[int, ...], Scale], Subject] = {}
 
-    def subject(self, case: Case, forget: tuple[int, ...]) -> Subject:
-        """Return the model and images of a comparison; the last one is remembered."""
-        key = (case.name, forget)
+    def subject(self, case: Case, forget: tuple[int, ...], scale: Scale | None = None) -> Subject:
+        """Return the model and images of a comparison, at the harness's scale or another; the last is remembered."""
+        key = (case.name, forget, scale or self.scale)
         if key not in self.subjects:
             self.tell(f"{case.title}: loading or training the original")
             original = load_original(case, self.out / "originals", self.device, self.report)
-            self.subjects = {key: Subject(original, forget, self.scale)}
+            self.subjects = {key: Subject(original, forget, scale or self.scale)}
         return self.subjects[key]
 
     def compare(self, arena: Arena) -> Comparison:
@@ -74,9 +74,10 @@ class Harness:
             DataError: its data set is not at hand.
             Cancelled: the reporter asked to stop; finished cells are kept.
         """
-        subject = self.subject(arena.case, arena.forget)
-        plans = [self._adapted(plan, subject) for plan in arena.plans]
-        clock = Clock([(plan.method or ORIGINAL, self._count(plan)) for plan in plans])
+        subject, scale = self.subject(arena.case, arena.forget, arena.scale), arena.scale or self.scale
+        plans = [_adapted(plan, subject, scale) for plan in arena.plans]
+        counts = [self.seeds_of(plan) + (scale.trials if plan.knob else 0) for plan in plans]
+        clock = Clock([(plan.method or ORIGINAL, count) for plan, count in zip(plans, counts, strict=True)])
         filler, found = Filler(self, arena, subject, clock), self.cells.found
         if arena.timing:
             filler.warm_up()
@@ -109,24 +110,6 @@ class Harness:
     def seeds_of(self, plan: Plan) -> int:
         """Return how many seeds a row has."""
         return min(self.seeds, plan.seeds or self.seeds)
-
-    def _count(self, plan: Plan) -> int:
-        return self.seeds_of(plan) + (self.scale.trials if plan.knob else 0)
-
-    def _adapted(self, plan: Plan, subject: Subject) -> Plan:
-        """Give Retrain the original's recipe, as far as the scale allows."""
-        if plan.method != "retrain":
-            return plan
-        recipe, most = subject.original.recipe, self.scale.retrain_epochs
-        known = {name: recipe[name] for name in RETRAIN_KNOBS if name in recipe}
-        whole = int(recipe.get("epochs", 20))
-        epochs = min(whole, most) if most else whole
-        label = plan.label if epochs == whole else f"{plan.label} ({epochs} of {whole} epochs)"
-        total = len(subject.original.dataset.train.without_classes(subject.forget))
-        if len(subject.pool) < total:
-            label += f" on {len(subject.pool):,} of {total:,} images"
-        seeds = self.scale.retrain_seeds or None
-        return replace(plan, label=label, settings=known | {"epochs": epochs}, seeds=seeds)
 
     def _comparison(self, arena: Arena, subject: Subject, rows: list[Row], more: list[str]) -> Comparison:
         """Put everything together."""
@@ -166,3 +149,19 @@ def timing_notes(subject: Subject, rows: Sequence[Row], found: int) -> list[str]
     if found:
         notes.append(f"{found} cells were measured by an earlier start of the same command.")
     return notes
+
+
+def _adapted(plan: Plan, subject: Subject, scale: Scale) -> Plan:
+    """Give Retrain the original's recipe, as far as the scale allows."""
+    if plan.method != "retrain":
+        return plan
+    recipe, most = subject.original.recipe, scale.retrain_epochs
+    known = {name: recipe[name] for name in RETRAIN_KNOBS if name in recipe}
+    whole = int(recipe.get("epochs", 20))
+    epochs = min(whole, most) if most else whole
+    label = plan.label if epochs == whole else f"{plan.label} ({epochs} of {whole} epochs)"
+    total = len(subject.original.dataset.train.without_classes(subject.forget))
+    if len(subject.pool) < total:
+        label += f" on {len(subject.pool):,} of {total:,} images"
+    seeds = scale.retrain_seeds or None
+    return replace(plan, label=label, settings=known | {"epochs": epochs}, seeds=seeds)

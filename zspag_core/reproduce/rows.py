@@ -10,7 +10,7 @@ from zspag_core.methods import METHODS
 from zspag_core.methods.zspag import PAPER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from zspag_core.methods import Method
     from zspag_core.reproduce.scale import Scale
@@ -271,7 +271,7 @@ BUDGETS = (0.5, 1, 2, 4, 8, 16, 32)
 QUOTAS = (3, 10, 30, 100)
 
 
-def curves() -> list[Plan]:
+def curves(budgets: Sequence[float] = BUDGETS) -> list[Plan]:
     """Return the rows of figure 5: perturbation budgets, and numbers of proxies with and without pseudo-labels."""
     rows = [
         Plan(
@@ -281,22 +281,19 @@ def curves() -> list[Plan]:
             kind="ablation",
             settings={"epsilon": budget / 255, "coverage": "second_best"},
         )
-        for budget in BUDGETS
+        for budget in budgets
     ]
     for quota in QUOTAS:
-        given = {} if quota == 100 else {"n_adv": quota}
-        rows.append(
-            Plan(key=f"n_adv_{quota}", label=f"n_adv = {quota}", method="zspag", kind="ablation", settings=given)
-        )
-        rows.append(
-            Plan(
-                key=f"n_adv_{quota}_rl",
-                label=f"n_adv = {quota}, random labels",
-                method="zspag",
-                kind="ablation",
-                settings=given | {"label_mode": "random"},
+        for key, words, labels in (("", "pseudo-labels", "posterior"), ("_rl", "random labels", "random")):
+            rows.append(
+                Plan(
+                    key=f"n_adv_{quota}{key}",
+                    label=f"{words}, n_adv = {quota}",
+                    method="zspag",
+                    kind="ablation",
+                    settings={"n_adv": quota, "label_mode": labels},
+                )
             )
-        )
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +19,8 @@ class Scale:
         retrain_epochs: epochs of Retrain at most; 0 for as many as the original had.
         retrain_seeds: seeds of Retrain at most; 0 for as many as all others have.
         official_seeds: seeds of official settings at most, where they are not those that tuning chose; 0 as above.
-    invented_batches: batches that GKT invents and learns from; it is tuned only at full scale, since it costs most.
-    fisher_images: remaining images from which Fisher forgetting measures its information.
+        invented_batches: batches that GKT invents and learns from; tuned only at full scale, since it costs most.
+        fisher_images: remaining images from which Fisher forgetting measures its information.
         relearning_steps: steps of relearning at most.
         relearning_seeds: seeds whose relearning is measured.
     """
@@ -57,3 +57,8 @@ SMALL = Scale(
 )
 FULL = Scale(name="full")
 SCALES = {"small": SMALL, "full": FULL}
+
+
+def few_images(scale: Scale) -> Scale:
+    """Return a scale for a data set of a few hundred images: all forget images, the whole Retrain, every seed."""
+    return replace(scale, forget_images=0, retrain_images=0, retrain_epochs=0, retrain_seeds=0, official_seeds=0)

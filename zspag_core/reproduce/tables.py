@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zspag_core.reproduce import paper, rows
 from zspag_core.reproduce.arena import Arena
 from zspag_core.reproduce.cases import CASES
+from zspag_core.reproduce.scale import few_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,9 @@ ONE = {
 }
 THREE = (1, 3, 5)
 TENTH = 10
+DIGITS = "digits-resnet"
+DIGITS_BUDGETS = (4, 8, 16, 32, 64)
+DIGITS_NOTE = "The paper has no digits: their model and images are small enough for every row to have every seed."
 FIGURES_1 = {
     "cifar10-vit": paper.CIFAR10,
     "fashion_mnist-vgg": paper.SVHN,
@@ -34,7 +39,7 @@ FIGURES_1 = {
 
 def table1(scale: Scale) -> list[Arena]:
     """Return all methods on every data set."""
-    return [
+    arenas = [
         Arena(
             name=f"table1-{name}",
             title=f"Table 1: {CASES[scale.name][name].title}",
@@ -46,6 +51,7 @@ def table1(scale: Scale) -> list[Arena]:
         )
         for name, figures in FIGURES_1.items()
     ]
+    return [*arenas, _on_digits(scale, arenas[0], rows.rivals(few_images(scale)))]
 
 
 def table2(scale: Scale) -> list[Arena]:
@@ -84,22 +90,21 @@ def table3(scale: Scale) -> list[Arena]:
 
 def table4(scale: Scale) -> list[Arena]:
     """Return ZS-PAG with each of the four attacks."""
-    return [
-        Arena(
-            name="table4-cifar10-vit",
-            title=f"Table 4: {CASES[scale.name]['cifar10-vit'].title}, four attacks",
-            question="Does it matter by which attack the proxies are made?",
-            case=CASES[scale.name]["cifar10-vit"],
-            forget=_forget(scale, "cifar10-vit"),
-            plans=[*rows.references(), *rows.attacks()],
-            paper=paper.ATTACKS,
-        )
-    ]
+    arena = Arena(
+        name="table4-cifar10-vit",
+        title=f"Table 4: {CASES[scale.name]['cifar10-vit'].title}, four attacks",
+        question="Does it matter by which attack the proxies are made?",
+        case=CASES[scale.name]["cifar10-vit"],
+        forget=_forget(scale, "cifar10-vit"),
+        plans=[*rows.references(), *rows.attacks()],
+        paper=paper.ATTACKS,
+    )
+    return [arena, _on_digits(scale, arena, rows.attacks())]
 
 
 def table5(scale: Scale) -> list[Arena]:
     """Return ZS-PAG put together part by part."""
-    return [
+    arenas = [
         Arena(
             name=f"table5-{name}",
             title=f"Table 5: {CASES[scale.name][name].title}, part by part",
@@ -115,6 +120,7 @@ def table5(scale: Scale) -> list[Arena]:
         )
         for name in BY_FASHION
     ]
+    return [*arenas, _on_digits(scale, arenas[0], rows.arms())]
 
 
 def table6(scale: Scale) -> list[Arena]:
@@ -140,17 +146,16 @@ def table6(scale: Scale) -> list[Arena]:
 
 def fig5(scale: Scale) -> list[Arena]:
     """Return the curves of ε and of the number of proxies."""
-    return [
-        Arena(
-            name="fig5-cifar10-vit",
-            title=f"Figure 5: {CASES[scale.name]['cifar10-vit'].title}, ε and n_adv",
-            question="How strong must the attack be, and how many proxies are needed?",
-            case=CASES[scale.name]["cifar10-vit"],
-            forget=_forget(scale, "cifar10-vit"),
-            plans=[*rows.references(), *rows.curves()],
-            paper={},
-        )
-    ]
+    arena = Arena(
+        name="fig5-cifar10-vit",
+        title=f"Figure 5: {CASES[scale.name]['cifar10-vit'].title}, ε and n_adv",
+        question="How strong must the attack be, and how many proxies are needed?",
+        case=CASES[scale.name]["cifar10-vit"],
+        forget=_forget(scale, "cifar10-vit"),
+        plans=[*rows.references(), *rows.curves()],
+        paper={},
+    )
+    return [arena, _on_digits(scale, arena, rows.curves(DIGITS_BUDGETS))]
 
 
 def fig3(scale: Scale) -> list[Arena]:
@@ -161,6 +166,23 @@ def fig3(scale: Scale) -> list[Arena]:
 def fig4(scale: Scale) -> list[Arena]:
     """Return where proxies are mapped among real samples."""
     return [_view(scale, "fig4", name, "proxies among real samples") for name in (*BY_FASHION, "cifar10-vit")]
+
+
+def _on_digits(scale: Scale, arena: Arena, plans: list[rows.Plan]) -> Arena:
+    """Return the same comparison on digits, made on request only: every row with every seed, without the paper."""
+    case, known = CASES[scale.name][DIGITS], arena.case
+    return replace(
+        arena,
+        name=arena.name.replace(known.name, case.name),
+        title=arena.title.replace(known.title, case.title),
+        case=case,
+        forget=_forget(scale, DIGITS),
+        plans=[replace(plan, seeds=None) for plan in [*rows.references(), *plans]],
+        paper={},
+        notes=(*arena.notes, DIGITS_NOTE),
+        on_request=True,
+        scale=few_images(scale),
+    )
 
 
 def _view(scale: Scale, figure: str, name: str, what: str) -> Arena:
@@ -198,9 +220,17 @@ def arenas(name: str, scale: Scale, only: str = "") -> list[Arena]:
     Args:
         name: a key of `TABLES`.
         scale: how much is computed.
-        only: the name of a case or of a comparison, to make that one alone; empty for all.
+        only: the name of a case or of a comparison, to make that one alone; empty for all of the paper's.
     """
-    return [arena for arena in TABLES[name](scale) if only in {"", arena.name, arena.case.name}]
+    known = TABLES[name](scale)
+    if not only:
+        return [arena for arena in known if not arena.on_request]
+    return [arena for arena in known if only in {arena.name, arena.case.name}]
+
+
+def names_of(name: str, scale: Scale) -> list[str]:
+    """Return the cases of a table or figure, those that are made on request only too."""
+    return [arena.case.name for arena in TABLES[name](scale)]
 
 
 def _forget(scale: Scale, name: str) -> tuple[int, ...]:

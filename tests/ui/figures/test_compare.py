@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from ui.figures.compare import inside, kept_and_forgotten, looks, membership, role_of, seconds
+from dataclasses import replace
+
+from ui.figures.compare import inside, kept_and_forgotten, looks, membership, named_with_kinds, role_of, seconds
 from ui.palette import REFERENCE
 
 
@@ -19,6 +21,20 @@ def test_references_are_grey_and_methods_differ_in_colour_and_shape(make_compari
     assert [one.glyph for one in others] == ["●", "■", "◇", "△"]
 
 
+def test_one_method_tuned_and_with_official_settings_is_told_apart(make_comparison):
+    tuned = make_comparison().row("neggrad_zs")
+    official = replace(tuned, key="official", kind="official")
+    rows = named_with_kinds(make_comparison(rows=[tuned, official])).rows
+    assert [row.label for row in rows] == ["Neggrad <zs>, tuned", "Neggrad <zs>, official"]
+    one, other = looks([tuned, official]).values()
+    assert (one.colour, one.glyph, one.symbol) == (other.colour, other.glyph, f"{other.symbol}-dot")
+
+
+def test_more_methods_than_shapes_differ_in_colour(make_comparison):
+    rows = [replace(make_comparison().row("zspag"), key=str(k), label=str(k)) for k in range(13)]
+    assert len({(look.colour, look.symbol) for look in looks(rows).values()}) == 13
+
+
 def test_scatter_shows_means_spread_and_time(make_comparison):
     drawn = kept_and_forgotten(make_comparison())
     quick, slow = named(drawn.figure, "Neggrad <zs>"), named(drawn.figure, "Retrain")
@@ -28,6 +44,7 @@ def test_scatter_shows_means_spread_and_time(make_comparison):
     assert quick.marker.size < slow.marker.size
     assert "BadT" not in [trace.name for trace in drawn.figure.data], "it came to nothing"
     assert "ZS-PAG 97.5 and 1.0" in drawn.alt
+    assert "Failed, so not drawn: BadT." in drawn.note
     low, high = drawn.figure.layout.xaxis.range
     assert low < 60.5
     assert high > 97.5
