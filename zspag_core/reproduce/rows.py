@@ -233,6 +233,25 @@ def attacks() -> list[Plan]:
     ]
 
 
+WIDE = 7.0
+"""Euclidean budget as large as PGD's: 32/255 in each of 3 x 32 x 32 values is up to 6.96 long."""
+
+
+def wide_attacks() -> list[Plan]:
+    """Return the attacks with a Euclidean budget at PGD's reach, since at theirs proxies stop near the boundary."""
+    return [
+        replace(
+            plan,
+            key=f"{plan.key}_wide",
+            label=f"{plan.label}, L2 budget {WIDE:g}",
+            settings={**plan.settings, "epsilon_l2": WIDE},
+            paper="",
+        )
+        for plan in attacks()
+        if plan.key in {"cw", "deepfool"}
+    ]
+
+
 ARM = {"stop_rule": False, "epochs": 10}
 ARM_RATE = 0.03
 ARMS = {

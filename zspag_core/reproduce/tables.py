@@ -99,7 +99,7 @@ def table4(scale: Scale) -> list[Arena]:
         plans=[*rows.references(), *rows.attacks()],
         paper=paper.ATTACKS,
     )
-    return [arena, _on_digits(scale, arena, rows.attacks())]
+    return [arena, _on_digits(scale, arena, [*rows.attacks(), *rows.wide_attacks()])]
 
 
 def table5(scale: Scale) -> list[Arena]:
