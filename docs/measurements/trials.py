@@ -62,7 +62,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "n_adv": (10, 30, 100, 300),
 }
 WITH = {"influence_sign": {"label_mode": "influence_anchored"}}  # what must be set besides, for the knob to matter
-RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 ARMS = ("estimated", "random", "none")
 ATTACKS = ("pgd", "fgsm", "cw", "deepfool")
 BUDGETS = (0.5 / 255, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 32 / 255)
