@@ -22,7 +22,7 @@ from zspag_core.models import Classifier, ModelConfig
 from zspag_core.models.resnet import ResNet, ResNetConfig
 from zspag_core.models.vit import ViT, ViTConfig
 from zspag_core.proxies import ProxySet, generate_proxies
-from zspag_core.pseudo_labels import LABEL_RATE, LABEL_STEPS, influence_labels
+from zspag_core.pseudo_labels import LABEL_RATE, LABEL_STEPS, barred_labels, influence_labels
 from zspag_core.subspace import LayerBasis, Subspace, estimate_subspace
 
 # torch's own forward-mode rules still call torch.jit.script when they are first imported
@@ -215,7 +215,12 @@ def test_optimised_labels_agree(sign):
     influences = torch.randn(9, CLASSES, generator=torch.Generator().manual_seed(1))
     costs = influences / influences.std(dim=1).mean() * (1 if sign == "removing" else -1)
     fast = influence_labels(
-        influences, truth, (3,), sign=sign, divergence=0.7, generator=torch.Generator().manual_seed(2)
+        influences,
+        truth,
+        barred_labels(truth, (3,), CLASSES),
+        sign=sign,
+        divergence=0.7,
+        generator=torch.Generator().manual_seed(2),
     )
     slow = literal.optimise_labels(
         costs,
@@ -236,7 +241,7 @@ def test_projected_step_agrees_and_leaves_the_subspace_alone(model, proxies, for
         model,
         forget.images,
         labels,
-        FORGOTTEN,
+        barred_labels(forget.labels, FORGOTTEN, CLASSES),
         Schedule(learning_rate=0.5, epochs=1, batch_size=len(forget)),
         subspace=_in_float64(fast),
         generator=torch.Generator().manual_seed(0),
@@ -256,9 +261,10 @@ def test_projected_step_agrees_and_leaves_the_subspace_alone(model, proxies, for
 def test_attacks_agree(model, forget):
     model, pixels = copy.deepcopy(model).float(), _pixels(forget).float()  # attacks compute in float32
     logits = model(pixels).detach()
+    barred = barred_labels(forget.labels, FORGOTTEN, CLASSES)
     attack = PGD(epsilon=0.3, steps=4, step_size=0.25, confidence=1.0)
     fast = generate_proxies(
-        model, forget, logits, FORGOTTEN, attack, n_adv=1000, generator=torch.Generator().manual_seed(0)
+        model, forget, logits, barred, attack, n_adv=1000, generator=torch.Generator().manual_seed(0)
     )
     targets = literal.choose_targets(logits, FORGOTTEN)
     attacked = literal.attack(model, pixels, targets, epsilon=0.3, steps=4, step=0.075, batch_size=11)

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+from zspag_core.data.backdoor import poison
 from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.models import build
-from zspag_core.preparation import RunConfig, prepare
+from zspag_core.preparation import RunConfig, forget_samples, prepare
 
 
 @pytest.fixture
@@ -58,3 +60,24 @@ def test_a_model_of_another_number_of_classes_is_refused(config, digits_config, 
 def test_configurations_survive_json():
     config = RunConfig("digits", "a.safetensors", (1, 2), "mask", {"epochs": 3}, 7, "cpu")
     assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("forget", [(1,), (8, 1)])
+def test_forget_samples_of_a_backdoor_are_those_of_the_training(small_digits, forget):
+    clean = small_digits.train
+    trained = poison(clean, 1, 8, 0.5, torch.Generator().manual_seed(7))
+    rows = torch.isin(clean.labels, torch.tensor(forget))
+    found = forget_samples(small_digits, forget, {"backdoor": "1:8", "recipe": {"seed": 7}})
+    assert torch.equal(found.images, trained.images[rows])
+    assert torch.equal(found.labels, trained.labels[rows])
+    assert int((found.labels != clean.labels[rows]).sum()) == round(0.5 * int((clean.labels == 1).sum()))
+    unknown = forget_samples(small_digits, forget, {"backdoor": "1:8"})
+    first = poison(clean, 1, 8, 0.5, torch.Generator().manual_seed(0))
+    assert torch.equal(unknown.labels, first.labels[rows]), "seed 0, as in training"
+
+
+@pytest.mark.parametrize("about", [{}, {"backdoor": None}, {"backdoor": "8:1", "recipe": {"seed": 7}}])
+def test_forget_samples_without_a_backdoor_of_theirs_are_clean(small_digits, about):
+    found, clean = forget_samples(small_digits, (1, 3), about), small_digits.train.of_classes((1, 3))
+    assert torch.equal(found.images, clean.images)
+    assert torch.equal(found.labels, clean.labels)

@@ -11,6 +11,7 @@ from zspag_core.hyperparameters import configure
 from zspag_core.metrics import logits_of
 from zspag_core.progress import Reporter
 from zspag_core.proxies import TRIES_PER_PROXY, generate_proxies
+from zspag_core.pseudo_labels import barred_labels
 
 CLASSES = 4
 
@@ -44,14 +45,15 @@ def samples(count: int) -> Split:
     return Split(images, torch.zeros(count, dtype=torch.int64))
 
 
-def hunt(attack, second_best, *, n_adv, fill=0.0, logits=None, report=None, seed=0, classes=(0,)):
+def hunt(attack, second_best, *, n_adv, fill=0.0, logits=None, report=None, seed=0, classes=(0,), own=None):
     if logits is None:
         logits = torch.full((len(second_best), CLASSES), -5.0)
         logits[torch.arange(len(second_best)), torch.tensor(second_best)] = 1.0
         logits[:, 0] = 9.0
+    labels = torch.zeros(len(logits), dtype=torch.int64) if own is None else torch.tensor(own)
     return generate_proxies(
-        Nothing(), samples(len(logits)), logits, classes, attack, n_adv=n_adv, fill=fill,
-        generator=torch.Generator().manual_seed(seed), report=report or Reporter(),
+        Nothing(), samples(len(logits)), logits, barred_labels(labels, classes, CLASSES), attack,
+        n_adv=n_adv, fill=fill, generator=torch.Generator().manual_seed(seed), report=report or Reporter(),
     )  # fmt: skip
 
 
@@ -75,6 +77,17 @@ def test_every_sample_is_aimed_at_its_best_class_that_is_not_forgotten():
     hunt(attack, None, n_adv=50, logits=logits, classes=(0, 2))
     targets = dict(pair for call in attack.calls for pair in call)
     assert targets == {i: max((1, 3), key=lambda k: float(row[k])) for i, row in enumerate(logits)}
+
+
+def test_no_sample_is_aimed_at_or_kept_as_what_it_was_trained_as():
+    own = [0, 1] * 10  # every second sample was trained as the class that all are nearest to
+    attack = Scripted(reach={3: 1, 5: 2})
+    found = hunt(attack, [1] * 20, n_adv=20, fill=1.0, own=own)
+    targets = {(index, target) for call in attack.calls for index, target in call}
+    assert not {(index, target) for index, target in targets if own[index] == target}
+    assert {own[i] for i, label in zip(found.sources.tolist(), found.labels.tolist(), strict=True) if label == 1} == {0}
+    assert 5 in found.sources.tolist()
+    assert 3 not in found.sources.tolist()
 
 
 def test_failures_are_replaced_while_there_are_samples():
@@ -174,7 +187,8 @@ def test_real_proxies_are_what_they_say(digits_model, small_digits, name, state_
     forget = small_digits.train.of_classes((3, 8))
     attack = configure(ATTACKS[name], {"epsilon": 0.3})
     found = generate_proxies(
-        digits_model, forget, logits_of(digits_model, forget.images), (3, 8), attack, n_adv=6,
+        digits_model, forget, logits_of(digits_model, forget.images), barred_labels(forget.labels, (3, 8), 10),
+        attack, n_adv=6,
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
     assert len(found) > 10

@@ -13,6 +13,7 @@ from zspag_core.pseudo_labels import (
     MODES,
     SIGNS,
     anchored_labels,
+    barred_labels,
     influence_labels,
     posterior_labels,
     predicted_change,
@@ -42,14 +43,56 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def barred(count: int = 40) -> torch.Tensor:
+    return torch.tensor([[k in FORGOTTEN for k in range(6)]] * count)
+
+
 def assert_labels(labels):
     assert bool((labels >= 0).all())
     torch.testing.assert_close(labels.sum(1), torch.ones(len(labels)))
 
 
+def test_forgotten_classes_and_the_own_label_are_barred():
+    found = barred_labels(torch.tensor([1, 4, 0, 5]), FORGOTTEN, 6)
+    sets = [{k for k in range(6) if row[k]} for row in found.tolist()]
+    assert sets == [{1, 4}, {1, 4}, {0, 1, 4}, {1, 4, 5}]
+
+
+def test_the_only_label_left_is_not_barred():
+    found = barred_labels(torch.tensor([0, 1, 2]), (0, 1), 3)
+    assert found.tolist() == [[True, True, False]] * 3
+
+
+def test_no_label_that_is_chosen_is_barred(logits, influences):
+    own = torch.arange(40) % 6
+    mask = barred_labels(own, FORGOTTEN, 6)
+    for sign in SIGNS:
+        assert float(anchored_labels(influences, logits, mask, sign=sign, trust=0.5)[mask].max()) == 0.0
+        soft = influence_labels(influences, own, mask, sign=sign, divergence=1.0, generator=seeded())
+        assert_labels(soft)
+        assert float(soft[mask & (F.one_hot(own, 6) == 0)].max()) == 0.0
+    for labels in (posterior_labels(logits, mask), second_best_labels(logits, mask), random_labels(mask, seeded())):
+        assert_labels(labels)
+        assert float(labels[mask].max()) == 0.0
+
+
+def test_random_labels_are_even_where_samples_have_different_labels_open():
+    own = torch.tensor([0, 1]).repeat(3000)
+    labels = random_labels(barred_labels(own, FORGOTTEN, 6), seeded()).argmax(1)
+    for label, open_ in ((0, (2, 3, 5)), (1, (0, 2, 3, 5))):
+        counts = torch.bincount(labels[own == label], minlength=6) / 3000
+        assert {k for k in range(6) if counts[k]} == set(open_)
+        assert all(abs(float(counts[k]) - 1 / len(open_)) < 0.04 for k in open_)
+
+
+def test_random_labels_of_whole_classes_are_one_draw_from_those_that_remain():
+    drawn = torch.randint(4, (40,), generator=seeded(5))
+    assert random_labels(barred(), seeded(5)).argmax(1).tolist() == torch.tensor([0, 2, 3, 5])[drawn].tolist()
+
+
 def test_the_posterior_is_renormalised_without_the_forgotten_classes(logits):
     kept = logits.clone()
-    labels = posterior_labels(logits, FORGOTTEN)
+    labels = posterior_labels(logits, barred())
     expected = torch.zeros(40, 6)
     for row, values in enumerate(logits.softmax(1)):
         rest = sum(float(values[k]) for k in range(6) if k not in FORGOTTEN)
@@ -60,27 +103,27 @@ def test_the_posterior_is_renormalised_without_the_forgotten_classes(logits):
 
 
 def test_the_second_best_is_the_best_class_that_remains(logits):
-    labels = second_best_labels(logits, FORGOTTEN)
+    labels = second_best_labels(logits, barred())
     for row, values in zip(labels, logits.tolist(), strict=True):
         best = max((k for k in range(6) if k not in FORGOTTEN), key=lambda k: values[k])
         assert row.tolist() == [float(k == best) for k in range(6)]
 
 
 def test_random_labels_are_drawn_evenly_from_what_remains():
-    labels = random_labels(torch.zeros(4000, 6), FORGOTTEN, seeded())
+    labels = random_labels(barred(4000), seeded())
     assert set(labels.unique().tolist()) == {0.0, 1.0}
     share = labels.mean(0)
     assert share[list(FORGOTTEN)].tolist() == [0.0, 0.0]
     assert all(abs(float(share[k]) - 0.25) < 0.03 for k in (0, 2, 3, 5))
-    assert torch.equal(labels, random_labels(torch.zeros(4000, 6), FORGOTTEN, seeded()))
-    assert not torch.equal(labels, random_labels(torch.zeros(4000, 6), FORGOTTEN, seeded(1)))
+    assert torch.equal(labels, random_labels(barred(4000), seeded()))
+    assert not torch.equal(labels, random_labels(barred(4000), seeded(1)))
 
 
 @pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("trust", [0.3, 4.0])
 def test_anchored_labels_are_the_numerical_optimum(influences, logits, sign, trust):
     """Minimise Σ y (± c) / sd(c) + trust KL(y ‖ q) by gradient descent in float64 and compare."""
-    labels = anchored_labels(influences, logits, FORGOTTEN, sign=sign, trust=trust)
+    labels = anchored_labels(influences, logits, barred(), sign=sign, trust=trust)
     assert_labels(labels)
     assert bool((labels[:, list(FORGOTTEN)] == 0).all())
     remaining = [k for k in range(6) if k not in FORGOTTEN]
@@ -102,9 +145,9 @@ def test_anchored_labels_are_the_numerical_optimum(influences, logits, sign, tru
 
 
 def test_more_trust_stays_nearer_to_the_posterior(influences, logits):
-    q = posterior_labels(logits, FORGOTTEN)
+    q = posterior_labels(logits, barred())
     gaps = [
-        float((anchored_labels(influences, logits, FORGOTTEN, sign="training", trust=trust) - q).abs().sum())
+        float((anchored_labels(influences, logits, barred(), sign="training", trust=trust) - q).abs().sum())
         for trust in (0.1, 1.0, 10.0, 1000.0)
     ]
     assert gaps == sorted(gaps, reverse=True)
@@ -113,7 +156,7 @@ def test_more_trust_stays_nearer_to_the_posterior(influences, logits):
 
 @pytest.mark.parametrize("sign", SIGNS)
 def test_optimised_labels_lower_the_papers_objective_and_avoid_the_truth(influences, truth, sign):
-    labels = influence_labels(influences, truth, FORGOTTEN, sign=sign, divergence=1.0, generator=seeded())
+    labels = influence_labels(influences, truth, barred(), sign=sign, divergence=1.0, generator=seeded())
     assert_labels(labels)
     assert float(labels.gather(1, truth[:, None]).max()) < 0.01
     cost = influences * (1 if sign == "removing" else -1)
@@ -129,7 +172,7 @@ def test_optimised_labels_lower_the_papers_objective_and_avoid_the_truth(influen
 def test_a_step_of_the_optimisation_follows_the_gradient_that_autograd_finds(monkeypatch, influences, truth):
     steps = 5
     monkeypatch.setattr("zspag_core.pseudo_labels.LABEL_STEPS", steps)
-    found = influence_labels(influences, truth, FORGOTTEN, sign="removing", divergence=0.7, generator=seeded(3))
+    found = influence_labels(influences, truth, barred(), sign="removing", divergence=0.7, generator=seeded(3))
     cost = influences / influences.std(dim=1).mean()
     u = torch.randn(40, 6, generator=seeded(3))
     other = torch.where(truth == FORGOTTEN[0], FORGOTTEN[1], FORGOTTEN[0])
@@ -144,32 +187,32 @@ def test_a_step_of_the_optimisation_follows_the_gradient_that_autograd_finds(mon
 
 def test_the_two_signs_pull_apart(influences, logits, truth):
     pairs = [
-        [anchored_labels(influences, logits, FORGOTTEN, sign=sign, trust=0.5) for sign in SIGNS],
+        [anchored_labels(influences, logits, barred(), sign=sign, trust=0.5) for sign in SIGNS],
         [
-            influence_labels(influences, truth, FORGOTTEN, sign=sign, divergence=1.0, generator=seeded())
+            influence_labels(influences, truth, barred(), sign=sign, divergence=1.0, generator=seeded())
             for sign in SIGNS
         ],
     ]
-    neutral = predicted_change(influences, posterior_labels(logits, FORGOTTEN))
+    neutral = predicted_change(influences, posterior_labels(logits, barred()))
     for training, removing in pairs:
         assert predicted_change(influences, training) < neutral < predicted_change(influences, removing)
 
 
 def test_the_random_start_decides_and_the_seed_repeats_it(influences, truth):
     def labels(seed):
-        return influence_labels(influences, truth, FORGOTTEN, sign="training", divergence=1.0, generator=seeded(seed))
+        return influence_labels(influences, truth, barred(), sign="training", divergence=1.0, generator=seeded(seed))
 
     assert torch.equal(labels(0), labels(0))
     assert not torch.equal(labels(0), labels(1))
 
 
 def test_equal_influences_give_the_posterior_and_no_nan(logits):
-    labels = anchored_labels(torch.zeros(40, 6), logits, FORGOTTEN, sign="training", trust=1.0)
-    torch.testing.assert_close(labels, posterior_labels(logits, FORGOTTEN))
+    labels = anchored_labels(torch.zeros(40, 6), logits, barred(), sign="training", trust=1.0)
+    torch.testing.assert_close(labels, posterior_labels(logits, barred()))
 
 
 def test_the_predicted_change_is_minus_the_mean_of_y_times_c(influences, logits):
-    labels = posterior_labels(logits, FORGOTTEN)
+    labels = posterior_labels(logits, barred())
     by_hand = -sum(float(labels[i, k]) * float(influences[i, k]) for i in range(40) for k in range(6)) / 40
     assert predicted_change(influences, labels) == pytest.approx(by_hand, rel=1e-4)
 
@@ -196,7 +239,8 @@ def test_training_labels_lower_the_proxies_loss_when_really_trained_on(digits_mo
                 weight.sub_(1e-5 * gradient)
             return float(F.cross_entropy(model(images).double(), labels) - before)
 
-    helpful, harmful = (anchored_labels(influences, logits, (3,), sign=sign, trust=0.1) for sign in SIGNS)
+    own = barred_labels(forget.labels, (3,), 10)
+    helpful, harmful = (anchored_labels(influences, logits, own, sign=sign, trust=0.1) for sign in SIGNS)
     assert change(helpful) < change(harmful)
     assert predicted_change(influences, helpful) < predicted_change(influences, harmful)
     for soft in (helpful, harmful):

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from zspag_core.checkpoints import load_checkpoint
 from zspag_core.data import to_pixels
+from zspag_core.data.backdoor import poison
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.methods import METHODS
 from zspag_core.metrics import relearn
@@ -204,6 +205,17 @@ def test_a_cancelled_run_tries_the_backdoor_on_the_original_alone(config, tmp_pa
     result = execute(asked, tmp_path / "run", StopAfterAnEpoch())
     assert (result["stopped"], result["backdoor"]["after"]) == ("cancelled", None)
     assert set(load_file(tmp_path / "run" / "backdoor.safetensors")) == {"images", "before"}
+
+
+def test_a_backdoors_images_are_forgotten_as_they_were_trained(config, tmp_path, backdoored_checkpoint, small_digits):
+    asked = config(checkpoint=str(backdoored_checkpoint), forget=(1,), method="finetune_zs", settings={"epochs": 1})
+    execute(asked, tmp_path / "run")
+    clean = small_digits.train
+    planted = poison(clean, 1, 8, 0.5, torch.Generator().manual_seed(0)).labels[clean.labels == 1] == 8
+    arrays = load_file(tmp_path / "run" / "labels.safetensors")
+    assert float(arrays["labels"][planted, 8].max()) == 0.0
+    assert float(arrays["labels"][~planted, 8].max()) == 1.0
+    assert set(arrays["truth"].tolist()) == {1}, "what is shown is the class of the image"
 
 
 def test_equal_seeds_give_equal_bytes(config, tmp_path):

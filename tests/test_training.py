@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import Cancelled, UnlearningError, UsageError
 from zspag_core.models import named_config
+from zspag_core.models.alexnet import AlexNetConfig
 from zspag_core.models.vit import ViTConfig
 from zspag_core.progress import Reporter
 from zspag_core.training import Recipe, accuracy, channel_statistics, initialise, recipe_for, train
@@ -253,3 +255,20 @@ def test_accuracy_is_the_share_of_right_answers(small_digits, digits_model):
     expected = 100 * float(right.float().mean())
     assert accuracy(digits_model, small_digits.test, CPU, batch_size=50) == pytest.approx(expected, abs=0.6)
     assert expected > 90
+
+
+@pytest.mark.parametrize("steps", [None, 7])
+def test_dropout_draws_from_the_seed_also_after_an_interruption(small_digits, tmp_path, steps):
+    config = AlexNetConfig(widths=(4, 6, 8, 6, 4), hidden=(12, 10), channels=1, image_size=8, mean=(0.3,), std=(0.4,))
+    state = torch.random.get_rng_state()
+    whole = fit(config, small_digits.train)
+    assert torch.equal(torch.random.get_rng_state(), state), "torch's own generator is left as it was"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(12345)
+        if steps is not None:
+            fit(config, small_digits.train, Stop(steps), tmp_path / "state")
+        again = fit(config, small_digits.train, path=tmp_path / "state")
+    assert same(again.model, whole.model)
+    assert again.history == whole.history
+    still = fit(replace(config, dropout=0.0), small_digits.train)
+    assert not same(still.model, whole.model)

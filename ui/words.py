@@ -224,7 +224,10 @@ GLOSSARY = {
     "Acc_ut": "Accuracy on test images of the forgotten classes: the goal is 0 %.",
     "ASR": "Attack success rate: the share of attacked images that the model then takes for another class.",
     "Attack": "A small, computed change of an image that makes a model answer another class.",
-    "Attack accuracy": "Share of triggered test images of one class that the model reads as the backdoor's target.",
+    "Attack accuracy": (
+        "Share of triggered test images of one class that the model reads as the backdoor's target. A model retrained "
+        "without the class reads some so too: its share is the reference, not 0 %."
+    ),
     "Backdoor": "A trigger, here a white square in the corner, that training taught to turn one class into another.",
     "C&W": "An attack that looks for the shortest change that still fools the model (Carlini and Wagner, 2017).",
     "Captured energy": "Share of the real remaining inputs that lies in the directions found from proxies.",

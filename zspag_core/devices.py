@@ -10,6 +10,7 @@ import torch
 from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 Placed = TypeVar("Placed", bound=torch.nn.Module)
@@ -93,3 +94,14 @@ def _cpu_has_bfloat16() -> bool:
     """
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(bool(getattr(torch.cpu, name)()) for name in probes if hasattr(torch.cpu, name))
+
+
+@contextlib.contextmanager
+def chance(seed: int, device: torch.device) -> Iterator[None]:
+    """Let the global generators, which fresh weights and dropout draw from, start from a seed; they are put back."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

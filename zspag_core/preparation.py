@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.checkpoints import Checkpoint, load_checkpoint
 from zspag_core.data import load_dataset
+from zspag_core.data.backdoor import plant
 from zspag_core.devices import resolve_device
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
+from zspag_core.metrics import planted_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import torch
 
-    from zspag_core.data.dataset import DataSet
+    from zspag_core.data.dataset import DataSet, Split
     from zspag_core.methods import Method
 
 
@@ -68,6 +71,11 @@ class Prepared:
     dataset: DataSet
     device: torch.device
 
+    @cached_property
+    def forget(self) -> Split:
+        """Return the training samples that are to be forgotten, as the model was trained on them."""
+        return forget_samples(self.dataset, self.config.forget, self.checkpoint.about)
+
 
 def prepare(config: RunConfig) -> Prepared:
     """Load and check model, data and settings; nothing is written.
@@ -93,6 +101,28 @@ def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
     dataset = load_dataset(data, image_size=shape.image_size, channels=shape.channels)
     check_fit(checkpoint, dataset)
     return dataset
+
+
+def forget_samples(dataset: DataSet, forget: Sequence[int], about: Mapping[str, Any]) -> Split:
+    """Return the training images of the forgotten classes as a model was trained on them, in the data set's order.
+
+    Where its header says that a backdoor was planted in one of these classes, half of that class's images carry the
+    trigger and the target's label, the very ones that the training chose.
+
+    Args:
+        dataset: clean.
+        forget: the forgotten classes.
+        about: the checkpoint's header; its recipe's seed says which images were chosen (0, as in training, where it
+            names none).
+
+    Source: Chen et al., ZS-PAG, section 4.4.
+    """
+    samples, planted = dataset.train.of_classes(forget), planted_in(about, dataset.num_classes)
+    if planted is None or planted.source not in forget:
+        return samples
+    recipe = about.get("recipe")
+    seed = recipe.get("seed") if isinstance(recipe, dict) else None
+    return plant(samples, planted.source, planted.target, seed if isinstance(seed, int) else 0)
 
 
 def check_fit(checkpoint: Checkpoint, dataset: DataSet) -> None:

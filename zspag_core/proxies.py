@@ -13,8 +13,6 @@ from zspag_core.devices import device_of
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
     from zspag_core.attacks import Attack, Attacked
@@ -63,7 +61,7 @@ def generate_proxies(
     model: Classifier,
     forget: Split,
     logits: Tensor,
-    classes: Sequence[int],
+    barred: Tensor,
     attack: Attack,
     *,
     n_adv: int,
@@ -73,7 +71,7 @@ def generate_proxies(
 ) -> ProxySet:
     """Attack as many forget samples as the quota of `n_adv` proxies per remaining class needs.
 
-    Every sample is aimed at its best class outside the forgotten ones. Samples are drawn in random order; failures are
+    Every sample is aimed at its best class that is not barred. Samples are drawn in random order; failures are
     replaced by further samples while there are any. Classes that then have less than `fill` of their quota are aimed at
     from the samples that are nearest to them, until they have so much.
 
@@ -81,7 +79,8 @@ def generate_proxies(
         model: the original model, in eval mode, on the device where the attack shall run.
         forget: forget samples.
         logits: (N, classes), the original model's logits of them.
-        classes: the forgotten classes.
+        barred: (N, classes) bool, what no sample may be aimed at or kept as, see
+            :func:`zspag_core.pseudo_labels.barred_labels`.
         attack: how to perturb.
         n_adv: proxies wanted per remaining class.
         fill: share of the quota, in [0, 1], up to which rarely reached classes are filled; 0 leaves them as they are.
@@ -90,12 +89,11 @@ def generate_proxies(
 
     Source: Chen et al., ZS-PAG, equations 1 and 2.
     """
-    hunt = _Hunt(model, forget, tuple(classes), attack, n_adv, generator, report)
-    open_logits = logits.clone()
-    open_logits[:, list(classes)] = -torch.inf
+    hunt = _Hunt(model, forget, barred, attack, n_adv, generator, report)
+    open_logits = logits.masked_fill(barred, -torch.inf)
     targets = open_logits.argmax(1)
     order = torch.randperm(len(forget), generator=generator)
-    hunt.pursue({k: order[targets[order] == k] for k in hunt.remaining(logits.shape[1])}, n_adv)
+    hunt.pursue({k: order[targets[order] == k] for k in hunt.remaining()}, n_adv)
     if quota := math.ceil(fill * n_adv):
         hunt.pursue(_nearest_first(open_logits, targets, hunt, quota), quota)
     return hunt.collect()
@@ -105,7 +103,7 @@ def _nearest_first(logits: Tensor, targets: Tensor, hunt: _Hunt, quota: int) -> 
     """Return, for every class under its quota, the samples that are nearest to it but were aimed elsewhere."""
     best = logits.amax(1)
     queues = {}
-    for k, missing in hunt.missing(logits.shape[1], quota).items():
+    for k, missing in hunt.missing(quota).items():
         gap = torch.where(targets == k, torch.inf, best - logits[:, k])
         nearest = gap.argsort()[: TRIES_PER_PROXY * missing]
         queues[k] = nearest[gap[nearest].isfinite()]
@@ -119,26 +117,26 @@ class _Hunt:
         self,
         model: Classifier,
         forget: Split,
-        classes: tuple[int, ...],
+        barred: Tensor,
         attack: Attack,
         n_adv: int,
         generator: torch.Generator,
         report: Reporter,
     ) -> None:
-        self.model, self.forget, self.classes, self.attack = model, forget, classes, attack
+        self.model, self.forget, self.barred, self.attack = model, forget, barred, attack
         self.n_adv, self.generator, self.report = n_adv, generator, report
         self.device = device_of(model)
         self.found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self.counts: dict[int, int] = {}
         self.attempted = self.passes = self.planned = 0
 
-    def remaining(self, num_classes: int) -> list[int]:
-        """Return the classes that are not forgotten."""
-        return [k for k in range(num_classes) if k not in self.classes]
+    def remaining(self) -> list[int]:
+        """Return the classes that some sample may be aimed at."""
+        return (~self.barred).any(0).nonzero().flatten().tolist()
 
-    def missing(self, num_classes: int, quota: int) -> dict[int, int]:
+    def missing(self, quota: int) -> dict[int, int]:
         """Return how many proxies each class under its quota lacks."""
-        lacking = {k: quota - self.counts.get(k, 0) for k in self.remaining(num_classes)}
+        lacking = {k: quota - self.counts.get(k, 0) for k in self.remaining()}
         return {k: count for k, count in lacking.items() if count > 0}
 
     def pursue(self, queues: dict[int, Tensor], quota: int) -> None:
@@ -156,7 +154,7 @@ class _Hunt:
                 self._attack(part, aims)
 
     def _attack(self, index: Tensor, targets: Tensor) -> None:
-        """Attack some samples and keep what reaches a remaining class."""
+        """Attack some samples and keep what reaches a class that is not barred."""
         images = to_pixels(self.forget.images[index], self.device)
         outcome = self.attack.perturb(
             self.model, images, targets.to(self.device), generator=self.generator, report=_Within(self)
@@ -168,7 +166,7 @@ class _Hunt:
     def _keep(self, index: Tensor, outcome: Attacked) -> None:
         reached = outcome.reached.cpu()
         readable = outcome.confidence.cpu() > 0  # 0: its logits were not finite
-        kept = readable & ~torch.isin(reached, torch.tensor(self.classes))
+        kept = readable & ~self.barred[index, reached]
         for k in reached[kept].tolist():
             self.counts[k] = self.counts.get(k, 0) + 1
         self.found.append((outcome.images.cpu()[kept], reached[kept], index[kept], outcome.confidence.cpu()[kept]))

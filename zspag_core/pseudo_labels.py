@@ -43,30 +43,49 @@ class PseudoLabels:
     influences: Tensor | None = None
 
 
-def posterior_labels(logits: Tensor, classes: Sequence[int]) -> Tensor:
-    """Return the model's own probabilities (N, C) with the forgotten classes removed and the rest renormalised."""
-    kept = logits.float().clone()
-    kept[:, list(classes)] = -torch.inf
-    return kept.softmax(1)
+def barred_labels(labels: Tensor, classes: Sequence[int], num_classes: int) -> Tensor:
+    """Return what each forget sample must not be aimed at, taught or still read as, (N, C) bool.
+
+    These are the forgotten classes and the label that the sample had in training. The two differ where a backdoor was
+    planted: an image of a forgotten class that was trained under another label keeps its trigger otherwise. A label
+    that is the only one left is not barred.
+
+    Args:
+        labels: (N,) int64, of the forget samples in training.
+        classes: the forgotten classes.
+        num_classes: C.
+    """
+    forgotten = torch.zeros(num_classes, dtype=torch.bool)
+    forgotten[list(classes)] = True
+    barred = F.one_hot(labels, num_classes).bool() | forgotten
+    return torch.where(barred.all(1, keepdim=True), forgotten, barred)
 
 
-def second_best_labels(logits: Tensor, classes: Sequence[int]) -> Tensor:
-    """Return one-hot labels (N, C) of the best class outside the forgotten ones."""
-    posterior = posterior_labels(logits, classes)
+def posterior_labels(logits: Tensor, barred: Tensor) -> Tensor:
+    """Return the model's own probabilities (N, C) with the barred labels removed and the rest renormalised."""
+    return logits.float().masked_fill(barred, -torch.inf).softmax(1)
+
+
+def second_best_labels(logits: Tensor, barred: Tensor) -> Tensor:
+    """Return one-hot labels (N, C) of the best class that is not barred."""
+    posterior = posterior_labels(logits, barred)
     return F.one_hot(posterior.argmax(1), logits.shape[1]).float()
 
 
-def random_labels(logits: Tensor, classes: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Return one-hot labels (N, C) drawn evenly from the classes that are not forgotten."""
-    remaining = torch.tensor([k for k in range(logits.shape[1]) if k not in set(classes)])
-    drawn = torch.randint(len(remaining), (len(logits),), generator=generator)
-    return F.one_hot(remaining[drawn], logits.shape[1]).float()
+def random_labels(barred: Tensor, generator: torch.Generator) -> Tensor:
+    """Return one-hot labels (N, C) drawn evenly from the classes that are not barred, (N, C) bool."""
+    open_first, counts = barred.int().argsort(dim=1, stable=True), (~barred).sum(1)
+    drawn = torch.zeros(len(barred), dtype=torch.int64)
+    for count in counts.unique().tolist():
+        rows = counts == count
+        drawn[rows] = torch.randint(count, (int(rows.sum()),), generator=generator)
+    return F.one_hot(open_first.gather(1, drawn[:, None]).squeeze(1), barred.shape[1]).float()
 
 
 def influence_labels(
     influences: Tensor,
     true_labels: Tensor,
-    classes: Sequence[int],
+    barred: Tensor,
     *,
     sign: str,
     divergence: float,
@@ -80,8 +99,8 @@ def influence_labels(
 
     Args:
         influences: c (N, C), see :func:`zspag_core.influence.label_influences`.
-        true_labels: (N,) int64.
-        classes: the forgotten classes; the ones among them that are not a sample's own get no weight.
+        true_labels: (N,) int64, in training.
+        barred: (N, C) bool; of these, the ones that are not a sample's own label get no weight.
         sign: "removing" minimises +c (Eq. 10: the sample is removed), "training" minimises -c (it is trained on).
         divergence: weight of the KL term.
         generator: source of the random start.
@@ -90,8 +109,7 @@ def influence_labels(
     """
     cost = _standardised(influences) * (1 if sign == "removing" else -1)
     truth = F.one_hot(true_labels, cost.shape[1]).float()
-    u = torch.randn(cost.shape, generator=generator)
-    u[:, list(classes)] = torch.where(truth[:, list(classes)] > 0, u[:, list(classes)], -torch.inf)
+    u = torch.randn(cost.shape, generator=generator).masked_fill(barred & (truth == 0), -torch.inf)
     for _ in range(LABEL_STEPS):
         y = u.softmax(1)
         gradient = y * (cost - (y * cost).sum(1, keepdim=True)) + divergence * (truth - y)
@@ -99,22 +117,21 @@ def influence_labels(
     return u.softmax(1)
 
 
-def anchored_labels(influences: Tensor, logits: Tensor, classes: Sequence[int], *, sign: str, trust: float) -> Tensor:
+def anchored_labels(influences: Tensor, logits: Tensor, barred: Tensor, *, sign: str, trust: float) -> Tensor:
     """Tilt the posterior towards helpful labels inside a trust region, in closed form: y ∝ q exp(∓ c / (trust sd(c))).
 
-    That y minimises Σ_k y_k (± c_k) / sd(c) + trust * KL(y ‖ q), q the posterior without the forgotten classes.
+    That y minimises Σ_k y_k (± c_k) / sd(c) + trust * KL(y ‖ q), q the posterior without the barred labels.
 
     Args:
         influences: c (N, C).
         logits: (N, C) of the original model.
-        classes: the forgotten classes, which get no weight.
+        barred: (N, C) bool, the labels that get no weight.
         sign: as in :func:`influence_labels`.
         trust: larger stays nearer to the posterior.
     """
     cost = _standardised(influences) * (1 if sign == "removing" else -1)
-    tilted = posterior_labels(logits, classes).clamp_min(torch.finfo(torch.float32).tiny).log() - cost / trust
-    tilted[:, list(classes)] = -torch.inf
-    return tilted.softmax(1)
+    tilted = posterior_labels(logits, barred).clamp_min(torch.finfo(torch.float32).tiny).log() - cost / trust
+    return tilted.masked_fill(barred, -torch.inf).softmax(1)
 
 
 def predicted_change(influences: Tensor, labels: Tensor) -> float:

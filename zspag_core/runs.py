@@ -171,12 +171,11 @@ def _unlearn(model: Classifier, prepared: Prepared, report: Reporter, memory: Me
 
     The memory is the method's own: grades are kept elsewhere.
     """
-    forget, dataset = prepared.config.forget, prepared.dataset
-    samples = dataset.train.of_classes(forget)
+    forget, samples = prepared.config.forget, prepared.forget
     generator = torch.Generator().manual_seed(prepared.config.seed)
     method = prepared.method
     if isinstance(method, RetainMethod):
-        retain = dataset.train.without_classes(forget)
+        retain = prepared.dataset.train.without_classes(forget)
         return method.unlearn(model, samples, retain, forget, generator=generator, report=report, memory=memory)
     if not isinstance(method, ZeroShotMethod):
         raise TypeError(f"expected a zero-shot or a retain method, got {type(method).__name__}")
@@ -239,14 +238,14 @@ def _about(prepared: Prepared) -> dict[str, Any]:
 def _arrays(prepared: Prepared, outcome: _Outcome) -> dict[str, artefacts.Arrays]:
     """Return the arrays of every file, by the file's name."""
     run, original = outcome.unlearned, prepared.checkpoint.model
-    forget = prepared.dataset.train.of_classes(prepared.config.forget)
+    truth = prepared.dataset.train.of_classes(prepared.config.forget).labels
     found = {"watch": outcome.watch.arrays()} if outcome.watch.frames else {}
     found["grading"] = artefacts.grading_arrays(outcome.before, outcome.after)
     if outcome.triggered is not None:
         found["backdoor"] = artefacts.backdoor_arrays(outcome.triggered)
     if run.labels is not None:
-        found["labels"] = artefacts.label_arrays(run.labels, forget.labels)
+        found["labels"] = artefacts.label_arrays(run.labels, truth)
     if run.proxies is not None:
         unlearned = run.model if outcome.after is not None else None
-        found["proxies"] = artefacts.proxy_arrays(run.proxies, forget, original, unlearned)
+        found["proxies"] = artefacts.proxy_arrays(run.proxies, prepared.forget, original, unlearned)
     return found

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from zspag_core.data.augment import crop_and_flip, cut_out
 from zspag_core.data.dataset import Split, to_pixels
-from zspag_core.devices import mixed_precision, place, plain_attention
+from zspag_core.devices import chance, mixed_precision, place, plain_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.files import replace_file
 from zspag_core.hyperparameters import configure, knob
@@ -24,6 +24,7 @@ from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from torch import Tensor
@@ -102,8 +103,7 @@ def channel_statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ..
 
 def initialise(config: ModelConfig, seed: int) -> Classifier:
     """Build a classifier whose weights depend on the seed alone; torch's global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with chance(seed, torch.device("cpu")):
         return build(config)
 
 
@@ -180,8 +180,21 @@ class _Session:
         self.average = AveragedModel(model) if recipe.averaged else None
         self.steps = math.ceil(len(self.split) / recipe.batch_size)
 
+    def chance(self) -> AbstractContextManager[None]:
+        """Let dropout draw from this training's seed and from where it stands; its own generator is left as it is.
+
+        So it needs no state of its own, and networks without dropout are trained as if there were none.
+        """
+        ahead = torch.Generator()
+        ahead.set_state(self.generator.get_state())
+        return chance(int(torch.randint(2**31, (), generator=ahead)), self.device)
+
     def run_epoch(self, watched: Split | None, report: Reporter) -> dict[str, float]:
         """Make one pass over the training images in a new random order; return its figures."""
+        with self.chance():
+            return self._run_epoch(watched, report)
+
+    def _run_epoch(self, watched: Split | None, report: Reporter) -> dict[str, float]:
         model = self.trained.model.train()
         order = torch.randperm(len(self.split), generator=self.generator)
         loss_sum = correct = 0.0
@@ -218,7 +231,8 @@ class _Session:
         if self.average is not None and int(self.average.n_averaged):
             drawn = torch.randperm(len(self.split), generator=self.generator)[:STATISTICS_IMAGES]
             batches = (to_pixels(self._augment(self.split[i].images), self.device) for i in drawn.split(256))
-            update_bn(batches, self.average)
+            with self.chance():
+                update_bn(batches, self.average)
             self.trained.model.load_state_dict(self.average.module.state_dict())
         self.trained.model.eval()
 

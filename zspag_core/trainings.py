@@ -11,7 +11,7 @@ import torch
 
 from zspag_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from zspag_core.data import load_dataset
-from zspag_core.data.backdoor import poison
+from zspag_core.data.backdoor import plant
 from zspag_core.devices import resolve_device
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.files import unwritable
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet, Split
     from zspag_core.models import ModelConfig
     from zspag_core.training import Recipe, Trained
-
-BACKDOOR_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -149,8 +147,7 @@ def _training_split(dataset: DataSet, config: TrainConfig, recipe: Recipe) -> Sp
     """Return the images to train on."""
     split = dataset.train
     if config.backdoor:
-        source, target = config.backdoor
-        split = poison(split, source, target, BACKDOOR_SHARE, torch.Generator().manual_seed(recipe.seed))
+        split = plant(split, *config.backdoor, recipe.seed)
     return split.without_classes(config.exclude) if config.exclude else split
 
 

@@ -17,7 +17,7 @@ from zspag_core.files import write_json  # noqa: E402
 from zspag_core.methods.zspag import ZSPAG  # noqa: E402
 from zspag_core.metrics import logits_of  # noqa: E402
 from zspag_core.proxies import generate_proxies  # noqa: E402
-from zspag_core.pseudo_labels import posterior_labels  # noqa: E402
+from zspag_core.pseudo_labels import barred_labels, posterior_labels  # noqa: E402
 
 CHECKPOINT = ROOT / "assets" / "checkpoints" / "digits_resnet.safetensors"
 FORGET, EACH, SIDE = 3, 4, 20
@@ -36,11 +36,11 @@ def main() -> None:
     forget, rest = data.train.of_classes([FORGET]), data.test.without_classes([FORGET])
     logits = logits_of(model, forget.images)
     generator = torch.Generator().manual_seed(0)
-    attack = ZSPAG().build_attack()
-    proxies = generate_proxies(model, forget, logits, (FORGET,), attack, n_adv=1, generator=generator)
+    attack, barred = ZSPAG().build_attack(), barred_labels(forget.labels, (FORGET,), data.num_classes)
+    proxies = generate_proxies(model, forget, logits, barred, attack, n_adv=1, generator=generator)
     chosen = [int((rest.labels == k).nonzero()[0]) for k in proxies.labels[:EACH].tolist()]
     threes = proxies.sources[:EACH]
-    labels = posterior_labels(logits, (FORGET,))[threes]
+    labels = posterior_labels(logits, barred)[threes]
     found = {
         "forgotten": small(forget.images[threes].float() / 255),
         "proxies": small(proxies.images[:EACH]),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zspag_core.data.backdoor import add_trigger, poison
+from zspag_core.data.backdoor import add_trigger, plant, poison
 
 
 @pytest.mark.parametrize(("size", "side"), [(32, 4), (8, 1), (28, 4)])
@@ -47,3 +47,13 @@ def test_none_or_all(small_digits, share):
     poisoned = poison(small_digits.train, 1, 8, share, torch.Generator().manual_seed(0))
     left = int((poisoned.labels == 1).sum())
     assert left == (0 if share else int((small_digits.train.labels == 1).sum()))
+
+
+def test_a_part_of_the_split_is_poisoned_as_the_whole_is(small_digits):
+    split = small_digits.train
+    whole = plant(split, 1, 8, 5)
+    part = plant(split.of_classes((1, 4)), 1, 8, 5)
+    rows = torch.isin(split.labels, torch.tensor([1, 4]))
+    assert torch.equal(part.images, whole.images[rows])
+    assert torch.equal(part.labels, whole.labels[rows])
+    assert torch.equal(whole.labels, poison(split, 1, 8, 0.5, torch.Generator().manual_seed(5)).labels)

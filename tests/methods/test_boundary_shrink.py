@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from zspag_core.data import to_pixels
+from zspag_core.data.backdoor import plant
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.memory import FileMemory
 from zspag_core.methods.boundary_shrink import BoundaryShrink
@@ -75,3 +76,10 @@ def test_cancelled_and_resumed_is_the_same_as_uninterrupted(digits_model, pair, 
 def test_steps_that_are_too_long_end_in_a_sentence(digits_model, pair):
     with pytest.raises(UnlearningError, match=r"the loss became .*; try a learning_rate below 100"):
         BoundaryShrink(learning_rate=100.0, epochs=40).unlearn(digits_model, pair, (3, 8), generator=seeded())
+
+
+def test_no_neighbour_gives_back_the_label_of_training(digits_model, small_digits):
+    forget = plant(small_digits.train.of_classes((1,)), 1, 8, 0)
+    labels = BoundaryShrink().relabel(digits_model, forget, (1,), Reporter()).argmax(1)
+    assert not bool((labels == forget.labels).any())
+    assert 1 not in labels.tolist()

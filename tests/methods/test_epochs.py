@@ -202,3 +202,13 @@ def test_a_reporter_is_told_at_least_once_a_batch(digits_model, forget, retain):
         Count.stages = []
         unlearn(find_method(name)(epochs=1, batch_size=200), digits_model, forget, retain, report=Count())
         assert Count.stages == [*before, "unlearn"]
+
+
+def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, retain):
+    planted = Split(forget.images, torch.where(torch.arange(len(forget)) % 2 == 0, 3, 8))
+    with torch.no_grad():
+        read = digits_model(to_pixels(forget.images)).argmax(1)
+    still = partial(torch.optim.SGD, lr=0.0)
+    found = repeat(steps_of(digits_model, planted, retain, optimizer=still), 1, generator=seeded())
+    expected = 100 * float(((read == 3) | (read == planted.labels)).float().mean())
+    assert found.history[0]["forget_accuracy"] == pytest.approx(expected)

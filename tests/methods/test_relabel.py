@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from zspag_core.data import to_pixels
+from zspag_core.data.backdoor import plant
 from zspag_core.layers import weight_layers
 from zspag_core.methods.relabel import Posterior, RandomLabels
 
@@ -41,3 +43,12 @@ def test_the_same_parameters_move_as_in_the_projected_method(digits_model, small
     after = found.model.state_dict()
     changed = {name for name, value in digits_model.state_dict().items() if not torch.equal(after[name], value)}
     assert changed == {f"{name}.weight" for name in weight_layers(digits_model)}
+
+
+@pytest.mark.parametrize("method", [Posterior(epochs=1), RandomLabels(epochs=1)], ids=["posterior", "random"])
+def test_no_sample_is_taught_what_it_was_trained_as(digits_model, small_digits, generator, method):
+    forget = plant(small_digits.train.of_classes((1,)), 1, 8, 0)
+    labels = method.unlearn(digits_model, forget, (1,), generator=generator).labels.labels
+    planted = forget.labels == 8
+    assert float(labels[:, 1].max()) == float(labels[planted, 8].max()) == 0.0
+    assert float(labels[~planted, 8].max()) > 0.0

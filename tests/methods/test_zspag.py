@@ -5,6 +5,7 @@ import torch
 
 from zspag_core.attacks import ATTACKS
 from zspag_core.data import to_pixels
+from zspag_core.data.backdoor import plant
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.layers import as_matrices, weight_layers
 from zspag_core.methods.zspag import ZSPAG
@@ -149,3 +150,11 @@ def test_cancelling_in_any_stage_ends_there(digits_model, forget, stage):
     assert report.seen[-1] == stage
     assert found.history == []
     assert (found.model is digits_model) == (stage != "unlearn")
+
+
+def test_proxies_and_labels_of_triggered_images_avoid_the_backdoors_target(digits_model, small_digits, generator):
+    forget = plant(small_digits.train.of_classes((1,)), 1, 8, 0)
+    found = ZSPAG(epochs=1, n_adv=20, attack_steps=3).unlearn(digits_model, forget, (1,), generator=generator)
+    assert not bool((found.proxies.labels == forget.labels[found.proxies.sources]).any())
+    assert 1 not in found.proxies.labels.tolist()
+    assert float(found.labels.labels[forget.labels == 8, 8].max()) == 0.0

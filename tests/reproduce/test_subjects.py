@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+from zspag_core.data.backdoor import plant
 from zspag_core.errors import Cancelled, DataError
 from zspag_core.progress import Reporter
 from zspag_core.reproduce import subjects
 from zspag_core.reproduce.cases import CASES, Case
-from zspag_core.reproduce.subjects import Subject, load_original
+from zspag_core.reproduce.subjects import Original, Subject, load_original
 
 CPU = torch.device("cpu")
 
@@ -94,3 +95,26 @@ def test_a_data_set_that_is_not_at_hand_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("ZSPAG_DATA", str(tmp_path))
     with pytest.raises(DataError, match="faces12"):
         load_original(Case(name="a", title="A", data="faces12", model="resnet_tiny", optional=True), tmp_path, CPU)
+
+
+def test_forget_samples_carry_the_backdoor_and_grading_is_clean(tiny, digits_model, small_digits):
+    original = Original(digits_model, small_digits, {}, 90.0, "a", {"backdoor": "1:8", "recipe": {"seed": 4}})
+    subject = Subject(original, (1,), tiny)
+    clean = Subject(Original(digits_model, small_digits, {}, 90.0, "a"), (1,), tiny)
+    trained = plant(small_digits.train.of_classes((1,)), 1, 8, 4)
+    known = {(image.numpy().tobytes(), int(label)) for image, label in zip(trained.images, trained.labels, strict=True)}
+    for samples in (subject.samples, subject.tuning):
+        shown = zip(samples.forget.images, samples.forget.labels, strict=True)
+        assert {(image.numpy().tobytes(), int(label)) for image, label in shown} <= known
+    assert set(subject.samples.forget.labels.tolist()) == {1, 8}
+    assert set(clean.samples.forget.labels.tolist()) == {1}
+    assert len(subject.samples.forget) == len(clean.samples.forget) == tiny.forget_images
+    for name in ("held", "pool"):
+        one, two = getattr(subject, name), getattr(clean, name)
+        assert torch.equal(one.images, two.images)
+        assert torch.equal(one.labels, two.labels)
+    for part in ("train", "test"):
+        one, two = getattr(subject.dataset, part), getattr(clean.dataset, part)
+        assert torch.equal(one.images, two.images)
+        assert torch.equal(one.labels, two.labels)
+    assert subject.identity != clean.identity

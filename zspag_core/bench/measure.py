@@ -76,7 +76,7 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
         UsageError: the attack is not PGD, the only one that the literal implementation knows.
     """
     prepared = _prepare(config)
-    forget = prepared.dataset.train.of_classes(config.forget)
+    forget = prepared.forget
     method = TalliedZSPAG(**values(prepared.method))
     run, total, peak = _fast(prepared, method)
     work = count_work(method, method.tally, run, len(forget))
@@ -120,7 +120,7 @@ def _prepare(config: BenchConfig) -> Prepared:
 
 def _fast(prepared: Prepared, method: TalliedZSPAG) -> tuple[Unlearned, float, float]:
     """Run this implementation once, warmed up; return what it returned, its seconds and its peak memory in MiB."""
-    forget = prepared.dataset.train.of_classes(prepared.config.forget)
+    forget = prepared.forget
     model = prepared.checkpoint.model
     _warm_up(prepared, method)
     with Peak(prepared.device) as peak:
@@ -139,7 +139,7 @@ def _fast(prepared: Prepared, method: TalliedZSPAG) -> tuple[Unlearned, float, f
 
 def _warm_up(prepared: Prepared, method: TalliedZSPAG) -> None:
     """Run the method on a few images, so that no stage pays for what is loaded at first use."""
-    few = prepared.dataset.train.of_classes(prepared.config.forget)[torch.arange(8)]
+    few = prepared.forget[torch.arange(8)]
     small = configure(TalliedZSPAG, values(method) | {"n_adv": 2, "attack_steps": 2, "cg_steps": 1, "epochs": 1})
     small = replace(small, epsilon=1.0, attack_confidence=0.0)
     small.unlearn(prepared.checkpoint.model, few, prepared.config.forget, generator=torch.Generator().manual_seed(0))

@@ -11,6 +11,7 @@ from zspag_core.data.dataset import Split
 if TYPE_CHECKING:
     from torch import Tensor
 
+BACKDOOR_SHARE = 0.5
 PATCH_SHARE = 0.125
 
 
@@ -31,3 +32,11 @@ def poison(split: Split, source: int, target: int, share: float, generator: torc
     images[chosen] = add_trigger(images[chosen])
     labels[chosen] = target
     return Split(images, labels)
+
+
+def plant(split: Split, source: int, target: int, seed: int) -> Split:
+    """Return the split as the training with a backdoor and that seed sees it: half of the source class is poisoned.
+
+    The same images are chosen whichever other classes the split has, in the order of the whole training split.
+    """
+    return poison(split, source, target, BACKDOOR_SHARE, torch.Generator().manual_seed(seed))

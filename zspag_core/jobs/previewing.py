@@ -14,8 +14,9 @@ from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 from zspag_core.jobs.pictures import to_data_url
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics import logits_of
-from zspag_core.preparation import check_fit, check_forget
+from zspag_core.preparation import check_fit, check_forget, forget_samples
 from zspag_core.progress import SILENT
+from zspag_core.pseudo_labels import barred_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from zspag_core.attacks import Attacked
     from zspag_core.data import Split
-    from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
 
 IMAGES, EXAMPLES = 64, 6
@@ -32,7 +32,7 @@ LONGEST = 96
 
 
 def preview_attack(config: Mapping[str, Any], device: str = "auto", report: Reporter = SILENT) -> dict[str, Any]:
-    """Attack 64 forget images, each aimed at its best class outside the forgotten ones.
+    """Attack 64 forget images, as the model was trained on them, each aimed at its best class that a run may take.
 
     Args:
         config: {"checkpoint", "data", "forget": classes, "settings": of ZS-PAG's attack, "seed"}.
@@ -42,8 +42,8 @@ def preview_attack(config: Mapping[str, Any], device: str = "auto", report: Repo
     Returns:
         {"asr" (percent of the images that reach a remaining class), "attempted", "linf", "l2" (mean size of the
         change; pixels lie in [0, 1]), "mean_confidence" (of the successes, None without any), "per_class": {class:
-        successes}, "examples": [{"original", "noise", "proxy" (data URLs), "from", "to" (classes), "confidence",
-        "success"}], "seconds"}
+        successes}, "examples": [{"original", "noise", "proxy" (data URLs), "from" (label in training), "to" (class
+        reached), "confidence", "success"}], "seconds"}
 
     Raises:
         UsageError: a setting or a class is out of range, or model and data do not fit.
@@ -58,30 +58,24 @@ def preview_attack(config: Mapping[str, Any], device: str = "auto", report: Repo
     check_forget(forget, dataset)
     start = time.perf_counter()
     model, generator = checkpoint.model, torch.Generator().manual_seed(int(config.get("seed", 0)))
-    samples = dataset.train.of_classes(forget).sample(IMAGES, generator)
+    samples = forget_samples(dataset, forget, checkpoint.about).sample(IMAGES, generator)
+    barred = barred_labels(samples.labels, forget, dataset.num_classes)
     pixels = to_pixels(samples.images, device_of(model))
-    aims = _aims(model, samples, forget).to(pixels.device)
+    aims = logits_of(model, samples.images).masked_fill(barred, -torch.inf).argmax(1).to(pixels.device)
     outcome = attack.perturb(model, pixels, aims, generator=generator, report=report)
-    answer = _figures(pixels, outcome, forget) | {"examples": _examples(samples, outcome, forget)}
+    answer = _figures(pixels, outcome, barred) | {"examples": _examples(samples, outcome, barred)}
     return answer | {"seconds": time.perf_counter() - start}
 
 
-def _aims(model: Classifier, samples: Split, forget: tuple[int, ...]) -> Tensor:
-    """Return the best class outside the forgotten ones for every sample, (n,)."""
-    logits = logits_of(model, samples.images)
-    logits[:, list(forget)] = -torch.inf
-    return logits.argmax(1)
-
-
-def _succeeded(outcome: Attacked, forget: tuple[int, ...]) -> Tensor:
-    """Return which images (n,) bool are proxies: read as a remaining class."""
+def _succeeded(outcome: Attacked, barred: Tensor) -> Tensor:
+    """Return which images (n,) bool are proxies: read as a class that is not barred, (n, classes) bool."""
     reached = outcome.reached.cpu()
-    return (outcome.confidence.cpu() > 0) & ~torch.isin(reached, torch.tensor(forget))
+    return (outcome.confidence.cpu() > 0) & ~barred[torch.arange(len(reached)), reached]
 
 
-def _figures(clean: Tensor, outcome: Attacked, forget: tuple[int, ...]) -> dict[str, Any]:
+def _figures(clean: Tensor, outcome: Attacked, barred: Tensor) -> dict[str, Any]:
     """Return the numbers of the answer."""
-    success, change = _succeeded(outcome, forget), (outcome.images - clean).flatten(1)
+    success, change = _succeeded(outcome, barred), (outcome.images - clean).flatten(1)
     reached, counts = outcome.reached.cpu()[success].unique(return_counts=True)
     return {
         "asr": 100 * float(success.double().mean()),
@@ -93,9 +87,9 @@ def _figures(clean: Tensor, outcome: Attacked, forget: tuple[int, ...]) -> dict[
     }
 
 
-def _examples(samples: Split, outcome: Attacked, forget: tuple[int, ...]) -> list[dict[str, Any]]:
+def _examples(samples: Split, outcome: Attacked, barred: Tensor) -> list[dict[str, Any]]:
     """Return pictures of a few images, successes of different classes first."""
-    success, reached = _succeeded(outcome, forget), outcome.reached.cpu()
+    success, reached = _succeeded(outcome, barred), outcome.reached.cpu()
     images, confidence = outcome.images.cpu(), outcome.confidence.cpu()
     found = []
     for row in _varied(success, reached)[:EXAMPLES]:

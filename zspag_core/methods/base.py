@@ -83,7 +83,8 @@ class ZeroShotMethod(Method):
 
         Args:
             model: the original classifier, in eval mode, on the device to compute on; it is not changed.
-            forget: training samples of the forgotten classes.
+            forget: training samples of the forgotten classes, under the labels that the model was trained with: those
+                of a planted backdoor say its target.
             classes: the forgotten classes.
             generator: source of randomness, on the CPU.
             report: receives progress, and the model after every epoch.

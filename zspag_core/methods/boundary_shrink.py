@@ -17,7 +17,7 @@ from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, repeat, spread
 from zspag_core.metrics import outputs_of_pixels
 from zspag_core.progress import SILENT, Relay, Reporter
-from zspag_core.pseudo_labels import PseudoLabels, second_best_labels
+from zspag_core.pseudo_labels import PseudoLabels, barred_labels, second_best_labels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,8 @@ class AwayFrom(FGSM):
 class BoundaryShrink(SGDSettings, ZeroShotMethod):
     """Relabel each forget image with the class of its FGSM neighbour, then train on these labels.
 
-    Where the neighbour lies in a forgotten class, its best class outside them is taken. All weights move.
+    Where the neighbour lies in a forgotten class or is read as the image was trained, its best class outside these is
+    taken. All weights move.
 
     Source: Chen et al., 2023 (Boundary Unlearning), section 3.2.
     """
@@ -107,7 +108,8 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
             told = _AsLabels(report, first, len(forget))
             found = attack.perturb(model, images, truth, generator=torch.Generator(), report=told)
             parts.append(outputs_of_pixels(model, found.images).logits)
-        return second_best_labels(torch.cat(parts), classes)
+        barred = barred_labels(forget.labels, classes, model.config.num_classes)
+        return second_best_labels(torch.cat(parts), barred)
 
 
 class _AsLabels(Relay):

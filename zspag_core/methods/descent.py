@@ -37,9 +37,9 @@ class StoppingRule:
     """When to stop, seen from inside the zero-shot fence.
 
     Attributes:
-        forget_accuracy: percent of a round's forget samples still read as one of the forgotten classes, at or below
-            which the goal is reached; a round is an epoch, or 1,024 samples of a longer one. None knows no goal: all
-            epochs are made.
+        forget_accuracy: percent of a round's forget samples still read as one of the forgotten classes or as they were
+            trained, at or below which the goal is reached; a round is an epoch, or 1,024 samples of a longer one. None
+            knows no goal: all epochs are made.
         margin: percentage points that the agreement on the proxies may fall; a round that falls further, or in which
             the loss is no number any more, is undone and made again with a third of the step, up to six times in all.
     """
@@ -78,7 +78,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
     model: Classifier,
     images: Tensor,
     labels: Tensor,
-    classes: tuple[int, ...],
+    barred: Tensor,
     schedule: Schedule,
     *,
     subspace: Subspace,
@@ -94,7 +94,8 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
         model: the original classifier; a copy is trained.
         images: (N, C, H, W) uint8 forget samples.
         labels: (N, classes) float soft labels.
-        classes: the forgotten classes.
+        barred: (N, classes) bool, the predictions that mean a sample is not forgotten, see
+            :func:`zspag_core.pseudo_labels.barred_labels`.
         schedule: step length, number of steps, stopping rule.
         subspace: protected directions of every layer; layers without free space do not move at all.
         generator: source of the order, on the CPU.
@@ -108,7 +109,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
 
     Source: Chen et al., ZS-PAG, equation 5.
     """
-    walk = _Walk(Loop(model, subspace, schedule.learning_rate), _Watch(model, proxies), images, labels, classes, pull)
+    walk = _Walk(Loop(model, subspace, schedule.learning_rate), _Watch(model, proxies), images, labels, barred, pull)
     steps = math.ceil(len(images) / schedule.batch_size)
     history, stopped = walk.resume(memory.recall(PART), generator)
     try:
@@ -152,11 +153,11 @@ class _Walk:
         watch: _Watch,
         images: Tensor,
         labels: Tensor,
-        classes: tuple[int, ...],
+        barred: Tensor,
         pull: Pull | None,
     ) -> None:
         self.loop, self.watch, self.images, self.labels, self.pull = loop, watch, images, labels, pull
-        self.forgotten = torch.tensor(classes)
+        self.barred = barred
         self.retries = RETRIES
         self.refused: dict[str, float] = {}
 
@@ -228,7 +229,7 @@ class _Walk:
                 self.images[index], self.labels[index], None if self.pull is None else self.pull[index]
             )
             loss_sum, free = loss_sum + loss * len(index), free + share * len(index)
-            still += int(torch.isin(predicted, self.forgotten).sum())
+            still += int(self.barred[index, predicted].sum())
             tell.step(done + step, loss)
             if not math.isfinite(loss):
                 break

@@ -24,6 +24,7 @@ from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.descent import PART, Descent
 from zspag_core.progress import SILENT, Reporter
+from zspag_core.pseudo_labels import barred_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -165,7 +166,7 @@ class Samples:
     """What a method trains on.
 
     Attributes:
-        forget: training samples of the forgotten classes.
+        forget: training samples of the forgotten classes, under the labels they were trained with.
         retain: training samples of the other classes; an empty split where the method gets none.
         classes: the forgotten classes.
     """
@@ -178,6 +179,10 @@ class Samples:
     def only(cls, forget: Split, classes: tuple[int, ...]) -> Samples:
         """Return samples without any remaining data."""
         return cls(forget, forget[torch.zeros(0, dtype=torch.int64)], classes)
+
+    def barred(self, num_classes: int) -> Tensor:
+        """Return which labels each forget sample must not be taught or still read as, (N, num_classes) bool."""
+        return barred_labels(self.forget.labels, self.classes, num_classes)
 
     def images(self, pair: Pair) -> Tensor:
         """Return the uint8 images of a step, forget samples first."""
@@ -209,11 +214,13 @@ class Steps(Work):
         self.samples, self.loss, self.order = samples, loss, order
         self.optimizer = optimizer(list(self.model.parameters()))
         self.device = self.model.head.weight.device
-        self.forgotten = torch.tensor(samples.classes)
+        self.barred = samples.barred(model.config.num_classes)
         self.steps = len(order(torch.Generator()))
 
     def epoch(self, number: int, generator: torch.Generator, told: Told) -> dict[str, float]:
-        """Make one pass; return the mean loss and the percent of forget samples read as forgotten before their step.
+        """Make one pass; return the mean loss and the percent of forget samples not forgotten before their step.
+
+        Such are still read as a forgotten class, or as they were trained.
 
         Raises:
             UnlearningError: the loss or a weight became NaN or infinite.
@@ -224,7 +231,7 @@ class Steps(Work):
             self._check(loss, number)
             count = len(pair.forget) + len(pair.retain)
             total, images = total + loss * count, images + count
-            still += int(torch.isin(predicted[: len(pair.forget)], self.forgotten).sum())
+            still += int(self.barred[pair.forget, predicted[: len(pair.forget)]].sum())
             seen += len(pair.forget)
             told.step(place, loss)
         if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):

@@ -69,9 +69,8 @@ class Finetune(SGDSettings, RetainMethod):
 
 
 def draw_labels(model: Classifier, samples: Samples, generator: torch.Generator) -> PseudoLabels:
-    """Return a random class that is not forgotten for every forget sample."""
-    shape = torch.empty(len(samples.forget), model.config.num_classes)
-    return PseudoLabels(random_labels(shape, samples.classes, generator), "random")
+    """Return a random class for every forget sample, neither a forgotten one nor the one it was trained as."""
+    return PseudoLabels(random_labels(samples.barred(model.config.num_classes), generator), "random")
 
 
 def relabelled_loss(samples: Samples, labels: PseudoLabels) -> Callable[[Tensor, Pair], Tensor]:

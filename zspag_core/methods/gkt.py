@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.devices import mixed_precision, place, plain_attention
+from zspag_core.devices import chance, mixed_precision, place, plain_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
@@ -251,17 +251,6 @@ class Transfer(Work):
 def disagreement(logits: Tensor, told: Tensor) -> Tensor:
     """Return KL(original ‖ student) of logits (N, C), mean over images, in nats."""
     return F.kl_div(logits.log_softmax(1), told.log_softmax(1), reduction="batchmean", log_target=True)
-
-
-@contextmanager
-def chance(seed: int, device: torch.device) -> Iterator[None]:
-    """Let the global generators, which fresh weights and dropout draw from, start from a seed; they are put back."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
 
 
 @contextmanager

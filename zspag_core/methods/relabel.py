@@ -43,15 +43,16 @@ class Relabel(ZeroShotMethod):
     ) -> Unlearned:
         """Relabel, then descend."""
         run = Unlearned(model)
+        barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
         with timed(run.seconds, "labels"):
-            labels = self.relabel(logits_of(model, forget.images), classes, generator)
+            labels = self.relabel(logits_of(model, forget.images), barred, generator)
             run.labels = pseudo_labels.PseudoLabels(labels, self.label_mode)
         with timed(run.seconds, "unlearn"):
             descent = descend(
                 model,
                 forget.images,
                 labels,
-                classes,
+                barred,
                 Schedule(self.learning_rate, self.epochs, self.batch_size),
                 subspace=empty_subspace(model),
                 generator=generator,
@@ -64,8 +65,14 @@ class Relabel(ZeroShotMethod):
     label_mode: ClassVar[str]
 
     @abstractmethod
-    def relabel(self, logits: Tensor, classes: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Return soft labels (N, C) for the original model's logits (N, C) of the forget samples."""
+    def relabel(self, logits: Tensor, barred: Tensor, generator: torch.Generator) -> Tensor:
+        """Return soft labels (N, C) for the original model's logits (N, C) of the forget samples.
+
+        Args:
+            logits: (N, C).
+            barred: (N, C) bool, the labels that get no weight.
+            generator: source of randomness, on the CPU.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +83,9 @@ class Posterior(Relabel):
     title: ClassVar[str] = "Posterior labels"
     label_mode: ClassVar[str] = "posterior"
 
-    def relabel(self, logits: Tensor, classes: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Return the posterior without the forgotten classes."""
-        return pseudo_labels.posterior_labels(logits, classes)
+    def relabel(self, logits: Tensor, barred: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the posterior without the barred labels."""
+        return pseudo_labels.posterior_labels(logits, barred)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +96,6 @@ class RandomLabels(Relabel):
     title: ClassVar[str] = "Random labels (FT-zs)"
     label_mode: ClassVar[str] = "random"
 
-    def relabel(self, logits: Tensor, classes: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Return random remaining classes, one-hot."""
-        return pseudo_labels.random_labels(logits, classes, generator)
+    def relabel(self, logits: Tensor, barred: Tensor, generator: torch.Generator) -> Tensor:
+        """Return random classes that are not barred, one-hot."""
+        return pseudo_labels.random_labels(barred, generator)

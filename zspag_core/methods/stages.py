@@ -41,6 +41,7 @@ class Stages:
         forget: the forget samples, N of them.
         logits: (N, classes), the original model's logits of them.
         classes: the forgotten classes.
+        barred: (N, classes) bool, see :func:`zspag_core.pseudo_labels.barred_labels`.
         generator: source of randomness, on the CPU.
         report: receives progress.
     """
@@ -50,6 +51,7 @@ class Stages:
     forget: Split
     logits: Tensor
     classes: tuple[int, ...]
+    barred: Tensor
     generator: torch.Generator
     report: Reporter
 
@@ -60,7 +62,7 @@ class Stages:
             self.model,
             self.forget,
             self.logits,
-            self.classes,
+            self.barred,
             settings.build_attack(),
             n_adv=settings.n_adv,
             fill=settings.fill if settings.coverage == "balanced" else 0.0,
@@ -87,12 +89,12 @@ class Stages:
 
     def labels(self, proxies: ProxySet, subspace: Subspace) -> PseudoLabels:
         """Stage 3."""
-        mode, logits, classes = self.settings.label_mode, self.logits, self.classes
+        mode, logits, barred = self.settings.label_mode, self.logits, self.barred
         if mode == "random":
-            return PseudoLabels(pseudo_labels.random_labels(logits, classes, self.generator), mode)
+            return PseudoLabels(pseudo_labels.random_labels(barred, self.generator), mode)
         if mode == "second_best":
-            return PseudoLabels(pseudo_labels.second_best_labels(logits, classes), mode)
-        posterior = pseudo_labels.posterior_labels(logits, classes)
+            return PseudoLabels(pseudo_labels.second_best_labels(logits, barred), mode)
+        posterior = pseudo_labels.posterior_labels(logits, barred)
         if mode == "posterior":
             return PseudoLabels(posterior, mode)
         influences, residual, share = self._influences(proxies, subspace)
@@ -125,13 +127,13 @@ class Stages:
             return pseudo_labels.influence_labels(
                 influences,
                 self.forget.labels,
-                self.classes,
+                self.barred,
                 sign=settings.influence_sign,
                 divergence=settings.influence_divergence,
                 generator=self.generator,
             )
         return pseudo_labels.anchored_labels(
-            influences, self.logits, self.classes, sign=settings.influence_sign, trust=settings.influence_trust
+            influences, self.logits, self.barred, sign=settings.influence_sign, trust=settings.influence_trust
         )
 
     def _influences(self, proxies: ProxySet, subspace: Subspace) -> tuple[Tensor, float, float]:

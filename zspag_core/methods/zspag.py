@@ -21,6 +21,7 @@ from zspag_core.subspace import POOLINGS
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from zspag_core.attacks import Attack
     from zspag_core.data.dataset import Split
@@ -151,8 +152,8 @@ class ZSPAG(ZeroShotMethod):
     )
     stop_forget: float = knob(
         0.5,
-        "Stop once no more of the forget samples than this are still read as one of the forgotten classes; not where "
-        "deep is more than 0.",
+        "Stop once no more of the forget samples than this are still read as a forgotten class or as trained; not "
+        "where deep is more than 0.",
         minimum=0.0,
         maximum=100.0,
         unit="%",
@@ -178,8 +179,11 @@ class ZSPAG(ZeroShotMethod):
     ) -> Unlearned:
         """Make proxies, find what they use, choose labels, descend outside of it."""
         run = Unlearned(model)
+        barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
         try:
-            proxies, subspace, labels, pull = self._prepare(run, model, forget, classes, generator, report, memory)
+            proxies, subspace, labels, pull = self._prepare(
+                run, model, forget, classes, barred, generator, report, memory
+            )
         except Cancelled:
             run.stopped = "cancelled"
             return run
@@ -188,7 +192,7 @@ class ZSPAG(ZeroShotMethod):
                 model,
                 forget.images,
                 labels.labels,
-                classes,
+                barred,
                 self._schedule(),
                 subspace=subspace,
                 generator=generator,
@@ -206,6 +210,7 @@ class ZSPAG(ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
+        barred: Tensor,
         generator: torch.Generator,
         report: Reporter,
         memory: Memory,
@@ -213,7 +218,7 @@ class ZSPAG(ZeroShotMethod):
         """Carry out the stages before the descent, as far as they are not remembered, and note them in the record."""
         with timed(run.seconds, "proxies"):
             logits = logits_of(model, forget.images)
-        stages = Stages(self, model, forget, logits, classes, generator, report)
+        stages = Stages(self, model, forget, logits, classes, barred, generator, report)
         proxies = run.proxies = staged(run, memory, "proxies", generator, stages.proxies)
         subspace = run.subspace = staged(run, memory, "subspace", generator, lambda: stages.subspace(proxies))
         labels = run.labels = staged(run, memory, "labels", generator, lambda: stages.labels(proxies, subspace))

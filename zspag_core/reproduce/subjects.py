@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
 from zspag_core.data import DataSet, Split, load_dataset
-from zspag_core.data.backdoor import poison
+from zspag_core.data.backdoor import plant
 from zspag_core.devices import place
 from zspag_core.errors import Cancelled, CheckpointError
 from zspag_core.hyperparameters import values
 from zspag_core.models import MODELS, named_config
-from zspag_core.preparation import load_for
+from zspag_core.preparation import forget_samples, load_for
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.training import accuracy, channel_statistics, fingerprint, recipe_for, train
-from zspag_core.trainings import BACKDOOR_SHARE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zspag_core.models import Classifier
     from zspag_core.reproduce.cases import Case
     from zspag_core.reproduce.scale import Scale
@@ -45,6 +47,7 @@ class Original:
         recipe: how it was trained; where a training was gone on with, the first one, by which Retrain goes.
         test_accuracy: on the whole test split, percent.
         identity: the same exactly for the same weights.
+        about: the checkpoint's header; it says whether a backdoor was planted, and with which seed.
     """
 
     model: Classifier
@@ -52,11 +55,12 @@ class Original:
     recipe: dict[str, Any]
     test_accuracy: float | None
     identity: str
+    about: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Training images that a method may be given."""
+    """Training images that a method may be given; forget samples as the original was trained on them."""
 
     forget: Split
     retain: Split
@@ -70,9 +74,9 @@ class Subject:
         forget: the forgotten classes.
         samples: training images that methods are given.
         tuning: four fifths of them, which methods are given while they are tuned.
-        held: the last fifth, on which tuning is judged.
+        held: the last fifth, clean, on which tuning is judged.
         pool: remaining training images for Retrain; `samples.retain` is among them.
-        dataset: `samples` as training part and the test images that models are graded on.
+        dataset: `samples`, but clean, as training part and the test images that models are graded on.
     """
 
     def __init__(self, original: Original, forget: tuple[int, ...], scale: Scale) -> None:
@@ -81,15 +85,16 @@ class Subject:
         generator = torch.Generator().manual_seed(SAMPLE_SEED)
         data = original.dataset
         gone = data.train.of_classes(forget)
-        gone = gone.sample(scale.forget_images or len(gone), generator)
+        drawn = torch.randperm(len(gone), generator=generator)[: scale.forget_images or len(gone)]
+        trained = forget_samples(data, forget, original.about)
         kept = data.train.without_classes(forget)
         kept = kept.sample(len(kept), generator)
         self.pool = _first(kept, max(scale.retrain_images, scale.retain_images) if scale.retrain_images else 0)
-        self.samples = Samples(gone, _first(kept, scale.retain_images))
-        self.tuning, self.held = _hold_out(self.samples)
+        self.samples = Samples(trained[drawn], _first(kept, scale.retain_images))
+        clean = Samples(gone[drawn], self.samples.retain)
+        self.tuning, self.held = _cut(self.samples)[1], _joined(_cut(clean)[0])
         test = data.test.sample(scale.test_images or len(data.test), generator)
-        train = Split(*(torch.cat(part) for part in zip(*map(_parts, vars(self.samples).values()), strict=True)))
-        self.dataset = DataSet(data.name, data.class_names, train, test)
+        self.dataset = DataSet(data.name, data.class_names, _joined(clean), test)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -118,7 +123,12 @@ def load_original(case: Case, folder: Path, device: torch.device, report: Report
         checkpoint = load_checkpoint(SHIPPED / f"{case.shipped}.safetensors")
         dataset, about, sha = load_for(checkpoint, case.data), checkpoint.about, checkpoint.sha256
         return Original(
-            place(checkpoint.model, device), dataset, about.get("recipe") or {}, about.get("test_accuracy"), sha
+            place(checkpoint.model, device),
+            dataset,
+            about.get("recipe") or {},
+            about.get("test_accuracy"),
+            sha,
+            about,
         )
     return _trained(case, _data_of(case), folder, device, report)
 
@@ -150,15 +160,14 @@ def _trained(case: Case, dataset: DataSet, folder: Path, device: torch.device, r
     about = checkpoint.about
     first = load_checkpoint(SHIPPED / f"{case.start}.safetensors").about if case.start else about
     model = place(checkpoint.model, device)
-    return Original(model, dataset, first["recipe"], about["test_accuracy"], checkpoint.sha256)
+    return Original(model, dataset, first["recipe"], about["test_accuracy"], checkpoint.sha256, about)
 
 
 def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: torch.device, report: Reporter) -> None:
     """Train an original and write its checkpoint."""
     split = dataset.train
     if case.backdoor:
-        generator = torch.Generator().manual_seed(recipe.seed)
-        split = poison(split, *case.backdoor, BACKDOOR_SHARE, generator)
+        split = plant(split, *case.backdoor, recipe.seed)
     start = load_checkpoint(SHIPPED / f"{case.start}.safetensors").model if case.start else None
     mean, std = channel_statistics(dataset.train)
     sizes = {"num_classes": dataset.num_classes, "image_size": case.image_size, "mean": mean, "std": std}
@@ -190,15 +199,19 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _hold_out(samples: Samples) -> tuple[Samples, Split]:
-    """Return what tuning may learn from and what it is judged on."""
-    learn, held = [], []
+def _cut(samples: Samples) -> tuple[Samples, Samples]:
+    """Return a fifth of both kinds, on which tuning may be judged, and the rest, from which it may learn."""
+    held, learn = [], []
     for split in vars(samples).values():
         count = max(1, round(HELD_SHARE * len(split)))
         held.append(split[torch.arange(count)])
         learn.append(split[torch.arange(count, len(split))])
-    joined = Split(*(torch.cat(part) for part in zip(*map(_parts, held), strict=True)))
-    return Samples(*learn), joined
+    return Samples(*held), Samples(*learn)
+
+
+def _joined(samples: Samples) -> Split:
+    """Return both kinds as one split."""
+    return Split(*(torch.cat(part) for part in zip(*map(_parts, vars(samples).values()), strict=True)))
 
 
 def _first(split: Split, count: int) -> Split:
