@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ui.figures.standing import Mark, standing
 from ui.results import escape, find, percent
 from ui.words import MEASURES, help_for
+from zspag_core.shortfall import shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,9 @@ def tell(view: View, reference: Reference) -> list[str]:
     if view.after is None:
         return [_glue(_stopped(view))]
     before, after = view.result["before"], view.after
-    told = [_outside(view, before, after), _rest(view, before, after), *_inside(view, before, after, reference)]
+    short = shortfall(view.result)
+    told = [_outside(view, before, after), *([short] if short else []), _rest(view, before, after)]
+    told += _inside(view, before, after, reference)
     return [_glue(sentence) for sentence in told]
 
 

@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, execute it, print the headline."""
     from zspag_core.runs import RunConfig, execute
+    from zspag_core.shortfall import shortfall
 
     config = RunConfig(
         data=arguments.data,
@@ -63,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(headline(result))  # noqa: T201
     if result["backdoor"]:
         print(attack_line(result["backdoor"]))  # noqa: T201
-    if result["stopped"] == "epochs" and result["proxies"]:
-        print("all epochs were made and the stopping rule was not met: the classes may be forgotten in part only")  # noqa: T201
+    if (sentence := shortfall(result)) is not None:
+        print(sentence)  # noqa: T201
     print(f"written to {arguments.out}")  # noqa: T201
     return 0
 

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from zspag_core.shortfall import shortfall
+
+
+def result(still, stopped="rule", **config):
+    settings = {"stop_forget": 0.5, "stop_rule": True, "deep": 0.0} | config
+    return {"config": settings, "stopped": stopped, "history": [{"epoch": 1, "forget_accuracy": still}]}
+
+
+def test_a_run_that_ended_early_says_why_and_what_to_change():
+    assert "cost the proxies too much. Less energy or a larger stop_margin" in shortfall(result(80.0))
+    assert "with 80 % of the forget samples still recognised" in shortfall(result(80.0))
+    assert "All epochs were made while 80 %" in shortfall(result(80.0, "epochs"))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        result(0.5),
+        result(0.0, "epochs"),
+        result(80.0, "cancelled"),
+        result(80.0, stop_rule=False),
+        result(80.0, deep=3.0),
+        result(None),
+        result(80.0) | {"history": []},
+        {"config": {"learning_rate": 0.1}, "stopped": "epochs", "history": [{"forget_accuracy": 80.0}]},
+    ],
+)
+def test_a_run_that_met_its_goal_or_has_none_says_nothing(found):
+    assert shortfall(found) is None

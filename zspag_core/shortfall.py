@@ -1,0 +1,31 @@
+"""Why a run fell short of its goal; light, so that pages may ask without loading the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def shortfall(result: Mapping[str, Any]) -> str | None:
+    """Say in one sentence why a run with a stopping rule ended before its goal; None where it did not.
+
+    Args:
+        result: the content of result.json.
+    """
+    goal, history = result["config"].get("stop_forget"), result.get("history") or []
+    if goal is None or not result["config"].get("stop_rule") or result["config"].get("deep") or not history:
+        return None
+    still = history[-1].get("forget_accuracy")
+    if still is None or still <= goal or result["stopped"] == "cancelled":
+        return None
+    if result["stopped"] == "epochs":
+        return (
+            f"All epochs were made while {still:.0f} % of the forget samples were still recognised; "
+            "more epochs or a larger learning rate would go on."
+        )
+    return (
+        f"The run ended with {still:.0f} % of the forget samples still recognised: every further step would have cost "
+        "the proxies too much. Less energy or a larger stop_margin leaves more room to move."
+    )
