@@ -11,7 +11,7 @@ import streamlit as st
 from ui.compare_story import answers
 from ui.compare_table import ORDERS, records, table_html
 from ui.comparisons import MOST_RUNS, comparison_of
-from ui.figures.compare import inside, kept_and_forgotten, membership, named_with_kinds, role_of, seconds
+from ui.figures.compare import inside, kept_and_forgotten, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
 from ui.result_panels import draw
@@ -102,9 +102,8 @@ def _words(comparison: Comparison) -> None:
     """Draw what the methods do, and how to read the table."""
     st.markdown("**What the methods do**")
     lines = dict.fromkeys(
-        f"- **{escape(row.label)}**: {METHOD_HELP.get(str(row.method), 'the model as it was trained.')}"
-        if role_of(row) or row.kind != "ablation"
-        else f"- **{escape(str(row.method))}**: {METHOD_HELP.get(str(row.method), '')}"
+        f"- **{'ZS-PAG' if row.method == 'zspag' else escape(row.label)}**: "
+        f"{METHOD_HELP.get(str(row.method), 'the model as it was trained.')}"
         for row in comparison.rows
     )
     with st.container(height=300 if len(lines) > 8 else "content"):

@@ -58,9 +58,14 @@ def _which(rows: Sequence[Row], forgetting: Sequence[Row]) -> str:
 
 
 def _failed(comparison: Comparison) -> str:
-    """Name the rows that came to nothing."""
-    failed = [escape(row.label) for row in comparison.rows if row.seeds and all(one.error for one in row.seeds)]
-    return f" Failed: {_list(failed)}." if failed else ""
+    """Name the rows that came to nothing, with every seed or with some."""
+    every, some = (
+        [escape(row.label) for row in comparison.rows if row.seeds and how(bool(one.error) for one in row.seeds)]
+        for how in (all, any)
+    )
+    partly = [label for label in some if label not in every]
+    text = f" Failed: {_list(every)}." if every else ""
+    return f"{text} Failed with some seeds: {_list(partly)}." if partly else text
 
 
 def _cost(comparison: Comparison, forgetting: Sequence[Row]) -> str:

@@ -37,6 +37,14 @@ def test_hidden_classes_are_called_hidden(make_comparison):
     assert "the probe finds the class as before" in more
 
 
+def test_rows_that_failed_with_some_seeds_are_named(make_comparison):
+    comparison = make_comparison()
+    zspag = comparison.row("zspag")
+    half = type(zspag)(**vars(zspag) | {"seeds": [zspag.seeds[0], *comparison.row("badt").seeds]})
+    which, *_ = told(make_comparison(rows=[*comparison.rows[:3], half]))
+    assert which.endswith("Failed with some seeds: ZS-PAG.")
+
+
 def test_nothing_finished_is_said(make_comparison):
     assert all("appears here as runs finish" in text for text in told(make_comparison(rows=[])))
     rows = make_comparison().rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ ORIGINAL, MASK, RETRAIN = "original", "mask", "retrain"
 GLYPHS = ("●", "■", "◆", "▲", "✚", "★", "⬢", "▼", "⬟", "✖")
 HOLLOW = ("○", "□", "◇", "△", "✛", "☆", "⬡", "▽", "⬠", "✕")
 """The symbols of the marks as letters, in the order of SYMBOLS: full ones, and those of methods that need more data."""
+LABEL_WIDTH = 27  # letters
 SET_APART = ("official", "tuned")
 """Kinds of which one method often has a row each, so that they are named with it."""
 REFERENCE_GLYPHS = {ORIGINAL: "◌", MASK: "┊", RETRAIN: "▒"}
@@ -61,7 +63,8 @@ def looks(rows: Sequence[Row]) -> dict[str, Look]:
         if role:
             found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
             continue
-        place = places.setdefault((row.method, row.label), len(places))
+        family = (row.method, row.label.removesuffix(f", {row.kind}"))
+        place = places.setdefault(family, len(places))
         shape, round_ = place % len(SYMBOLS), place // len(SYMBOLS)
         symbol = SYMBOLS[shape] + ("-open" if row.needs_retain else "") + ("-dot" if row.kind == "tuned" else "")
         colour = CLASSES[(place + round_) % len(CLASSES)]
@@ -166,14 +169,14 @@ def _say_scatter(rows: Sequence[dict[str, Any]]) -> str:
 
 def membership(comparison: Comparison) -> Drawn:
     """Draw for every row how many forgotten training images an attacker takes for members, against Retrain's band."""
-    drawn = _against_retrain(comparison, ENTROPY, "forgotten training images taken for members, %")
+    drawn = _against_retrain(comparison, ENTROPY, "forgotten images taken for members, %")
     note = "Good is near the grey band: what the attacker finds in a model that never saw them."
     return Drawn("compare_membership", "What an attacker still finds", *drawn, note, grading=True)
 
 
 def inside(comparison: Comparison) -> Drawn:
     """Draw for every row how well a fresh linear layer finds the forgotten classes in the features."""
-    drawn = _against_retrain(comparison, "probe", "forgotten test images that a probe finds, %")
+    drawn = _against_retrain(comparison, "probe", "forgotten images that a probe finds, %")
     note = "Lower is deeper. Near the dashed line the features are those of the original: the class was only hidden."
     return Drawn("compare_probe", "What is left inside", *drawn, note, grading=True)
 
@@ -224,6 +227,8 @@ def _against_retrain(comparison: Comparison, name: str, title: str) -> tuple[go.
         range=[len(rows) - 0.4, -0.6],
         automargin=True,
         title=None,
+        tickvals=labels,
+        ticktext=[_wrapped(label) for label in labels],
     )
     records = [record_of(row, (name,)) for row in comparison.rows if mean_of(row, name) is not None]
     parts = [f"{record['row']} {record[name]:.1f}" for record in records]
@@ -252,7 +257,14 @@ def seconds(comparison: Comparison) -> Drawn:
     lay_out(figure, ROW_HEIGHT * len(rows) + 110)
     figure.update_layout(margin={"r": 60}, bargap=0.35)
     figure.update_xaxes(title="seconds", rangemode="tozero")
-    figure.update_yaxes(autorange="reversed", automargin=True, title=None)
+    labels = [row.label for row in rows]
+    figure.update_yaxes(
+        autorange="reversed",
+        automargin=True,
+        title=None,
+        tickvals=labels,
+        ticktext=[_wrapped(label) for label in labels],
+    )
     parts = [f"{row.label} {time:.1f}" for row, time in zip(rows, times, strict=True)]
     alt = f"Seconds that each method took: {'; '.join(parts) or 'nothing is known yet'}."
     records = [record_of(row, ("seconds",)) for row in rows]
@@ -263,6 +275,11 @@ def seconds(comparison: Comparison) -> Drawn:
 def mean_of(row: Row | None, name: str) -> tuple[float, float | None] | None:
     """Return mean and deviation of a figure of a row."""
     return row.mean_and_deviation(name) if row is not None else None
+
+
+def _wrapped(label: str) -> str:
+    """Write a label in lines that leave room for the picture."""
+    return "<br>".join(textwrap.wrap(label, LABEL_WIDTH))
 
 
 def _error(deviation: float | None, colour: str) -> dict[str, Any] | None:

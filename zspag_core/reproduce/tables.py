@@ -27,7 +27,8 @@ THREE = (1, 3, 5)
 TENTH = 10
 BUDGET_NOTE = (
     "Budgets differ in size: PGD's 32/255 in each of 3,072 values allows a step of up to 6.96, that of C&W and "
-    "DeepFool is 2 by default. There their proxies stop near the boundary, and the stopping rule takes their flips for damage."
+    "DeepFool is 2 by default. There their proxies stop near the boundary, and the stopping rule takes their flips for "
+    "damage."
 )
 DIGITS = "digits-resnet"
 DIGITS_BUDGETS = (4, 8, 16, 32, 64)

@@ -26,7 +26,7 @@ def test_one_method_tuned_and_with_official_settings_is_told_apart(make_comparis
     official = replace(tuned, key="official", kind="official")
     rows = named_with_kinds(make_comparison(rows=[tuned, official])).rows
     assert [row.label for row in rows] == ["Neggrad <zs>, tuned", "Neggrad <zs>, official"]
-    one, other = looks([tuned, official]).values()
+    one, other = looks(rows).values()
     assert (one.colour, one.glyph, one.symbol) == (other.colour, other.glyph, f"{other.symbol}-dot")
 
 
