@@ -18,12 +18,12 @@ def test_a_preset_opens_at_once_and_another_is_one_click_away(page, app_url):
         pytest.skip("fewer than two comparisons in assets/comparisons")
     first, second = shipped[:2]
     preset = COMPARISONS[preset_of(second.name)][0]
-    page.goto(f"{app_url}/Compare")
+    page.goto(f"{app_url}/Compare", timeout=LONG)
     table = page.get_by_role("table", name=first.title)
     expect(table).to_be_visible(timeout=LONG)
     expect(table.get_by_role("row")).to_have_count(1 + len(first.rows))
-    expect(page.get_by_label("Remaining and forgotten accuracy in percent")).to_be_visible()
-    expect(page.get_by_role("button", name="Run it live")).to_be_enabled()
+    expect(page.get_by_label("Remaining and forgotten accuracy in percent")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("button", name="Run it live")).to_be_enabled(timeout=LONG)
     page.get_by_role("radio", name=preset).or_(page.get_by_role("button", name=preset)).first.click()
     expect(page.get_by_role("table", name=second.title)).to_be_visible(timeout=LONG)
     page.wait_for_url(f"**compare={second.name}*")
