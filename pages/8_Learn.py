@@ -53,8 +53,8 @@ def show_question(number: int, lesson: Lesson, value: str, choice: Choice) -> st
         if st.button("Run it here", type=kind, key="run-lesson", disabled=predicted is None or busy):
             begin(number, lesson, value, choice)
             st.rerun()
-    waits = "The answer is there at once, from a run made before; a run of your own takes about 15 seconds."
-    st.caption(waits if ready else "A run takes about 15 seconds.")
+    waits = "The answer is there at once, from a run made before; a run of your own takes 15 to 30 seconds."
+    st.caption(waits if ready else "A run takes 15 to 30 seconds.")
     return predicted
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,15 @@ def test_the_help_of_the_whole_names_every_command(capsys):
     assert call(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in COMMANDS)
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "zspag_core.methods", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(["methods"])
+    monkeypatch.setattr("zspag_core.commands.methods.run", lambda _chosen: import_module("nowhere"))
+    assert main(["methods"]) == 1
+    assert capfd.readouterr().err == "zspag_core methods: nowhere is not installed: pip install -r requirements.txt\n"
 
 
 def test_a_run_that_fails_ends_with_1(unlearn, tmp_path, capfd):

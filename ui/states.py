@@ -44,7 +44,7 @@ def stand_in(job: Job | None, shows: str, key: str = "A") -> None:
     """
     with st.container(border=True):
         if job is None:
-            st.markdown(f"#### No run yet\n{shows} appears here after a run. It takes about 15 seconds on digits.")
+            st.markdown(f"#### No run yet\n{shows} appears here after a run. It takes 15 to 30 seconds on digits.")
         elif job.active:
             _under_way(job, shows, key)
         else:

@@ -54,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(chosen.command, str(error), 1)
     except ZspagError as error:
         return _fail(chosen.command, str(error), 2)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("zspag_core"):
+            raise
+        return _fail(chosen.command, f"{error.name} is not installed: pip install -r requirements.txt", 1)
     except OSError as error:
         return _fail(chosen.command, f"{error.filename or 'file'}: {error.strerror or error}", 1)
 
