@@ -108,7 +108,7 @@ def test_counts_are_the_images_that_the_network_sees():
 
     forget = load_dataset("digits", image_size=8, channels=1).train.of_classes((3,))
     method = configure(TalliedZSPAG, SETTINGS)
-    handle = model.register_forward_pre_hook(see)
+    handle = model.stem.register_forward_pre_hook(see)  # where every image passes, also without the head
     run = method.unlearn(
         model,
         forget,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import CheckpointError
+from zspag_core.lineage import first_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,7 @@ def _to_header(path: Path, record: dict[str, dict[str, Any]]) -> Header:
         data=str(about["data"]),
         class_names=tuple(str(name) for name in about["class_names"]),
         test_accuracy=None if accuracy is None else float(str(accuracy)),
-        recipe=about.get("recipe") or {},
+        recipe=first_recipe(about),
         model=str(about.get("model") or ""),
         backdoor=str(about.get("backdoor") or ""),
     )

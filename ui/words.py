@@ -225,8 +225,8 @@ GLOSSARY = {
     "ASR": "Attack success rate: the share of attacked images that the model then takes for another class.",
     "Attack": "A small, computed change of an image that makes a model answer another class.",
     "Attack accuracy": (
-        "Share of triggered test images of one class that the model reads as the backdoor's target. A model retrained "
-        "without the class reads some so too: its share is the reference, not 0 %."
+        "Share of triggered test images of one class that the model reads as the backdoor's target; a model retrained "
+        "without the class reads some so too, and its share is the reference, not 0 %."
     ),
     "Backdoor": "A trigger, here a white square in the corner, that training taught to turn one class into another.",
     "C&W": "An attack that looks for the shortest change that still fools the model (Carlini and Wagner, 2017).",

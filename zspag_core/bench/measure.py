@@ -24,6 +24,7 @@ from zspag_core.bench.passes import (
 from zspag_core.data.dataset import to_pixels
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure, values
+from zspag_core.lineage import first_recipe
 from zspag_core.progress import Reporter
 from zspag_core.runs import Prepared, RunConfig, prepare
 from zspag_core.subspace import estimate_subspace
@@ -225,7 +226,7 @@ def _recipe(prepared: Prepared) -> Recipe:
     """Return one epoch of the recipe that the checkpoint was trained with, or of the one for such a model."""
     from zspag_core.training import Recipe, recipe_for
 
-    written = prepared.checkpoint.about.get("recipe") or {}
+    written = first_recipe(prepared.checkpoint.about)
     known = {name: value for name, value in written.items() if name in Recipe.__dataclass_fields__}
     suited = recipe_for(prepared.dataset.name, prepared.checkpoint.model.architecture, {})
     recipe = configure(Recipe, values(suited) | known)

@@ -18,6 +18,7 @@ from zspag_core.data.backdoor import plant
 from zspag_core.devices import place
 from zspag_core.errors import Cancelled, CheckpointError
 from zspag_core.hyperparameters import values
+from zspag_core.lineage import first_recipe
 from zspag_core.models import MODELS, named_config
 from zspag_core.preparation import forget_samples, load_for
 from zspag_core.progress import SILENT, Reporter
@@ -125,7 +126,7 @@ def load_original(case: Case, folder: Path, device: torch.device, report: Report
         return Original(
             place(checkpoint.model, device),
             dataset,
-            about.get("recipe") or {},
+            first_recipe(about),
             about.get("test_accuracy"),
             sha,
             about,
