@@ -167,7 +167,7 @@ def test_budget_belongs_to_the_attack(forget_page, answered):
     assert not [box for box in page.number_input if box.key == "zspag-cw_rate"]
     page.selectbox(key="zspag-attack").select("cw").run()
     assert not [slider for slider in page.slider if slider.key == "zspag-epsilon"]
-    assert page.number_input(key="zspag-epsilon_l2").value == 2.0
+    assert page.number_input(key="zspag-epsilon_l2").value == 7.0
     assert page.number_input(key="zspag-cw_rate").value == 0.2
 
 

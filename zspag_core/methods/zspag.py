@@ -84,7 +84,11 @@ class ZSPAG(ZeroShotMethod):
         0.125, "Length of one PGD step as a share of epsilon.", minimum=0.001, maximum=2.0, unit="epsilon"
     )
     epsilon_l2: float = knob(
-        2.0, "Perturbation budget of C&W and DeepFool (Euclidean).", minimum=0.0, maximum=100.0, unit="pixel range"
+        7.0,  # 32/255 in each of 3 x 32 x 32 values is up to 6.96 long
+        "Perturbation budget of C&W and DeepFool (Euclidean).",
+        minimum=0.0,
+        maximum=100.0,
+        unit="pixel range",
     )
     random_start: bool = knob(default=False, help="PGD starts at a random point of its ball, not at the image.")
     cw_searches: int = knob(

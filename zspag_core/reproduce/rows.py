@@ -233,18 +233,18 @@ def attacks() -> list[Plan]:
     ]
 
 
-WIDE = 7.0
-"""Euclidean budget as large as PGD's: 32/255 in each of 3 x 32 x 32 values is up to 6.96 long."""
+NARROW = 2.0
+"""A Euclidean budget well below PGD's reach, at which proxies may stop near the boundary."""
 
 
-def wide_attacks() -> list[Plan]:
-    """Return the attacks with a Euclidean budget at PGD's reach, since at theirs proxies stop near the boundary."""
+def narrow_attacks() -> list[Plan]:
+    """Return the attacks that have a Euclidean budget with a narrow one: shallow proxies protect less."""
     return [
         replace(
             plan,
-            key=f"{plan.key}_wide",
-            label=f"{plan.label}, L2 budget {WIDE:g}",
-            settings={**plan.settings, "epsilon_l2": WIDE},
+            key=f"{plan.key}_narrow",
+            label=f"{plan.label}, L2 budget {NARROW:g}",
+            settings={**plan.settings, "epsilon_l2": NARROW},
             paper="",
         )
         for plan in attacks()

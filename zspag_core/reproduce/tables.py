@@ -27,7 +27,7 @@ THREE = (1, 3, 5)
 TENTH = 10
 BUDGET_NOTE = (
     "Budgets differ in size: PGD's 32/255 in each of 3,072 values allows a step of up to 6.96, that of C&W and "
-    "DeepFool is 2 by default. There their proxies stop near the boundary, and the stopping rule takes their flips for "
+    "DeepFool is 7. With 2 their proxies stop near the boundary, and the stopping rule takes their flips for "
     "damage."
 )
 DIGITS = "digits-resnet"
@@ -104,7 +104,7 @@ def table4(scale: Scale) -> list[Arena]:
         plans=[*rows.references(), *rows.attacks()],
         paper=paper.ATTACKS,
     )
-    digits = _on_digits(scale, arena, [*rows.attacks(), *rows.wide_attacks()])
+    digits = _on_digits(scale, arena, [*rows.attacks(), *rows.narrow_attacks()])
     return [arena, replace(digits, notes=(*digits.notes, BUDGET_NOTE))]
 
 
