@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from zspag_core.files import home, read_json, replace_file, unwritable, write_json
+from zspag_core.errors import UsageError
+from zspag_core.files import check_writable, home, read_json, replace_file, unwritable, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -37,6 +38,9 @@ def test_what_stands_in_the_way_of_a_new_file_is_named(tmp_path):
     file.touch()
     assert unwritable(tmp_path / "a" / "b" / "c") is None
     assert unwritable(file / "a" / "b") == file
+    check_writable(tmp_path / "a")
+    with pytest.raises(UsageError, match=r"out: .*b cannot be written: .*file is not a folder that can be written"):
+        check_writable(file / "a" / "b")
 
 
 def test_json_is_read_back(tmp_path):

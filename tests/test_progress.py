@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from zspag_core.progress import SILENT, Relay, Reporter
+from zspag_core.progress import SILENT, AsStage, Relay, Reporter
 
 
 def test_the_base_ignores_everything():
@@ -29,3 +29,10 @@ def test_a_relay_passes_everything_on():
     relay.progress("labels", 1, 2, residual=0.5)
     relay.epoch(1, 3, model, loss=0.25)
     assert ear.heard == [("progress", "labels", 1, 2, {"residual": 0.5}), ("epoch", 1, 3, model, {"loss": 0.25})]
+
+
+def test_work_inside_a_stage_is_reported_as_part_of_it():
+    ear = Ear()
+    AsStage(ear, "evaluate").progress("relearning", 2, 5, loss=0.5)
+    AsStage(ear, "labels", before=100, total=150).progress("attack", 3, 50)
+    assert ear.heard == [("progress", "evaluate", 2, 5, {"loss": 0.5}), ("progress", "labels", 103, 150, {})]

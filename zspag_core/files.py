@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +32,16 @@ def unwritable(path: Path) -> Path | None:
     above = path.absolute().parents
     folder = next(place for place in above if place.exists())
     return None if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) else folder
+
+
+def check_writable(out: Path) -> None:
+    """Refuse an output that cannot be made.
+
+    Raises:
+        UsageError: nothing can be written where it should be.
+    """
+    if (folder := unwritable(out)) is not None:
+        raise UsageError(f"out: {out} cannot be written: {folder} is not a folder that can be written")
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - anything that json can write

@@ -71,4 +71,24 @@ class Relay(Reporter):
         self.inner.watch(frame)
 
 
+class AsStage(Relay):
+    """Passes progress on as that of the stage which the work is part of."""
+
+    def __init__(self, inner: Reporter, stage: str, before: int = 0, total: int | None = None) -> None:
+        """Stand before `inner`.
+
+        Args:
+            inner: who is told.
+            stage: the stage's name.
+            before: units of the stage that were done before the work began.
+            total: units of the whole stage; None where the work's own total is that.
+        """
+        super().__init__(inner)
+        self.stage, self.before, self.total = stage, before, total
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
+        """Report under the stage's name."""
+        self.inner.progress(self.stage, self.before + done, self.total or total, **figures)
+
+
 SILENT = Reporter()

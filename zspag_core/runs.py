@@ -13,14 +13,14 @@ from zspag_core.checkpoints import save_checkpoint
 from zspag_core.devices import place
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.explain.watch import Watch, choose_watched
-from zspag_core.files import finite, unwritable, write_json
+from zspag_core.files import check_writable, finite, write_json
 from zspag_core.hyperparameters import values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
 from zspag_core.metrics import Triggered, grade, planted_in, read_triggered, relearn, triggered_images
 from zspag_core.metrics.live import LiveGrades
 from zspag_core.preparation import Prepared, RunConfig, check_forget, load_for, prepare
-from zspag_core.progress import SILENT, Relay, Reporter
+from zspag_core.progress import SILENT, AsStage, Reporter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,8 +95,7 @@ def check_out(out: Path) -> None:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"out: expected a new or empty folder, got {out}, which already holds something")
-    if (folder := unwritable(out)) is not None:
-        raise UsageError(f"out: {out} cannot be written: {folder} is not a folder that can be written")
+    check_writable(out)
 
 
 def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
@@ -200,15 +199,7 @@ def _relearn(model: Classifier, before: Grade, prepared: Prepared, report: Repor
     if not wanted:
         return None
     known = before.accuracy.acc_ut
-    return relearn(model, dataset, config.forget, known, seed=config.seed, report=_AsGrading(report))
-
-
-class _AsGrading(Relay):
-    """Passes relearning's progress on under the name of the stage that it is part of."""
-
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Report as the stage "evaluate"."""
-        self.inner.progress("evaluate", done, total, **figures)
+    return relearn(model, dataset, config.forget, known, seed=config.seed, report=AsStage(report, "evaluate"))
 
 
 def _write(folder: Path, prepared: Prepared, outcome: _Outcome) -> None:

@@ -14,7 +14,7 @@ from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import plant
 from zspag_core.devices import resolve_device
 from zspag_core.errors import Cancelled, UsageError
-from zspag_core.files import unwritable
+from zspag_core.files import check_writable
 from zspag_core.hyperparameters import values
 from zspag_core.models import MODELS, build, named_config
 from zspag_core.progress import SILENT, Reporter
@@ -119,8 +119,7 @@ def check_out(out: Path) -> Path:
     if out.suffix != ".safetensors":
         raise UsageError(f"out: expected a file name ending in .safetensors, got {out.name!r}")
     state_path = out.with_name(f".{out.name}.state")
-    if (folder := unwritable(out)) is not None:
-        raise UsageError(f"out: {out} cannot be written: {folder} is not a folder that can be written")
+    check_writable(out)
     if out.exists() and not state_path.exists():
         raise UsageError(f"out: expected a new file, got {out}, which exists already")
     return state_path

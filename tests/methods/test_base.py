@@ -9,6 +9,7 @@ import typing
 import pytest
 import torch
 
+from tests.methods.networks import NETWORKS
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure, schema
@@ -24,10 +25,6 @@ from zspag_core.methods import (
 from zspag_core.methods.base import timed
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.models import build
-from zspag_core.models.alexnet import AlexNetConfig
-from zspag_core.models.resnet import ResNetConfig
-from zspag_core.models.vgg import VGGConfig
-from zspag_core.models.vit import ViTConfig
 
 QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.8, "stop_rule": False}
 RIVALS = {
@@ -41,13 +38,6 @@ RIVALS = {
     "boundary_shrink": {"epochs": 6, "learning_rate": 1e-3},
     "gkt": {"epochs": 2, "batches": 2},
     "fisher": {"fisher_images": 64},
-}
-GREY = {"num_classes": 5, "channels": 1, "mean": (0.4,), "std": (0.2,), "image_size": 8}
-NETWORKS = {
-    "alexnet": AlexNetConfig(widths=(4, 6, 8, 6, 4), hidden=(12, 10), **GREY),
-    "vgg": VGGConfig(layers=(4, 0, 6), **GREY),
-    "resnet": ResNetConfig(widths=(4, 8), blocks=(1, 1), **GREY),
-    "vit": ViTConfig(patch_size=4, width=8, depth=1, heads=2, hidden=8, **GREY),
 }
 
 

@@ -7,26 +7,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.methods.networks import NETWORKS
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import UnlearningError
 from zspag_core.memory import FileMemory
 from zspag_core.methods import find_method
 from zspag_core.methods.epochs import Samples, SGDSettings, Steps, match, repeat, spread
 from zspag_core.models import build
-from zspag_core.models.alexnet import AlexNetConfig
-from zspag_core.models.resnet import ResNetConfig
-from zspag_core.models.vgg import VGGConfig
-from zspag_core.models.vit import ViTConfig
 from zspag_core.progress import Reporter
 
 RIVALS = tuple(map(find_method, ("finetune", "neggrad", "neggrad_zs", "badt", "badt_zs", "salun", "salun_zs")))
-GREY = {"num_classes": 5, "channels": 1, "mean": (0.4,), "std": (0.2,), "image_size": 8}
-NETWORKS = {
-    "alexnet": AlexNetConfig(widths=(4, 6, 8, 6, 4), hidden=(12, 10), **GREY),
-    "vgg": VGGConfig(layers=(4, 0, 6), **GREY),
-    "resnet": ResNetConfig(widths=(4, 8), blocks=(1, 1), **GREY),
-    "vit": ViTConfig(patch_size=4, width=8, depth=1, heads=2, hidden=8, **GREY),
-}
 
 
 def seeded(seed=0):

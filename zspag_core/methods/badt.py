@@ -14,9 +14,9 @@ from zspag_core.devices import place
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Pair, Samples, Steps, repeat, spread
+from zspag_core.methods.epochs import Pair, Samples, Steps, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of
-from zspag_core.progress import SILENT, Relay, Reporter
+from zspag_core.progress import SILENT, AsStage, Reporter
 from zspag_core.training import initialise
 
 if TYPE_CHECKING:
@@ -44,17 +44,15 @@ class _BadTeaching:
         run = Unlearned(model)
         with timed(run.seconds, "labels"):
             teachers = ask_teachers(model, samples, generator, report)
-        with timed(run.seconds, "unlearn"):
-            steps = Steps(
-                model,
-                samples,
-                imitation_loss(*teachers, self.temperature),
-                optimizer=partial(torch.optim.Adam, lr=self.learning_rate),
-                order=partial(spread, len(samples.forget), len(samples.retain), self.batch_size),
-            )
-            done = repeat(steps, self.epochs, generator=generator, report=report, memory=memory)
-        run.model, run.stopped, run.history = done.model, done.stopped, done.history
-        return run
+        build = partial(
+            Steps,
+            model,
+            samples,
+            imitation_loss(*teachers, self.temperature),
+            optimizer=partial(torch.optim.Adam, lr=self.learning_rate),
+            order=partial(spread, len(samples.forget), len(samples.retain), self.batch_size),
+        )
+        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +131,10 @@ def ask_teachers(
     """
     seed = int(torch.randint(2**31, (), generator=generator))
     ignorant = place(initialise(model.config, seed), model.head.weight.device).eval()
-    known = torch.zeros(0, model.config.num_classes)
+    known, told = torch.zeros(0, model.config.num_classes), AsStage(report, "labels")
     if len(samples.retain):
-        known = outputs_of(model, samples.retain.images, report=_AsLabels(report)).logits
-    return outputs_of(ignorant, samples.forget.images, report=_AsLabels(report)).logits, known
+        known = outputs_of(model, samples.retain.images, report=told).logits
+    return outputs_of(ignorant, samples.forget.images, report=told).logits, known
 
 
 def imitation_loss(ignorant: Tensor, known: Tensor, temperature: float) -> Callable[[Tensor, Pair], Tensor]:
@@ -154,11 +152,3 @@ def imitation_loss(ignorant: Tensor, known: Tensor, temperature: float) -> Calla
         return F.kl_div(pupil, (teacher / temperature).softmax(1), reduction="batchmean")
 
     return loss
-
-
-class _AsLabels(Relay):
-    """Passes progress on under the stage in which labels are made."""
-
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Report as the stage "labels"."""
-        self.inner.progress("labels", done, total, **figures)

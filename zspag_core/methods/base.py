@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from zspag_core.data.dataset import Split
+    from zspag_core.methods.descent import Descent
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.pseudo_labels import PseudoLabels
@@ -51,6 +52,11 @@ class Unlearned:
     proxies: ProxySet | None = None
     labels: PseudoLabels | None = None
     subspace: Subspace | None = None
+
+    def end(self, descent: Descent) -> Unlearned:
+        """Take over what a loop came to."""
+        self.model, self.stopped, self.history = descent.model, descent.stopped, descent.history
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, repeat, spread
+from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
 from zspag_core.metrics import outputs_of_pixels
-from zspag_core.progress import SILENT, Relay, Reporter
+from zspag_core.progress import SILENT, AsStage, Reporter
 from zspag_core.pseudo_labels import PseudoLabels, barred_labels, second_best_labels
 
 if TYPE_CHECKING:
@@ -86,17 +86,15 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
         def loss(logits: Tensor, pair: Pair) -> Tensor:
             return F.cross_entropy(logits, labels[pair.forget].to(logits.device))
 
-        with timed(run.seconds, "unlearn"):
-            steps = Steps(
-                model,
-                Samples.only(forget, classes),
-                loss,
-                optimizer=partial(self.sgd, learning_rate=self.learning_rate),
-                order=partial(spread, len(forget), 0, self.batch_size),
-            )
-            done = repeat(steps, self.epochs, generator=generator, report=report, memory=memory)
-        run.model, run.stopped, run.history = done.model, done.stopped, done.history
-        return run
+        build = partial(
+            Steps,
+            model,
+            Samples.only(forget, classes),
+            loss,
+            optimizer=partial(self.sgd, learning_rate=self.learning_rate),
+            order=partial(spread, len(forget), 0, self.batch_size),
+        )
+        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
 
     def relabel(self, model: Classifier, forget: Split, classes: tuple[int, ...], report: Reporter) -> Tensor:
         """Return one-hot labels (N, C): the best remaining class of each forget sample's neighbour."""
@@ -105,20 +103,8 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
         for first in range(0, len(forget), CHUNK):
             images = to_pixels(forget.images[first : first + CHUNK], device)
             truth = forget.labels[first : first + CHUNK].to(device)
-            told = _AsLabels(report, first, len(forget))
+            told = AsStage(report, "labels", first, len(forget))
             found = attack.perturb(model, images, truth, generator=torch.Generator(), report=told)
             parts.append(outputs_of_pixels(model, found.images).logits)
         barred = barred_labels(forget.labels, classes, model.config.num_classes)
         return second_best_labels(torch.cat(parts), barred)
-
-
-class _AsLabels(Relay):
-    """Passes the attack's progress on under the name of the stage that it is part of."""
-
-    def __init__(self, inner: Reporter, before: int, total: int) -> None:
-        super().__init__(inner)
-        self.before, self.total = before, total
-
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Report as the stage "labels", after the samples that were attacked before."""
-        self.inner.progress("labels", self.before + done, self.total, **figures)

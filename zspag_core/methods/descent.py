@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -115,7 +115,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
     try:
         while len(history) < schedule.epochs and stopped == "epochs":
             order = torch.randperm(len(images), generator=generator).split(schedule.batch_size)
-            tell = _Told(report, len(history) * steps, schedule.epochs * steps)
+            tell = Told(report, len(history) * steps, schedule.epochs * steps)
             rounds, stopped = walk.epoch(len(history) + 1, order, schedule, tell)
             if not rounds:
                 _refuse_nothing(history, walk)
@@ -132,7 +132,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """Who is told of every step, and where in the whole loop the epoch stands."""
 
     report: Reporter
@@ -182,7 +182,7 @@ class _Walk:
         return state["history"], state["stopped"]
 
     def epoch(
-        self, number: int, order: tuple[Tensor, ...], schedule: Schedule, tell: _Told
+        self, number: int, order: tuple[Tensor, ...], schedule: Schedule, tell: Told
     ) -> tuple[list[dict[str, float]], str]:
         """Make one pass, or the part of it after which the rule is met; return its rounds and why the loop may end."""
         rounds: list[dict[str, float]] = []
@@ -198,7 +198,7 @@ class _Walk:
         return rounds, "epochs"
 
     def _round(
-        self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: _Told, done: int
+        self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: Told, done: int
     ) -> dict[str, float] | None:
         """Make some steps; None, and the weights are as before, when no step is small enough for the rule."""
         before = self.loop.snapshot() if rule is not None else {}
@@ -209,10 +209,7 @@ class _Walk:
                 if rule is None or row.get("proxy_agreement", 100.0) >= 100.0 - rule.margin:
                     return row
             elif rule is None or self.retries == 0:
-                raise UnlearningError(
-                    f"the loss became {row['loss']} in epoch {epoch}; "
-                    f"try a learning_rate below {self.loop.learning_rate:g}"
-                )
+                refuse_loss(row["loss"], epoch, self.loop.learning_rate)
             self.loop.restore(before)
             if self.retries == 0:
                 self.refused = row
@@ -220,7 +217,7 @@ class _Walk:
             self.retries -= 1
             self.loop.learning_rate /= STEP_CUT
 
-    def _steps(self, order: tuple[Tensor, ...], tell: _Told, done: int) -> dict[str, float]:
+    def _steps(self, order: tuple[Tensor, ...], tell: Told, done: int) -> dict[str, float]:
         """Take one step a batch; return mean loss, accuracy before each step and the share of the gradient kept."""
         count = sum(map(len, order))
         loss_sum, still, free = 0.0, 0, 0.0
@@ -239,6 +236,15 @@ class _Walk:
             "forget_accuracy": 100 * still / count,
             "free_gradient": free / count,
         }
+
+
+def refuse_loss(loss: float, epoch: int, learning_rate: float) -> NoReturn:
+    """Refuse to go on from a loss that is no number.
+
+    Raises:
+        UnlearningError: always.
+    """
+    raise UnlearningError(f"the loss became {loss} in epoch {epoch}; try a learning_rate below {learning_rate:g}")
 
 
 def _together(rounds: list[dict[str, float]]) -> dict[str, float]:

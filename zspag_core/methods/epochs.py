@@ -19,10 +19,11 @@ from torch import Tensor
 
 from zspag_core.data.dataset import Split, to_pixels
 from zspag_core.devices import mixed_precision, plain_attention
-from zspag_core.errors import Cancelled, UnlearningError
+from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
-from zspag_core.methods.descent import PART, Descent
+from zspag_core.methods.base import Unlearned, timed
+from zspag_core.methods.descent import PART, Descent, Told, refuse_loss
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.pseudo_labels import barred_labels
 
@@ -56,19 +57,6 @@ class Work(ABC):
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
         """Go to where an earlier attempt was."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """Who is told of every step, and where in the whole loop the epoch stands."""
-
-    report: Reporter
-    before: int
-    total: int
-
-    def step(self, number: int, loss: float) -> None:
-        """Report step `number` (from 1) of the epoch."""
-        self.report.progress("unlearn", self.before + number, self.total, loss=loss)
 
 
 def repeat(
@@ -110,6 +98,23 @@ def repeat(
     for parameter in work.model.parameters():
         parameter.grad = None
     return Descent(work.model.eval().requires_grad_(), stopped, history)
+
+
+def carry_out(
+    run: Unlearned,
+    build: Callable[[], Work],
+    epochs: int,
+    *,
+    generator: torch.Generator,
+    report: Reporter = SILENT,
+    memory: Memory = FORGETFUL,
+) -> Unlearned:
+    """Build a work and make its epochs as the stage "unlearn"; return the run with what came of it.
+
+    All else is as in :func:`repeat`.
+    """
+    with timed(run.seconds, "unlearn"):
+        return run.end(repeat(build(), epochs, generator=generator, report=report, memory=memory))
 
 
 def _resume(work: Work, known: dict[str, Any] | None, generator: torch.Generator) -> list[dict[str, float]]:
@@ -269,8 +274,7 @@ class Steps(Work):
             UnlearningError: it is NaN or infinite.
         """
         if not math.isfinite(loss):
-            rate = self.optimizer.param_groups[0]["lr"]
-            raise UnlearningError(f"the loss became {loss} in epoch {number}; try a learning_rate below {rate:g}")
+            refuse_loss(loss, number, self.optimizer.param_groups[0]["lr"])
 
 
 @dataclass(frozen=True, kw_only=True)

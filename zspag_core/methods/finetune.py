@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
-from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, repeat, spread
+from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.pseudo_labels import PseudoLabels, random_labels
 
@@ -55,17 +55,15 @@ class Finetune(SGDSettings, RetainMethod):
         samples = Samples(forget, retain, classes)
         with timed(run.seconds, "labels"):
             run.labels = draw_labels(model, samples, generator)
-        with timed(run.seconds, "unlearn"):
-            steps = Steps(
-                model,
-                samples,
-                relabelled_loss(samples, run.labels),
-                optimizer=partial(self.sgd, learning_rate=self.learning_rate),
-                order=partial(spread, len(forget), len(retain), self.batch_size),
-            )
-            done = repeat(steps, self.epochs, generator=generator, report=report, memory=memory)
-        run.model, run.stopped, run.history = done.model, done.stopped, done.history
-        return run
+        build = partial(
+            Steps,
+            model,
+            samples,
+            relabelled_loss(samples, run.labels),
+            optimizer=partial(self.sgd, learning_rate=self.learning_rate),
+            order=partial(spread, len(forget), len(retain), self.batch_size),
+        )
+        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
 
 
 def draw_labels(model: Classifier, samples: Samples, generator: torch.Generator) -> PseudoLabels:

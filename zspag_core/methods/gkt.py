@@ -6,6 +6,7 @@ import copy
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -16,8 +17,9 @@ from zspag_core.devices import chance, mixed_precision, place, plain_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
-from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Told, Work, repeat
+from zspag_core.methods.base import Unlearned, ZeroShotMethod
+from zspag_core.methods.descent import Told, refuse_loss
+from zspag_core.methods.epochs import Work, carry_out
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.training import initialise
 
@@ -74,12 +76,8 @@ class GKT(ZeroShotMethod):
         memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Distil; the forget samples are not looked at."""
-        run = Unlearned(model)
-        with timed(run.seconds, "unlearn"):
-            transfer = Transfer(self, model, classes, generator)
-            done = repeat(transfer, self.epochs, generator=generator, report=report, memory=memory)
-        run.model, run.stopped, run.history = done.model, done.stopped, done.history
-        return run
+        build = partial(Transfer, self, model, classes, generator)
+        return carry_out(Unlearned(model), build, self.epochs, generator=generator, report=report, memory=memory)
 
 
 class Inventor(nn.Module):
@@ -244,8 +242,7 @@ class Transfer(Work):
             UnlearningError: it is NaN or infinite.
         """
         if not math.isfinite(loss):
-            rate = self.settings.learning_rate
-            raise UnlearningError(f"the loss became {loss} in epoch {number}; try a learning_rate below {rate:g}")
+            refuse_loss(loss, number, self.settings.learning_rate)
 
 
 def disagreement(logits: Tensor, told: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
-from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, match, repeat, spread
+from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod
+from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, match, spread
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ class NegGrad(SGDSettings, RetainMethod):
         memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Descend on the rest and climb on the forget samples, in the same steps."""
-        run = Unlearned(model)
 
         def loss(logits: Tensor, pair: Pair) -> Tensor:
             count = len(pair.forget)
@@ -64,17 +63,15 @@ class NegGrad(SGDSettings, RetainMethod):
             gone = F.cross_entropy(logits[:count], forget.labels[pair.forget].to(logits.device))
             return self.alpha * kept - (1 - self.alpha) * gone
 
-        with timed(run.seconds, "unlearn"):
-            steps = Steps(
-                model,
-                Samples(forget, retain, classes),
-                loss,
-                optimizer=partial(self.sgd, learning_rate=self.learning_rate),
-                order=partial(match, len(forget), len(retain), self.batch_size),
-            )
-            done = repeat(steps, self.epochs, generator=generator, report=report, memory=memory)
-        run.model, run.stopped, run.history = done.model, done.stopped, done.history
-        return run
+        build = partial(
+            Steps,
+            model,
+            Samples(forget, retain, classes),
+            loss,
+            optimizer=partial(self.sgd, learning_rate=self.learning_rate),
+            order=partial(match, len(forget), len(retain), self.batch_size),
+        )
+        return carry_out(Unlearned(model), build, self.epochs, generator=generator, report=report, memory=memory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,19 +100,16 @@ class NegGradZS(SGDSettings, ZeroShotMethod):
         memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Climb."""
-        run = Unlearned(model)
 
         def loss(logits: Tensor, pair: Pair) -> Tensor:
             return -F.cross_entropy(logits, forget.labels[pair.forget].to(logits.device))
 
-        with timed(run.seconds, "unlearn"):
-            steps = Steps(
-                model,
-                Samples.only(forget, classes),
-                loss,
-                optimizer=partial(self.sgd, learning_rate=self.learning_rate),
-                order=partial(spread, len(forget), 0, self.batch_size),
-            )
-            done = repeat(steps, self.epochs, generator=generator, report=report, memory=memory)
-        run.model, run.stopped, run.history = done.model, done.stopped, done.history
-        return run
+        build = partial(
+            Steps,
+            model,
+            Samples.only(forget, classes),
+            loss,
+            optimizer=partial(self.sgd, learning_rate=self.learning_rate),
+            order=partial(spread, len(forget), 0, self.batch_size),
+        )
+        return carry_out(Unlearned(model), build, self.epochs, generator=generator, report=report, memory=memory)

@@ -59,8 +59,7 @@ class Relabel(ZeroShotMethod):
                 report=report,
                 memory=memory,
             )
-        run.model, run.stopped, run.history = descent.model, descent.stopped, descent.history
-        return run
+        return run.end(descent)
 
     label_mode: ClassVar[str]
 

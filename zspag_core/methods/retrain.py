@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from zspag_core.hyperparameters import configure, knob, values
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
-from zspag_core.progress import SILENT, Relay, Reporter
+from zspag_core.progress import SILENT, AsStage, Reporter
 
 if TYPE_CHECKING:
     import torch
@@ -55,16 +55,8 @@ class Retrain(RetainMethod):
                 recipe,
                 device=model.head.weight.device,
                 state_path=memory.file("train"),
-                report=_AsUnlearning(report),
+                report=AsStage(report, "unlearn"),
             )
         run.model, run.stopped = trained.model, trained.stopped
         run.history = [{"epoch": row["epoch"], "loss": row["loss"]} for row in trained.history]
         return run
-
-
-class _AsUnlearning(Relay):
-    """Passes training's progress on under the stage name that every method shares."""
-
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Report training as the stage "unlearn"."""
-        self.inner.progress("unlearn", done, total, **figures)

@@ -16,7 +16,7 @@ from zspag_core.devices import plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Samples, SGDSettings, Steps, repeat, spread
+from zspag_core.methods.epochs import Samples, SGDSettings, Steps, carry_out, spread
 from zspag_core.methods.finetune import draw_labels, relabelled_loss
 from zspag_core.progress import SILENT, Reporter
 
@@ -42,19 +42,19 @@ class _Salient(SGDSettings):
         """Relabel, find the mask, train under it."""
         run = Unlearned(model)
         with timed(run.seconds, "labels"):
-            run.labels = draw_labels(model, samples, generator)
-        with timed(run.seconds, "unlearn"):
-            steps = MaskedSteps(
+            labels = run.labels = draw_labels(model, samples, generator)
+
+        def build() -> MaskedSteps:
+            return MaskedSteps(
                 model,
                 samples,
-                relabelled_loss(samples, run.labels),
+                relabelled_loss(samples, labels),
                 mask=salient(forget_gradient(model, samples.forget, report), self.mask_share),
                 optimizer=partial(self.sgd, learning_rate=self.learning_rate),
                 order=partial(spread, len(samples.forget), len(samples.retain), self.batch_size),
             )
-            done = repeat(steps, self.epochs, generator=generator, report=report, memory=memory)
-        run.model, run.stopped, run.history = done.model, done.stopped, done.history
-        return run
+
+        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
 
 
 @dataclass(frozen=True, kw_only=True)

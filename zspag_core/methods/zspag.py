@@ -205,8 +205,7 @@ class ZSPAG(ZeroShotMethod):
                 report=report,
                 memory=memory,
             )
-        run.model, run.stopped, run.history = descent.model, descent.stopped, descent.history
-        return run
+        return run.end(descent)
 
     def _prepare(
         self,

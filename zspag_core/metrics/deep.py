@@ -30,6 +30,7 @@ PROBE_IMAGES = 3000
 CHECKED_IMAGES = 256
 CHECK_EVERY = 2
 RELEARNED_SHARE = 0.9
+RELEARNING_STEPS = 500
 TIE = 1e-6  # probabilities closer than this are equal
 
 
@@ -124,7 +125,7 @@ def relearning(
     *,
     lr: float = 0.001,
     batch_size: int = 64,
-    max_steps: int = 500,
+    max_steps: int = RELEARNING_STEPS,
     generator: torch.Generator,
     report: Reporter = SILENT,
 ) -> Relearning:
@@ -177,6 +178,7 @@ def relearn(
     known: float | None,
     *,
     seed: int,
+    max_steps: int = RELEARNING_STEPS,
     report: Reporter = SILENT,
 ) -> Relearning | None:
     """Count the steps until the forgotten classes are back at 90 % of the original model's accuracy.
@@ -187,6 +189,7 @@ def relearn(
         forget_classes: the forgotten classes.
         known: the original model's accuracy on them, percent.
         seed: the same seed gives the same figure, and models that are compared get the same images.
+        max_steps: steps at most.
         report: see :func:`relearning`.
 
     Returns:
@@ -196,7 +199,8 @@ def relearn(
         return None
     train, test = dataset.train.of_classes(forget_classes), dataset.test.of_classes(forget_classes)
     generator = torch.Generator().manual_seed(seed)
-    return relearning(model, train, test, RELEARNED_SHARE * known, generator=generator, report=report)
+    target = RELEARNED_SHARE * known
+    return relearning(model, train, test, target, max_steps=max_steps, generator=generator, report=report)
 
 
 def anamnesis_index(steps: int | None, retrain_steps: int | None) -> float | None:

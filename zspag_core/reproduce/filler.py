@@ -13,8 +13,7 @@ from zspag_core.hyperparameters import configure, values
 from zspag_core.memory import FORGETFUL, FileMemory, Memory
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.sharing import DEPENDS, SharedStages
-from zspag_core.metrics import Backdoor, accuracy, grade, logits_of, read_triggered, triggered_images
-from zspag_core.metrics.deep import RELEARNED_SHARE, relearning
+from zspag_core.metrics import Backdoor, accuracy, grade, logits_of, read_triggered, relearn, triggered_images
 from zspag_core.reproduce.comparison import Outcome, Row
 from zspag_core.reproduce.rows import known_methods
 from zspag_core.reproduce.subjects import Samples, Subject
@@ -194,19 +193,11 @@ class Filler:
 
     def _relearned(self, model: Classifier, seed: int, steps: int, known: float | None) -> dict[str, Any]:
         """Return how many steps bring the classes back."""
-        if not steps or not known:
-            return {"relearning": None, "relearned": None}
-        data, forget = self.subject.dataset, self.subject.forget
-        found = relearning(
-            model,
-            data.train.of_classes(forget),
-            data.test.of_classes(forget),
-            RELEARNED_SHARE * known,
-            max_steps=steps,
-            generator=torch.Generator().manual_seed(seed),
-            report=self.harness.report,
-        )
-        return {"relearning": found.steps, "relearned": found.reached}
+        found, subject = None, self.subject
+        if steps:
+            report = self.harness.report
+            found = relearn(model, subject.dataset, subject.forget, known, seed=seed, max_steps=steps, report=report)
+        return {"relearning": found and found.steps, "relearned": found and found.reached}
 
     def _attack(self, model: Classifier) -> dict[str, Any]:
         """Return how often the trigger works, where there is one."""
