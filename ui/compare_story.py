@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ui.compare_table import GONE
 from ui.figures.compare import MASK, ORIGINAL, RETRAIN, mean_of, reference, role_of
-from ui.results import escape, percent
+from ui.results import escape, glue, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 KEPT = 2.0  # points that a method may lose and still count as keeping the rest
 CLEAR = 0.5  # points over mask below which a lead is no lead
 NAMED = 4
-NARROW = "\N{NO-BREAK SPACE}%"
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,9 @@ def answers(comparison: Comparison) -> list[Answer]:
         return [Answer(question, waiting) for question in ("Which forgets?", "At what cost?", "More than masking?")]
     forgetting = [row for row in rows if _value(row, "acc_ut") <= GONE]
     return [
-        Answer("Which forgets?", _glue(_which(rows, forgetting) + _failed(comparison))),
-        Answer("At what cost?", _glue(_cost(comparison, forgetting))),
-        Answer("More than masking?", _glue(_over_mask(comparison, forgetting))),
+        Answer("Which forgets?", glue(_which(rows, forgetting) + _failed(comparison))),
+        Answer("At what cost?", glue(_cost(comparison, forgetting))),
+        Answer("More than masking?", glue(_over_mask(comparison, forgetting))),
     ]
 
 
@@ -152,8 +151,3 @@ def _list(parts: Sequence[str]) -> str:
     """Join the first few parts, and count the others."""
     more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
     return ", ".join(parts[:NAMED]) + more
-
-
-def _glue(text: str) -> str:
-    """Keep numbers and their percent signs on one line."""
-    return text.replace(" %", NARROW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ui.results import duration, escape, find, percent
+from ui.results import duration, escape, find, glue, percent
 from ui.story import steps_text
 from ui.views import listed
 from ui.words import MEASURES, knob_label
@@ -56,7 +56,7 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown, the first column to the left and all others to the right."""
     lines = ["| " + " | ".join(head) + " |", "|:--|" + "--:|" * (len(head) - 1)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines).replace(" %", "\N{NO-BREAK SPACE}%")
+    return glue("\n".join(lines))
 
 
 def _about(view: View) -> dict[str, str]:

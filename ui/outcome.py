@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from ui.jobs import job_store, leave_run
-from ui.results import percent, result_table
+from ui.results import glue, percent, result_table
 from ui.setup import take_run
 from ui.words import GRADING_NOTE, MASK_NOTE, help_for
 from zspag_core.jobs import State
@@ -42,7 +42,7 @@ def show_result(job: Job) -> None:
     """Draw the headline numbers, the way on, and the before/after table folded."""
     result: Mapping[str, Any] = job.answer
     before, after, mask = result["before"], result["after"], result.get("mask") or {}
-    reference = f"Higher is better; mask: {percent(mask.get('acc_rt'))}.".replace(" %", "\N{NO-BREAK SPACE}%")
+    reference = glue(f"Higher is better; mask: {percent(mask.get('acc_rt'))}.")
     remaining, forgotten, probe = st.columns(3)
     _card(remaining, "Remaining accuracy", "acc_rt", before, after, "normal", reference, "Acc_rt")
     goal = "Lower is better; the goal is 0\N{NO-BREAK SPACE}%."

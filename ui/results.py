@@ -58,6 +58,11 @@ def percent(value: float | None, *, sign: bool = False) -> str:
     return f"{rounded:+.1f}".replace("-", "−") if sign else f"{rounded:.1f} %".replace("-", "−")
 
 
+def glue(text: str) -> str:
+    """Keep numbers and their percent signs on one line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def escape(text: str) -> str:
     """Keep a name from being read as Markdown."""
     return "".join("\\" + letter if letter in "\\`*_[]~:$#|<" else letter for letter in text)
@@ -150,7 +155,7 @@ def result_table(result: Mapping[str, Any]) -> str:
             over = "" if after is None else f"lead {percent(after - mask['acc_rt'], sign=True)}"
             what = "the original with the forgotten outputs blocked, nothing learned"
             lines.append(f"| *Mask, for comparison* | | *{percent(mask['acc_rt'])}* | *{over}* | {what} |")
-    return "\n".join(lines).replace(" %", "\N{NO-BREAK SPACE}%")
+    return glue("\n".join(lines))
 
 
 def _row(measure: Measure, before: float | None, after: float | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ui.figures.standing import Mark, standing
-from ui.results import escape, find, percent
+from ui.results import escape, find, glue, percent
 from ui.words import MEASURES, help_for
 from zspag_core.shortfall import shortfall
 
@@ -47,12 +47,12 @@ class Card:
 def tell(view: View, reference: Reference) -> list[str]:
     """Return the story of a run: forgotten or not, what it cost, whether it forgot inside."""
     if view.after is None:
-        return [_glue(_stopped(view))]
+        return [glue(_stopped(view))]
     before, after = view.result["before"], view.after
     short = shortfall(view.result)
     told = [_outside(view, before, after), *([short] if short else []), _rest(view, before, after)]
     told += _inside(view, before, after, reference)
-    return [_glue(sentence) for sentence in told]
+    return [glue(sentence) for sentence in told]
 
 
 def cards(view: View, reference: Reference) -> list[Card]:
@@ -200,7 +200,7 @@ def _card(
     then, now = before.get(name), after.get(name)
     change = None if then is None or now is None else round(now - then, 1)
     text = "" if change is None else f"{change:+.1f} points" if change else "unchanged"
-    return Card(title, percent(now), text, colour if change else "off", words, _glue(note))
+    return Card(title, percent(now), text, colour if change else "off", words, glue(note))
 
 
 def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference) -> Card:
@@ -216,11 +216,6 @@ def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: 
     change = now["steps"] - then["steps"] if then else 0
     text = (f"{change:+d} steps" if change else "unchanged") if then else ""
     return Card("Relearning", steps_text(now), text, "normal" if change else "off", words, note)
-
-
-def _glue(text: str) -> str:
-    """Keep numbers and their percent signs on one line."""
-    return text.replace(" %", NARROW)
 
 
 def _explain(path: str, term: str) -> str:
