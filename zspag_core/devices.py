@@ -52,6 +52,17 @@ def device_of(model: torch.nn.Module) -> torch.device:
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
+def images_at_once(device: torch.device) -> int:
+    """Return how many small images go through a network together where only speed depends on it.
+
+    On a CPU a convolution's outputs must stay small enough for their memory to be used again. Milliseconds an image of
+    `cifar10_resnet` at 64, 128, 256 and 512 images, measured on two AMD Zen 4 cores: forward 0.41, 0.48, 0.56, 0.84, in
+    bfloat16 0.19, 0.18, 0.19, 0.40, attack 0.55, 0.51, 0.53, 0.73, forward-mode derivative 2.2, 2.1, 2.8, 3.2. Smaller
+    networks do not care. A GPU wants to be fed.
+    """
+    return 128 if device.type == "cpu" else 512
+
+
 def exact_device(device: torch.device) -> torch.device:
     """Return where float64 can be had: the device itself, or the CPU for Apple's MPS, which has none."""
     return torch.device("cpu") if device.type == "mps" else device

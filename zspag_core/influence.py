@@ -17,7 +17,7 @@ from torch.func import functional_call, jvp, vjp
 from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import exact, plain_attention
+from zspag_core.devices import exact, images_at_once, plain_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.progress import SILENT, Reporter
 
@@ -98,7 +98,7 @@ def label_influences(
     direction: Weights,
     images: Tensor,
     *,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     report: Reporter = SILENT,
 ) -> Tensor:
     """Return c (N, classes) float32: c_ik = sᵀ ∇ℓ(x_i, k), for all labels k at once.
@@ -107,7 +107,7 @@ def label_influences(
         model: in eval mode.
         direction: s, by name of the weight.
         images: (N, C, H, W) uint8.
-        batch_size: images per forward-mode derivative.
+        batch_size: images per forward-mode derivative; what suits the device when None.
         report: told after every batch.
     """
     named = dict(model.named_parameters())
@@ -115,7 +115,7 @@ def label_influences(
     device = next(iter(weights.values())).device
     rows = []
     with plain_attention(device):
-        for batch in images.split(batch_size):
+        for batch in images.split(batch_size or images_at_once(device)):
             pixels = to_pixels(batch, device)
 
             def log_probabilities(moved: Weights, pixels: Tensor = pixels) -> Tensor:
@@ -141,10 +141,26 @@ def project_direction(model: nn.Module, direction: Weights, subspace: Subspace) 
 
 
 class _GaussNewton:
-    """v -> Jᵀ (diag(p) - p pᵀ) J v / M for one batch of images."""
+    """v -> Jᵀ (diag(p) - p pᵀ) J v / M for images that go through the network in batches."""
 
     def __init__(self, model: nn.Module, weights: Weights, images: Tensor) -> None:
-        self.weights, self.count = weights, len(images)
+        batches = images.split(images_at_once(images.device))
+        self.parts = [_Linearised(model, weights, batch, len(images)) for batch in batches]
+
+    def __call__(self, v: Weights) -> Weights:
+        return _total([part(v) for part in self.parts])
+
+    def loss_gradient(self, labels: Tensor) -> Weights:
+        """Return the gradient of the mean cross-entropy."""
+        shares = labels.split([len(part.logits) for part in self.parts])
+        return _total([part.loss_gradient(share) for part, share in zip(self.parts, shares, strict=True)])
+
+
+class _Linearised:
+    """One batch's part of the Gauss-Newton product; `count` is the number of all images."""
+
+    def __init__(self, model: nn.Module, weights: Weights, images: Tensor, count: int) -> None:
+        self.weights, self.count = weights, count
         self._logits_of: Callable[[Weights], Tensor] = lambda moved: functional_call(model, moved, (images,))
         pulled = vjp(self._logits_of, weights)
         self.logits: Tensor = pulled[0].detach()
@@ -157,7 +173,7 @@ class _GaussNewton:
         return self._back(weighted / self.count)
 
     def loss_gradient(self, labels: Tensor) -> Weights:
-        """Return the gradient of the mean cross-entropy."""
+        """Return this batch's part of the gradient of the mean cross-entropy."""
         wanted = F.one_hot(labels, self.logits.shape[1]).to(self.probabilities)
         return self._back((self.probabilities - wanted) / self.count)
 
@@ -196,6 +212,12 @@ def _derivative_along(function: Callable[[Weights], Tensor], weights: Weights, d
 def _dot(a: Weights, b: Weights) -> float:
     """Return the inner product of two sets of weights."""
     return float(sum((exact(a[name]) * exact(b[name])).sum() for name in a))
+
+
+def _total(parts: list[Weights]) -> Weights:
+    """Return the sum of several sets of weights."""
+    first, *others = parts
+    return {name: sum((part[name] for part in others), start=first[name]) for name in first}
 
 
 def _sum(a: Weights, b: Weights, factor: float) -> Weights:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zspag_core.data.dataset import Split, to_pixels
-from zspag_core.devices import device_of
+from zspag_core.devices import device_of, images_at_once
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
 
 COVERAGES = ("second_best", "balanced")
-AT_ONCE = 512  # samples on the device at a time, whatever n_adv
 TRIES_PER_PROXY = 2  # of samples aimed at a class that is not their second best, so many are spent per missing proxy
 
 
@@ -150,7 +149,8 @@ class _Hunt:
             index = torch.cat(list(wanted.values()))
             targets = torch.cat([torch.full_like(taken, k) for k, taken in wanted.items()])
             self.planned = self.attempted + len(index)
-            for part, aims in zip(index.split(AT_ONCE), targets.split(AT_ONCE), strict=True):
+            size = images_at_once(self.device)  # on the device at a time, whatever n_adv
+            for part, aims in zip(index.split(size), targets.split(size), strict=True):
                 self._attack(part, aims)
 
     def _attack(self, index: Tensor, targets: Tensor) -> None:

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from zspag_core.data.augment import crop_and_flip, cut_out
 from zspag_core.data.dataset import Split, to_pixels
-from zspag_core.devices import chance, mixed_precision, place, plain_attention
+from zspag_core.devices import chance, images_at_once, mixed_precision, place, plain_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.files import replace_file
 from zspag_core.hyperparameters import configure, knob
@@ -324,7 +324,7 @@ def accuracy(
     model: Classifier,
     split: Split,
     device: torch.device,
-    batch_size: int = 512,
+    batch_size: int | None = None,
     *,
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> float:
@@ -334,12 +334,13 @@ def accuracy(
         model: the classifier, on the device.
         split: labelled images.
         device: where to compute.
-        batch_size: images per pass.
+        batch_size: images per pass; what suits the device when None.
         tick: called after every pass with the numbers of images done and to do.
     """
     model.eval()
     correct = done = 0
-    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+    size = batch_size or images_at_once(device)
+    for images, labels in zip(split.images.split(size), split.labels.split(size), strict=True):
         with mixed_precision(device):
             correct += int((model(to_pixels(images, device)).argmax(1).cpu() == labels).sum())
         done += len(labels)

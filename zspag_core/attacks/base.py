@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from zspag_core.devices import mixed_precision, plain_attention
+from zspag_core.devices import images_at_once, mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT
@@ -78,7 +78,12 @@ class Attack(ABC):
         minimum=0.0,
         maximum=1.0,
     )
-    batch_size: int = knob(256, "Images attacked at once; changes speed and memory only.", minimum=1, unit="images")
+    batch_size: int = knob(
+        0,
+        "Images attacked at once; changes speed and memory only; 0 takes what suits the device.",
+        minimum=0,
+        unit="images",
+    )
 
     mixed: bool = knob(
         default=False,
@@ -109,7 +114,8 @@ class Attack(ABC):
             ValueError: a shape, a pixel or a target is not as above.
         """
         _check(images, targets)
-        batches = zip(torch.split(images, self.batch_size), torch.split(targets, self.batch_size), strict=True)
+        size = self.batch_size or images_at_once(images.device)
+        batches = zip(torch.split(images, size), torch.split(targets, size), strict=True)
         run = _Run(model, generator, report, len(images), self.mixed)
         with evaluating(model), torch.enable_grad():
             ended = [self._attack(run, *batch) for batch in batches]

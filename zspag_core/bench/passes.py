@@ -12,7 +12,7 @@ import torch
 from torch.func import functional_call, jvp, vjp
 from torch.nn import functional as F
 
-from zspag_core.devices import mixed_precision, plain_attention
+from zspag_core.devices import device_of, images_at_once, mixed_precision, plain_attention
 from zspag_core.layers import weight_layers
 from zspag_core.methods.descent import AGREEMENT_IMAGES, ROUND_IMAGES
 from zspag_core.methods.zspag import ZSPAG
@@ -128,11 +128,11 @@ def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) 
         forget_images: how many forget samples there were.
     """
     proxies = len(run.proxies) if run.proxies is not None else 0
-    batch = max(tally.calls, default=1)
+    batch, whole = max(tally.calls, default=1), images_at_once(device_of(run.model))
     watched = len(range(0, proxies, max(1, math.ceil(proxies / AGREEMENT_IMAGES))))
     epochs = tally.epochs(forget_images, method.batch_size)
     work = [
-        Work("proxies", "forward", forget_images, 512),
+        Work("proxies", "forward", forget_images, whole),
         Work("proxies", "forward", tally.checks, batch),
         Work("proxies", "to images", tally.passes, batch),
         Work("subspace", "forward", proxies, 100),
@@ -142,10 +142,10 @@ def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) 
     if method.label_mode in INFLUENCE_MODES:
         judged = min(proxies, method.influence_images)
         work += [
-            Work("labels", "forward", judged, judged),
-            Work("labels", "tangent", (tally.cg_steps + 1) * judged, judged),
-            Work("labels", "backward", (tally.cg_steps + 2) * judged, judged),
-            Work("labels", "tangent", forget_images, 128),
+            Work("labels", "forward", judged, min(judged, whole)),
+            Work("labels", "tangent", (tally.cg_steps + 1) * judged, min(judged, whole)),
+            Work("labels", "backward", (tally.cg_steps + 2) * judged, min(judged, whole)),
+            Work("labels", "tangent", forget_images, whole),
         ]
     return [part for part in work if part.images]
 

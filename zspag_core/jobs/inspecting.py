@@ -144,7 +144,7 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
     check_fit(loaded, data)
     report.progress("load", 1, 1)
     test = data.test.sample(GRADED_IMAGES, torch.Generator().manual_seed(0))
-    logits = outputs_of(loaded.model, test.images, batch_size=256, report=report).logits
+    logits = outputs_of(loaded.model, test.images, report=report).logits
     right = logits.argmax(1) == test.labels
     return {
         "layers": [vars(layer) for layer in layers_of(loaded.model, test.images[:1])],

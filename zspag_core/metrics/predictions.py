@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import device_of
+from zspag_core.devices import device_of, images_at_once
 from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT, Reporter
 
@@ -98,14 +98,16 @@ class Labelled:
         return torch.isin(self.labels, torch.tensor(classes, dtype=self.labels.dtype))
 
 
-def logits_of(model: nn.Module, images: Tensor, *, device: torch.device | None = None, batch_size: int = 512) -> Tensor:
+def logits_of(
+    model: nn.Module, images: Tensor, *, device: torch.device | None = None, batch_size: int | None = None
+) -> Tensor:
     """Return the logits of images, in evaluation mode; the model is left as it was.
 
     Args:
         model: takes (N, C, H, W) float in [0, 1].
         images: (N, C, H, W) uint8.
         device: where to compute; where the model is when None, on a copy when the model is elsewhere.
-        batch_size: images per forward pass.
+        batch_size: images per forward pass; what suits the device when None.
 
     Returns:
         (N, num_classes) float32 on the CPU.
@@ -124,7 +126,7 @@ def outputs_of(
     images: Tensor,
     *,
     device: torch.device | None = None,
-    batch_size: int = 512,
+    batch_size: int | None = None,
     report: Reporter = SILENT,
 ) -> Outputs:
     """Return penultimate features and logits of images from one pass, in evaluation mode; the model is left as it was.
@@ -133,7 +135,7 @@ def outputs_of(
         model: a classifier with `embed` and `head`.
         images: (N, C, H, W) uint8.
         device: where to compute; where the model is when None, on a copy when the model is elsewhere.
-        batch_size: images per forward pass.
+        batch_size: images per forward pass; what suits the device when None.
         report: told after every batch, as stage "evaluate".
 
     Returns:
@@ -148,7 +150,7 @@ def outputs_of(
 
 
 def outputs_of_pixels(
-    model: Classifier, pixels: Tensor, *, device: torch.device | None = None, batch_size: int = 512
+    model: Classifier, pixels: Tensor, *, device: torch.device | None = None, batch_size: int | None = None
 ) -> Outputs:
     """Return penultimate features and logits of images (N, C, H, W) float in [0, 1], which need not be whole levels.
 
@@ -188,15 +190,16 @@ def _in_batches(
     network: nn.Module,
     compute: Callable[[Tensor], tuple[Tensor, ...]],
     images: Tensor,
-    batch_size: int,
+    batch_size: int | None,
     report: Reporter,
 ) -> tuple[Tensor, ...]:
     """Run `compute` over batches without gradients or autocast and return each of its results, joined on the CPU."""
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
     device, parts, done = device_of(network), [], 0
+    size = images_at_once(device) if batch_size is None else batch_size
+    if size < 1:
+        raise ValueError(f"batch_size: expected 1 or more, got {size}")
     with evaluating(network), torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        for batch in torch.split(images, batch_size):
+        for batch in torch.split(images, size):
             pixels = batch.to(device).float() if batch.is_floating_point() else to_pixels(batch, device)
             parts.append([result.float().cpu() for result in compute(pixels)])
             done += len(batch)
