@@ -26,8 +26,8 @@ POINTS = 2000
 LONG = 120_000  # milliseconds: what takes longer will not come
 LIVE_SECONDS = 20
 EPOCH_SHOWN = """() => {
-    const label = document.querySelector('[aria-label^="After epoch"]')?.getAttribute('aria-label');
-    return label ? parseInt(label.match(/\\d+/)[0]) : 0;
+    const label = document.querySelector('[aria-label*="After epoch"]')?.getAttribute('aria-label');
+    return label ? parseInt(label.match(/After epoch (\\d+)/)[1]) : 0;
 }"""
 STILL = "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
 FRESH_PREVIEW = """(before) => {
