@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.words import MEASURES, STAGES, STATES
+from ui.words import MEASURES, OPTIONAL_STAGES, STAGES, STATES
 from zspag_core.jobs import Wish
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _expected(reached: Sequence[str], job: Job) -> list[str]:
     if not job.active:
         return []
     last = max((_place(name) for name in reached), default=-1.0)
-    return [name for name in STAGES if _place(name) > last and name != "train"]
+    return [name for name in STAGES if _place(name) > last and name not in OPTIONAL_STAGES]
 
 
 def _place(name: str) -> float:

@@ -12,8 +12,12 @@ STAGES = {
     "labels": "Labels",
     "train": "Train",
     "unlearn": "Unlearn",
+    "narrow": "Narrow",
     "evaluate": "Grading",
 }
+
+OPTIONAL_STAGES = {"train", "narrow"}
+"""Stages that few runs have: shown once they are reached."""
 
 STAGE_HELP = {
     "load": "Reads the model and the images of the classes to forget.",
@@ -23,6 +27,7 @@ STAGE_HELP = {
     "subspace": "Finds, layer by layer, the directions that the remaining classes need.",
     "train": "Trains from scratch.",
     "unlearn": "Trains on the forget samples with their new labels, in the free directions only.",
+    "narrow": "Rewrites what writes the features: they carry only what tells the remaining classes apart.",
     "evaluate": "Grades the unlearned model on test data that the method never saw.",
 }
 
@@ -49,6 +54,7 @@ KNOBS = {
     "stop_forget": "Goal",
     "stop_margin": "Margin",
     "deep": "Deep forgetting",
+    "narrow": "Narrow the features",
     "stop_rule": "Stop by rule",
     "attack_confidence": "Confidence to reach",
     "fill": "Fill up to",
@@ -97,7 +103,7 @@ SETTING_GROUPS = {
         "cg_steps",
         "influence_images",
     ),
-    "Loop": ("learning_rate", "batch_size", "deep"),
+    "Loop": ("learning_rate", "batch_size", "deep", "narrow"),
     "Stopping": ("stop_rule", "stop_forget", "stop_margin"),
 }
 """Where a setting stands among all settings; what is not named here stands in the loop's group."""
@@ -115,6 +121,10 @@ PRESETS = {
     "no projection": ("No projection", "Nothing is protected: see what the projection is good for."),
     "random subspace": ("Random subspace", "As many directions protected, but the wrong ones."),
     "random labels": ("Random labels", "Forget samples are taught to be anything else."),
+    "deep": (
+        "Deep",
+        "More proxies, and afterwards the features are narrowed to what the remaining classes need: forgets inside.",
+    ),
     "tiny epsilon": (
         "Tiny ε",
         "On digits hardly any attack succeeds with so small a budget: classes stay without proxies, and no step is "
@@ -245,7 +255,8 @@ GLOSSARY = {
     "Influence": "An estimate of how training on an image with some label would change the loss on other images.",
     "kNN agreement": "Share of proxies whose nearest real images carry the proxy's label.",
     "L2": "Length of a change: the root of the sum of all squared pixel changes.",
-    "Leak": "How much of the weights' change lies in protected directions; rounding alone gives about 0.000001.",
+    "Leak": "How much of the weights' change lies in protected directions; rounding alone gives about 0.000001, "
+    "narrowing rewrites whole layers.",
     "Logits": "The model's raw score for every class, before they become probabilities.",
     "Loss": "How far the model's answers are from the labels that it is taught.",
     "L∞": "The largest change of any single pixel.",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,6 +35,15 @@ def test_every_image_is_one_of_the_possible_shifts_and_all_of_them_occur(padding
     assert bool(matches.any(0).all())
     share = matches.float().mean(0)
     assert float(share.max()) < 2.5 * float(share.mean())
+
+
+def test_beyond_the_edge_an_image_may_be_reflected():
+    images = images_of(40, torch.float32)
+    moved = crop_and_flip(images, padding=2, flip=False, generator=torch.Generator().manual_seed(0), beyond="reflect")
+    for before, after in zip(images.numpy(), moved.numpy(), strict=True):
+        around = np.pad(before, ((0, 0), (2, 2), (2, 2)), mode="reflect")
+        windows = [around[:, i : i + 5, j : j + 7] for i in range(5) for j in range(5)]
+        assert any(np.array_equal(window, after) for window in windows)
 
 
 def test_without_shift_and_mirror_nothing_changes():

@@ -7,14 +7,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def crop_and_flip(images: Tensor, *, padding: int, flip: bool, generator: torch.Generator) -> Tensor:
-    """Shift every image by up to `padding` pixels (black beyond the edge) and mirror half of them.
+def crop_and_flip(
+    images: Tensor, *, padding: int, flip: bool, generator: torch.Generator, beyond: str = "constant"
+) -> Tensor:
+    """Shift every image by up to `padding` pixels and mirror half of them.
 
     Args:
         images: (N, C, H, W) of any dtype, on the CPU or on a device.
         padding: largest shift in pixels, 0 for none.
         flip: whether half of the images, drawn at random, are mirrored left to right.
         generator: a CPU generator.
+        beyond: what is beyond the edge: "constant" (black) or, for float images, "reflect".
 
     Returns:
         (N, C, H, W), the same dtype and device.
@@ -31,7 +34,7 @@ def crop_and_flip(images: Tensor, *, padding: int, flip: bool, generator: torch.
         rows.view(count, 1, height, 1),
         columns.view(count, 1, 1, width),
     ]
-    return F.pad(images, [padding] * 4)[tuple(part.to(images.device) for part in index)]
+    return F.pad(images, [padding] * 4, mode=beyond)[tuple(part.to(images.device) for part in index)]
 
 
 def cut_out(images: Tensor, *, side: int, generator: torch.Generator) -> Tensor:

@@ -14,6 +14,7 @@ from zspag_core.methods.base import Unlearned, ZeroShotMethod, staged, timed
 from zspag_core.methods.descent import Schedule, StoppingRule, descend
 from zspag_core.methods.stages import Stages
 from zspag_core.metrics import logits_of
+from zspag_core.narrowing import narrow
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.proxies import COVERAGES
 from zspag_core.subspace import MODES as SUBSPACES
@@ -154,6 +155,14 @@ class ZSPAG(ZeroShotMethod):
         minimum=0.0,
         maximum=1e3,
     )
+    narrow: int = knob(
+        0,
+        "Passes in which, afterwards, the layers that write the features are taught to carry only what tells the "
+        "remaining classes apart; 0 leaves them. Forgets inside; wants many proxies of every class.",
+        minimum=0,
+        maximum=1000,
+        unit="passes",
+    )
     stop_forget: float = knob(
         0.5,
         "Stop once no more of the forget samples than this are still read as a forgotten class or as trained; not "
@@ -205,7 +214,29 @@ class ZSPAG(ZeroShotMethod):
                 report=report,
                 memory=memory,
             )
-        return run.end(descent)
+        run.end(descent)
+        if self.narrow and run.stopped != "cancelled":
+            self._narrow(run, forget, classes, proxies, generator, report)
+        return run
+
+    def _narrow(
+        self,
+        run: Unlearned,
+        forget: Split,
+        classes: tuple[int, ...],
+        proxies: ProxySet,
+        generator: torch.Generator,
+        report: Reporter,
+    ) -> None:
+        """Rewrite what writes the features of the model that the descent came to."""
+        images = [forget.images, proxies.images]
+        try:
+            with timed(run.seconds, "narrow"):
+                found = narrow(run.model, images, classes, passes=self.narrow, generator=generator, report=report)
+        except Cancelled:
+            run.stopped = "cancelled"
+        else:
+            run.model = found.model
 
     def _prepare(
         self,

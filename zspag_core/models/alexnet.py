@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.models.base import Classifier, ModelConfig
+from zspag_core.models.base import Classifier, ModelConfig, Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,11 @@ class AlexNet(Classifier):
         for layer in self.hidden:
             x = F.relu(layer(F.dropout(x, self.dropout, training=self.training)))
         return x
+
+    @property
+    def writers(self) -> tuple[Writer, ...]:
+        """The last hidden layer."""
+        return (Writer(cast("nn.Linear", self.hidden[-1])),)
 
     @property
     def cam_layers(self) -> dict[str, nn.Module]:

@@ -46,6 +46,19 @@ class ModelConfig:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Writer:
+    """A layer whose output is part of what becomes the features.
+
+    Attributes:
+        layer: linear, or a convolution without groups.
+        norm: the BatchNorm that follows; None where the layer has a bias of its own.
+    """
+
+    layer: nn.Linear | nn.Conv2d
+    norm: nn.BatchNorm2d | None = None
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Put every module into evaluation mode and each back into the mode it had, whatever happens inside."""
@@ -94,6 +107,14 @@ class Classifier(nn.Module, ABC):
     @abstractmethod
     def cam_layers(self) -> dict[str, nn.Module]:
         """Layers whose activations GradCAM can draw, from shallow to deep, by a name that a person can read."""
+
+    @property
+    def writers(self) -> tuple[Writer, ...]:
+        """The layers whose outputs, summed, become the features by ReLU and a mean over places; none where it differs.
+
+        See :mod:`zspag_core.narrowing`, which rewrites them.
+        """
+        return ()
 
     @property
     def cam_reshape(self) -> Callable[[Tensor], Tensor] | None:

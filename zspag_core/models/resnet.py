@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.models.base import Classifier, ModelConfig
+from zspag_core.models.base import Classifier, ModelConfig, Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,15 @@ class ResNet(Classifier):
             x = stage(x)
         features: Tensor = x.mean(dim=(2, 3))
         return features
+
+    @property
+    def writers(self) -> tuple[Writer, ...]:
+        """The last block's last convolution and its shortcut's; none where the block hands its input on as it is."""
+        block = cast("Block", cast("nn.Sequential", self.stages[-1])[-1])
+        if isinstance(block.shortcut, nn.Identity):
+            return ()
+        pairs = (cast("nn.Sequential", part) for part in (block.convs[-1], block.shortcut))
+        return tuple(Writer(cast("nn.Conv2d", conv), cast("nn.BatchNorm2d", norm)) for conv, norm in pairs)
 
     @property
     def cam_layers(self) -> dict[str, nn.Module]:

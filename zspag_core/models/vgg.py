@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.models.base import Classifier, ModelConfig
+from zspag_core.models.base import Classifier, ModelConfig, Writer
 
 POOL = 0
 VGG11 = (64, POOL, 128, POOL, 256, 256, POOL, 512, 512, POOL, 512, 512, POOL)
@@ -67,6 +68,15 @@ class VGG(Classifier):
         for layer in self.hidden:
             x = F.dropout(F.relu(layer(x)), self.dropout, training=self.training)
         return x
+
+    @property
+    def writers(self) -> tuple[Writer, ...]:
+        """The last hidden layer; else the last convolution, where only a mean over all places follows it."""
+        if len(self.hidden):
+            return (Writer(cast("nn.Linear", self.hidden[-1])),)
+        if self.pooled != 1 or not isinstance(self.convs[-2], nn.BatchNorm2d):
+            return ()
+        return (Writer(cast("nn.Conv2d", self.convs[-3]), self.convs[-2]),)
 
     @property
     def cam_layers(self) -> dict[str, nn.Module]:

@@ -1,0 +1,371 @@
+"""Rewrite the layers that write a network's features, so that they carry only what tells the remaining classes apart.
+
+The head reads of the features nothing but the differences of its rows: for R remaining classes, at most R - 1
+directions. Whatever else is in the features serves a probe, not the answer. The layers that write them are therefore
+fitted anew, in closed form, to the remaining logits as the network computes them, and everything else is left out; then
+a forgotten class can only be found as far as the remaining logits give it away. The images that this is fitted to are
+those that zero-shot unlearning has: forget samples and proxies, also shifted and mirrored.
+
+Features must be a mean over places of ReLU(a + b + ...), each summand written by a convolution or linear layer (with
+BatchNorm or without). The offset is made so large that no ReLU cuts anything off: the new features are linear in what
+enters these layers.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zspag_core.data.augment import crop_and_flip
+from zspag_core.data.dataset import to_pixels
+from zspag_core.devices import device_of, exact, exact_device, images_at_once, mixed_precision
+from zspag_core.errors import UnlearningError
+from zspag_core.layers import WeightLayer, input_dim, input_rows, weight_layers
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zspag_core.models import Classifier
+    from zspag_core.models.base import Writer
+
+SHIFT = 8  # an image is shifted by up to a side / SHIFT
+RIDGE = 1e-3  # of the inputs' mean square, added to their covariance
+REACH = 2.0  # the offset, in units of the largest value that was seen
+RANK_TOLERANCE = 1e-4
+RATE = 1e-3
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """A network whose features were narrowed.
+
+    Attributes:
+        model: the new network.
+        width: directions in which its features still vary.
+        fit: share of the remaining logits' variance that the new features explain, on the images fitted to.
+    """
+
+    model: Classifier
+    width: int
+    fit: float
+
+
+@torch.no_grad()
+def narrow(
+    model: Classifier,
+    images: list[Tensor],
+    forgotten: tuple[int, ...],
+    *,
+    passes: int,
+    generator: torch.Generator,
+    report: Reporter = SILENT,
+) -> Narrowed:
+    """Return a copy of the network whose features carry the differences of the remaining logits and nothing else.
+
+    The forgotten classes' logits become the mean of the remaining ones, so that they are never the largest.
+
+    Args:
+        model: in eval mode, on the device to compute on; it is not changed.
+        images: groups of images (N, C, H, W), uint8 or float in [0, 1]: what the new layers are fitted to.
+        forgotten: classes that nothing is kept of.
+        passes: over all images, to refine the fit together with the layer before the writers; 0 for the fit alone.
+        generator: source of shifts and mirrorings, on the CPU.
+        report: told how many images have been looked at, as stage "narrow".
+
+    Raises:
+        UnlearningError: this network's features are written in another way, or fewer than two classes remain.
+    """
+    writers = model.writers
+    if not writers:
+        raise UnlearningError(
+            f"narrow: expected a network whose features are written by one layer (VGG, AlexNet, a ResNet whose last "
+            f"block has a projection), got {model.architecture}; set narrow to 0"
+        )
+    remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
+    if len(remaining) < 2:
+        raise UnlearningError(f"narrow: expected at least two remaining classes, got {len(remaining)}")
+    code = _Code.of(model.head.weight.detach()[remaining])
+    views = _Views(images, passes, device_of(model), generator, report)
+    fitted = _fit(model, writers, remaining, code, views)
+    result = copy.deepcopy(model)
+    if passes:
+        fitted = _refine(model, result, fitted, remaining, code, views, passes)
+    offset = REACH * _largest(result, result.writers, fitted, code, views)
+    _rewrite(result, fitted, code, offset)
+    _rewire(result.head, remaining, code, offset)
+    return Narrowed(result, code.width, fitted.explained)
+
+
+@dataclass(frozen=True)
+class _Code:
+    """What the features shall carry: z, the coordinates of the remaining logits less their mean.
+
+    Attributes:
+        axes: (R, m) float64, orthonormal columns that sum to zero: logits less their mean = axes @ z.
+        writing: (D, m) float64: features = an offset + writing @ z.
+        reading: (R, D) float64: reads the logits, less their mean, off such features.
+    """
+
+    axes: Tensor
+    writing: Tensor
+    reading: Tensor
+
+    @classmethod
+    def of(cls, rows: Tensor) -> _Code:
+        """Return the code that the head's remaining rows (R, D) read."""
+        differences = exact(rows) - exact(rows).mean(0)
+        axes, lengths, directions = torch.linalg.svd(differences, full_matrices=False)
+        kept = lengths > RANK_TOLERANCE * lengths[0]
+        axes, lengths, directions = axes[:, kept], lengths[kept], directions[kept]
+        return cls(axes, directions.T / lengths, axes @ (lengths[:, None] * directions))
+
+    @property
+    def width(self) -> int:
+        """Return m, the number of coordinates."""
+        return self.axes.shape[1]
+
+    def wanted(self, logits: Tensor) -> Tensor:
+        """Return z (N, m) of remaining logits (N, R)."""
+        return exact(logits) @ self.axes
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """z = weights @ inputs + offset.
+
+    Attributes:
+        weights: (m, all inputs) float64.
+        offset: (m,) float64.
+        spread: variance of z, all coordinates together.
+        explained: share of the variance of z that this explains.
+    """
+
+    weights: Tensor
+    offset: Tensor
+    spread: float
+    explained: float
+
+
+class _Views:
+    """Batches of images as pixels on the device, with counted progress."""
+
+    def __init__(
+        self,
+        images: list[Tensor],
+        passes: int,
+        device: torch.device,
+        generator: torch.Generator,
+        report: Reporter,
+    ) -> None:
+        self.images, self.device, self.generator, self.report = images, device, generator, report
+        self.done, self.total = 0, (passes + 2) * sum(map(len, images))
+
+    @property
+    def batches(self) -> int:
+        """Return how many batches `mixed` yields."""
+        return math.ceil(sum(map(len, self.images)) / BATCH)
+
+    def plain(self) -> Iterator[Tensor]:
+        """Yield every image as it is."""
+        for group in self.images:
+            for batch in group.split(images_at_once(self.device)):
+                yield self._counted(self._pixels(batch))
+
+    def mixed(self) -> Iterator[Tensor]:
+        """Yield every image once, all groups mixed, in random order; two batches of three moved and mirrored."""
+        places = [(n, place) for n, group in enumerate(self.images) for place in range(len(group))]
+        batches = torch.randperm(len(places), generator=self.generator).split(BATCH)
+        for batch, drawn in enumerate(batches):
+            chosen = [places[number] for number in drawn.tolist()]
+            parts = [[place for n, place in chosen if n == group] for group in range(len(self.images))]
+            pixels = torch.cat(
+                [self._pixels(group[part]) for group, part in zip(self.images, parts, strict=True) if part]
+            )
+            if batch % 3:
+                padding = max(1, pixels.shape[-1] // SHIFT)
+                pixels = crop_and_flip(pixels, padding=padding, flip=True, generator=self.generator, beyond="reflect")
+            yield self._counted(pixels)
+
+    def _pixels(self, batch: Tensor) -> Tensor:
+        return batch.to(self.device) if batch.is_floating_point() else to_pixels(batch, self.device)
+
+    def _counted(self, pixels: Tensor) -> Tensor:
+        self.done += len(pixels)
+        self.report.progress("narrow", self.done, self.total)
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+
+def _fit(model: Classifier, writers: tuple[Writer, ...], remaining: list[int], code: _Code, views: _Views) -> _Fitted:
+    """Fit z to what enters the writers, means over places, by ridge regression on accumulated moments."""
+    size = sum(input_dim(writer.layer) for writer in writers) + code.width
+    device = exact_device(views.device)
+    moment, count = torch.zeros(size, size, dtype=torch.float64, device=device), 0
+    total = moment.new_zeros(size)
+    with _inputs_of(writers) as seen:
+        for pixels in views.plain():
+            logits = model(pixels)[:, remaining]
+            entered = torch.cat([_mean_rows(*pair) for pair in zip(writers, seen.take(), strict=True)], dim=1)
+            joined = torch.cat([entered, code.wanted(logits)], dim=1)
+            moment += joined.T @ joined
+            total += joined.sum(0)
+            count += len(joined)
+    mean = total / count
+    covariance = moment / count - torch.outer(mean, mean)
+    inputs = size - code.width
+    own, cross, wanted = covariance[:inputs, :inputs], covariance[:inputs, inputs:], covariance[inputs:, inputs:]
+    ridge = RIDGE * own.diagonal().mean() * torch.eye(inputs).to(own)
+    weights = torch.linalg.solve(own + ridge, cross).T
+    error = (wanted - 2 * weights @ cross + weights @ own @ weights.T).trace() / wanted.trace()
+    return _Fitted(weights, mean[inputs:] - weights @ mean[:inputs], float(wanted.trace()), 1 - float(error))
+
+
+def _mean_rows(writer: Writer, inputs: Tensor) -> Tensor:
+    """Return the mean over places of what enters a writer, (N, dim) float64."""
+    rows = input_rows(writer.layer, inputs)[0]
+    return exact(rows.reshape(len(inputs), -1, rows.shape[1]).mean(1))
+
+
+def _written(writers: tuple[Writer, ...], inputs: list[Tensor], weights: Tensor) -> Tensor:
+    """Return what writers with other weights (outputs, all inputs) would write together, (N, outputs, places)."""
+    parts = weights.split([input_dim(writer.layer) for writer in writers], dim=1)
+    written = [
+        _apply(writer.layer, entered, part) for writer, entered, part in zip(writers, inputs, parts, strict=True)
+    ]
+    return torch.stack(written).sum(0)
+
+
+def _apply(layer: WeightLayer, inputs: Tensor, weight: Tensor) -> Tensor:
+    """Return (N, outputs, places) of a layer with another weight (outputs, dim) and no bias."""
+    if isinstance(layer, nn.Linear):
+        return F.linear(inputs, weight)[:, :, None]
+    outputs: Tensor = layer._conv_forward(inputs, weight.reshape(-1, *layer.weight.shape[1:]), None)
+    return outputs.flatten(2)
+
+
+def _refine(
+    model: Classifier,
+    result: Classifier,
+    fitted: _Fitted,
+    remaining: list[int],
+    code: _Code,
+    views: _Views,
+    passes: int,
+) -> _Fitted:
+    """Move the fit, and in `result` the layer before the writers, so that z comes nearer to what `model` gives."""
+    inner = _layer_before(result)
+    inner.weight.requires_grad_()
+    weights, offset = (part.float().to(views.device).requires_grad_() for part in (fitted.weights, fitted.offset))
+    optimizer = torch.optim.Adam([inner.weight, weights, offset], lr=RATE)
+    steps = passes * views.batches
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    error = 0.0
+    with _inputs_of(result.writers) as seen:
+        for _ in range(passes):
+            error, count = 0.0, 0
+            for pixels in views.mixed():
+                with mixed_precision(views.device), torch.no_grad():
+                    wanted = code.wanted(model(pixels)[:, remaining]).to(weights)
+                with torch.enable_grad(), mixed_precision(views.device):
+                    result.embed(pixels)
+                    found = _written(result.writers, seen.take(), weights).float().mean(2) + offset
+                    apart = (found - wanted).square().sum(1).mean() / fitted.spread
+                apart.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                schedule.step()
+                error, count = error + float(apart) * len(pixels), count + len(pixels)
+            error /= count
+    inner.weight.grad = None
+    return _Fitted(exact(weights.detach()), exact(offset.detach()), fitted.spread, 1 - error)
+
+
+def _layer_before(model: Classifier) -> WeightLayer:
+    """Return the weight layer that comes just before the first writer."""
+    layers = list(weight_layers(model).values())
+    place = next(number for number, layer in enumerate(layers) if layer is model.writers[0].layer)
+    return layers[max(0, place - 1)]
+
+
+def _largest(model: Classifier, writers: tuple[Writer, ...], fitted: _Fitted, code: _Code, views: _Views) -> float:
+    """Return the largest value, of either sign, that a narrowed feature takes before its offset, at any place."""
+    largest = 0.0
+    weights, offset = ((code.writing @ part).float().to(views.device) for part in (fitted.weights, fitted.offset))
+    with _inputs_of(writers) as seen:
+        for pixels in views.plain():
+            model(pixels)
+            values = _written(writers, seen.take(), weights) + offset[:, None]
+            largest = max(largest, float(values.abs().max()))
+    return largest
+
+
+def _rewrite(model: Classifier, fitted: _Fitted, code: _Code, offset: float) -> None:
+    """Let the writers write z as the code says; the first one adds the offsets."""
+    writers = model.writers
+    parts = fitted.weights.split([input_dim(writer.layer) for writer in writers], dim=1)
+    added = code.writing @ fitted.offset + offset
+    for writer, part in zip(writers, parts, strict=True):
+        writer.layer.weight.copy_((code.writing @ part).reshape(writer.layer.weight.shape))
+        if writer.norm is not None:
+            _pass_through(writer.norm)
+        place = writer.layer if writer.norm is None else writer.norm
+        assert place.bias is not None, "a layer without BatchNorm has a bias of its own"  # noqa: S101
+        place.bias.copy_(added)
+        added = torch.zeros_like(added)
+
+
+def _pass_through(norm: nn.BatchNorm2d) -> None:
+    """Make a BatchNorm in eval mode leave everything as it is, but for its bias."""
+    assert norm.running_mean is not None, "the norm counts"  # noqa: S101
+    assert norm.running_var is not None, "the norm counts"  # noqa: S101
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1.0)
+    norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+
+
+def _rewire(head: nn.Linear, remaining: list[int], code: _Code, offset: float) -> None:
+    """Let the head read z: remaining logits as before but for their mean, which is 0, as are all forgotten logits."""
+    head.weight.zero_()
+    head.weight[remaining] = code.reading.to(head.weight)
+    head.bias.zero_()
+    head.bias[remaining] = -offset * code.reading.sum(1).to(head.bias)
+
+
+class _Seen:
+    """What entered some layers in the last forward pass."""
+
+    def __init__(self, count: int) -> None:
+        self.inputs: list[Tensor | None] = [None] * count
+
+    def take(self) -> list[Tensor]:
+        """Return the inputs and forget them."""
+        taken = [part for part in self.inputs if part is not None]
+        self.inputs = [None] * len(self.inputs)
+        return taken
+
+
+@contextmanager
+def _inputs_of(writers: tuple[Writer, ...]) -> Iterator[_Seen]:
+    """While the block runs, keep what enters the writers; hooks are removed even after an error."""
+    seen = _Seen(len(writers))
+
+    def hook(number: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def see(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            seen.inputs[number] = inputs[0]
+
+        return see
+
+    handles = [writer.layer.register_forward_pre_hook(hook(n)) for n, writer in enumerate(writers)]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
