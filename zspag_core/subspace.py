@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +22,7 @@ from zspag_core.layers import (
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
@@ -70,14 +71,24 @@ class SecondMoment:
         """Return R Rᵀ, (groups, dim, dim) float64."""
         return self.gram if self.rows is None else self.rows.transpose(1, 2) @ self.rows
 
-    def eigen(self) -> tuple[Tensor, Tensor]:
-        """Return eigenvalues (groups, m), largest first, and eigenvectors (groups, dim, m), from the smaller side."""
-        if self.rows is None:
-            values, vectors = torch.linalg.eigh(self.gram)
-            return values.flip(1).clamp_min(0), vectors.flip(2)
-        values, left = torch.linalg.eigh(self.rows @ self.rows.transpose(1, 2))
-        right = self.rows.transpose(1, 2) @ left.flip(2)  # orthogonal, as long as the square roots of the values
-        return values.flip(1).clamp_min(0), torch.linalg.qr(right).Q  # dividing would spoil the short ones
+    def leading(self, count: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Return leading eigenvectors, from the smaller side of R.
+
+        Args:
+            count: eigenvalues (groups, m), largest first -> how many lead in each group, (groups,).
+
+        Returns:
+            Eigenvectors (groups, dim, r), zero columns where a group has fewer than r, and their numbers (groups,).
+        """
+        rows = self.rows
+        values, vectors = torch.linalg.eigh(self.gram if rows is None else rows @ rows.transpose(1, 2))
+        counts = count(values.flip(1).clamp_min(0))
+        widest = int(counts.max())
+        vectors = vectors.flip(2)[:, :, :widest]
+        if rows is not None:  # rows @ vectors are orthogonal already; dividing by their length would spoil short ones
+            vectors = torch.linalg.qr(rows.transpose(1, 2) @ vectors).Q
+        keep = torch.arange(widest, device=vectors.device) < counts[:, None]
+        return vectors * keep[:, None, :], counts
 
     def _collapse(self) -> None:
         """Turn the rows into their Gram matrix."""
@@ -260,8 +271,14 @@ class _Gathered:
         if self.pooled:
             together.merge(moment, 1 / max(float(moment.energy.sum()), 1e-300))
         else:
-            together.add(_leading(*moment.eigen(), self.energy).transpose(1, 2))
+            together.add(moment.leading(self._ranks)[0].transpose(1, 2))
         return together
+
+    def _ranks(self, values: Tensor) -> Tensor:
+        """Return how many leading eigenvalues (groups, m) hold the share `energy` of their sum, (groups,)."""
+        total = values.sum(1, keepdim=True)
+        short = values.cumsum(1) < self.energy * total * (1 - 1e-12)
+        return (short.sum(1) + 1).clamp_max(values.shape[1]) * (total.squeeze(1) > 0)
 
     def protect_rows(self, rows: Tensor, name: str) -> None:
         """Protect further directions (n, dim) of one layer."""
@@ -275,35 +292,15 @@ class _Gathered:
         device = next(iter(self.layers.values())).weight.device
         for moment in self.together.values():
             if id(moment) not in done:
-                values, vectors = moment.eigen()
-                counts = _ranks(values, self.energy) if self.pooled else _above(values, tolerance)
-                done[id(moment)] = LayerBasis(_cut(vectors, counts).float().to(device), tuple(counts.tolist()))
+                vectors, counts = moment.leading(self._ranks if self.pooled else partial(_above, tolerance=tolerance))
+                done[id(moment)] = LayerBasis(vectors.float().to(device), tuple(counts.tolist()))
         return {name: done[id(self.together[name])] for name in self.layers}
-
-
-def _ranks(values: Tensor, energy: float) -> Tensor:
-    """Return how many leading eigenvalues (groups, m) hold the share `energy` of their sum, (groups,)."""
-    total = values.sum(1, keepdim=True)
-    short = values.cumsum(1) < energy * total * (1 - 1e-12)
-    return (short.sum(1) + 1).clamp_max(values.shape[1]) * (total.squeeze(1) > 0)
 
 
 def _above(values: Tensor, tolerance: float) -> Tensor:
     """Return how many eigenvalues (groups, m) exceed the tolerance, or rounding if that is larger, (groups,)."""
     rounding = values.shape[1] * torch.finfo(values.dtype).eps * values[:, :1]  # the largest comes first
     return (values > rounding.clamp_min(tolerance)).sum(1)
-
-
-def _leading(values: Tensor, vectors: Tensor, energy: float) -> Tensor:
-    """Return the leading eigenvectors (groups, dim, r), zero columns where a group needs fewer than r."""
-    return _cut(vectors, _ranks(values, energy))
-
-
-def _cut(vectors: Tensor, counts: Tensor) -> Tensor:
-    """Keep the first `counts` columns of each group."""
-    widest = int(counts.max())
-    keep = torch.arange(widest, device=vectors.device) < counts[:, None]
-    return vectors[:, :, :widest] * keep[:, None, :]
 
 
 def _name_of(module: nn.Module, layers: dict[str, WeightLayer]) -> str:
