@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from tests.methods.networks import GREY, NETWORKS
-from zspag_core.data.dataset import to_pixels
+from zspag_core.data.dataset import Split, to_pixels
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics import accuracy, outputs_of, probe
@@ -171,3 +171,11 @@ def test_zspag_cancelled_while_narrowing_is_cancelled(small_digits, digits_model
     run = method.unlearn(digits_model, forget, (3,), generator=seeded(), report=Counting(stop_at=1))
     assert run.stopped == "cancelled"
     assert run.history
+
+
+def test_zspag_refuses_a_transformer_before_any_work():
+    seen = Counting()
+    forget = Split(noise(20), torch.full((20,), 1))
+    with pytest.raises(UnlearningError, match="got vit; set narrow to 0"):
+        ZSPAG(narrow=2).unlearn(network("vit"), forget, (1,), generator=seeded(), report=seen)
+    assert not seen.seen

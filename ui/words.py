@@ -123,7 +123,7 @@ PRESETS = {
     "random labels": ("Random labels", "Forget samples are taught to be anything else."),
     "deep": (
         "Deep",
-        "More proxies, and afterwards the features are narrowed to what the remaining classes need: forgets inside.",
+        "More proxies, and afterwards the features are narrowed to what the remaining classes need: forgets inside, takes minutes. Not for a ViT.",
     ),
     "tiny epsilon": (
         "Tiny ε",

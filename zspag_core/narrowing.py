@@ -84,15 +84,9 @@ def narrow(
     Raises:
         UnlearningError: this network's features are written in another way, or fewer than two classes remain.
     """
+    check_narrow(model, forgotten)
     writers = model.writers
-    if not writers:
-        raise UnlearningError(
-            f"narrow: expected a network whose features are written by one layer (VGG, AlexNet, a ResNet whose last "
-            f"block has a projection), got {model.architecture}; set narrow to 0"
-        )
     remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
-    if len(remaining) < 2:
-        raise UnlearningError(f"narrow: expected at least two remaining classes, got {len(remaining)}")
     code = _Code.of(model.head.weight.detach()[remaining])
     views = _Views(images, passes, device_of(model), generator, report)
     fitted = _fit(model, writers, remaining, code, views)
@@ -103,6 +97,22 @@ def narrow(
     _rewrite(result, fitted, code, offset)
     _rewire(result.head, remaining, code, offset)
     return Narrowed(result, code.width, fitted.explained)
+
+
+def check_narrow(model: Classifier, forgotten: tuple[int, ...]) -> None:
+    """Refuse, before any work, what :func:`narrow` cannot do.
+
+    Raises:
+        UnlearningError: this network's features are written in another way, or fewer than two classes remain.
+    """
+    if not model.writers:
+        raise UnlearningError(
+            f"narrow: expected a network whose features are written by one layer (VGG, AlexNet, a ResNet whose last "
+            f"block has a projection), got {model.architecture}; set narrow to 0"
+        )
+    remaining = model.config.num_classes - len(set(forgotten))
+    if remaining < 2:
+        raise UnlearningError(f"narrow: expected at least two remaining classes, got {remaining}")
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,10 @@ def live(page, url, store):
 
 
 def umap(page, url, store, folder):
-    """Open the map of 2,000 points twice, of two data sets: the first UMAP of a process imports and compiles."""
+    """Open the map of 2,000 points twice, of two data sets: the first UMAP of a process imports and compiles.
+
+    `folder` is the server's home: it is not that of this process.
+    """
     rows = []
     for number, note in enumerate(("first UMAP of its process", "the next")):
         job = store.submit("unlearn", config_of(str(many_digits(folder, number))) | {"method": "mask"})
@@ -156,7 +159,7 @@ def umap(page, url, store, folder):
         page.get_by_test_id("stSidebarUserContent").get_by_role("link", name="Proxies").click()
         page.locator("canvas.map").wait_for(timeout=LONG)
         pca = time.perf_counter() - start
-        while not (done.folder / "map_umap.safetensors").exists():
+        while not (folder / "runs" / job.id / "map_umap.safetensors").exists():
             page.wait_for_timeout(20)
         page.get_by_text("Drawing the UMAP").wait_for(state="detached", timeout=LONG)
         rows.append(Row(f"PCA of {POINTS:,} points, from the click ({note})", [pca], 0.5))

@@ -44,7 +44,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "random subspace": {"subspace": "random"},
         "random labels": {"label_mode": "random"},
         "tiny epsilon": {"epsilon": 4 / 255},
-        "deep": {"n_adv": 300, "fill": 1.0, "narrow": 30},
+        "deep": {"n_adv": 1000, "fill": 1.0, "narrow": 20},
     },
     "finetune": {"official": {"learning_rate": 0.01}},
     "neggrad": {"official": {"learning_rate": 0.01, "alpha": 0.9999}},

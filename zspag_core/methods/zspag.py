@@ -14,7 +14,7 @@ from zspag_core.methods.base import Unlearned, ZeroShotMethod, staged, timed
 from zspag_core.methods.descent import Schedule, StoppingRule, descend
 from zspag_core.methods.stages import Stages
 from zspag_core.metrics import logits_of
-from zspag_core.narrowing import narrow
+from zspag_core.narrowing import check_narrow, narrow
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.proxies import COVERAGES
 from zspag_core.subspace import MODES as SUBSPACES
@@ -191,6 +191,8 @@ class ZSPAG(ZeroShotMethod):
         memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Make proxies, find what they use, choose labels, descend outside of it."""
+        if self.narrow:
+            check_narrow(model, classes)
         run = Unlearned(model)
         barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
         try:
