@@ -123,7 +123,8 @@ PRESETS = {
     "random labels": ("Random labels", "Forget samples are taught to be anything else."),
     "deep": (
         "Deep",
-        "More proxies, and afterwards the features are narrowed to what the remaining classes need: forgets inside, takes minutes. Not for a ViT.",
+        "Many proxies; afterwards the features are narrowed to what the remaining classes need. Forgets inside, takes "
+        "minutes, is not for a ViT.",
     ),
     "tiny epsilon": (
         "Tiny ε",
