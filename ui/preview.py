@@ -158,11 +158,12 @@ def _examples(examples: Sequence[Mapping[str, Any]], names: Sequence[str]) -> st
 def _reading(example: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return what the model read before and reads now; where the attack failed, that it still does."""
     before, after = (html.escape(names[example[end]]) for end in ("from", "to"))
-    change = f" → <b>{after}</b>" if example["success"] else "<br>still"
-    sure = f"{100 * float(example['confidence']):.0f} percent sure of the class aimed at"
+    change = f"→ <b>{after}</b>" if example["success"] else "still"
+    sure = f"{before}, then {after}; {100 * float(example['confidence']):.0f} percent sure of the class aimed at"
+    line = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"  # a long name is cut off, whole in the title
     return (
-        f'<div title="{sure}" style="font-size:.75rem;text-align:center;line-height:1.15;overflow-wrap:anywhere">'
-        f'<span style="color:{FORGOTTEN}">{before}</span>{change}</div>'
+        f'<div title="{sure}" style="font-size:.7rem;text-align:center;line-height:1.2">'
+        f'<div style="color:{FORGOTTEN};{line}">{before}</div><div style="{line}">{change}</div></div>'
     )
 
 
