@@ -88,7 +88,10 @@ def table3(scale: Scale) -> list[Arena]:
             forget=(case.backdoor[0],),
             plans=[*rows.references(), *rows.rivals(scale, ("zspag", "posterior", "finetune_zs", "boundary_shrink"))],
             paper=paper.BACKDOOR,
-            notes=("Methods are given clean images of the class; attack accuracy is asked of triggered test images.",),
+            notes=(
+                "Methods are given the class as the model was trained on it, triggered images under the target's label "
+                "included; attack accuracy is asked of triggered test images.",
+            ),
         )
     ]
 
