@@ -60,6 +60,20 @@ def input_rows(layer: WeightLayer, inputs: Tensor) -> Tensor:
     return rows.flatten(1, 2)
 
 
+def output_of(layer: WeightLayer, weight: Tensor, inputs: Tensor) -> Tensor:
+    """Return what the layer would compute with another weight and no bias.
+
+    Args:
+        layer: linear layer or convolution.
+        weight: (outputs, ...), any number of outputs, else shaped like the layer's own.
+        inputs: (..., features) or (N, C, H, W).
+    """
+    if isinstance(layer, nn.Linear):
+        return F.linear(inputs, weight)
+    outputs: Tensor = layer._conv_forward(inputs, weight, None)  # honours padding mode, stride, dilation and groups
+    return outputs
+
+
 def _padded(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
     """Pad as the convolution would, whatever its padding mode."""
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode

@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from zspag_core.data.augment import crop_and_flip
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import device_of, exact, exact_device, images_at_once, mixed_precision
 from zspag_core.errors import UnlearningError
-from zspag_core.layers import WeightLayer, input_dim, input_rows, weight_layers
+from zspag_core.layers import WeightLayer, input_dim, input_rows, output_of, weight_layers
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -246,19 +245,18 @@ def _mean_rows(writer: Writer, inputs: Tensor) -> Tensor:
 
 def _written(writers: tuple[Writer, ...], inputs: list[Tensor], weights: Tensor) -> Tensor:
     """Return what writers with other weights (outputs, all inputs) would write together, (N, outputs, places)."""
-    parts = weights.split([input_dim(writer.layer) for writer in writers], dim=1)
+    each = zip(writers, inputs, _parts(writers, weights), strict=True)
     written = [
-        _apply(writer.layer, entered, part) for writer, entered, part in zip(writers, inputs, parts, strict=True)
+        output_of(writer.layer, part.reshape(-1, *writer.layer.weight.shape[1:]), entered)
+        for writer, entered, part in each
     ]
-    return torch.stack(written).sum(0)
+    return torch.stack([part.reshape(*part.shape[:2], -1) for part in written]).sum(0)
 
 
-def _apply(layer: WeightLayer, inputs: Tensor, weight: Tensor) -> Tensor:
-    """Return (N, outputs, places) of a layer with another weight (outputs, dim) and no bias."""
-    if isinstance(layer, nn.Linear):
-        return F.linear(inputs, weight)[:, :, None]
-    outputs: Tensor = layer._conv_forward(inputs, weight.reshape(-1, *layer.weight.shape[1:]), None)
-    return outputs.flatten(2)
+def _parts(writers: tuple[Writer, ...], weights: Tensor) -> tuple[Tensor, ...]:
+    """Cut weights (outputs, all inputs) into those of every writer."""
+    parts: tuple[Tensor, ...] = weights.split([input_dim(writer.layer) for writer in writers], dim=1)
+    return parts
 
 
 def _refine(
@@ -272,6 +270,7 @@ def _refine(
 ) -> _Fitted:
     """Move the fit, and in `result` the layer before the writers, so that z comes nearer to what `model` gives."""
     inner = _layer_before(result)
+    result.requires_grad_(False)  # noqa: FBT003 - torch's signature; nothing below the layer needs a backward pass
     inner.weight.requires_grad_()
     weights, offset = (part.float().to(views.device).requires_grad_() for part in (fitted.weights, fitted.offset))
     optimizer = torch.optim.Adam([inner.weight, weights, offset], lr=RATE)
@@ -282,7 +281,7 @@ def _refine(
         for _ in range(passes):
             error, count = 0.0, 0
             for pixels in views.mixed():
-                with mixed_precision(views.device), torch.no_grad():
+                with mixed_precision(views.device):
                     wanted = code.wanted(model(pixels)[:, remaining]).to(weights)
                 with torch.enable_grad(), mixed_precision(views.device):
                     result.embed(pixels)
@@ -295,6 +294,8 @@ def _refine(
                 error, count = error + float(apart) * len(pixels), count + len(pixels)
             error /= count
     inner.weight.grad = None
+    for new, old in zip(result.parameters(), model.parameters(), strict=True):
+        new.requires_grad_(old.requires_grad)
     return _Fitted(exact(weights.detach()), exact(offset.detach()), fitted.spread, 1 - error)
 
 
@@ -319,10 +320,8 @@ def _largest(model: Classifier, writers: tuple[Writer, ...], fitted: _Fitted, co
 
 def _rewrite(model: Classifier, fitted: _Fitted, code: _Code, offset: float) -> None:
     """Let the writers write z as the code says; the first one adds the offsets."""
-    writers = model.writers
-    parts = fitted.weights.split([input_dim(writer.layer) for writer in writers], dim=1)
     added = code.writing @ fitted.offset + offset
-    for writer, part in zip(writers, parts, strict=True):
+    for writer, part in zip(model.writers, _parts(model.writers, fitted.weights), strict=True):
         writer.layer.weight.copy_((code.writing @ part).reshape(writer.layer.weight.shape))
         if writer.norm is not None:
             _pass_through(writer.norm)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from zspag_core.devices import exact
-from zspag_core.layers import WeightLayer, as_matrices, groups_of, weight_layers
+from zspag_core.devices import exact, images_at_once
+from zspag_core.layers import WeightLayer, as_matrices, groups_of, output_of, weight_layers
 
 if TYPE_CHECKING:
     from zspag_core.models import Classifier
@@ -128,11 +127,11 @@ def _lengths(
 
         def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             x, total = inputs[0], sums[name]
-            total.weight += _square(_apply(layer, layer.weight, x))
-            total.change += _square(_apply(layer, changes[name], x))
+            total.weight += _square(output_of(layer, layer.weight, x))
+            total.change += _square(output_of(layer, changes[name], x))
             ones = torch.ones_like(layer.weight[: groups_of(layer)])
-            total.whole.append(_apply(layer, ones, x.square()).flatten(1).sum(1).cpu())
-            inside = _apply(layer, filters, x).square() if len(filters) else torch.zeros(len(x), 1)
+            total.whole.append(output_of(layer, ones, x.square()).flatten(1).sum(1).cpu())
+            inside = output_of(layer, filters, x).square() if len(filters) else torch.zeros(len(x), 1)
             total.inside.append(inside.flatten(1).sum(1).cpu())
 
         return hook
@@ -141,17 +140,9 @@ def _lengths(
     with ExitStack() as hooks:
         for name, layer in layers.items():
             hooks.callback(layer.register_forward_pre_hook(hook_of(name)).remove)
-        for batch in images.split(128):
+        for batch in images.split(images_at_once(device)):
             model(batch.to(device))
     return sums
-
-
-def _apply(layer: WeightLayer, weight: Tensor, x: Tensor) -> Tensor:
-    """Return what the layer would compute with another weight and no bias."""
-    if isinstance(layer, nn.Conv2d):
-        outputs: Tensor = layer._conv_forward(x, weight, None)  # honours padding mode, stride, dilation and groups
-        return outputs
-    return F.linear(x, weight)
 
 
 def _square(x: Tensor) -> float:
