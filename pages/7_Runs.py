@@ -7,6 +7,7 @@ import streamlit as st
 from ui.figures.runs import describe_runs, runs_figure
 from ui.frame import frame
 from ui.jobs import POLL_SECONDS, job_store, pair, show_run, show_second
+from ui.redrawn import redrawn
 from ui.run_card import deleted_runs, run_card, undo_bar
 from ui.runs import Row, pick_filters, row_of, runs_table, summary
 
@@ -25,7 +26,7 @@ def follow(jobs: Sequence[Job]) -> None:
     if not states:
         return
 
-    @st.fragment(run_every=POLL_SECONDS)
+    @redrawn(POLL_SECONDS)
     def look() -> None:
         now = {job_id: job_store().get(job_id) for job_id in states}
         if any(job is None or job.state != states[job_id] for job_id, job in now.items()):

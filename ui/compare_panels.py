@@ -14,6 +14,7 @@ from ui.comparisons import MOST_RUNS, comparison_of
 from ui.figures.compare import inside, kept_and_forgotten, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
+from ui.redrawn import redrawn
 from ui.result_panels import draw
 from ui.results import duration, escape
 from ui.states import progress_of
@@ -143,7 +144,7 @@ def _progress(name: str, jobs: Sequence[Job]) -> None:
     states = {job.id: job.state for job in jobs}
     live = any(job.active for job in jobs)
 
-    @st.fragment(run_every=POLL_SECONDS if live else None)
+    @redrawn(POLL_SECONDS if live else None)
     def line() -> None:
         now = runs_of(name)
         if {job.id: job.state for job in now} != states:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.checkpoints import ROOT
 from ui.jobs import current_run, worker_keeper, worker_ready
+from ui.redrawn import redrawn
 from ui.strip import story_strip
 from ui.words import GLOSSARY
 from zspag_core.jobs import Lane
@@ -70,7 +71,7 @@ def _sidebar() -> None:
 def _worker_line(*, waiting: bool) -> None:
     """Say whether there is someone who computes; while there is not, look again every second."""
 
-    @st.fragment(run_every=1.0 if waiting else None)
+    @redrawn(1.0 if waiting else None)
     def line() -> None:
         ready = worker_ready(Lane.RUNS)
         st.caption(":green[●] Worker ready" if ready else ":orange[●] Worker starting, about five seconds")

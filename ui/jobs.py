@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.checkpoints import ROOT
+from ui.redrawn import redrawn
 from zspag_core.jobs import Job, JobStore, State
 from zspag_core.jobs.beats import WORKER
 from zspag_core.jobs.keeper import Keeper
@@ -115,7 +116,7 @@ def ask(kind: str, config: Mapping[str, Any]) -> Job:
     return job
 
 
-@st.fragment(run_every=WAIT_SECONDS)
+@redrawn(WAIT_SECONDS)
 def wait_for(*questions: Job) -> None:
     """Draw the page again once a short task has its answer."""
     if any(not (job_store().get(question.id) or question).active for question in questions):

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.figures import membership
 from ui.gallery import groups_of, moments_of
+from ui.redrawn import redrawn
 from ui.result_panels import draw, side_by_side
 from ui.results import percent
 from ui.thresholds import ATTACKS, MEASURES, best_threshold, edges_of, judge, judged_member, shares_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Groups = dict[str, NDArray[Any]]
 
 
-@st.fragment
+@redrawn()
 def membership_panel(views: Sequence[View]) -> None:
     """Draw the panel for one run or two; only this part of the page is drawn again when the threshold moves."""
     able = [view for view in views if moments_of(view)]

@@ -10,6 +10,7 @@ import streamlit as st
 from ui.figures import model as figures
 from ui.jobs import WAIT_SECONDS, job_store, worker_ready
 from ui.places import in_words
+from ui.redrawn import redrawn
 from ui.results import escape, percent
 from ui.words import GRADING_NOTE
 from zspag_core.jobs import Lane
@@ -24,7 +25,7 @@ GUESSING = 1.5  # times the accuracy of blind guessing
 NAMED_CLASSES = 12
 
 
-@st.fragment(run_every=WAIT_SECONDS)
+@redrawn(WAIT_SECONDS)
 def wait(job: Job, what: str) -> None:
     """Say how far a short task is, and draw the page again once it has its answer."""
     now = job_store().get(job.id) or job

@@ -13,6 +13,7 @@ from ui.figures import training as figures
 from ui.jobs import POLL_SECONDS, job_store, worker_ready
 from ui.names import names_of
 from ui.outcome import show_ending, show_result
+from ui.redrawn import redrawn
 from ui.results import duration, epochs_of, log_lines, state_words, steps
 from ui.watch import frame_html, watched_from_arrays, watched_from_events
 from ui.words import STAGE_HELP, STAGES, help_for
@@ -33,7 +34,7 @@ def run_panel(job: Job) -> None:
     live = job.active
     events: list[Event] = []  # lives as long as the page: a look reads what is new, a long run has thousands of them
 
-    @st.fragment(run_every=POLL_SECONDS if live else None)
+    @redrawn(POLL_SECONDS if live else None)
     def panel() -> None:
         now = job_store().get(job.id) or job
         events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
@@ -142,7 +143,7 @@ def _watched(job: Job, events: Sequence[Event]) -> None:
         st.html(_frame(job, watched, len(watched.epochs) - 1))
         return
 
-    @st.fragment
+    @redrawn()
     def scrub() -> None:
         epoch = st.select_slider("Epoch", watched.epochs, value=watched.epochs[-1], key=f"frame-{job.id}")
         st.html(_frame(job, watched, watched.epochs.index(epoch)))

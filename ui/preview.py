@@ -9,6 +9,7 @@ import streamlit as st
 
 from ui.jobs import ask, checkpoint_question, job_store
 from ui.palette import FORGOTTEN
+from ui.redrawn import redrawn
 from ui.results import percent
 from ui.words import help_for
 from zspag_core.jobs import State
@@ -61,7 +62,7 @@ def _answer(job: Job, names: Sequence[str]) -> None:
     """Draw the answer as soon as there is one."""
     waiting = job.active
 
-    @st.fragment(run_every=POLL_SECONDS if waiting else None)
+    @redrawn(POLL_SECONDS if waiting else None)
     def answer() -> None:
         now = job_store().get(job.id) or job
         if waiting and not now.active:

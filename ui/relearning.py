@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.jobs import POLL_SECONDS, job_store
+from ui.redrawn import redrawn
 from ui.states import failed_line, progress_of
 from zspag_core.jobs import Job, Lane, State
 
@@ -62,7 +63,7 @@ def _submit(job: Job) -> None:
 def _under_way(task: Job, letter: str) -> None:
     """Say how far the task is, again every second; draw the page anew at its end."""
 
-    @st.fragment(run_every=POLL_SECONDS)
+    @redrawn(POLL_SECONDS)
     def line() -> None:
         now = job_store().get(task.id) or task
         if not now.active:

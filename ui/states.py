@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.jobs import job_store, worker_ready
+from ui.redrawn import redrawn
 from ui.results import duration, headline
 from ui.words import STAGES
 from zspag_core.jobs import Lane, State
@@ -57,7 +58,7 @@ def stand_in(job: Job | None, shows: str, key: str = "A") -> None:
 def _under_way(job: Job, shows: str, key: str) -> None:
     """Say how far a run is, again every second; draw the page anew once it has ended."""
 
-    @st.fragment(run_every=LIVE_SECONDS)
+    @redrawn(LIVE_SECONDS)
     def line() -> None:
         now = job_store().get(job.id) or job
         if not now.active:
@@ -112,7 +113,7 @@ def wait_line(question: Job, doing: str, usual_seconds: float) -> None:
         usual_seconds: how long that takes on digits and two cores.
     """
 
-    @st.fragment(run_every=WAIT_SECONDS)
+    @redrawn(WAIT_SECONDS)
     def line() -> None:
         now = job_store().get(question.id) or question
         if not now.active:

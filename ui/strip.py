@@ -9,6 +9,7 @@ import streamlit as st
 from ui.choice import KEY as CHOICE
 from ui.jobs import job_store, pair
 from ui.picker import LETTERS, run_chip
+from ui.redrawn import redrawn
 from ui.results import escape, headline, percent, state_words
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _line(letter: str, job: Job | None, *, links: bool) -> None:
     """Draw what is said of one run; it moves while the run does."""
     live = job is not None and job.active
 
-    @st.fragment(run_every=LIVE_SECONDS if live else None)
+    @redrawn(LIVE_SECONDS if live else None)
     def line() -> None:
         now = None if job is None else job_store().get(job.id)
         with st.container(

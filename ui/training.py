@@ -13,6 +13,7 @@ from ui.forms import settings_form
 from ui.jobs import POLL_SECONDS, job_store, worker_ready
 from ui.model_source import TRAINED, plain_name
 from ui.places import trained
+from ui.redrawn import redrawn
 from ui.results import duration, escape, percent
 from ui.words import STATES, help_for
 from zspag_core.jobs import Lane, State, Wish
@@ -148,7 +149,7 @@ def training_panel(job: Job) -> None:
     """Draw one training, again every second while it is active."""
     live = job.active
 
-    @st.fragment(run_every=POLL_SECONDS if live else None)
+    @redrawn(POLL_SECONDS if live else None)
     def panel() -> None:
         now = job_store().get(job.id) or job
         events = [event for event in job_store().events(now.id) if event.kind == "epoch"]
