@@ -7,8 +7,9 @@ a forgotten class can only be found as far as the remaining logits give it away.
 those that zero-shot unlearning has: forget samples and proxies, also shifted and mirrored.
 
 Features must be a mean over places of ReLU(a + b + ...), each summand written by a convolution or linear layer (with
-BatchNorm or without). The offset is made so large that no ReLU cuts anything off: the new features are linear in what
-enters these layers.
+BatchNorm or without): a common base is added, so large that no ReLU cuts anything off, and the new features are linear
+in what enters these layers. Or they are the class token of LayerNorm(stream + a), as a transformer has them: the norm
+takes out any gain, so a is written so loud that float32 rounds the stream away, on a base that the norm leaves alone.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 
 SHIFT = 8  # an image is shifted by up to a side / SHIFT
 RIDGE = 1e-3  # of the inputs' mean square, added to their covariance
-REACH = 2.0  # the offset, in units of the largest value that was seen
+REACH = 2.0  # the base, in units of the largest value that was seen
+LOUDER = 2.0**26  # what is written, in units of the stream: float32 has 24 bits
+EVENING = 50  # times a base is made more even
 RANK_TOLERANCE = 1e-4
 RATE = 1e-3
 BATCH = 128
@@ -84,17 +87,16 @@ def narrow(
         UnlearningError: this network's features are written in another way, or fewer than two classes remain.
     """
     check_narrow(model, forgotten)
-    writers = model.writers
     remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
-    code = _Code.of(model.head.weight.detach()[remaining])
+    code = _Code.of(model, remaining)
     views = _Views(images, passes, device_of(model), generator, report)
-    fitted = _fit(model, writers, remaining, code, views)
+    fitted = _fit(model, remaining, code, views)
     result = copy.deepcopy(model)
     if passes:
         fitted = _refine(model, result, fitted, remaining, code, views, passes)
-    offset = REACH * _largest(result, result.writers, fitted, code, views)
-    _rewrite(result, fitted, code, offset)
-    _rewire(result.head, remaining, code, offset)
+    base = _base_of(result, fitted, code, views)
+    _rewrite(result, fitted, code, base)
+    _rewire(result.head, remaining, code, base)
     return Narrowed(result, code.width, fitted.explained)
 
 
@@ -106,8 +108,8 @@ def check_narrow(model: Classifier, forgotten: tuple[int, ...]) -> None:
     """
     if not model.writers:
         raise UnlearningError(
-            f"narrow: expected a network whose features are written by one layer (VGG, AlexNet, a ResNet whose last "
-            f"block has a projection), got {model.architecture}; set narrow to 0"
+            f"narrow: expected a network whose features are written by one layer (VGG, AlexNet, ViT, a ResNet whose "
+            f"last block has a projection), got {model.architecture}; set narrow to 0"
         )
     remaining = model.config.num_classes - len(set(forgotten))
     if remaining < 2:
@@ -129,9 +131,12 @@ class _Code:
     reading: Tensor
 
     @classmethod
-    def of(cls, rows: Tensor) -> _Code:
-        """Return the code that the head's remaining rows (R, D) read."""
-        differences = exact(rows) - exact(rows).mean(0)
+    def of(cls, model: Classifier, remaining: list[int]) -> _Code:
+        """Return the code that the remaining rows of the head read; features after a LayerNorm have no mean."""
+        rows = exact(model.head.weight.detach()[remaining])
+        if model.stream is not None:
+            rows = rows - rows.mean(1, keepdim=True)
+        differences = rows - rows.mean(0)
         axes, lengths, directions = torch.linalg.svd(differences, full_matrices=False)
         kept = lengths > RANK_TOLERANCE * lengths[0]
         axes, lengths, directions = axes[:, kept], lengths[kept], directions[kept]
@@ -162,6 +167,21 @@ class _Fitted:
     offset: Tensor
     spread: float
     explained: float
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What the new features vary around.
+
+    Attributes:
+        vector: (D,) float64: features before the last step = gain * (vector + writing @ z).
+        gain: how loud the writers are.
+        scale: features, once read, are to be multiplied by this.
+    """
+
+    vector: Tensor
+    gain: float = 1.0
+    scale: float = 1.0
 
 
 class _Views:
@@ -213,13 +233,14 @@ class _Views:
         return pixels.contiguous(memory_format=torch.channels_last)
 
 
-def _fit(model: Classifier, writers: tuple[Writer, ...], remaining: list[int], code: _Code, views: _Views) -> _Fitted:
+def _fit(model: Classifier, remaining: list[int], code: _Code, views: _Views) -> _Fitted:
     """Fit z to what enters the writers, means over places, by ridge regression on accumulated moments."""
+    writers = model.writers
     size = sum(input_dim(writer.layer) for writer in writers) + code.width
     device = exact_device(views.device)
     moment, count = torch.zeros(size, size, dtype=torch.float64, device=device), 0
     total = moment.new_zeros(size)
-    with _inputs_of(writers) as seen:
+    with _inputs_of(model) as seen:
         for pixels in views.plain():
             logits = model(pixels)[:, remaining]
             entered = torch.cat([_mean_rows(*pair) for pair in zip(writers, seen.take(), strict=True)], dim=1)
@@ -277,7 +298,7 @@ def _refine(
     steps = passes * views.batches
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     error = 0.0
-    with _inputs_of(result.writers) as seen:
+    with _inputs_of(result) as seen:
         for _ in range(passes):
             error, count = 0.0, 0
             for pixels in views.mixed():
@@ -306,29 +327,51 @@ def _layer_before(model: Classifier) -> WeightLayer:
     return layers[max(0, place - 1)]
 
 
-def _largest(model: Classifier, writers: tuple[Writer, ...], fitted: _Fitted, code: _Code, views: _Views) -> float:
-    """Return the largest value, of either sign, that a narrowed feature takes before its offset, at any place."""
-    largest = 0.0
+def _base_of(model: Classifier, fitted: _Fitted, code: _Code, views: _Views) -> _Base:
+    """Return a base that the features, as far as they have been seen, never leave by more than 1 / REACH of it."""
     weights, offset = ((code.writing @ part).float().to(views.device) for part in (fitted.weights, fitted.offset))
-    with _inputs_of(writers) as seen:
+    largest, loudest = 0.0, 0.0
+    with _inputs_of(model) as seen:
         for pixels in views.plain():
             model(pixels)
-            values = _written(writers, seen.take(), weights) + offset[:, None]
+            values = _written(model.writers, seen.take(), weights) + offset[:, None]
             largest = max(largest, float(values.abs().max()))
-    return largest
+            if seen.stream is not None:
+                loudest = max(loudest, float(seen.stream.abs().max()))
+    if model.stream is None:
+        return _Base(torch.full((len(code.writing),), REACH * largest).to(code.writing))
+    level = _level(code)
+    vector = REACH * largest * level / level.abs().min()
+    least = (1 - 1 / REACH) * float(vector.abs().min())  # a feature, at the nearest to 0
+    return _Base(vector, LOUDER * loudest / least, float(vector.norm()) / len(vector) ** 0.5)
 
 
-def _rewrite(model: Classifier, fitted: _Fitted, code: _Code, offset: float) -> None:
-    """Let the writers write z as the code says; the first one adds the offsets."""
-    added = code.writing @ fitted.offset + offset
+def _level(code: _Code) -> Tensor:
+    """Return a direction (D,) that neither the code nor a mean over features sees, with entries as even as may be."""
+    size = len(code.writing)
+    ones = torch.ones(size, 1).to(code.writing)
+    taken = torch.linalg.qr(torch.cat([ones, code.writing], dim=1))[0]
+    level = 1.0 - 2.0 * (torch.arange(size) % 2).to(code.writing)
+    for _ in range(EVENING):
+        level = torch.where(level < 0, -1.0, 1.0).to(code.writing)
+        level = level - taken @ (taken.T @ level)
+    return level
+
+
+def _rewrite(model: Classifier, fitted: _Fitted, code: _Code, base: _Base) -> None:
+    """Let the writers write z as the code says; the first one adds the base."""
+    added = base.gain * (code.writing @ fitted.offset + base.vector)
     for writer, part in zip(model.writers, _parts(model.writers, fitted.weights), strict=True):
-        writer.layer.weight.copy_((code.writing @ part).reshape(writer.layer.weight.shape))
+        writer.layer.weight.copy_((base.gain * code.writing @ part).reshape(writer.layer.weight.shape))
         if writer.norm is not None:
             _pass_through(writer.norm)
         place = writer.layer if writer.norm is None else writer.norm
         assert place.bias is not None, "a layer without BatchNorm has a bias of its own"  # noqa: S101
         place.bias.copy_(added)
         added = torch.zeros_like(added)
+    if model.stream is not None:
+        model.stream.norm.weight.fill_(1.0)
+        model.stream.norm.bias.zero_()
 
 
 def _pass_through(norm: nn.BatchNorm2d) -> None:
@@ -340,19 +383,20 @@ def _pass_through(norm: nn.BatchNorm2d) -> None:
     norm.weight.fill_((1.0 + norm.eps) ** 0.5)
 
 
-def _rewire(head: nn.Linear, remaining: list[int], code: _Code, offset: float) -> None:
+def _rewire(head: nn.Linear, remaining: list[int], code: _Code, base: _Base) -> None:
     """Let the head read z: remaining logits as before but for their mean, which is 0, as are all forgotten logits."""
     head.weight.zero_()
-    head.weight[remaining] = code.reading.to(head.weight)
+    head.weight[remaining] = (base.scale * code.reading).to(head.weight)
     head.bias.zero_()
-    head.bias[remaining] = -offset * code.reading.sum(1).to(head.bias)
+    head.bias[remaining] = -(code.reading @ base.vector).to(head.bias)
 
 
 class _Seen:
-    """What entered some layers in the last forward pass."""
+    """What entered some layers in the last forward pass, and the stream that they add to."""
 
     def __init__(self, count: int) -> None:
         self.inputs: list[Tensor | None] = [None] * count
+        self.stream: Tensor | None = None
 
     def take(self) -> list[Tensor]:
         """Return the inputs and forget them."""
@@ -362,17 +406,25 @@ class _Seen:
 
 
 @contextmanager
-def _inputs_of(writers: tuple[Writer, ...]) -> Iterator[_Seen]:
-    """While the block runs, keep what enters the writers; hooks are removed even after an error."""
-    seen = _Seen(len(writers))
+def _inputs_of(model: Classifier) -> Iterator[_Seen]:
+    """While the block runs, keep what enters the writers; hooks are removed even after an error.
+
+    Of tokens in a stream only the first is kept: the others do not become features.
+    """
+    seen, stream = _Seen(len(model.writers)), model.stream
 
     def hook(number: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def see(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            seen.inputs[number] = inputs[0]
+            seen.inputs[number] = inputs[0] if stream is None else inputs[0][:, 0]
 
         return see
 
-    handles = [writer.layer.register_forward_pre_hook(hook(n)) for n, writer in enumerate(writers)]
+    def see_stream(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen.stream = inputs[0][:, 0]
+
+    handles = [writer.layer.register_forward_pre_hook(hook(n)) for n, writer in enumerate(model.writers)]
+    if stream is not None:
+        handles.append(stream.source.register_forward_pre_hook(see_stream))
     try:
         yield seen
     finally:

@@ -192,7 +192,7 @@ def test_killed_worker_interrupts_the_run_and_is_replaced(page, app_url, store, 
     wait_until(lambda: store.require(job_id).state == State.RUNNING, "the run does not begin")
     victim = store.require(job_id).worker
     os.kill(int(victim.split("-")[-2]), signal.SIGKILL)
-    expect(page.get_by_text("Interrupted").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Interrupted").first).to_be_visible(timeout=LONG)
     expect(page.get_by_text("ended before the run did")).to_be_visible()
 
     def replaced():

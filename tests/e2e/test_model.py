@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -16,6 +17,8 @@ from ui.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+
+EPOCHS = 30  # as many as a slow browser needs to see the training before it ends
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +82,11 @@ def test_training_is_watched_cancelled_resumed_after_a_reload_and_used(page, app
     train.wait_for(timeout=LONG)
     page.get_by_label("Name").fill("watched")
     page.get_by_label("Name").press("Tab")
+    epochs = page.get_by_role("spinbutton", name="Epochs", exact=True)
+    epochs.fill(str(EPOCHS))
+    epochs.press("Tab")
     train.click()
-    expect(page.get_by_text("Epoch 2 of 10")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile(rf"Epoch ([2-9]|\d\d) of {EPOCHS}"))).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=LONG)
     assert "training=" in page.url
@@ -94,7 +100,7 @@ def test_training_is_watched_cancelled_resumed_after_a_reload_and_used(page, app
     (job,) = [job for job in store.latest(kind="train") if job.config["name"] == "watched"]
     assert job.state == State.DONE
     epochs = [event.body["epoch"] for event in store.events(job.id) if event.kind == "epoch"]
-    assert epochs == list(range(1, 11))
+    assert epochs == list(range(1, EPOCHS + 1))
 
 
 def test_two_runs_are_ticked_named_compared_deleted_and_brought_back(page, app_url, store):

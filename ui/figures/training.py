@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HEIGHT = 300
 LAYOUT: dict[str, Any] = {"first": 0, "height": HEIGHT, "legend": 1.12}
 COIN_TOSS = 50.0
+LABEL_ROOM = 16  # points below the lowest line, for the words under it
 
 
 def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go.Figure:
@@ -58,19 +59,19 @@ def loss_figure(epochs: Epochs, total: int) -> go.Figure:
     for row, key in enumerate(("loss", "mia"), start=1):
         x, y = _series(epochs, key)
         figure.add_scatter(x=x, y=y, name=key, mode="lines+markers", line=line, row=row, col=1)
+    membership = _series(epochs, "mia")[1]
     figure.add_hline(
         y=COIN_TOSS,
         line={"color": REFERENCE, "width": 1.5, "dash": "dot"},
         annotation={"text": "a coin toss", "font": {"color": REFERENCE}},
-        annotation_position="top right",
+        annotation_position="top right" if membership and membership[-1] < COIN_TOSS else "bottom right",
         row=2,
         col=1,
     )
     lay_out_epochs(figure, "loss", total=total, empty=not _series(epochs, "loss")[0], **LAYOUT)
     figure.update_xaxes(title=None, row=1, col=1)
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
-    least = min([COIN_TOSS, *_series(epochs, "mia")[1]])
-    figure.update_yaxes(title="membership, %", range=[least - 12, 103], row=2, col=1)
+    figure.update_yaxes(title="membership, %", range=[min([COIN_TOSS, *membership]) - LABEL_ROOM, 103], row=2, col=1)
     figure.update_layout(showlegend=False)
     return figure
 

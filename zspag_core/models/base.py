@@ -59,6 +59,19 @@ class Writer:
     norm: nn.BatchNorm2d | None = None
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A residual stream of tokens, which what is written is added to.
+
+    Attributes:
+        source: the module that is given the stream as it is before.
+        norm: the norm of the sum; the features are the first token after it.
+    """
+
+    source: nn.Module
+    norm: nn.LayerNorm
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Put every module into evaluation mode and each back into the mode it had, whatever happens inside."""
@@ -110,11 +123,16 @@ class Classifier(nn.Module, ABC):
 
     @property
     def writers(self) -> tuple[Writer, ...]:
-        """The layers whose outputs, summed, become the features by ReLU and a mean over places; none where it differs.
+        """The layers whose outputs, summed, become the features; none where they come about in another way.
 
-        See :mod:`zspag_core.narrowing`, which rewrites them.
+        By ReLU and a mean over places where there is no `stream`. See :mod:`zspag_core.narrowing`, which rewrites them.
         """
         return ()
+
+    @property
+    def stream(self) -> Stream | None:
+        """The stream that the last writers add to; None where nothing is added to what they write."""
+        return None
 
     @property
     def cam_reshape(self) -> Callable[[Tensor], Tensor] | None:

@@ -7,13 +7,13 @@ projections would miss them; four plain linear layers do not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.models.base import Classifier, ModelConfig
+from zspag_core.models.base import Classifier, ModelConfig, Stream, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +109,16 @@ class ViT(Classifier):
             x = block(x)
         features: Tensor = self.norm(x)[:, 0]
         return features
+
+    @property
+    def writers(self) -> tuple[Writer, ...]:
+        """The second layer of the last block's MLP."""
+        return (Writer(cast("EncoderBlock", self.blocks[-1]).down),)
+
+    @property
+    def stream(self) -> Stream:
+        """The tokens that the last MLP adds to, and the last norm."""
+        return Stream(cast("EncoderBlock", self.blocks[-1]).norm_2, self.norm)
 
     @property
     def cam_layers(self) -> dict[str, nn.Module]:

@@ -48,6 +48,12 @@ def test_loss_and_membership_have_a_picture_each_above_the_same_epochs():
     assert figure.layout.yaxis2.range[0] < 42.0
 
 
+@pytest.mark.parametrize(("mia", "anchor"), [(42.0, "bottom"), (57.0, "top")])
+def test_words_on_the_coin_toss_stand_where_the_line_does_not_end(mia, anchor):
+    words = {note.text: note for note in loss_figure([EPOCHS[0] | {"mia": mia}], 5).layout.annotations}
+    assert words["a coin toss"].yanchor == anchor
+
+
 @pytest.mark.parametrize(
     ("asked", "active", "epochs"), [(9, True, 9), (None, True, 6), (None, False, 2), (9, False, 2)]
 )
