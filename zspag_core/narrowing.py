@@ -10,6 +10,7 @@ Features must be a mean over places of ReLU(a + b + ...), each summand written b
 BatchNorm or without): a common base is added, so large that no ReLU cuts anything off, and the new features are linear
 in what enters these layers. Or they are the class token of LayerNorm(stream + a), as a transformer has them: the norm
 takes out any gain, so a is written so loud that float32 rounds the stream away, on a base that the norm leaves alone.
+What the stream told the head goes on through a few hidden units of the last MLP, in pairs: act(x) - act(-x) = x.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ SHIFT = 8  # an image is shifted by up to a side / SHIFT
 RIDGE = 1e-3  # of the inputs' mean square, added to their covariance
 REACH = 2.0  # the base, in units of the largest value that was seen
 LOUDER = 2.0**26  # what is written, in units of the stream: float32 has 24 bits
+BYPASS = 4  # one hidden unit of so many may be half of a pair that hands on what it is given
 EVENING = 50  # times a base is made more even
 RANK_TOLERANCE = 1e-4
 RATE = 1e-3
@@ -89,9 +91,14 @@ def narrow(
     check_narrow(model, forgotten)
     remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
     code = _Code.of(model, remaining)
-    views = _Views(images, passes, device_of(model), generator, report)
-    fitted = _fit(model, remaining, code, views)
+    looks = passes + (2 if model.stream is None else 3)
+    views = _Views(images, looks, device_of(model), generator, report)
     result = copy.deepcopy(model)
+    if model.stream is None:
+        fitted = _fit(model, model, remaining, code, views)
+    else:
+        _lay_bypass(model, result, remaining, code, views)
+        fitted = _fit(model, result, remaining, code, views)
     if passes:
         fitted = _refine(model, result, fitted, remaining, code, views, passes)
     base = _base_of(result, fitted, code, views)
@@ -190,13 +197,13 @@ class _Views:
     def __init__(
         self,
         images: list[Tensor],
-        passes: int,
+        looks: int,
         device: torch.device,
         generator: torch.Generator,
         report: Reporter,
     ) -> None:
         self.images, self.device, self.generator, self.report = images, device, generator, report
-        self.done, self.total = 0, (passes + 2) * sum(map(len, images))
+        self.done, self.total = 0, looks * sum(map(len, images))
 
     @property
     def batches(self) -> int:
@@ -233,29 +240,65 @@ class _Views:
         return pixels.contiguous(memory_format=torch.channels_last)
 
 
-def _fit(model: Classifier, remaining: list[int], code: _Code, views: _Views) -> _Fitted:
-    """Fit z to what enters the writers, means over places, by ridge regression on accumulated moments."""
-    writers = model.writers
-    size = sum(input_dim(writer.layer) for writer in writers) + code.width
-    device = exact_device(views.device)
-    moment, count = torch.zeros(size, size, dtype=torch.float64, device=device), 0
-    total = moment.new_zeros(size)
-    with _inputs_of(model) as seen:
+class _Moments:
+    """Sums over images of what enters some layers, beside z: all that a ridge regression needs."""
+
+    def __init__(self, inputs: int, code: _Code, device: torch.device) -> None:
+        self.inputs, size = inputs, inputs + code.width
+        self.square = torch.zeros(size, size, dtype=torch.float64, device=exact_device(device))
+        self.total, self.count = self.square.new_zeros(size), 0
+
+    def add(self, entered: Tensor, wanted: Tensor) -> None:
+        """Add (N, inputs) and the z (N, width) that belong to it."""
+        joined = torch.cat([entered, wanted], dim=1)
+        self.square += joined.T @ joined
+        self.total += joined.sum(0)
+        self.count += len(joined)
+
+    def solve(self) -> _Fitted:
+        """Return the ridge regression of z."""
+        mean, inputs = self.total / self.count, self.inputs
+        covariance = self.square / self.count - torch.outer(mean, mean)
+        own, cross, wanted = covariance[:inputs, :inputs], covariance[:inputs, inputs:], covariance[inputs:, inputs:]
+        ridge = RIDGE * own.diagonal().mean() * torch.eye(inputs).to(own)
+        weights = torch.linalg.solve(own + ridge, cross).T
+        error = (wanted - 2 * weights @ cross + weights @ own @ weights.T).trace() / wanted.trace()
+        return _Fitted(weights, mean[inputs:] - weights @ mean[:inputs], float(wanted.trace()), 1 - float(error))
+
+
+def _fit(model: Classifier, result: Classifier, remaining: list[int], code: _Code, views: _Views) -> _Fitted:
+    """Fit the z of `model` to what enters the writers of `result`, means over places."""
+    moments = _Moments(sum(input_dim(writer.layer) for writer in result.writers), code, views.device)
+    with _inputs_of(result) as seen:
         for pixels in views.plain():
-            logits = model(pixels)[:, remaining]
-            entered = torch.cat([_mean_rows(*pair) for pair in zip(writers, seen.take(), strict=True)], dim=1)
-            joined = torch.cat([entered, code.wanted(logits)], dim=1)
-            moment += joined.T @ joined
-            total += joined.sum(0)
-            count += len(joined)
-    mean = total / count
-    covariance = moment / count - torch.outer(mean, mean)
-    inputs = size - code.width
-    own, cross, wanted = covariance[:inputs, :inputs], covariance[:inputs, inputs:], covariance[inputs:, inputs:]
-    ridge = RIDGE * own.diagonal().mean() * torch.eye(inputs).to(own)
-    weights = torch.linalg.solve(own + ridge, cross).T
-    error = (wanted - 2 * weights @ cross + weights @ own @ weights.T).trace() / wanted.trace()
-    return _Fitted(weights, mean[inputs:] - weights @ mean[:inputs], float(wanted.trace()), 1 - float(error))
+            features = result.embed(pixels)
+            entered = [_mean_rows(*pair) for pair in zip(result.writers, seen.take(), strict=True)]
+            logits = model.head(features) if model is result else model(pixels)
+            moments.add(torch.cat(entered, dim=1), code.wanted(logits[:, remaining]))
+    return moments.solve()
+
+
+def _lay_bypass(model: Classifier, result: Classifier, remaining: list[int], code: _Code, views: _Views) -> None:
+    """Let pairs of hidden units of the last MLP of `result` hand on the directions of its input that z depends on most.
+
+    The units are those that a regression of z on both, input and hidden units, needs least.
+    """
+    (writer,), inner = result.writers, _layer_before(result)
+    width = input_dim(inner)
+    moments = _Moments(width + input_dim(writer.layer), code, views.device)
+    with _inputs_of(model, _layer_before(model)) as seen:
+        for pixels in views.plain():
+            wanted = code.wanted(model(pixels)[:, remaining])
+            moments.add(exact(torch.cat(seen.take(), dim=1)), wanted)
+    straight, hidden = moments.solve().weights.split([width, input_dim(writer.layer)], dim=1)
+    directions = torch.linalg.svd(straight, full_matrices=False)[2][: input_dim(writer.layer) // BYPASS]
+    spread = (moments.square.diagonal() / moments.count - (moments.total / moments.count).square())[width:][
+        : len(hidden.T)
+    ]
+    unused = (hidden.square().sum(0) * spread).argsort()[: 2 * len(directions)]
+    inner.weight[unused] = torch.cat([directions, -directions]).to(inner.weight)
+    assert inner.bias is not None, "the layers of an MLP have biases"  # noqa: S101
+    inner.bias[unused] = 0.0
 
 
 def _mean_rows(writer: Writer, inputs: Tensor) -> Tensor:
@@ -406,12 +449,13 @@ class _Seen:
 
 
 @contextmanager
-def _inputs_of(model: Classifier) -> Iterator[_Seen]:
-    """While the block runs, keep what enters the writers; hooks are removed even after an error.
+def _inputs_of(model: Classifier, *others: WeightLayer) -> Iterator[_Seen]:
+    """While the block runs, keep what enters other layers and then the writers; no hook outlives it, even by an error.
 
     Of tokens in a stream only the first is kept: the others do not become features.
     """
-    seen, stream = _Seen(len(model.writers)), model.stream
+    layers, stream = [*others, *(writer.layer for writer in model.writers)], model.stream
+    seen = _Seen(len(layers))
 
     def hook(number: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def see(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -422,7 +466,7 @@ def _inputs_of(model: Classifier) -> Iterator[_Seen]:
     def see_stream(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen.stream = inputs[0][:, 0]
 
-    handles = [writer.layer.register_forward_pre_hook(hook(n)) for n, writer in enumerate(model.writers)]
+    handles = [layer.register_forward_pre_hook(hook(number)) for number, layer in enumerate(layers)]
     if stream is not None:
         handles.append(stream.source.register_forward_pre_hook(see_stream))
     try:

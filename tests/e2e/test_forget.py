@@ -26,6 +26,12 @@ def tick(page, name):
     page.get_by_test_id("stCheckbox").filter(has_text=name).first.click()
 
 
+def set_number(page, name, value):
+    field = page.get_by_role("spinbutton", name=name, exact=True)
+    field.fill(str(value))
+    field.press("Tab")
+
+
 def job_of(page):
     """Return the id of the run that the address names."""
     (job_id,) = parse_qs(urlsplit(page.url).query)["job"]
@@ -44,10 +50,10 @@ def start_long_run(page, app_url):
     """Start a run that would take very long; return its id once it is under way."""
     open_form(page, app_url)
     tick(page, "5")
-    epochs = page.get_by_label("Epochs")
-    epochs.fill("1000")
-    epochs.press("Tab")
+    set_number(page, "Epochs", 1000)
     page.get_by_text("All settings").click()
+    page.get_by_role("tab", name="Loop").click()
+    set_number(page, "Batch size", 2)  # a thousand epochs of 32 images a step are over in a minute
     page.get_by_role("tab", name="Stopping").click()
     page.get_by_test_id("stCheckbox").filter(has_text="Stop by rule").click()
     return press_forget(page)
