@@ -9,6 +9,7 @@ from ui.frame import frame
 from ui.jobs import ask, engine_question, wait_for
 from ui.panels import run_panel
 from ui.preview import preview_panel, preview_question
+from ui.proxies import prepare_map
 from ui.setup import (
     attack_settings,
     budgets_of,
@@ -21,6 +22,7 @@ from ui.setup import (
     submit,
     take_preset,
 )
+from ui.states import has_result
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -102,3 +104,5 @@ with right:
                 "Here you will see the stages tick off, accuracy and loss move epoch by epoch, four watched images "
                 "lose or keep the model's attention, and the figures before and after."
             )
+if has_result(run):
+    prepare_map(run)

@@ -10,6 +10,7 @@ from ui.downloads import downloads_panel
 from ui.frame import frame
 from ui.jobs import pair, wait_for
 from ui.membership_panel import membership_panel
+from ui.proxies import prepare_map
 from ui.reference import find_reference
 from ui.result_panels import (
     classes_panel,
@@ -81,3 +82,5 @@ for part, tab in zip(PARTS, tabs, strict=True):
         write_word("part", part, usual="Classes")
         with tab:
             show_part(part, views)
+for view in views:
+    prepare_map(view.job)

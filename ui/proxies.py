@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,13 @@ def read_map(job: Job, kind: str) -> Shown:
     return Shown(job, kind, cloud, pictures, class_names(job.folder))
 
 
+def prepare_map(job: Job) -> None:
+    """Read the quick map of a run, if there is one; call it when a page is drawn that people go on from to the map."""
+    stamp = _stamp(job.folder, "pca")
+    if stamp:
+        _read(job.folder, "pca", stamp, tuple(int(k) for k in job.config["forget"]))
+
+
 def _stamp(folder: Path, kind: str) -> int:
     """Return a number that changes with the file of a map; 0 while there is none."""
     try:
@@ -90,12 +98,19 @@ def _stamp(folder: Path, kind: str) -> int:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _read(folder: Path, kind: str, stamp: int, forgotten: tuple[int, ...]) -> tuple[Cloud, str]:
-    """Join a map with the proxies on it, and put all images on one sheet; once for all visitors."""
+    """Join a map with the proxies on it and find the sheet of all images; once for all visitors."""
     del stamp  # part of the cache's key
     chart = load_arrays(folder, f"map_{kind}") or {}
     taught = load_arrays(folder, "labels") or {}
     cloud = make_cloud(chart, load_arrays(folder, "proxies"), forgotten, taught.get("truth"))
-    return cloud, sheet(cloud.images)
+    return cloud, _sheet(cloud.images, zlib.crc32(cloud.images.tobytes()))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _sheet(_images: Any, content: int) -> str:  # noqa: ANN401 - cache_resource erases the type
+    """Put images on one sheet; once for both maps of a run, which show the same."""
+    del content  # the cache's key, for the images are too many to be one
+    return sheet(_images)
 
 
 def wait_for_map(job: Job, question: Job, letter: str) -> None:

@@ -124,7 +124,7 @@ PRESETS = {
     "deep": (
         "Deep",
         "Many proxies; afterwards the features are narrowed to what the remaining classes need. Forgets inside, takes "
-        "minutes, is not for a ViT.",
+        "minutes.",
     ),
     "tiny epsilon": (
         "Tiny ε",

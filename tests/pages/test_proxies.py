@@ -55,6 +55,19 @@ def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, 
     assert not waits(page)
 
 
+def test_pictures_of_the_map_are_ready_when_people_come_from_the_forget_page(open_page, graded, monkeypatch):
+    made = []
+    monkeypatch.setattr("ui.proxies.sheet", lambda images: made.append(len(images)) or "data:,")
+    job = graded()
+    open_page("2_Forget.py", job)
+    assert made == [26]
+    open_page(PAGE, job)
+    (job.folder / "map_pca.safetensors").rename(job.folder / "map_umap.safetensors")
+    (chart,) = maps(open_page(PAGE, job))
+    assert chart["sheet"] == "data:,"
+    assert made == [26], "PCA and UMAP show the same pictures"
+
+
 def test_without_any_map_pca_is_asked_for_first(open_page, graded, store):
     page = open_page(PAGE, graded(map_kinds=()))
     assert not maps(page)

@@ -75,6 +75,14 @@ def check(page):
     return page
 
 
+def test_maps_of_the_runs_are_read_ahead_for_the_page_that_shows_them(results_page, make_run, monkeypatch):
+    prepared = []
+    monkeypatch.setattr("ui.proxies.prepare_map", lambda job: prepared.append(job.id))
+    first, second = make_run(), make_run()
+    results_page(first, second)
+    assert prepared == [first.id, second.id]
+
+
 def test_empty_page_says_what_it_will_show_and_leads_to_forget(results_page):
     page = results_page()
     assert "What a run did to each class" in texts(page)
