@@ -14,7 +14,7 @@ from ui.jobs import POLL_SECONDS, job_store, worker_ready
 from ui.names import names_of
 from ui.outcome import show_ending, show_result
 from ui.redrawn import redrawn
-from ui.results import duration, epochs_of, log_lines, state_words, steps
+from ui.results import duration, epochs_of, glue, log_lines, state_words, steps
 from ui.watch import frame_html, watched_from_arrays, watched_from_events
 from ui.words import STAGE_HELP, STAGES, help_for
 from zspag_core.jobs import Lane, State, Wish
@@ -69,7 +69,7 @@ def stepper_html(stages: Sequence[Step]) -> str:
             f'<li title="{html.escape(STAGE_HELP.get(step.name, ""))}" style="flex:1 1 4.5rem;list-style:none">'
             f'<div style="height:4px;border-radius:2px;background:{bar}"></div>'
             f'<div style="{strength};font-size:.9rem;margin-top:.35rem">{MARKS[step.status]} {title}</div>'
-            f'<div style="opacity:.7;font-size:.8rem;min-height:1.2rem">{html.escape(step.note)}</div></li>'
+            f'<div style="opacity:.7;font-size:.8rem;min-height:1.2rem">{html.escape(glue(step.note))}</div></li>'
         )
     return f'<ol style="display:flex;flex-wrap:wrap;gap:.5rem;padding:0;margin:0">{"".join(cells)}</ol>'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,8 +60,8 @@ def percent(value: float | None, *, sign: bool = False) -> str:
 
 
 def glue(text: str) -> str:
-    """Keep numbers and their percent signs on one line."""
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+    """Keep numbers and their percent signs and units of time on one line."""
+    return re.sub(r"(?<=\d) (?=(%|s|min|h)(?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
 def escape(text: str) -> str:
@@ -115,7 +116,7 @@ def _step(name: str, done: Sequence[str], job: Job) -> Step:
         return Step(name, "waiting", "waiting", 0.0)
     count, total = int(job.progress["done"]), max(1, int(job.progress["total"]))
     left = f" · {duration(seconds / count * (total - count))} left" if 0 < count < total and seconds > 1 else ""
-    return Step(name, "running" if job.active else "stopped", f"{count} of {total}{left}", min(1.0, count / total))
+    return Step(name, "running" if job.active else "stopped", f"{count:,} of {total:,}{left}", min(1.0, count / total))
 
 
 def epochs_of(events: Iterable[Event], result: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def progress_of(job: Job) -> tuple[str, float]:
         ), 0.0
     stage = str(job.progress.get("stage", "load"))
     done, total = int(job.progress.get("done", 0)), max(1, int(job.progress.get("total", 1)))
-    return f"{STAGES.get(stage, stage.capitalize())}: {done} of {total}", min(1.0, done / total)
+    return f"{STAGES.get(stage, stage.capitalize())}: {done:,} of {total:,}", min(1.0, done / total)
 
 
 def _ended(job: Job, shows: str, key: str) -> None:
