@@ -62,6 +62,8 @@ def test_features_vary_in_as_many_directions_as_remaining_logits_differ(name, pa
     features = outputs_of(narrowed.model, noise(200)[60:]).features.double()  # images that it was not fitted to
     lengths = torch.linalg.svdvals(features - features.mean(0))
     assert narrowed.width == 3  # four remaining classes
+    assert narrowed.rewritten[-1] == "head"
+    assert 2 <= len(narrowed.rewritten) <= 4  # the writers, the head, and the layer before where it is refined
     width = 3 if model.stream is None else 4  # a LayerNorm sees how long the written part is: one direction more
     assert lengths[2] > 1e-2 * lengths[0]
     assert lengths[width:].max() < 1e-4 * lengths[0]
@@ -180,6 +182,7 @@ def test_zspag_narrows_after_its_descent(small_digits, digits_model):
     lengths = torch.linalg.svdvals(features - features.mean(0))
     assert lengths[8:].max() < 1e-4 * lengths[0]
     assert run.seconds["narrow"] > 0
+    assert "head" in run.rewritten
 
 
 def test_zspag_cancelled_while_narrowing_is_cancelled(small_digits, digits_model):

@@ -97,11 +97,13 @@ def layers_panel(view: View, peers: Sequence[View]) -> None:
     records = layers_of(view)
     history = view.result.get("history") or []
     if records:
-        _warn(layers.locked_layers(records), layers.bare_layers(records), len(records))
+        rewritten = layers.rewritten_layers(records)
+        _warn(layers.locked_layers(records), layers.bare_layers(records), rewritten, len(records))
         top = max(layers.largest_drift(layers_of(peer)) for peer in peers if layers_of(peer))
         _beside([layers.ranks(records), layers.drifts(records, top)], view.letter, alone=len(peers) == 1)
-        leak = max(record["leak"] or 0.0 for record in records)
-        st.caption(f"Largest leak ‖ΔW·S‖ / ‖W‖: {leak:.1e}. {help_for('Leak')}")
+        leak = max((record["leak"] or 0.0 for record in records if record["name"] not in rewritten), default=0.0)
+        others = " of the other layers" if rewritten else ""
+        st.caption(f"Largest leak ‖ΔW·S‖ / ‖W‖{others}: {leak:.1e}. {help_for('Leak')}")
     elif view.after is None:
         st.info("The run was stopped before its layers were compared.", icon=":material/layers_clear:")
     else:
@@ -231,17 +233,26 @@ def _reference_line(view: View, reference: Reference) -> None:
         )
 
 
-def _warn(locked: Sequence[str], bare: Sequence[str], count: int) -> None:
-    """Point to layers that cannot move and to layers that nothing protects."""
+def _warn(locked: Sequence[str], bare: Sequence[str], rewritten: Sequence[str], count: int) -> None:
+    """Point to layers that cannot move, to layers that nothing protects, and to those with new weights."""
+
+    def which(names: Sequence[str]) -> str:
+        return "every layer" if len(names) == count else ", ".join(f"`{name}`" for name in names)
+
     if locked:
-        which = "every layer" if len(locked) == count else ", ".join(f"`{name}`" for name in locked)
         st.warning(
-            f"**Nothing can move here:** {which}. All directions are protected; a lower energy threshold τ frees some.",
+            f"**Nothing can move here:** {which(locked)}. All directions are protected; a lower energy threshold τ "
+            "frees some.",
             icon=":material/lock:",
         )
     if bare:
-        which = "every layer" if len(bare) == count else ", ".join(f"`{name}`" for name in bare)
         st.warning(
-            f"**Unprotected:** {which}. No direction is protected, so the remaining classes are at risk there.",
+            f"**Unprotected:** {which(bare)}. No direction is protected, so the remaining classes are at risk there.",
             icon=":material/lock_open:",
+        )
+    if rewritten:
+        st.info(
+            f"**Rewritten:** {which(rewritten)}. Narrowing gave them new weights after the descent; what was protected "
+            "there does not bind it, so they have no drift below.",
+            icon=":material/edit:",
         )

@@ -56,11 +56,13 @@ class Narrowed:
         model: the new network.
         width: directions in which its features still vary.
         fit: share of the remaining logits' variance that the new features explain, on the images fitted to.
+        rewritten: the layers whose weights are others now, by name.
     """
 
     model: Classifier
     width: int
     fit: float
+    rewritten: tuple[str, ...]
 
 
 @torch.no_grad()
@@ -104,7 +106,9 @@ def narrow(
     base = _base_of(result, fitted, code, views)
     _rewrite(result, fitted, code, base)
     _rewire(result.head, remaining, code, base)
-    return Narrowed(result, code.width, fitted.explained)
+    after = weight_layers(result)
+    rewritten = (name for name, layer in weight_layers(model).items() if not layer.weight.equal(after[name].weight))
+    return Narrowed(result, code.width, fitted.explained, tuple(rewritten))
 
 
 def check_narrow(model: Classifier, forgotten: tuple[int, ...]) -> None:

@@ -74,7 +74,7 @@ def describe_subspace(model: Classifier, run: Unlearned, prepared: Prepared) -> 
     labels = run.proxies.labels[drawn] if run.proxies is not None else drawn
     reports = report_layers(model, run.model, run.subspace, proxies[drawn], labels, to_pixels(real.images))
     return {
-        "layers": [layer.to_dict() for layer in reports],
+        "layers": [layer.to_dict() | {"rewritten": layer.name in run.rewritten} for layer in reports],
         "pooling": run.subspace.pooling or None,
         "unprotected": list(run.subspace.unprotected),
     }

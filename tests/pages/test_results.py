@@ -184,6 +184,19 @@ def test_layers_are_warned_about(results_page, make_run):
     assert "Largest leak" in said
 
 
+def test_rewritten_layers_are_named_and_do_not_count_as_a_leak(results_page, make_run, monkeypatch):
+    from ui.gallery import layers_of
+
+    def narrowed(view):
+        *kept, head = layers_of(view)
+        return [*kept, head | {"leak": 1e8, "rewritten": True}]
+
+    monkeypatch.setattr("ui.result_panels.layers_of", narrowed)
+    said = texts(results_page(make_run(), part="Layers"))
+    assert "Rewritten:** `head`" in said
+    assert "Largest leak ‖ΔW·S‖ / ‖W‖ of the other layers: 2.0e-07" in said
+
+
 def test_methods_without_a_subspace_or_labels_say_so(results_page, make_run):
     page = results_page(make_run(method="mask"), part="Layers")
     assert "protects no directions" in texts(page)

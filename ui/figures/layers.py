@@ -62,7 +62,8 @@ def drifts(layers: Layers, top: float | None = None) -> Drawn:
     """Draw how far each layer's outputs moved: on proxies hollow, on real remaining images solid.
 
     Args:
-        layers: records with "name", "leak", "drift_proxy", "drift_real" and maybe "captured".
+        layers: records with "name", "leak", "drift_proxy", "drift_real" and maybe "captured" and "rewritten"; a layer
+            that was rewritten has no point, for nothing of what it was is left.
         top: largest drift of the axis in percent, so that pictures can be compared.
     """
     names = [layer["name"] for layer in layers]
@@ -73,7 +74,7 @@ def drifts(layers: Layers, top: float | None = None) -> Drawn:
     }
     for key, (title, marker) in looks.items():
         figure.add_scatter(
-            x=[_percent(layer[key]) for layer in layers],
+            x=[None if layer.get("rewritten") else _percent(layer[key]) for layer in layers],
             y=names,
             mode="markers",
             name=title,
@@ -93,6 +94,7 @@ def drifts(layers: Layers, top: float | None = None) -> Drawn:
             "drift_proxies_percent": _percent(layer["drift_proxy"]),
             "drift_real_percent": _percent(layer["drift_real"]),
             "captured_percent": layer.get("captured"),
+            "rewritten": bool(layer.get("rewritten")),
         }
         for layer in layers
     ]
@@ -170,9 +172,15 @@ def bare_layers(layers: Layers) -> list[str]:
     return [layer["name"] for layer in layers if layer["rank"] == 0]
 
 
+def rewritten_layers(layers: Layers) -> list[str]:
+    """Return the layers that were given new weights, whatever was protected there."""
+    return [layer["name"] for layer in layers if layer.get("rewritten")]
+
+
 def largest_drift(layers: Layers) -> float:
-    """Return the largest drift of any layer in percent, on proxies or real images."""
-    values = [_percent(layer[key]) for layer in layers for key in ("drift_proxy", "drift_real")]
+    """Return the largest drift in percent, on proxies or real images, of any layer that was not rewritten."""
+    kept = [layer for layer in layers if not layer.get("rewritten")]
+    values = [_percent(layer[key]) for layer in kept for key in ("drift_proxy", "drift_real")]
     return max([value for value in values if value is not None], default=0.0) or 1.0
 
 

@@ -43,6 +43,7 @@ class Unlearned:
         proxies: the proxies, where the method makes them.
         labels: the pseudo-labels, where the method chooses them.
         subspace: the protected directions, where the method projects.
+        rewritten: layers that were given new weights afterwards, whatever was protected there, by name.
     """
 
     model: Classifier
@@ -52,6 +53,7 @@ class Unlearned:
     proxies: ProxySet | None = None
     labels: PseudoLabels | None = None
     subspace: Subspace | None = None
+    rewritten: tuple[str, ...] = ()
 
     def end(self, descent: Descent) -> Unlearned:
         """Take over what a loop came to."""

@@ -238,7 +238,7 @@ class ZSPAG(ZeroShotMethod):
         except Cancelled:
             run.stopped = "cancelled"
         else:
-            run.model = found.model
+            run.model, run.rewritten = found.model, found.rewritten
 
     def _prepare(
         self,

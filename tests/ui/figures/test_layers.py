@@ -9,6 +9,7 @@ from ui.figures.layers import (
     largest_drift,
     locked_layers,
     ranks,
+    rewritten_layers,
     stage_seconds,
 )
 
@@ -43,6 +44,16 @@ def test_drift_is_hollow_on_proxies_and_solid_on_real_images():
     assert drawn.figure.layout.xaxis.range[1] == pytest.approx(13.5)
     assert drifts(LAYERS, top=50.0).figure.layout.xaxis.range[1] == pytest.approx(54.0)
     assert drawn.grading
+
+
+def test_layers_that_were_rewritten_have_no_point_and_do_not_stretch_the_axis():
+    rewritten = LAYERS[1] | {"name": "down", "leak": 1e8, "drift_proxy": 5e7, "drift_real": 5e7, "rewritten": True}
+    drawn = drifts([*LAYERS, rewritten])
+    assert [list(points.x) for points in drawn.figure.data] == [[0.0, 2.0, None, None], [0.0, 12.5, None, None]]
+    assert largest_drift([*LAYERS, rewritten]) == 12.5
+    assert rewritten_layers([*LAYERS, rewritten]) == ["down"]
+    assert [row["rewritten"] for row in drawn.rows] == [False, False, False, True]
+    assert drawn.rows[3]["leak"] == 1e8
 
 
 def test_layers_that_did_not_move_still_have_an_axis():
