@@ -14,7 +14,9 @@ from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics import accuracy, outputs_of, probe
 from zspag_core.models import build
 from zspag_core.models.resnet import ResNetConfig
-from zspag_core.narrowing import RIDGE, narrow
+from zspag_core.models.vit import ViTConfig
+from zspag_core.narrowing import narrow
+from zspag_core.narrowing.regression import RIDGE
 from zspag_core.progress import Reporter
 
 SUPPORTED = ("alexnet", "vgg", "resnet", "vit")
@@ -158,6 +160,21 @@ def test_what_comes_down_the_stream_of_a_transformer_is_rounded_away():
     written = entered[0] @ model.blocks[-1].down.weight.double().T + model.blocks[-1].down.bias.double()
     alone = torch.nn.functional.layer_norm(written, written.shape[1:])
     torch.testing.assert_close(features, alone, atol=3e-6, rtol=0)
+
+
+def test_what_the_stream_told_the_head_goes_on_through_pairs_of_hidden_units():
+    model = build(ViTConfig(width=16, depth=1, heads=2, hidden=32, **GREY)).eval()
+    torch.nn.init.normal_(model.head.weight, generator=seeded())
+    torch.nn.init.zeros_(model.blocks[0].up.weight)  # the hidden units tell nothing: all is in the stream
+    narrowed = narrow(model, [noise(400)], (1,), passes=0, generator=seeded())
+    assert narrowed.fit > 0.9
+    assert "blocks.0.up" in narrowed.rewritten
+
+
+def test_more_classes_than_features_are_refused_where_a_norm_follows():
+    model = build(ViTConfig(width=8, depth=1, heads=2, hidden=16, **(GREY | {"num_classes": 10}))).eval()
+    with pytest.raises(UnlearningError, match=r"expected fewer remaining classes than the 8 features .* got 9"):
+        narrow(model, [noise()], (1,), passes=0, generator=seeded())
 
 
 def whole_blocks():

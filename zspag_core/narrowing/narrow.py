@@ -1,0 +1,105 @@
+"""Narrow a network's features, or say why it cannot be done."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from zspag_core.devices import device_of
+from zspag_core.errors import UnlearningError
+from zspag_core.layers import weight_layers
+from zspag_core.narrowing.fitting import fit, lay_bypass, refine
+from zspag_core.narrowing.regression import Code
+from zspag_core.narrowing.rewriting import base_of, rewire, rewrite
+from zspag_core.narrowing.views import Views
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from zspag_core.models import Classifier
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """A network whose features were narrowed.
+
+    Attributes:
+        model: the new network.
+        width: directions in which its features still vary.
+        fit: share of the remaining logits' variance that the new features explain, on the images fitted to.
+        rewritten: the layers whose weights are others now, by name.
+    """
+
+    model: Classifier
+    width: int
+    fit: float
+    rewritten: tuple[str, ...]
+
+
+@torch.no_grad()
+def narrow(
+    model: Classifier,
+    images: list[Tensor],
+    forgotten: tuple[int, ...],
+    *,
+    passes: int,
+    generator: torch.Generator,
+    report: Reporter = SILENT,
+) -> Narrowed:
+    """Return a copy of the network whose features carry the differences of the remaining logits and nothing else.
+
+    The forgotten classes' logits become the mean of the remaining ones, so that they are never the largest.
+
+    Args:
+        model: in eval mode, on the device to compute on; it is not changed.
+        images: groups of images (N, C, H, W), uint8 or float in [0, 1]: what the new layers are fitted to.
+        forgotten: classes that nothing is kept of.
+        passes: over all images, to refine the fit together with the layer before the writers; 0 for the fit alone.
+        generator: source of shifts and mirrorings, on the CPU.
+        report: told how many images have been looked at, as stage "narrow".
+
+    Raises:
+        UnlearningError: this network's features are written in another way, fewer than two classes remain, or too many.
+    """
+    check_narrow(model, forgotten)
+    remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
+    code = Code.of(model, remaining)
+    looks = passes + (2 if model.stream is None else 3)
+    views = Views(images, looks, device_of(model), generator, report)
+    result = copy.deepcopy(model)
+    if model.stream is None:
+        fitted = fit(model, model, remaining, code, views)
+    else:
+        lay_bypass(model, result, remaining, code, views)
+        fitted = fit(model, result, remaining, code, views)
+    if passes:
+        fitted = refine(model, result, fitted, remaining, code, views, passes)
+    base = base_of(result, fitted, code, views)
+    rewrite(result, fitted, code, base)
+    rewire(result.head, remaining, code, base)
+    after = weight_layers(result)
+    rewritten = (name for name, layer in weight_layers(model).items() if not layer.weight.equal(after[name].weight))
+    return Narrowed(result, code.width, fitted.explained, tuple(rewritten))
+
+
+def check_narrow(model: Classifier, forgotten: tuple[int, ...]) -> None:
+    """Refuse, before any work, what :func:`narrow` cannot do.
+
+    Raises:
+        UnlearningError: this network's features are written in another way, fewer than two classes remain, or too many.
+    """
+    if not model.writers:
+        raise UnlearningError(
+            f"narrow: expected a network whose features are written by one layer (VGG, AlexNet, ViT, a ResNet whose "
+            f"last block has a projection), got {model.architecture}; set narrow to 0"
+        )
+    remaining, features = model.config.num_classes - len(set(forgotten)), model.head.in_features
+    if remaining < 2:
+        raise UnlearningError(f"narrow: expected at least two remaining classes, got {remaining}")
+    if model.stream is not None and remaining >= features:
+        raise UnlearningError(
+            f"narrow: expected fewer remaining classes than the {features} features of this network, got {remaining}"
+        )
