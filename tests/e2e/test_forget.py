@@ -46,14 +46,14 @@ def press_forget(page):
     return job_of(page)
 
 
-def start_long_run(page, app_url):
-    """Start a run that would take very long; return its id once it is under way."""
+def start_long_run(page, app_url, batch_size=2):
+    """Start a run that would take very long, the longer the smaller its batches; return its id once it is under way."""
     open_form(page, app_url)
     tick(page, "5")
     set_number(page, "Epochs", 1000)
     page.get_by_text("All settings").click()
     page.get_by_role("tab", name="Loop").click()
-    set_number(page, "Batch size", 2)  # a thousand epochs of 32 images a step are over in a minute
+    set_number(page, "Batch size", batch_size)  # a thousand epochs of 32 images a step are over in a minute
     page.get_by_role("tab", name="Stopping").click()
     page.get_by_test_id("stCheckbox").filter(has_text="Stop by rule").click()
     return press_forget(page)
@@ -141,7 +141,7 @@ def test_preview_follows_the_slider(page, app_url, store):
 
 
 def test_step_pause_continue_and_cancel(page, app_url, store):
-    job_id = start_long_run(page, app_url)
+    job_id = start_long_run(page, app_url, batch_size=32)
     expect(page.get_by_text("Where the model looks")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="One epoch").click()
     expect(page.get_by_role("button", name="Continue")).to_be_visible(timeout=LONG)
