@@ -76,16 +76,19 @@ def find_map(job: Job, wanted: str) -> tuple[str, Job | None]:
 
 def read_map(job: Job, kind: str) -> Shown:
     """Read a run's map and what belongs to it."""
-    forgotten = tuple(int(k) for k in job.config["forget"])
-    cloud, pictures = _read(job.folder, kind, _stamp(job.folder, kind), forgotten)
+    cloud, pictures = _points(job, kind)
     return Shown(job, kind, cloud, pictures, class_names(job.folder))
 
 
 def prepare_map(job: Job) -> None:
     """Read the quick map of a run, if there is one; call it when a page is drawn that people go on from to the map."""
-    stamp = _stamp(job.folder, "pca")
-    if stamp:
-        _read(job.folder, "pca", stamp, tuple(int(k) for k in job.config["forget"]))
+    if _stamp(job.folder, "pca"):
+        _points(job, "pca")
+
+
+def _points(job: Job, kind: str) -> tuple[Cloud, str]:
+    """Return a run's points and the sheet of their images, from memory while the map's file is the same."""
+    return _read(job.folder, kind, _stamp(job.folder, kind), tuple(int(k) for k in job.config["forget"]))
 
 
 def _stamp(folder: Path, kind: str) -> int:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.filling import set_number
 from tests.e2e.waiting import LONG, wait_until
 from zspag_core.jobs import Lane, State
 
@@ -24,12 +25,6 @@ def open_form(page, app_url):
 
 def tick(page, name):
     page.get_by_test_id("stCheckbox").filter(has_text=name).first.click()
-
-
-def set_number(page, name, value):
-    field = page.get_by_role("spinbutton", name=name, exact=True)
-    field.fill(str(value))
-    field.press("Tab")
 
 
 def job_of(page):

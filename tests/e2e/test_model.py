@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from sklearn.datasets import load_digits
 
+from tests.e2e.filling import set_number
 from tests.e2e.waiting import LONG, wait_for_end
 from ui.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
@@ -82,9 +83,7 @@ def test_training_is_watched_cancelled_resumed_after_a_reload_and_used(page, app
     train.wait_for(timeout=LONG)
     page.get_by_label("Name").fill("watched")
     page.get_by_label("Name").press("Tab")
-    epochs = page.get_by_role("spinbutton", name="Epochs", exact=True)
-    epochs.fill(str(EPOCHS))
-    epochs.press("Tab")
+    set_number(page, "Epochs", EPOCHS)
     train.click()
     expect(page.get_by_text(re.compile(rf"Epoch ([2-9]|\d\d) of {EPOCHS}"))).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Cancel").click()

@@ -74,7 +74,7 @@ def drifts(layers: Layers, top: float | None = None) -> Drawn:
     }
     for key, (title, marker) in looks.items():
         figure.add_scatter(
-            x=[None if layer.get("rewritten") else _percent(layer[key]) for layer in layers],
+            x=[_drift(layer, key) for layer in layers],
             y=names,
             mode="markers",
             name=title,
@@ -179,9 +179,13 @@ def rewritten_layers(layers: Layers) -> list[str]:
 
 def largest_drift(layers: Layers) -> float:
     """Return the largest drift in percent, on proxies or real images, of any layer that was not rewritten."""
-    kept = [layer for layer in layers if not layer.get("rewritten")]
-    values = [_percent(layer[key]) for layer in kept for key in ("drift_proxy", "drift_real")]
+    values = [_drift(layer, key) for layer in layers for key in ("drift_proxy", "drift_real")]
     return max([value for value in values if value is not None], default=0.0) or 1.0
+
+
+def _drift(layer: Mapping[str, Any], key: str) -> float | None:
+    """Return how far a layer drifted, in percent; None where that says nothing, for it was rewritten."""
+    return None if layer.get("rewritten") else _percent(layer[key])
 
 
 def _percent(share: float | None) -> float | None:
