@@ -98,10 +98,11 @@ def layers_panel(view: View, peers: Sequence[View]) -> None:
     history = view.result.get("history") or []
     if records:
         rewritten = layers.rewritten_layers(records)
-        _warn(layers.locked_layers(records), layers.bare_layers(records), rewritten, len(records))
+        kept = [record for record in records if record["name"] not in rewritten]
+        _warn(layers.locked_layers(kept), layers.bare_layers(kept), rewritten, len(records))
         top = max(layers.largest_drift(layers_of(peer)) for peer in peers if layers_of(peer))
         _beside([layers.ranks(records), layers.drifts(records, top)], view.letter, alone=len(peers) == 1)
-        leak = max((record["leak"] or 0.0 for record in records if record["name"] not in rewritten), default=0.0)
+        leak = max((record["leak"] or 0.0 for record in kept), default=0.0)
         others = " of the other layers" if rewritten else ""
         st.caption(f"Largest leak ‖ΔW·S‖ / ‖W‖{others}: {leak:.1e}. {help_for('Leak')}")
     elif view.after is None:
@@ -252,7 +253,7 @@ def _warn(locked: Sequence[str], bare: Sequence[str], rewritten: Sequence[str], 
         )
     if rewritten:
         st.info(
-            f"**Rewritten:** {which(rewritten)}. Narrowing gave them new weights after the descent; what was protected "
-            "there does not bind it, so they have no drift below.",
+            f"**Rewritten:** {which(rewritten)}. Narrowing gave them new weights after the descent, whatever was "
+            "protected there, so they have no drift below.",
             icon=":material/edit:",
         )

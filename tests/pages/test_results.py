@@ -194,6 +194,7 @@ def test_rewritten_layers_are_named_and_do_not_count_as_a_leak(results_page, mak
     monkeypatch.setattr("ui.result_panels.layers_of", narrowed)
     said = texts(results_page(make_run(), part="Layers"))
     assert "Rewritten:** `head`" in said
+    assert "Unprotected" not in said, "the head was unprotected, but it is no longer what the descent left"
     assert "Largest leak ‖ΔW·S‖ / ‖W‖ of the other layers: 2.0e-07" in said
 
 
