@@ -15,11 +15,20 @@ def server_home(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def store(server_home, app_url):
-    """The database of the app, seen from the test."""
+def database(server_home, app_url):
+    """The database of the app, for what a module's tests share."""
     opened = open_store(server_home)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def store(database):
+    """The database of the app; what a test leaves behind is cancelled, or every later run would wait behind it."""
+    yield database
+    for job in database.latest():
+        if job.active:
+            database.cancel(job.id)
 
 
 @pytest.fixture(scope="session")

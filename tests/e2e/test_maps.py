@@ -17,9 +17,9 @@ QUICK = {"n_adv": 10, "epochs": 1, "attack_steps": 5, "stop_rule": False}
 
 
 @pytest.fixture(scope="module")
-def submitted(store):
+def submitted(database):
     config = {"data": "digits", "checkpoint": str(shipped_checkpoints()[0]), "forget": [3], "class_names": ["3"]}
-    return store.submit("unlearn", config | {"method": "zspag", "settings": QUICK})
+    return database.submit("unlearn", config | {"method": "zspag", "settings": QUICK})
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ QUICK = {"n_adv": 10, "epochs": 2, "attack_steps": 5, "stop_rule": False}
 
 
 @pytest.fixture(scope="module")
-def submitted(store):
+def submitted(database):
     """A run of the full method and one of the trivial reference, on digits."""
     shared = {"data": "digits", "checkpoint": str(shipped_checkpoints()[0]), "forget": [3], "class_names": ["3"]}
-    full = store.submit("unlearn", shared | {"method": "zspag", "settings": QUICK})
-    return full, store.submit("unlearn", shared | {"method": "mask", "settings": {}})
+    full = database.submit("unlearn", shared | {"method": "zspag", "settings": QUICK})
+    return full, database.submit("unlearn", shared | {"method": "mask", "settings": {}})
 
 
 @pytest.fixture
