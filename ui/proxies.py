@@ -16,7 +16,7 @@ from ui.figures import proxies as figures
 from ui.jobs import ask
 from ui.pictures import sheet
 from ui.results import percent
-from ui.scatter import clear_picks, scatter
+from ui.scatter import clear_picks, load_ahead, scatter
 from ui.states import failed_line, wait_line
 from ui.words import help_for
 
@@ -81,9 +81,10 @@ def read_map(job: Job, kind: str) -> Shown:
 
 
 def prepare_map(job: Job) -> None:
-    """Read the quick map of a run, if there is one; call it when a page is drawn that people go on from to the map."""
+    """Make a run's quick map ready, if there is one; call it where a page ends that people go on from to the map."""
     if _stamp(job.folder, "pca"):
         _points(job, "pca")
+        load_ahead()
 
 
 def _points(job: Job, kind: str) -> tuple[Cloud, str]:

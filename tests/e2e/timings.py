@@ -29,6 +29,7 @@ EPOCH_SHOWN = """() => {
     const label = document.querySelector('[aria-label*="After epoch"]')?.getAttribute('aria-label');
     return label ? parseInt(label.match(/After epoch (\\d+)/)[1]) : 0;
 }"""
+IDLE = "() => new Promise((done) => requestIdleCallback(() => requestIdleCallback(done)))"
 STILL = "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
 FRESH_PREVIEW = """(before) => {
     const meter = document.querySelector('[role=meter]');
@@ -155,6 +156,7 @@ def umap(page, url, store, folder):
         page.goto(f"{url}/Results?job={job.id}")
         page.get_by_text("of the test images were read right").wait_for(timeout=LONG)
         page.wait_for_function(STILL)
+        page.evaluate(IDLE)  # the charts of Results are drawn, as they are when a person clicks
         start = time.perf_counter()
         page.get_by_test_id("stSidebarUserContent").get_by_role("link", name="Proxies").click()
         page.locator("canvas.map").wait_for(timeout=LONG)

@@ -24,6 +24,13 @@ _mount = st.components.v2.component(
     js="\n".join((HERE / name).read_text(encoding="utf-8") for name in ("drawing.js", "scatter.js")),
 )
 
+_empty = st.components.v2.component("zspag_scatter_ahead", html="<i></i>")
+
+
+def load_ahead() -> None:
+    """Draw nothing, but have the browser load what draws components: a map then comes a tenth of a second sooner."""
+    _empty(key="scatter-ahead")
+
 
 def scatter(spec: Mapping[str, Any], key: str) -> list[int]:
     """Draw points and return the numbers of those that the visitor picked, in order.
