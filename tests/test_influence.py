@@ -97,6 +97,18 @@ def test_the_residual_is_the_true_one(odd_model, images, labels, steps):
     assert found.residual > 1e-3
 
 
+def test_images_that_the_model_is_sure_of_are_solved_for_too(odd_model, images):
+    with torch.no_grad():
+        odd_model.head.weight *= 200
+        sure = odd_model(images).double().softmax(1)
+    assert float(1 - sure.max(1).values.median()) < 1e-9, "float32 cannot tell these probabilities from 1"
+    matrix, gradient = explicit(odd_model, images, sure.argmax(1))
+    found = inverse_direction(odd_model, images, sure.argmax(1), NAMES, damping=0.1, steps=50)
+    damped = matrix + found.damping * torch.eye(len(matrix), dtype=torch.float64)
+    assert found.residual < 1e-3
+    assert float((damped @ flat(found.direction) - gradient).norm() / gradient.norm()) < 0.01
+
+
 def test_iteration_ends_at_the_tolerance_and_tells_every_step(odd_model, images, labels):
     class Steps(Reporter):
         def __init__(self):
@@ -125,6 +137,12 @@ def test_conjugate_gradients_solve_a_small_system_in_as_many_steps_as_it_has_dim
     torch.testing.assert_close(x["w"], torch.linalg.solve(matrix, wanted), rtol=1e-6, atol=1e-8)
     assert residual <= 1e-8
     assert steps <= 7
+
+
+def test_curvature_that_is_not_positive_ends_the_iteration():
+    signs = torch.tensor([1.0, -3.0])
+    x, residual, steps = _conjugate_gradients(lambda v: {"w": signs * v["w"]}, {"w": torch.ones(2)}, 50, 1e-3, SILENT)
+    assert (x["w"].tolist(), residual, steps) == ([0, 0], 1.0, 0)
 
 
 def test_a_zero_gradient_has_a_zero_solution():

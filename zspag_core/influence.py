@@ -165,10 +165,10 @@ class _Linearised:
         pulled = vjp(self._logits_of, weights)
         self.logits: Tensor = pulled[0].detach()
         self._pull_back: Callable[[Tensor], tuple[Weights]] = pulled[1]
-        self.probabilities = self.logits.softmax(1)
+        self.probabilities = exact(self.logits).softmax(1)  # a proxy's is often 1 - 1e-9, which float32 cannot tell
 
     def __call__(self, v: Weights) -> Weights:
-        change = _derivative_along(self._logits_of, self.weights, v)
+        change = exact(_derivative_along(self._logits_of, self.weights, v))
         weighted = self.probabilities * (change - (self.probabilities * change).sum(1, keepdim=True))
         return self._back(weighted / self.count)
 
@@ -178,21 +178,27 @@ class _Linearised:
         return self._back((self.probabilities - wanted) / self.count)
 
     def _back(self, change: Tensor) -> Weights:
-        pulled: Weights = self._pull_back(change)[0]
+        pulled: Weights = self._pull_back(change.to(self.logits))[0]
         return {name: part.detach() for name, part in pulled.items()}
 
 
 def _conjugate_gradients(
     product: Callable[[Weights], Weights], wanted: Weights, steps: int, tolerance: float, report: Reporter
 ) -> tuple[Weights, float, int]:
-    """Solve product(x) = wanted from x = 0; return x, the relative residual and the steps taken."""
+    """Solve product(x) = wanted from x = 0; return x, the relative residual and the steps taken.
+
+    Where rounding makes the curvature along a step zero or negative it ends: from there on it would run away.
+    """
     x = {name: torch.zeros_like(part) for name, part in wanted.items()}
     residual, search = wanted, wanted
     squared = first = _dot(wanted, wanted)
     taken = 0
     while taken < steps and squared > tolerance**2 * first and squared > 0:
         curved = product(search)
-        length = squared / max(_dot(search, curved), 1e-30)
+        bend = _dot(search, curved)
+        if bend <= 0:
+            break
+        length = squared / bend
         x, residual = _sum(x, search, length), _sum(residual, curved, -length)
         squared, before = _dot(residual, residual), squared
         search = _sum(residual, search, squared / before)
