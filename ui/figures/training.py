@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HEIGHT = 300
 LAYOUT: dict[str, Any] = {"first": 0, "height": HEIGHT, "legend": 1.12}
 COIN_TOSS = 50.0
-LABEL_ROOM = 16  # points below the lowest line, for the words under it
+LABEL_ROOM = 16  # points beyond the outermost line, for the words at it
 
 
 def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go.Figure:
@@ -40,10 +40,10 @@ def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go
             y=mask,
             line={"color": REFERENCE, "width": 1.5, "dash": "dot"},
             annotation={"text": "mask", "font": {"color": REFERENCE}},
-            annotation_position="bottom right",
+            annotation_position="top right",  # below it is the dashed line of the original, which it never falls short of
         )
     lay_out_epochs(figure, "accuracy, %", total=total, empty=not epochs, **LAYOUT)
-    figure.update_yaxes(range=[-3, 103])
+    figure.update_yaxes(range=[-3, 100 + LABEL_ROOM], tickvals=list(range(0, 101, 20)))
     return figure
 
 
