@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Epochs = Sequence[Mapping[str, Any]]
 
+TALL = 10  # a bar of so many percent has room for its figure
 NAMED = 20  # up to so many classes have their names on the axis
 HEIGHT = 340
 CURVE_HEIGHT = 280
@@ -39,7 +40,11 @@ def class_accuracy_figure(names: Sequence[str], accuracy: Sequence[float | None]
         customdata=[[name, word] for name, word in zip(names, words, strict=True)],
         hovertemplate="%{customdata[0]}: %{customdata[1]}<extra></extra>",
         text=[f"{value:.0f}" for value in known] if len(names) <= NAMED else None,
-        textposition="outside",
+        textposition=["inside" if value >= TALL else "outside" for value in known],
+        insidetextanchor="start",  # at the foot, where the line of the mean does not cross it
+        insidetextfont={"color": "black"},
+        constraintext="none",
+        textangle=0,
         cliponaxis=False,
     )
     figure.add_hline(y=mean, line={"color": REFERENCE, "width": 1.5, "dash": "dot"})

@@ -40,7 +40,7 @@ def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go
             y=mask,
             line={"color": REFERENCE, "width": 1.5, "dash": "dot"},
             annotation={"text": "mask", "font": {"color": REFERENCE}},
-            annotation_position="top right",  # below it is the dashed line of the original, which it never falls short of
+            annotation_position="top right",  # right below it may lie the dashed line of the original
         )
     lay_out_epochs(figure, "accuracy, %", total=total, empty=not epochs, **LAYOUT)
     figure.update_yaxes(range=[-3, 100 + LABEL_ROOM], tickvals=list(range(0, 101, 20)))
