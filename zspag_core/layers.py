@@ -6,7 +6,7 @@ Everything here speaks of inputs as rows (groups, rows, dim) and of weights as (
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
@@ -104,13 +104,11 @@ def watching(layers: dict[str, WeightLayer], see: Callable[[list[str], Tensor], 
 
         return hook
 
-    handles = [layer.register_forward_pre_hook(hook_of(name)) for name, layer in layers.items()]
-    try:
+    with ExitStack() as hooks:
+        for name, layer in layers.items():
+            hooks.enter_context(layer.register_forward_pre_hook(hook_of(name)))
         yield
         flush()
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _same_rows(first: nn.Module, second: nn.Module) -> bool:

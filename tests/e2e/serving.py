@@ -52,7 +52,7 @@ def start_server(home, port=None):
     environment = os.environ | {"ZSPAG_HOME": str(home), "OMP_NUM_THREADS": "1"}
     environment.pop("ZSPAG_DATABASE_URL", None)
     environment.pop("ZSPAG_START_WORKER", None)
-    process = subprocess.Popen([*command, "--server.fileWatcherType=none"], cwd=ROOT, env=environment)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
     url = f"http://127.0.0.1:{port}"
     wait_until_healthy(url, process)
     return Server(process, url, home)

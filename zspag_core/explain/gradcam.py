@@ -71,10 +71,9 @@ def map_shapes(model: Classifier) -> dict[str, tuple[int, int]]:
     seen: dict[str, Tensor] = {}
     with evaluating(model), ExitStack() as hooks:
         for name, module in model.cam_layers.items():
-            handle = module.register_forward_hook(
-                lambda _module, _inputs, output, name=name: seen.update({name: output})
+            hooks.enter_context(
+                module.register_forward_hook(lambda _module, _inputs, output, name=name: seen.update({name: output}))
             )
-            hooks.callback(handle.remove)
         model(torch.zeros(1, config.channels, config.image_size, config.image_size, device=device_of(model)))
     shapes = {name: _as_map(model, seen[name]).shape for name in model.cam_layers}
     return {name: (shape[2], shape[3]) for name, shape in shapes.items()}
@@ -83,14 +82,11 @@ def map_shapes(model: Classifier) -> dict[str, tuple[int, int]]:
 def _attend(model: Classifier, pixels: Tensor, targets: Tensor, layer: str) -> Attention:
     """Compute one batch: the layer's activations, weighted by the mean gradient of the target's logit, rectified."""
     seen: list[Tensor] = []
-    handle = model.cam_layers[layer].register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    hook = model.cam_layers[layer].register_forward_hook(lambda _module, _inputs, output: seen.append(output))
     leaf = pixels.detach().clone().requires_grad_()  # so that there is a graph, whatever parameters are frozen
-    try:
-        with evaluating(model), torch.enable_grad(), plain_attention(pixels.device):
-            logits = model(leaf)
-            (gradient,) = torch.autograd.grad(logits.gather(1, targets[:, None]).sum(), seen[0])
-    finally:
-        handle.remove()
+    with hook, evaluating(model), torch.enable_grad(), plain_attention(pixels.device):
+        logits = model(leaf)
+        (gradient,) = torch.autograd.grad(logits.gather(1, targets[:, None]).sum(), seen[0])
     weights = _as_map(model, gradient).mean(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
     maps = (weights * _as_map(model, seen[0].detach())).sum(1).relu()  # (N, h, w)
     return Attention(maps.float().cpu(), logits.detach().float().cpu())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -185,13 +186,10 @@ def layers_of(model: Classifier, images: Tensor) -> list[Layer]:
         count = sum(parameter.numel() for parameter in module.parameters())
         found.append(Layer(names[module], _kind(module), tuple(output.shape[1:]), count))
 
-    hooks = [module.register_forward_hook(note) for module in names]
-    try:
-        with torch.inference_mode():
-            model(to_pixels(images))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.inference_mode():
+        for module in names:
+            hooks.enter_context(module.register_forward_hook(note))
+        model(to_pixels(images))
     covered = {id(parameter) for module in names for parameter in module.parameters()}
     loose = [(name, p) for name, p in model.named_parameters() if id(p) not in covered]
     return found + [Layer(name, "learnt values", tuple(p.shape[1:]), p.numel()) for name, p in loose]

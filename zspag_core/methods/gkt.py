@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -254,15 +254,10 @@ def disagreement(logits: Tensor, told: Tensor) -> Tensor:
 def capturing(model: Classifier) -> Iterator[list[Tensor]]:
     """Collect the outputs of the layers that maps are drawn of; hooks are removed even after an error."""
     outputs: list[Tensor] = []
-    hooks = [
-        layer.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
-        for layer in model.cam_layers.values()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for layer in model.cam_layers.values():
+            hooks.enter_context(layer.register_forward_hook(lambda _module, _inputs, output: outputs.append(output)))
         yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def attention_maps(model: Classifier, outputs: list[Tensor]) -> list[Tensor]:

@@ -139,7 +139,7 @@ def _lengths(
     device = model.head.weight.device
     with ExitStack() as hooks:
         for name, layer in layers.items():
-            hooks.callback(layer.register_forward_pre_hook(hook_of(name)).remove)
+            hooks.enter_context(layer.register_forward_pre_hook(hook_of(name)))
         for batch in images.split(images_at_once(device)):
             model(batch.to(device))
     return sums

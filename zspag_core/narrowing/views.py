@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -105,11 +105,9 @@ def inputs_of(model: Classifier, *others: WeightLayer) -> Iterator[Seen]:
     def see_stream(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen.stream = inputs[0][:, 0]
 
-    handles = [layer.register_forward_pre_hook(hook(number)) for number, layer in enumerate(layers)]
-    if stream is not None:
-        handles.append(stream.source.register_forward_pre_hook(see_stream))
-    try:
+    with ExitStack() as hooks:
+        for number, layer in enumerate(layers):
+            hooks.enter_context(layer.register_forward_pre_hook(hook(number)))
+        if stream is not None:
+            hooks.enter_context(stream.source.register_forward_pre_hook(see_stream))
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
