@@ -241,6 +241,25 @@ def test_numbers_of_ones_own_are_checked(page, work):
     assert page.button(key="tell").disabled
 
 
+def test_heads_of_a_narrow_vit_are_asked_for(page, work):
+    from torchvision.models import VisionTransformer
+
+    from zspag_core.checkpoints import load_checkpoint
+
+    narrow = VisionTransformer(16, 8, num_layers=1, num_heads=3, hidden_dim=48, mlp_dim=64, num_classes=10)
+    bring_model(page, work, "narrow.pt", torch_file(narrow.state_dict()))
+    assert "attention heads" in sentence(page)
+    tell(page.number_input, "Attention heads").set_value(3)
+    page.button(key="tell").click().run()
+    for _ in range(2):
+        work()
+        page.run()
+    assert not page.exception
+    assert any("3 attention heads" in part.label for part in page.expander)
+    page.button(key="use").click().run()
+    assert load_checkpoint(page.session_state["choice"].checkpoint).model.config.heads == 3
+
+
 def tell(widgets, label):
     """Return the control of something that a file does not show."""
     (found,) = [widget for widget in widgets if widget.label == label]
