@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -149,6 +150,22 @@ def test_a_method_that_fails_has_a_row_that_says_so(build, faked, monkeypatch, t
     (outcome,) = comparison.rows[0].seeds
     assert (outcome.acc_rt, outcome.stopped, outcome.error) == (None, "failed", "the loss became nan")
     assert "| failed |" in as_markdown(comparison, tiny)
+
+
+def test_a_model_whose_outputs_are_no_numbers_has_failed_too(build, monkeypatch):
+    def overflow(self, *_):
+        model = copy.deepcopy(self.subject.original.model)
+        with torch.no_grad():
+            model.head.weight.fill_(3e38)  # finite weights, but not what is computed of them
+            model.head.weight[::2] *= -1
+        return Unlearned(model, seconds={"unlearn": 2.0})
+
+    monkeypatch.setattr(Filler, "unlearn", overflow)
+    comparison = build().compare(_arena([ZSPAG, replace(ZSPAG, key="tuned", kind="tuned", knob=TUNED)]))
+    for row in comparison.rows:
+        assert row.seeds[0].stopped == "failed"
+        assert "expected numbers as its outputs" in row.seeds[0].error
+    assert comparison.rows[1].settings["learning_rate"] < TUNED.high, "too strong: the gentler value is chosen"
 
 
 def test_a_timing_says_what_was_measured_before_and_what_a_whole_retrain_takes(build, faked):

@@ -82,7 +82,10 @@ class Filler:
             except UnlearningError:
                 return Trial(value, None, None).to_dict()
             held = self.subject.held
-            found = accuracy(logits_of(run.model, held.images), held.labels, self.subject.forget)
+            logits = logits_of(run.model, held.images)
+            if not bool((logits < torch.inf).all()):  # its weights are numbers, but what it computes of them is not
+                return Trial(value, None, None).to_dict()
+            found = accuracy(logits, held.labels, self.subject.forget)
             return Trial(value, found.acc_rt, found.acc_ut).to_dict()
 
         cell = self._cell(plan.key, method, TUNING_SEED, {"purpose": "trial"}, make)
@@ -97,12 +100,13 @@ class Filler:
             start = time.perf_counter()
             try:
                 run = self._run(method, seed)
+                self.harness.report.progress("evaluate", 0, 1)
+                grades = self._grades(run.model, seed, steps)
             except UnlearningError as error:
                 return {"acc_rt": None, "acc_ut": None, "stopped": "failed", "error": str(error)}
             seconds = sum(run.seconds.values()) if method is not None else None
             figures = {"seconds": seconds, "stopped": run.stopped, "asr": run.proxies and run.proxies.asr}
-            self.harness.report.progress("evaluate", 0, 1)
-            return figures | self._grades(run.model, seed, steps) | {"wall": time.perf_counter() - start}
+            return figures | grades | {"wall": time.perf_counter() - start}
 
         measured = {"purpose": "timing" if self.arena.timing else "final", "relearning": steps, "known": self.known}
         cell = self._cell(plan.key, method, seed, measured, make)
