@@ -18,7 +18,8 @@ from zspag_core.data.backdoor import poison
 from zspag_core.models import Classifier, ModelConfig, build
 from zspag_core.models.resnet import ResNetConfig
 from zspag_core.models.vit import ViTConfig
-from zspag_core.training import Recipe, channel_statistics, train
+from zspag_core.recipes import Recipe
+from zspag_core.training import train
 
 pytest_plugins = ["tests.records"]
 
@@ -64,7 +65,7 @@ def small_digits():
 @pytest.fixture(scope="session")
 def digits_config(small_digits) -> ResNetConfig:
     """A ResNet of two narrow stages."""
-    mean, std = channel_statistics(small_digits.train)
+    mean, std = small_digits.train.channel_statistics()
     return ResNetConfig(channels=1, image_size=8, widths=(8, 16), blocks=(1, 1), mean=mean, std=std)
 
 

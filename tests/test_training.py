@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from zspag_core.data import Split, to_pixels
-from zspag_core.errors import Cancelled, UnlearningError, UsageError
-from zspag_core.models import named_config
+from zspag_core.data import to_pixels
+from zspag_core.errors import Cancelled, UnlearningError
+from zspag_core.models import initialise, named_config
 from zspag_core.models.alexnet import AlexNetConfig
 from zspag_core.models.vit import ViTConfig
 from zspag_core.progress import Reporter
-from zspag_core.training import Recipe, accuracy, channel_statistics, initialise, recipe_for, train
+from zspag_core.recipes import Recipe, recipe_for
+from zspag_core.training import accuracy, train
 
 CPU = torch.device("cpu")
 QUICK = {"epochs": 3, "batch_size": 64, "crop": 1, "flip": False, "train_limit": 300}
@@ -45,7 +46,7 @@ class Stop(Reporter):
 
 
 def test_the_shipped_sizes_learn_digits_in_a_few_epochs(small_digits):
-    mean, std = channel_statistics(small_digits.train)
+    mean, std = small_digits.train.channel_statistics()
     config = named_config("resnet_tiny", image_size=8, channels=1, mean=mean, std=std)
     found = fit(config, small_digits.train, epochs=5, train_limit=700, batch_size=32)
     assert accuracy(found.model, small_digits.test, CPU) > 93
@@ -227,26 +228,6 @@ def test_a_resumed_training_reports_its_earlier_epochs_again(small_digits, digit
     fit(digits_config, small_digits.train, Stop(7), tmp_path / "state")
     resumed = fit(digits_config, small_digits.train, Ear(), tmp_path / "state")
     assert seen == [(row["epoch"], row["loss"]) for row in resumed.history]
-
-
-def test_recipes_suit_data_and_model():
-    assert recipe_for("digits", "resnet_tiny", {}) == Recipe(flip=False, crop=2)
-    assert recipe_for("cifar10", "resnet_small", {}) == Recipe()
-    assert recipe_for("cifar10", "vit_small", {"epochs": "7"}) == Recipe(
-        epochs=7, optimizer="adamw", learning_rate=1e-3, weight_decay=0.05
-    )
-    with pytest.raises(UsageError, match="epochs: expected 1 to 1000, got 0"):
-        recipe_for("digits", "vgg11", {"epochs": "0"})
-    with pytest.raises(UsageError, match="momentum: no such setting"):
-        recipe_for("digits", "vgg11", {"momentum": "0.9"})
-
-
-def test_channel_statistics_by_hand():
-    images = torch.tensor([[0, 255], [51, 102]], dtype=torch.uint8).view(2, 1, 1, 2)
-    images = torch.cat([images, torch.full_like(images, 255)], dim=1)
-    mean, std = channel_statistics(Split(images, torch.tensor([0, 1])))
-    assert mean == (0.4, 1.0)
-    assert std == (round((((0.4**2) + 0.6**2 + 0.2**2 + 0) / 3) ** 0.5, 4), 0.001)
 
 
 def test_accuracy_is_the_share_of_right_answers(small_digits, digits_model):

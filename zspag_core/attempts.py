@@ -11,7 +11,6 @@ from zspag_core.progress import Frame, Relay, Reporter
 from zspag_core.proxies import ProxySet
 from zspag_core.pseudo_labels import PseudoLabels
 from zspag_core.subspace import LayerBasis, Subspace
-from zspag_core.training import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,7 +48,7 @@ def memory_of(prepared: Prepared, folder: Path | None) -> Memory:
     """
     if folder is None:
         return FORGETFUL
-    data = [(len(part), fingerprint(part)) for part in (prepared.dataset.train, prepared.dataset.test)]
+    data = [(len(part), part.fingerprint()) for part in (prepared.dataset.train, prepared.dataset.test)]
     asked = (prepared.config.to_dict(), values(prepared.method), str(prepared.device))
     return FileMemory(folder, repr((asked, prepared.checkpoint.sha256, data)), KINDS)
 

@@ -14,12 +14,11 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from zspag_core.data.augment import crop_and_flip, cut_out
-from zspag_core.data.dataset import Split, to_pixels
+from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import chance, images_at_once, mixed_precision, place, plain_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.files import replace_file
-from zspag_core.hyperparameters import configure, knob
-from zspag_core.models import build
+from zspag_core.models import initialise
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -29,51 +28,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier, ModelConfig
+    from zspag_core.recipes import Recipe
 
-HANDED_DATA = ("digits", "svhn")  # mirror images of digits are not digits
 STATISTICS_IMAGES = 10_000  # from which an averaged network's BatchNorm statistics are taken anew
 WATCHED_IMAGES = 2000  # of the test split, graded after every epoch: within 1 % of the truth, and quick
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a classifier is trained; saved in its checkpoint."""
-
-    epochs: int = knob(20, "Passes over the training images.", minimum=1, maximum=1000, basic=True)
-    batch_size: int = knob(128, "Images per step.", minimum=1, maximum=8192)
-    optimizer: str = knob(
-        "sgd", "sgd (Nesterov, for convolutions) or adamw (for transformers).", choices=("sgd", "adamw")
-    )
-    learning_rate: float = knob(0.1, "Peak learning rate of the one-cycle schedule.", minimum=1e-6, maximum=10.0)
-    weight_decay: float = knob(5e-4, "Pull of the weights towards zero.", minimum=0.0, maximum=1.0)
-    warmup: float = knob(0.2, "Share of the steps in which the learning rate rises.", minimum=0.0, maximum=0.9)
-    crop: int = knob(4, "Largest random shift of a training image; 0 turns it off.", minimum=0, maximum=64, unit="px")
-    flip: bool = knob(default=True, help="Mirror half of the training images; off for digits and text.")
-    cutout: int = knob(0, "Side of the square blackened in every training image.", minimum=0, maximum=512, unit="px")
-    averaged: int = knob(
-        0,
-        "Epochs at the end whose weights are averaged, at a learning rate that no longer falls; 0 averages none.",
-        minimum=0,
-        maximum=1000,
-        unit="epochs",
-    )
-    train_limit: int = knob(0, "Use only so many training images, drawn at random; 0 uses all.", minimum=0)
-    seed: int = knob(0, "Seed of the weights, the order and the augmentation.", minimum=0)
-
-
-def recipe_for(data: str, model: str, settings: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that suits a data set and a model, changed by `settings`.
-
-    Raises:
-        UsageError: a setting is unknown or out of range.
-    """
-    chosen: dict[str, Any] = {}
-    if model.startswith("vit"):
-        chosen |= {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05}
-    if data in HANDED_DATA:
-        chosen |= {"flip": False, "crop": 2}
-    return configure(Recipe, chosen | dict(settings))
 
 
 @dataclass
@@ -90,21 +50,6 @@ class Trained:
     model: Classifier
     history: list[dict[str, float]] = field(default_factory=list)
     stopped: str = "epochs"
-
-
-def channel_statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation per channel of pixels in [0, 1], from at most 10,000 images."""
-    pixels = split.images[:: max(1, len(split) // 10_000)].double() / 255
-    deviation = pixels.std(dim=(0, 2, 3)).clamp_min(1e-3)
-    return tuple(round(v, 4) for v in pixels.mean(dim=(0, 2, 3)).tolist()), tuple(
-        round(v, 4) for v in deviation.tolist()
-    )
-
-
-def initialise(config: ModelConfig, seed: int) -> Classifier:
-    """Build a classifier whose weights depend on the seed alone; torch's global generator is left as it was."""
-    with chance(seed, torch.device("cpu")):
-        return build(config)
 
 
 def mean_of(models: Sequence[Classifier]) -> Classifier:
@@ -171,7 +116,7 @@ class _Session:
         self.recipe, self.device, self.epoch = recipe, device, 0
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.split = split.sample(recipe.train_limit, self.generator) if recipe.train_limit else split
-        self.identity = repr((config, recipe, len(self.split), fingerprint(self.split)))
+        self.identity = repr((config, recipe, len(self.split), self.split.fingerprint()))
         if start is not None:
             self.identity += f" from {weights_fingerprint(start)}"
         model = place(copy.deepcopy(start) if start is not None else initialise(config, recipe.seed), device)
@@ -312,11 +257,6 @@ def weights_fingerprint(model: Classifier) -> int:
     for value in model.state_dict().values():
         crc = zlib.crc32(value.detach().cpu().numpy().tobytes(), crc)
     return crc
-
-
-def fingerprint(split: Split) -> int:
-    """Return a number that tells one set of training images from another."""
-    return zlib.crc32(split.labels.numpy().tobytes(), zlib.crc32(split.images[::97].contiguous().numpy().tobytes()))
 
 
 @torch.inference_mode()

@@ -18,6 +18,7 @@ from zspag_core.files import check_writable
 from zspag_core.hyperparameters import values
 from zspag_core.models import MODELS, build, named_config
 from zspag_core.progress import SILENT, Reporter
+from zspag_core.recipes import recipe_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from zspag_core.data.dataset import DataSet, Split
     from zspag_core.models import ModelConfig
-    from zspag_core.training import Recipe, Trained
+    from zspag_core.recipes import Recipe
+    from zspag_core.training import Trained
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     if config.model not in MODELS:
         raise UsageError(f"model: expected one of {', '.join(MODELS)}, got {config.model!r}")
     device = resolve_device(config.device)
-    recipe = training.recipe_for(config.data, config.model, config.settings)
+    recipe = recipe_for(config.data, config.model, config.settings)
     report.progress("load", 0, 1)
     dataset = load_dataset(config.data, image_size=config.image_size, channels=MODELS[config.model].channels)
     check_classes(config, dataset)
@@ -152,9 +154,7 @@ def _training_split(dataset: DataSet, config: TrainConfig, recipe: Recipe) -> Sp
 
 def _sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
     """Return the sizes of the network, or say why there is no such network for images of this size."""
-    from zspag_core.training import channel_statistics
-
-    mean, std = channel_statistics(split)
+    mean, std = split.channel_statistics()
     about = {"num_classes": dataset.num_classes, "mean": mean, "std": std}
     try:
         sizes = named_config(config.model, image_size=config.image_size, **about)

@@ -54,3 +54,18 @@ def test_pixels_lie_in_0_to_1_channels_last():
     assert pixels.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(pixels, images.double().div(255).float())
     assert torch.equal(images, kept)
+
+
+def test_channel_statistics_by_hand():
+    images = torch.tensor([[0, 255], [51, 102]], dtype=torch.uint8).view(2, 1, 1, 2)
+    images = torch.cat([images, torch.full_like(images, 255)], dim=1)
+    mean, std = Split(images, torch.tensor([0, 1])).channel_statistics()
+    assert mean == (0.4, 1.0)
+    assert std == (round((((0.4**2) + 0.6**2 + 0.2**2 + 0) / 3) ** 0.5, 4), 0.001)
+
+
+def test_a_fingerprint_tells_images_and_labels_apart(split):
+    same = Split(split.images.clone(), split.labels.clone())
+    assert split.fingerprint() == same.fingerprint()
+    assert Split(split.images, split.labels.roll(1)).fingerprint() != split.fingerprint()
+    assert Split(split.images + 1, split.labels).fingerprint() != split.fingerprint()

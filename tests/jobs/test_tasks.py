@@ -31,7 +31,7 @@ def test_engine_describes_every_method_with_its_form():
 
 def test_engine_says_what_training_suits_which_model():
     from zspag_core.models import MODELS
-    from zspag_core.training import Recipe
+    from zspag_core.recipes import Recipe
 
     training = describe_engine()["training"]
     assert {about["name"] for about in training["parameters"]} == set(Recipe.__dataclass_fields__)

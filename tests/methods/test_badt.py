@@ -6,7 +6,7 @@ import torch
 from zspag_core.data import to_pixels
 from zspag_core.methods.badt import BadTeaching, BadTeachingZS, ask_teachers, imitation_loss
 from zspag_core.methods.epochs import Pair, Samples
-from zspag_core.training import initialise
+from zspag_core.models import initialise
 
 
 def divergence(teacher, pupil, temperature):

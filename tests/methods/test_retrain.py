@@ -7,7 +7,8 @@ from zspag_core.data import to_pixels
 from zspag_core.errors import Cancelled
 from zspag_core.methods.retrain import Retrain
 from zspag_core.progress import Reporter
-from zspag_core.training import Recipe, train
+from zspag_core.recipes import Recipe
+from zspag_core.training import train
 
 
 class Ear(Reporter):

@@ -79,7 +79,7 @@ def test_engine_that_starts_is_waited_for_and_one_that_fails_is_said(open_page, 
 
 
 def test_form_queues_a_training_that_the_engine_takes(open_page, ready, store, tmp_path):
-    from zspag_core.training import recipe_for
+    from zspag_core.recipes import recipe_for
 
     page = open_page()
     page.number_input(key="train-epochs").set_value(3)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zspag_core.methods.base import Unlearned
-    from zspag_core.training import Recipe
+    from zspag_core.recipes import Recipe
 
 STAGES = ("proxies", "subspace", "labels", "unlearn")
 BEFORE_LOOP = STAGES[:3]
@@ -225,7 +225,7 @@ def _retrain(prepared: Prepared, images: int) -> dict[str, Any]:
 
 def _recipe(prepared: Prepared) -> Recipe:
     """Return one epoch of the recipe that the checkpoint was trained with, or of the one for such a model."""
-    from zspag_core.training import Recipe, recipe_for
+    from zspag_core.recipes import Recipe, recipe_for
 
     written = first_recipe(prepared.checkpoint.about)
     known = {name: value for name, value in written.items() if name in Recipe.__dataclass_fields__}

@@ -47,7 +47,7 @@ def _describe_training() -> dict[str, Any]:
     """Return the settings of a training, and what suits each model: by data set, "" standing for all others."""
     from zspag_core.hyperparameters import schema, values
     from zspag_core.models import MODELS
-    from zspag_core.training import HANDED_DATA, Recipe, recipe_for
+    from zspag_core.recipes import HANDED_DATA, Recipe, recipe_for
 
     suited = {model: {data: values(recipe_for(data, model, {})) for data in (*HANDED_DATA, "")} for model in MODELS}
     return {"parameters": schema(Recipe), "suited": suited}

@@ -16,8 +16,8 @@ from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.epochs import Pair, Samples, Steps, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of
+from zspag_core.models import initialise
 from zspag_core.progress import SILENT, AsStage, Reporter
-from zspag_core.training import initialise
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
 from zspag_core.methods.descent import Told, refuse_loss
 from zspag_core.methods.epochs import Work, carry_out
+from zspag_core.models import initialise
 from zspag_core.progress import SILENT, Reporter
-from zspag_core.training import initialise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

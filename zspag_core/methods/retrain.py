@@ -44,7 +44,8 @@ class Retrain(RetainMethod):
         memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Train a network of the same config on the remaining data."""
-        from zspag_core.training import Recipe, train
+        from zspag_core.recipes import Recipe
+        from zspag_core.training import train
 
         run = Unlearned(model)
         recipe = configure(Recipe, values(self) | {"seed": generator.initial_seed()})

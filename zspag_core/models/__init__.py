@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
+
+from zspag_core.devices import chance
 from zspag_core.errors import UsageError
 from zspag_core.models.alexnet import AlexNet, AlexNetConfig
 from zspag_core.models.base import Classifier, ModelConfig
@@ -51,6 +54,12 @@ def build(config: ModelConfig) -> Classifier:
             built: Classifier = cast("Any", classifier)(config)
             return built
     raise TypeError(f"expected the config of one of {', '.join(ARCHITECTURES)}, got {type(config).__name__}")
+
+
+def initialise(config: ModelConfig, seed: int) -> Classifier:
+    """Build a classifier whose weights depend on the seed alone; torch's global generator is left as it was."""
+    with chance(seed, torch.device("cpu")):
+        return build(config)
 
 
 def config_from_dict(architecture: str, settings: Mapping[str, Any]) -> ModelConfig:

@@ -22,15 +22,16 @@ from zspag_core.lineage import first_recipe
 from zspag_core.models import MODELS, named_config
 from zspag_core.preparation import forget_samples, load_for
 from zspag_core.progress import SILENT, Reporter
-from zspag_core.training import accuracy, channel_statistics, fingerprint, recipe_for, train
+from zspag_core.recipes import recipe_for
+from zspag_core.training import accuracy, train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zspag_core.models import Classifier
+    from zspag_core.recipes import Recipe
     from zspag_core.reproduce.cases import Case
     from zspag_core.reproduce.scale import Scale
-    from zspag_core.training import Recipe
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "checkpoints"
 HELD_SHARE = 0.2
@@ -104,7 +105,7 @@ class Subject:
         return {
             "original": self.original.identity,
             "forget": list(self.forget),
-            "images": [[len(split), fingerprint(split)] for split in splits],
+            "images": [[len(split), split.fingerprint()] for split in splits],
         }
 
 
@@ -153,7 +154,7 @@ def _data_of(case: Case) -> DataSet:
 def _trained(case: Case, dataset: DataSet, folder: Path, device: torch.device, report: Reporter) -> Original:
     """Return the original that was trained earlier for this very case, or train it."""
     recipe = recipe_for(case.data, case.model, case.settings)
-    identity = _digest([case.to_dict(), values(recipe), fingerprint(dataset.train), fingerprint(dataset.test)])
+    identity = _digest([case.to_dict(), values(recipe), dataset.train.fingerprint(), dataset.test.fingerprint()])
     path = folder / f"{case.name}-{identity[:8]}.safetensors"
     if not _is_there(path):
         _train(case, dataset, recipe, path, device, report)
@@ -170,7 +171,7 @@ def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: tor
     if case.backdoor:
         split = plant(split, *case.backdoor, recipe.seed)
     start = load_checkpoint(SHIPPED / f"{case.start}.safetensors").model if case.start else None
-    mean, std = channel_statistics(dataset.train)
+    mean, std = dataset.train.channel_statistics()
     sizes = {"num_classes": dataset.num_classes, "image_size": case.image_size, "mean": mean, "std": std}
     config = start.config if start else named_config(case.model, **sizes)
     path.parent.mkdir(parents=True, exist_ok=True)
