@@ -9,7 +9,7 @@ from ui.backdoor import carried
 from ui.choice import choice_of, current_choice, inspect_question, use
 from ui.frame import frame
 from ui.input_panel import input_panel
-from ui.jobs import ask, checkpoint_question, engine_question, job_store
+from ui.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run
 from ui.model_source import NEW, pick_data, pick_model, pick_source
 from ui.places import BUILT_IN
 from ui.results import escape
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ui.choice import Choice
+
+NOT_HERE = "downloads are off"  # what the engine says of a set that only the network has
 
 
 def look_into(data: str, path: Path | None) -> Job:
@@ -33,7 +35,7 @@ def look_into(data: str, path: Path | None) -> Job:
         st.rerun()
     elif job.state == State.FAILED:
         panels.refusal(job, data, *([path] if path else []))
-        if data in BUILT_IN and "download" not in job.config:
+        if data in BUILT_IN and NOT_HERE in job.error:
             st.button("Download it", key="fetch-data", icon=":material/download:", on_click=fetch, args=(job, data))
     return job
 
@@ -48,6 +50,9 @@ def use_button(path: Path, data: str, *, possible: bool) -> None:
     """Draw the button that makes a model and its data the visitor's own."""
     if st.button("Use this model", type="primary", key="use", width="stretch", disabled=not possible):
         leave_training()
+        run = current_run()
+        if run is not None and (run.config["checkpoint"], run.config["data"]) != (str(path), data):
+            leave_run()
         use(choice_of(path, data))
         st.switch_page("pages/2_Forget.py")
 

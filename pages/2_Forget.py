@@ -22,7 +22,7 @@ from ui.setup import (
     submit,
     take_preset,
 )
-from ui.states import has_result
+from ui.states import has_result, nothing_open
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ with right:
         run_panel(run)
     else:
         with st.container(border=True):
-            st.markdown("#### Nothing has run yet")
+            st.markdown(f"#### {nothing_open()}")
             st.markdown(
                 "1. Tick one or more classes on the left. The preview shows what the attack makes of their images.\n"
                 "2. Press **Forget**.\n\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.checkpoints import read_header, shipped_checkpoints
-from ui.jobs import checkpoint_question, job_store
+from ui.jobs import checkpoint_question, current_run, job_store
 from ui.places import BUILT_IN, UPLOAD, data_of, data_token, model_of, title_of, token_of, uploads
 from zspag_core.errors import CheckpointError, ZspagError
 from zspag_core.jobs import State
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ui.checkpoints import Header
 
 KEY, MODEL, DATA = "choice", "model", "data"
+FOLLOWED = "followed"
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,11 @@ class Choice:
 def current_choice() -> Choice | None:
     """Return what this visitor works with: by the address, else the session, else the shipped digits model.
 
-    None only where no model ships and none was chosen.
+    A run that is opened brings its model and data along, unless it is opened by an address that names others: what is
+    set beside a run is about its model, until the visitor chooses another. None only where no model ships and none was
+    chosen.
     """
-    choice = _from_address() or _from_session()
+    choice = _from_run() or _from_address() or _from_session()
     if choice is not None:
         use(choice)
         return choice
@@ -99,7 +102,13 @@ def own_data(header: Header) -> str:
 def summary_of(header: Header) -> str:
     """Return a line about a model."""
     what = summarise(header.architecture, header.image_size)
-    return f"{what}, trained on {header.data}, {len(header.class_names)} classes."
+    return f"{what}, trained on {_title_of_data(header)}, {len(header.class_names)} classes."
+
+
+def _title_of_data(header: Header) -> str:
+    """Return what a visitor calls the data that a model was trained on."""
+    upload = uploads() / header.data
+    return title_of(upload) if upload.exists() else header.data
 
 
 def choice_of(path: Path, data: str) -> Choice:
@@ -116,6 +125,20 @@ def choice_of(path: Path, data: str) -> Choice:
         raise CheckpointError(f"{path.name} has not been checked against its data yet; open it on the Model page.")
     names = tuple(job.answer["class_names"])
     return Choice(path, data, names, title_of(path), f"{job.answer['summary']}, {len(names)} classes.")
+
+
+def _from_run() -> Choice | None:
+    """Return the model and data of the run that is open, when it has just been opened and they are still there."""
+    job = current_run()
+    if job is None or st.session_state.get(FOLLOWED) == job.id:
+        return None
+    st.session_state[FOLLOWED] = job.id
+    if KEY not in st.session_state and MODEL in st.query_params:
+        return None
+    try:
+        return choice_of(Path(job.config["checkpoint"]), job.config["data"])
+    except (ZspagError, OSError):
+        return None
 
 
 def _from_address() -> Choice | None:

@@ -81,7 +81,7 @@ def _cost(comparison: Comparison, forgetting: Sequence[Row]) -> str:
     if not lost:
         return f"{best} None loses more than {KEPT:.0f} points."
     worst = _list([f"{escape(row.label)} ({_change(row, before)})" for row in reversed(lost)])
-    return f"{best} Dear: {worst}."
+    return f"{best} Costly: {worst}."
 
 
 def _without(row: Row) -> str:

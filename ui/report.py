@@ -6,6 +6,7 @@ import html
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
@@ -15,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from ui.differences import figure_differences, own_settings, setting_differences, setting_text
 from ui.fence import kept_for_grading, seen_by_method
 from ui.gallery import gallery
+from ui.places import title_of
 from ui.results import duration, find, percent
 from ui.story import steps_text, tell
 from ui.views import listed
@@ -119,10 +121,10 @@ def _run(subject: Subject, mark: str) -> str:
 def _origin(view: View) -> str:
     """Say what ran, on what, when and for how long."""
     job, result = view.job, view.result
-    model = str(job.config["checkpoint"]).replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors")
+    model, data = (title_of(Path(job.config[name])).removesuffix(".safetensors") for name in ("checkpoint", "data"))
     when = "" if job.finished is None else time.strftime(" · %Y-%m-%d %H:%M", time.localtime(job.finished))
     took = "" if job.finished is None or job.started is None else f" · {duration(job.finished - job.started)}"
-    return f"Model {model} · data {job.config['data']} · method {result['method']} · {result['device']}{when}{took}"
+    return f"Model {model} · data {data} · method {result['method']} · {result['device']}{when}{took}"
 
 
 def _figures_table(view: View, reference: Reference) -> str:

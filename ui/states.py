@@ -45,7 +45,9 @@ def stand_in(job: Job | None, shows: str, key: str = "A") -> None:
     """
     with st.container(border=True):
         if job is None:
-            st.markdown(f"#### No run yet\n{shows} appears here after a run. It takes 15 to 30 seconds on digits.")
+            st.markdown(
+                f"#### {nothing_open()}\n{shows} appears here after a run. It takes 15 to 30 seconds on digits."
+            )
         elif job.active:
             _under_way(job, shows, key)
         else:
@@ -53,6 +55,13 @@ def stand_in(job: Job | None, shows: str, key: str = "A") -> None:
         words = "Forget a class" if job is None else "Open it on the Forget page"
         if st.button(words, key=f"{key}-to-forget", icon=":material/ink_eraser:", type="primary"):
             st.switch_page("pages/2_Forget.py")
+
+
+def nothing_open() -> str:
+    """Say why no run is shown, as a heading: a link names one that is not here, none is chosen, or none was made."""
+    if st.query_params.get("job"):
+        return "There is no such run here"
+    return "No run is open: choose one at the top right" if job_store().latest(limit=1) else "No run yet"
 
 
 def _under_way(job: Job, shows: str, key: str) -> None:

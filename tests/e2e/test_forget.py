@@ -58,7 +58,7 @@ def test_demo_from_the_overview_to_the_table(page, app_url, store, server_home):
     page.goto(app_url)
     page.get_by_role("button", name="Forget a class").click()
     expect(page.get_by_role("heading", name="Forget", exact=True)).to_be_visible()
-    expect(page.get_by_text("Nothing has run yet")).to_be_visible()
+    expect(page.get_by_text("No run")).to_be_visible()
     expect(page.get_by_role("button", name="Forget", exact=True)).to_be_visible(timeout=LONG)
     tick(page, "3")
     job_id = press_forget(page)

@@ -51,7 +51,7 @@ def test_first_look_asks_the_worker_and_shows_the_classes_meanwhile(forget_page,
 
 def test_empty_page_says_what_to_do(forget_page, answered):
     page = forget_page()
-    assert "Nothing has run yet" in texts(page)
+    assert "No run yet" in texts(page)
     assert page.button(key="go").disabled
     assert "Tick at least one class" in texts(page)
     assert len(page.get("image")) == 10
@@ -251,7 +251,7 @@ def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finis
     accuracy, _ = charts(page)
     assert len(accuracy["data"][0]["x"]) == 2, "before and epoch 1"
     page.button(key="leave").click().run()
-    assert "Nothing has run yet" in texts(page)
+    assert "No run is open" in texts(page)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_unknown_run_in_the_address_is_no_run(overview, answered):
     overview.run()
     page = overview.switch_page("pages/2_Forget.py").run()
     assert not page.exception
-    assert "Nothing has run yet" in texts(page)
+    assert "There is no such run here" in texts(page)
 
 
 def test_engine_that_cannot_start_is_said(forget_page, finish, checkpoint):
@@ -321,3 +321,18 @@ def test_page_without_models_says_how_to_make_one(overview, monkeypatch, tmp_pat
     overview.run()
     page = overview.switch_page("pages/2_Forget.py").run()
     assert "no model in assets/checkpoints" in texts(page)
+
+
+def test_form_is_about_the_model_of_the_run_that_is_opened(forget_page, answered, finish, run_config, checkpoint):
+    from ui.places import trained
+
+    trained().mkdir(parents=True, exist_ok=True)
+    other = trained() / "other.safetensors"
+    other.write_bytes(checkpoint.read_bytes())
+    page = forget_page(finish("unlearn", run_config | {"checkpoint": str(other)}, State.CANCELLED))
+    assert page.session_state["choice"].checkpoint == other
+    assert page.query_params["model"] == "own:other"
+    page.session_state["choice"] = None
+    page.query_params["model"] = "digits_resnet"
+    page.run()
+    assert page.session_state["choice"].checkpoint == checkpoint, "what is chosen afterwards stays"

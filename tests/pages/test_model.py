@@ -164,10 +164,10 @@ def test_report_that_failed_is_a_sentence(model_page, tell, checkpoint):
 
 def test_data_that_is_not_here_can_be_fetched(model_page, tell, checkpoint, store):
     question = inspect_question("cifar100", checkpoint)
-    tell("inspect_data", question, State.FAILED, error="cifar100 is not here, and downloading was not allowed.")
+    tell("inspect_data", question, State.FAILED, error="cifar100 is not in data and downloads are off.")
     page = model_page()
     page.selectbox(key=f"data-{checkpoint.name}").select("cifar100").run()
-    assert "cifar100 is not here" in texts(page)
+    assert "cifar100 is not in data" in texts(page)
     page.button(key="fetch-data").click().run()
     newest = store.latest(Lane.INTERACTIVE)[0]
     assert newest.config == question | {"download": True}

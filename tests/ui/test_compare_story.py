@@ -12,7 +12,7 @@ def test_three_questions_are_answered(make_comparison):
     assert which.startswith("**2 of 3** leave at most 5.0 %")
     assert "Not: Neggrad \\<zs> (30.0 %). Failed: BadT." in which
     assert "**ZS-PAG** keeps most without remaining data: 97.5 %, +2.0." in cost
-    assert "Dear: SalUn (80.5 %, −15.0)." in cost
+    assert "Costly: SalUn (80.5 %, −15.0)." in cost
     assert "Blocking the outputs alone gives 96.5 %. Clearly above: ZS-PAG (+1.0)." in more
     assert "ZS-PAG is deepest among those that keep the rest: probe 80.0 % (original 96.0 %, Retrain 60.0 %)" in more
 

@@ -126,7 +126,11 @@ def describe_coverage(per_class: Mapping[str, int], n_adv: int, names: Sequence[
     full = sum(count >= n_adv for count in per_class.values())
     bare = [names[int(k)] for k, count in per_class.items() if count == 0]
     none = f" Without any proxy, so not protected: {', '.join(bare)}." if bare else ""
-    return f"{full} of {len(per_class)} remaining classes have all {n_adv} proxies.{none}"
+    least = min(per_class.values(), default=0)
+    return (
+        f"{full} of {len(per_class)} remaining classes have {n_adv} proxies, as many as were wanted; every one has at "
+        f"least {least}.{none}"
+    )
 
 
 def energy_figure(layers: Sequence[Mapping[str, Any]]) -> go.Figure:

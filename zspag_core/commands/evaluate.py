@@ -112,7 +112,7 @@ def _text(record: dict[str, Any]) -> str:
     mia = record["mia"]
     lines = [_line(words, record[key], unit) for key, words, unit in LINES]
     lines += [
-        _line("the same with the logits masked", record["mask"]["acc_rt"], "%"),
+        _line("accuracy on remaining classes if the forgotten logits were masked", record["mask"]["acc_rt"], "%"),
         _line("membership, entropy (share judged member; nearer to Retrain is better)", mia["entropy_svc"], "%"),
         _line("membership, confidence (share judged non-member; higher is better)", mia["confidence_svc"], "%"),
         _line("membership, same class (50 is ideal)", (mia["same_class"] or {}).get("accuracy"), "%"),

@@ -117,7 +117,10 @@ def test_coverage_of_many_classes_is_sorted():
 
 def test_coverage_is_described():
     words = describe_coverage({"0": 100, "2": 0}, 100, ["a", "b", "c"])
-    assert words == "1 of 2 remaining classes have all 100 proxies. Without any proxy, so not protected: c."
+    assert words == (
+        "1 of 2 remaining classes have 100 proxies, as many as were wanted; every one has at least 0. "
+        "Without any proxy, so not protected: c."
+    )
 
 
 LAYERS = [
