@@ -145,3 +145,10 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(tmp_path, cap
     out = tmp_path / "file" / "model.safetensors"
     assert main(["train", "--data", "digits", "--model", "resnet_tiny", "--epochs", "1", "--out", str(out)]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_classes_are_named_beside_their_numbers():
+    from zspag_core.commands.train import numbered
+
+    assert numbered(("0", "1")) == ["0", "1"]
+    assert numbered(("2 shirt", "10 shoe")) == ["0 2 shirt", "1 10 shoe"]

@@ -23,6 +23,7 @@ from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
     if about["stopped"] == "cancelled":
         return 130
     print(f"{arguments.out}: test accuracy {about['test_accuracy']:.2f} %")  # noqa: T201
+    print(f"classes: {', '.join(numbered(about['class_names']))}")  # noqa: T201
     return 0
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Say which number means which class, as `--forget` and `--exclude` want it."""
+    return [name if name == str(k) else f"{k} {name}" for k, name in enumerate(names)]
 
 
 def _backdoor(text: str) -> tuple[int, int]:
