@@ -12,7 +12,6 @@ from ui.redrawn import redrawn
 from ui.result_panels import draw, side_by_side
 from ui.results import percent
 from ui.thresholds import ATTACKS, MEASURES, best_threshold, edges_of, judge, judged_member, shares_of
-from ui.words import help_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +52,7 @@ def membership_panel(views: Sequence[View]) -> None:
     side_by_side(able, lambda view: _run(view, attack, measure, when, edges, threshold, top))
     st.caption(
         f"{attack.sentence} The cards' figures come from stronger attacks (a support vector machine, cross-validated "
-        f"regression); this one is simple enough to see. {help_for('Membership inference')}"
+        "regression); this one is simple enough to see."
     )
 
 

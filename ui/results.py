@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ui.words import Measure
     from zspag_core.jobs import Event, Job
 
+ENDS_EARLY = ("unlearn", "evaluate")  # by the stopping rule; once relearning has brought the class back
 LOGGED = ("loss", "acc_rt", "acc_ut", "mia", "proxy_agreement", "free_gradient", "learning_rate")
 
 
@@ -115,7 +116,8 @@ def _step(name: str, done: Sequence[str], job: Job) -> Step:
     if name != job.progress.get("stage"):
         return Step(name, "waiting", "waiting", 0.0)
     count, total = int(job.progress["done"]), max(1, int(job.progress["total"]))
-    left = f" · {duration(seconds / count * (total - count))} left" if 0 < count < total and seconds > 1 else ""
+    most = "at most " if name in ENDS_EARLY else ""
+    left = f" · {most}{duration(seconds / count * (total - count))} left" if 0 < count < total and seconds > 1 else ""
     return Step(name, "running" if job.active else "stopped", f"{count:,} of {total:,}{left}", min(1.0, count / total))
 
 

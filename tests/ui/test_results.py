@@ -65,6 +65,12 @@ def test_running_step_has_count_and_time_left():
     assert "before" not in found, "a stage that was passed over is not shown as waiting"
 
 
+def test_time_left_is_a_bound_where_a_stage_may_end_before_its_count():
+    progress = {"stage": "evaluate", "done": 25, "total": 500, "seconds": {"evaluate": 2.0}}
+    (grading,) = (step for step in steps(job(progress=progress), ["evaluate"]) if step.name == "evaluate")
+    assert grading.note == "25 of 500 · at most 38 s left"
+
+
 def test_steps_of_a_stopped_run_show_where_it_stopped():
     progress = {"stage": "unlearn", "done": 2, "total": 10, "seconds": {"unlearn": 0.2}}
     found = steps(job(State.CANCELLED, progress), ["load", "unlearn"])
