@@ -34,7 +34,7 @@ def run_card(row: Row, letters: Mapping[str, str]) -> None:
         st.markdown(f"{mark}**Run {job.number}**{title} &nbsp; :{colour}-badge[{icon} {word}]")
         st.markdown(_sentence(row))
         _words(job)
-        st.caption("Link to this run, for a colleague or a bookmark; it opens the run as it is now.")
+        st.caption("Link to this run, to keep or for whoever else uses this computer; it opens the run as it is now.")
         st.code(link_to(job), language=None)
         _actions(job, letter)
 
