@@ -159,7 +159,7 @@ def stage_seconds(seconds: Mapping[str, float | None], titles: Mapping[str, str]
     figure.update_yaxes(autorange="reversed", automargin=True)
     alt = "Seconds per stage: " + ", ".join(f"{name} {spent:.1f}" for name, spent in known.items()) + "."
     rows = [{"stage": name, "seconds": spent} for name, spent in known.items()]
-    return Drawn("seconds", "Seconds per stage", figure, alt, rows)
+    return Drawn("seconds", "Seconds per stage, all grading together", figure, alt, rows)
 
 
 def locked_layers(layers: Layers) -> list[str]:
