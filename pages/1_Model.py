@@ -76,6 +76,8 @@ def train_side(choice: Choice | None) -> None:
 def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Job | None]:
     """Draw data, checks and the button; return what the worker said about the pair and about the model."""
     data = pick_data(path, choice) if path else None
+    if path and not data:
+        st.caption("Choose its data, too: the file is checked together with them.")
     if not path or not data:
         return None, None
     about = look_into(data, path)
