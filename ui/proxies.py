@@ -84,7 +84,7 @@ def prepare_map(job: Job) -> None:
     """Make a run's quick map ready, if there is one; call it where a page ends that people go on from to the map."""
     if _stamp(job.folder, "pca"):
         _points(job, "pca")
-        load_ahead()
+        load_ahead(_map_name(job))
 
 
 def _points(job: Job, kind: str) -> tuple[Cloud, str]:
@@ -148,7 +148,12 @@ def map_panel(
 
 def _map_key(shown: Shown) -> str:
     """Return the name of a run's map among the widgets; the same for PCA and UMAP, so that points glide over."""
-    return f"map-{shown.job.id}"
+    return _map_name(shown.job)
+
+
+def _map_name(job: Job) -> str:
+    """Return what a run's map is called among the widgets."""
+    return f"map-{job.id}"
 
 
 def drift_text(shown: Shown, letter: str = "") -> str:

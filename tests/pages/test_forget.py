@@ -105,7 +105,7 @@ def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, an
     store.record(job, "epoch", {"epoch": 1, "total": 4, "loss": 2.0, "acc_rt": 99.0, "acc_ut": 50.0})
     store.advance(job, {"stage": "unlearn", "done": 3, "total": 12, "seconds": {"load": 0.5, "unlearn": 2.0}})
     page = forget_page(job)
-    assert "3 of 12 · 6.0\N{NO-BREAK SPACE}s left" in stepper(page)
+    assert "3 of 12 · at most 6.0\N{NO-BREAK SPACE}s left" in stepper(page)
     assert "waiting" in stepper(page)
     accuracy, _ = charts(page)
     assert accuracy["layout"]["xaxis"]["range"][1] == pytest.approx(4.2)

@@ -27,9 +27,9 @@ _mount = st.components.v2.component(
 _empty = st.components.v2.component("zspag_scatter_ahead", html="<i></i>")
 
 
-def load_ahead() -> None:
+def load_ahead(key: str) -> None:
     """Draw nothing, but have the browser load what draws components: a map then comes a tenth of a second sooner."""
-    _empty(key="scatter-ahead")
+    _empty(key=f"ahead-{key}")
 
 
 def scatter(spec: Mapping[str, Any], key: str) -> list[int]:
