@@ -94,21 +94,19 @@ def own_data(header: Header) -> str:
     Raises:
         DataError: it is not on this server.
     """
-    if (uploads() / header.data).exists():
-        return data_of(f"{UPLOAD}{header.data}")
-    return data_of(header.data)
+    return data_of(f"{UPLOAD}{header.data}" if _was_uploaded(header) else header.data)
 
 
 def summary_of(header: Header) -> str:
     """Return a line about a model."""
     what = summarise(header.architecture, header.image_size)
-    return f"{what}, trained on {_title_of_data(header)}, {len(header.class_names)} classes."
+    data = title_of(uploads() / header.data) if _was_uploaded(header) else header.data
+    return f"{what}, trained on {data}, {len(header.class_names)} classes."
 
 
-def _title_of_data(header: Header) -> str:
-    """Return what a visitor calls the data that a model was trained on."""
-    upload = uploads() / header.data
-    return title_of(upload) if upload.exists() else header.data
+def _was_uploaded(header: Header) -> bool:
+    """Tell whether the data that a model was trained on are an upload that is still here."""
+    return (uploads() / header.data).exists()
 
 
 def choice_of(path: Path, data: str) -> Choice:
