@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.artefacts import load_arrays
+from ui.controls import controls
 from ui.figures import training as figures
 from ui.jobs import POLL_SECONDS, job_store, worker_ready
 from ui.names import names_of
@@ -17,7 +18,7 @@ from ui.redrawn import redrawn
 from ui.results import duration, epochs_of, glue, log_lines, state_words, steps
 from ui.watch import frame_html, watched_from_arrays, watched_from_events
 from ui.words import STAGE_HELP, STAGES, help_for
-from zspag_core.jobs import Lane, State, Wish
+from zspag_core.jobs import Lane, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,12 +42,12 @@ def run_panel(job: Job) -> None:
         if live and not now.active:
             st.rerun()
         _heading(now)
+        if now.active:
+            controls(now, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
         if now.state == State.QUEUED:
             _queue_line(now)
         if now.active or events:
             st.html(stepper_html(steps(now, [event.body["stage"] for event in events if event.kind == "stage"])))
-        if now.active:
-            _controls(now)
         _charts(now, events)
         _watched(now, events)
 
@@ -96,21 +97,6 @@ def _queue_line(job: Job) -> None:
         )
     elif not worker_ready(Lane.RUNS):
         st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
-
-
-def _controls(job: Job) -> None:
-    """Draw what can be done to a run that is not over."""
-    store, stopping = job_store(), job.wish == Wish.CANCEL
-    shared = {"args": (job.id,), "disabled": stopping}
-    with st.container(horizontal=True, gap="small"):
-        if job.state == State.RUNNING and job.wish == Wish.PAUSE:
-            st.button("Continue", icon=":material/play_arrow:", key="continue", on_click=store.unpause, **shared)
-        elif job.state == State.RUNNING:
-            st.button("Pause", icon=":material/pause:", key="pause", on_click=store.pause, **shared)
-        if job.state == State.RUNNING:
-            step = "Makes one epoch, then waits."
-            st.button("One epoch", icon=":material/skip_next:", key="step", help=step, on_click=store.step, **shared)
-        st.button("Cancel", icon=":material/stop:", key="cancel", on_click=store.cancel, **shared)
 
 
 def _charts(job: Job, events: Sequence[Event]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.controls import controls
 from ui.figures import model as figures
 from ui.forms import settings_form
 from ui.jobs import POLL_SECONDS, job_store, worker_ready
@@ -156,11 +157,11 @@ def training_panel(job: Job) -> None:
         if live and not now.active:
             st.rerun()
         _heading(now)
+        if now.active:
+            controls(now, "Stops within a batch and keeps the model learnt so far.", key="train")
         _place(now, events)
         if now.active or events:
             _curves(now, [event.body for event in events])
-        if now.active:
-            _controls(now)
 
     panel()
     if not job.active:
@@ -225,21 +226,6 @@ def _curves(job: Job, epochs: Sequence[Mapping[str, Any]]) -> None:
     with right:
         st.markdown("**Loss on training images**")
         st.plotly_chart(figures.training_loss_figure(epochs, total), key="train-loss", alt=said)
-
-
-def _controls(job: Job) -> None:
-    """Draw what can be done to a training that is not over."""
-    store = job_store()
-    with st.container(horizontal=True):
-        stopping = job.wish == Wish.CANCEL
-        help_text = "Stops within a batch and keeps the model learnt so far."
-        st.button(
-            "Cancel", key="train-cancel", on_click=store.cancel, args=(job.id,), disabled=stopping, help=help_text
-        )
-        if job.wish == Wish.PAUSE:
-            st.button("Continue", key="train-continue", on_click=store.unpause, args=(job.id,))
-        elif job.state == State.RUNNING:
-            st.button("Pause", key="train-pause", on_click=store.pause, args=(job.id,), disabled=bool(job.wish))
 
 
 def _ending(job: Job) -> None:

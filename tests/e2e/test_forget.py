@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.filling import press, set_number
+from tests.e2e.filling import set_number
 from tests.e2e.waiting import LONG, wait_until
 from zspag_core.jobs import Lane, State
 
@@ -39,6 +39,12 @@ def press_forget(page):
     button.click()
     page.wait_for_url("**job=*")
     return job_of(page)
+
+
+def cancel(page):
+    """Press Cancel once, and see the run end."""
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("The run was cancelled.")).to_be_visible(timeout=LONG)
 
 
 def start_long_run(page, app_url, batch_size=2):
@@ -108,7 +114,7 @@ def test_charts_move_while_it_runs_and_reload_page_switch_and_cancel_work(page, 
     expect(page.get_by_label("After epoch", exact=False).first).to_be_visible(timeout=LONG)
     assert store.require(job_id).state == State.RUNNING
 
-    press(page, "Cancel", page.get_by_text("The run was cancelled."))
+    cancel(page)
     assert store.require(job_id).state == State.CANCELLED
     expect(page.get_by_role("button", name="Run again")).to_be_visible()
 
@@ -137,16 +143,19 @@ def test_preview_follows_the_slider(page, app_url, store):
 def test_step_pause_continue_and_cancel(page, app_url, store):
     job_id = start_long_run(page, app_url, batch_size=32)
     expect(page.get_by_text("Where the model looks")).to_be_visible(timeout=LONG)
-    press(page, "One epoch", page.get_by_role("button", name="Continue"))
+    page.get_by_role("button", name="One epoch").click()
+    expect(page.get_by_role("button", name="Continue")).to_be_enabled(timeout=LONG)
     made = epochs_made(store, job_id)
-    press(page, "One epoch", page.get_by_label(f"After epoch {made + 1}:", exact=False).first)
-    expect(page.get_by_role("button", name="Continue")).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="One epoch").click()
+    expect(page.get_by_label(f"After epoch {made + 1}:", exact=False).first).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("button", name="Continue")).to_be_enabled(timeout=LONG)
     assert epochs_made(store, job_id) == made + 1
-    press(page, "Continue", page.get_by_role("button", name="Pause"))
+    page.get_by_role("button", name="Continue").click()
     wait_until(lambda: epochs_made(store, job_id) >= made + 3, "the run does not go on")
-    press(page, "Pause", page.get_by_role("button", name="Continue"))
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Continue")).to_be_enabled(timeout=LONG)
     wait_until(lambda: drawn(page, epochs_made(store, job_id)), "the epoch before the pause is not drawn")
-    press(page, "Cancel", page.get_by_text("The run was cancelled."))
+    cancel(page)
     assert store.require(job_id).state == State.CANCELLED
 
 
@@ -168,7 +177,7 @@ def test_second_visitor_waits_in_the_queue(page, browser, app_url, store):
     tick(other, "1")
     press_forget(other)
     expect(other.get_by_text("Position 1 in the queue")).to_be_visible(timeout=LONG)
-    press(other, "Cancel", other.get_by_text("The run was cancelled."))
+    cancel(other)
     context.close()
     store.cancel(first)
 
@@ -201,4 +210,4 @@ def test_killed_worker_interrupts_the_run_and_is_replaced(page, app_url, store, 
     assert store.require(job_id).state == State.INTERRUPTED
     page.get_by_role("button", name="Run again").click()
     page.get_by_role("button", name="Cancel").wait_for(timeout=LONG)
-    press(page, "Cancel", page.get_by_text("The run was cancelled."))
+    cancel(page)

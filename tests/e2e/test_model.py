@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from sklearn.datasets import load_digits
 
-from tests.e2e.filling import press, set_number
+from tests.e2e.filling import set_number
 from tests.e2e.waiting import LONG, wait_for_end
 from ui.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
@@ -86,7 +86,8 @@ def test_training_is_watched_cancelled_resumed_after_a_reload_and_used(page, app
     set_number(page, "Epochs", EPOCHS)
     train.click()
     expect(page.get_by_text(re.compile(rf"Epoch ([2-9]|\d\d) of {EPOCHS}"))).to_be_visible(timeout=LONG)
-    press(page, "Cancel", page.get_by_role("button", name="Resume"))
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=LONG)
     assert "training=" in page.url
     page.reload()
     page.get_by_role("button", name="Resume").click(timeout=LONG)

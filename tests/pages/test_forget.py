@@ -36,6 +36,10 @@ def charts(at):
 
 def running(store, config):
     store.submit("unlearn", config)
+    return claimed(store)
+
+
+def claimed(store):
     store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
     return store.claim(Lane.RUNS, "w", "cpu")
 
@@ -110,25 +114,52 @@ def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, an
     accuracy, _ = charts(page)
     assert accuracy["layout"]["xaxis"]["range"][1] == pytest.approx(4.2)
     assert [trace["name"] for trace in accuracy["data"]] == ["remaining", "forgotten"]
-    page.button(key="cancel").click().run()
+    page.button(key="run-cancel").click().run()
     assert store.require(job.id).wish == "cancel"
-    assert page.button(key="cancel").disabled
+    assert page.button(key="run-cancel").disabled
+
+
+def test_row_of_buttons_keeps_its_shape_while_the_run_changes(forget_page, answered, store, run_config):
+    job = store.submit("unlearn", run_config)
+    rows = [row_of(forget_page(job))]
+    assert claimed(store).id == job.id
+    rows.append(row_of(forget_page(job)))
+    store.pause(job.id)
+    rows.append(row_of(forget_page(job)))
+    store.step(job.id)
+    rows.append(row_of(forget_page(job)))
+    store.cancel(job.id)
+    rows.append(row_of(forget_page(job)))
+    names = ["Pause", "Continue", "One epoch", "Cancel"]
+    assert [[label for label, _ in row] for row in rows] == [names] * 5
+    assert [[label for label, possible in row if possible] for row in rows] == [
+        ["Cancel"],
+        ["Pause", "One epoch", "Cancel"],
+        ["Continue", "One epoch", "Cancel"],
+        ["Pause", "One epoch", "Cancel"],
+        [],
+    ]
+
+
+def row_of(page):
+    """Return the buttons of the run that is not over, each with whether it can be pressed."""
+    return [(b.label, not b.disabled) for b in page.button if b.key.startswith("run-")]
 
 
 def test_paused_run_can_go_on(forget_page, answered, store, run_config):
     job = running(store, run_config)
     page = forget_page(job)
-    page.button(key="pause").click().run()
+    page.button(key="run-pause").click().run()
     assert store.require(job.id).wish == "pause"
     assert "Paused" in texts(page)
-    page.button(key="continue").click().run()
+    page.button(key="run-continue").click().run()
     assert store.require(job.id).wish == ""
 
 
 def test_run_makes_one_epoch_at_a_time(forget_page, answered, store, run_config):
     job = running(store, run_config)
     page = forget_page(job)
-    page.button(key="step").click().run()
+    page.button(key="run-one-epoch").click().run()
     assert store.require(job.id).wish == "step"
     assert "One epoch" in texts(page)
 
