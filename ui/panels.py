@@ -70,7 +70,7 @@ def stepper_html(stages: Sequence[Step]) -> str:
             f'<li title="{html.escape(STAGE_HELP.get(step.name, ""))}" style="flex:1 1 4.5rem;list-style:none">'
             f'<div style="height:4px;border-radius:2px;background:{bar}"></div>'
             f'<div style="{strength};font-size:.9rem;margin-top:.35rem">{MARKS[step.status]} {title}</div>'
-            f'<div style="opacity:.7;font-size:.8rem;min-height:1.2rem">{html.escape(glue(step.note))}</div></li>'
+            f'<div style="opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em">{html.escape(glue(step.note))}</div></li>'
         )
     return f'<ol style="display:flex;flex-wrap:wrap;gap:.5rem;padding:0;margin:0">{"".join(cells)}</ol>'
 

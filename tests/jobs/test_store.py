@@ -83,6 +83,15 @@ def test_many_workers_take_every_job_exactly_once(store):
     assert sorted(taken) == sorted(wanted)
 
 
+def test_runs_are_numbered_without_the_questions_between_them(store):
+    numbers = []
+    for _ in range(3):
+        numbers.append(store.submit("unlearn", {}).number)
+        store.submit("preview", {}, lane=Lane.INTERACTIVE)
+    assert numbers == [1, 2, 3]
+    assert [job.number for job in store.latest(Lane.INTERACTIVE)] == [3, 2, 1]
+
+
 def test_place_in_the_queue_counts_what_is_ahead_in_the_same_lane(store):
     jobs = [store.submit("a", {}) for _ in range(3)]
     store.submit("a", {}, lane=Lane.INTERACTIVE)

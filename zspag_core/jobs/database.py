@@ -44,6 +44,7 @@ jobs = Table(
     Column("note", Text, nullable=False, server_default=""),
     Column("deleted", Float),
     Column("comparison", String(COMPARISON_LENGTH), nullable=False, server_default=""),
+    Column("number_in_lane", Integer, nullable=False, server_default="0"),  # 0: of an older version, numbered by order
     Index("jobs_waiting", "lane", "state", "number"),
     sqlite_autoincrement=True,
 )

@@ -58,7 +58,7 @@ class Job:
 
     Attributes:
         id: unguessable name, also the name of its run folder.
-        number: place in the order of submission, from 1.
+        number: which job of its lane it is, from 1: the runs that a person started are numbered without gaps.
         kind: the task, a key of zspag_core.jobs.tasks.TASKS.
         lane: the queue it waits in.
         config: what the task is given, plain JSON values.

@@ -9,7 +9,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, insert, select, true, update
+from sqlalchemy import and_, case, delete, func, insert, select, true, update
 
 from zspag_core import files
 from zspag_core.errors import UsageError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 86_400.0
 """How long a deleted job can be restored."""
+_shown_number = case((jobs.c.number_in_lane > 0, jobs.c.number_in_lane), else_=jobs.c.number)
 RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
 
 
@@ -58,6 +59,9 @@ class JobStore:
         job_id = secrets.token_hex(12)
         values = {"kind": kind, "lane": str(lane), "config": to_text(dict(config)), "device": device}
         values["comparison"] = comparison
+        values["number_in_lane"] = (
+            select(func.coalesce(func.max(_shown_number), 0) + 1).where(jobs.c.lane == str(lane)).scalar_subquery()
+        )
         with self._engine.begin() as connection:
             connection.execute(insert(jobs).values(id=job_id, state=State.QUEUED, created=time.time(), **values))
         return self.require(job_id)
@@ -115,7 +119,8 @@ class JobStore:
     def ahead(self, job: Job) -> list[Job]:
         """Return the jobs of the same lane that run or wait before this one, in order."""
         before = and_(jobs.c.lane == job.lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
-        query = select(jobs).where(before, jobs.c.number < job.number).order_by(jobs.c.number)
+        own_place = select(jobs.c.number).where(jobs.c.id == job.id).scalar_subquery()
+        query = select(jobs).where(before, jobs.c.number < own_place).order_by(jobs.c.number)
         with self._engine.connect() as connection:
             return [_to_job(row) for row in connection.execute(query)]
 
@@ -300,5 +305,6 @@ def _owned(job: Job) -> ColumnElement[bool]:
 def _to_job(row: Row[Any]) -> Job:
     """Turn a row into a record."""
     values = dict(row._mapping)
+    values["number"] = values.pop("number_in_lane") or values["number"]
     values |= {name: json.loads(values[name]) for name in ("config", "progress", "answer")}
     return Job(**values | {"state": State(row.state), "wish": Wish(row.wish), "folder": run_folder(row.id)})
