@@ -183,6 +183,8 @@ def _uploaded_data(kept: str | None) -> str | None:
     )
     if files:
         meant = together(files)
+        if len(meant) < len(files):
+            st.caption(f"In use: {escape(', '.join(file.name for file in meant))}, not the others in the box.")
         path = _kept("+".join(file.file_id for file in meant), lambda: keep_data(meant))
         return None if path is None else str(path)
     if kept is not None and Path(kept).parent == uploads():

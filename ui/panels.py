@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Event, Job
 
 MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■"}
+NOTE_STYLE = "opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em"  # two lines, so that nothing below moves
 
 
 def run_panel(job: Job) -> None:
@@ -70,7 +71,7 @@ def stepper_html(stages: Sequence[Step]) -> str:
             f'<li title="{html.escape(STAGE_HELP.get(step.name, ""))}" style="flex:1 1 4.5rem;list-style:none">'
             f'<div style="height:4px;border-radius:2px;background:{bar}"></div>'
             f'<div style="{strength};font-size:.9rem;margin-top:.35rem">{MARKS[step.status]} {title}</div>'
-            f'<div style="opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em">{html.escape(glue(step.note))}</div></li>'
+            f'<div style="{NOTE_STYLE}">{html.escape(glue(step.note))}</div></li>'
         )
     return f'<ol style="display:flex;flex-wrap:wrap;gap:.5rem;padding:0;margin:0">{"".join(cells)}</ol>'
 
@@ -113,7 +114,7 @@ def _charts(job: Job, events: Sequence[Event]) -> None:
         figure = figures.accuracy_figure(epochs, total, mask.get("acc_rt"))
         st.plotly_chart(figure, key="accuracy", alt=figures.describe_accuracy(epochs))
     with right:
-        st.markdown("**Loss and membership**", help=f"{help_for('Loss')} {help_for('Membership inference')}")
+        st.markdown("**Loss and membership**", help=f"{help_for('Loss')} {help_for('Same class')}")
         figure = figures.loss_figure(epochs, total)
         st.plotly_chart(figure, key="loss", alt=figures.describe_loss(epochs))
 

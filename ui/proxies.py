@@ -190,10 +190,10 @@ def numbers_panel(shown: Shown) -> None:
     left.metric("ASR", percent(about["asr"]), help=f"{help_for('ASR')} {tried}.")
     neighbours = f"{help_for('kNN agreement')} For grading only."
     right.metric("kNN agreement", percent(about.get("knn_agreement")), help=neighbours)
-    quota = int(result["config"].get("n_adv", 0))
+    limit = int(result["config"].get("n_adv", 0))
     st.markdown("**Coverage**", help=help_for("Coverage"))
-    words = figures.describe_coverage(about["per_class"], quota, shown.names)
-    figure = figures.coverage_figure(about["per_class"], quota, shown.names)
+    words = figures.describe_coverage(about["per_class"], limit, shown.names)
+    figure = figures.coverage_figure(about["per_class"], limit, shown.names)
     st.plotly_chart(figure, key=f"coverage-{shown.job.id}", alt=words)
     st.caption(words)
     _energy(shown, (result.get("subspace") or {}).get("layers") or [])

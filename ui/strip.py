@@ -110,5 +110,5 @@ def run_text(job: Job) -> str:
     if result is None:
         return text
     after = result["after"]
-    change = percent(after["acc_rt"] - result["before"]["acc_rt"], sign=True)
-    return f"{text} Acc_rt **{percent(after['acc_rt'])}** ({change}) · Acc_ut **{percent(after['acc_ut'])}**"
+    before = percent(result["before"]["acc_rt"]).split()[0]
+    return f"{text} Acc_rt {before} → **{percent(after['acc_rt'])}** · Acc_ut **{percent(after['acc_ut'])}**"

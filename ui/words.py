@@ -239,6 +239,7 @@ GLOSSARY = {
         "Share of triggered test images of one class that the model reads as the backdoor's target; a model retrained "
         "without the class reads some so too, and its share is the reference, not 0 %."
     ),
+    "AUC": "Area under the curve: how well an attack ranks members above strangers at every threshold; 50 % is chance.",
     "Backdoor": "A trigger, here a white square in the corner, that training taught to turn one class into another.",
     "C&W": "An attack that looks for the shortest change that still fools the model (Carlini and Wagner, 2017).",
     "Captured energy": "Share of the real remaining inputs that lies in the directions found from proxies.",
@@ -263,7 +264,7 @@ GLOSSARY = {
     "L∞": "The largest change of any single pixel.",
     "Mask": "The original model with the forgotten outputs blocked: nothing is learned, so what it gives is for free.",
     "Membership inference": "An attack that guesses whether an image was in the training data.",
-    "n_adv": "Proxies wanted for each remaining class.",
+    "n_adv": "Most proxies that are kept for one remaining class; the default settings see to a quarter of them.",
     "Normalisation": "How pixel values are shifted and scaled before a network sees them, as in its training.",
     "Over-unlearning": "Losing what should have been kept, together with what should go.",
     "PCA": "A flat map that keeps the directions along which the points spread most.",
@@ -278,6 +279,8 @@ GLOSSARY = {
     "Relearning": "Steps of training until the model knows the class again; few steps mean that it was only hidden.",
     "Remaining data": "All images of the other classes: a zero-shot method has none of them.",
     "Retrain": "Training anew without the forgotten classes: the honest reference, if one has the data.",
+    "Same class": "A membership attack that is shown forgotten classes alone: their training images against their test "
+    "images, told apart by the loss.",
     "Seed": "The number that all randomness starts from: same seed, same model.",
     "Subspace": "The directions of a layer's inputs that the remaining classes use.",
     "UMAP": "A flat map that keeps near points near; distances between far groups mean little.",

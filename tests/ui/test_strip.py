@@ -45,4 +45,4 @@ def test_finished_run_shows_its_two_headline_numbers(make_job):
     result = {"before": {"acc_rt": 99.0}, "after": {"acc_rt": 98.5, "acc_ut": 0.0}}
     text = run_text(make_job(state=State.DONE, answer=result))
     assert text.startswith(":green-badge[")
-    assert text.endswith("Acc_rt **98.5 %** (−0.5) · Acc_ut **0.0 %**")
+    assert text.endswith("Acc_rt 99.0 → **98.5 %** · Acc_ut **0.0 %**")

@@ -88,11 +88,11 @@ def describe_map(cloud: Cloud, names: Sequence[str], forgotten: Collection[int],
 
 
 def coverage_figure(per_class: Mapping[str, int], n_adv: int, names: Sequence[str]) -> go.Figure:
-    """Draw the number of proxies of every remaining class against the quota.
+    """Draw the number of proxies of every remaining class against the limit.
 
     Args:
         per_class: class as text -> number of proxies.
-        n_adv: the quota.
+        n_adv: the limit.
         names: one name per class.
     """
     order = sorted(per_class, key=int) if len(per_class) <= COLOURED else sorted(per_class, key=lambda k: per_class[k])
@@ -109,7 +109,7 @@ def coverage_figure(per_class: Mapping[str, int], n_adv: int, names: Sequence[st
     figure.add_hline(
         y=n_adv,
         line={"color": REFERENCE, "width": 1.5, "dash": "dot"},
-        annotation={"text": f"quota n_adv = {n_adv}", "font": {"color": REFERENCE}},
+        annotation={"text": f"limit n_adv = {n_adv}", "font": {"color": REFERENCE}},
         annotation_position="top left",
     )
     figure.update_layout(height=CHART_HEIGHT, margin={"l": 0, "r": 4, "t": 8, "b": 0}, showlegend=False, bargap=0.25)
@@ -125,12 +125,10 @@ def describe_coverage(per_class: Mapping[str, int], n_adv: int, names: Sequence[
     """Say in a sentence which classes have their proxies."""
     full = sum(count >= n_adv for count in per_class.values())
     bare = [names[int(k)] for k, count in per_class.items() if count == 0]
-    none = f" Without any proxy, so not protected: {', '.join(bare)}." if bare else ""
-    least = min(per_class.values(), default=0)
-    return (
-        f"{full} of {len(per_class)} remaining classes have {n_adv} proxies, as many as were wanted; every one has at "
-        f"least {least}.{none}"
-    )
+    limit = f"{full} of {len(per_class)} reach the limit, n_adv = {n_adv}"
+    if bare:
+        return f"Without any proxy, so not protected: {', '.join(bare)}; {limit}."
+    return f"Every remaining class has at least {min(per_class.values(), default=0)} proxies; {limit}."
 
 
 def energy_figure(layers: Sequence[Mapping[str, Any]]) -> go.Figure:

@@ -99,7 +99,7 @@ def test_map_is_described():
     assert "45 real images of remaining classes, 5 of forgotten classes (0), 4 proxies" in words
 
 
-def test_coverage_shows_the_quota_and_marks_classes_without_proxies():
+def test_coverage_shows_the_limit_and_marks_classes_without_proxies():
     figure = coverage_figure({"0": 100, "2": 0, "10": 40}, 100, [str(k) for k in range(11)])
     (bars,) = figure.data
     assert list(bars.customdata) == ["0", "2", "10"]
@@ -117,10 +117,9 @@ def test_coverage_of_many_classes_is_sorted():
 
 def test_coverage_is_described():
     words = describe_coverage({"0": 100, "2": 0}, 100, ["a", "b", "c"])
-    assert words == (
-        "1 of 2 remaining classes have 100 proxies, as many as were wanted; every one has at least 0. "
-        "Without any proxy, so not protected: c."
-    )
+    assert words == "Without any proxy, so not protected: c; 1 of 2 reach the limit, n_adv = 100."
+    words = describe_coverage({"0": 100, "2": 40}, 100, ["a", "b", "c"])
+    assert words == "Every remaining class has at least 40 proxies; 1 of 2 reach the limit, n_adv = 100."
 
 
 LAYERS = [
