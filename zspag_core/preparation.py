@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ class RunConfig:
     Attributes:
         data: name or path of the data set.
         checkpoint: path of the original model.
-        forget: classes to forget.
+        forget: classes to forget, by number or by name; of a prepared run, by number.
         method: key of the method.
         settings: hyper-parameters that differ from the method's defaults.
         seed: of everything random.
@@ -44,7 +44,7 @@ class RunConfig:
 
     data: str
     checkpoint: str
-    forget: tuple[int, ...]
+    forget: tuple[int | str, ...]
     method: str = "zspag"
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     seed: int = 0
@@ -63,9 +63,19 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that is checked before a run starts."""
+    """Everything that is checked before a run starts.
+
+    Attributes:
+        config: what is asked.
+        classes: the classes to forget, by number, rising.
+        method: with its settings.
+        checkpoint: the original model.
+        dataset: at the model's input size.
+        device: where to compute.
+    """
 
     config: RunConfig
+    classes: tuple[int, ...]
     method: Method
     checkpoint: Checkpoint
     dataset: DataSet
@@ -74,7 +84,7 @@ class Prepared:
     @cached_property
     def forget(self) -> Split:
         """Return the training samples that are to be forgotten, as the model was trained on them."""
-        return forget_samples(self.dataset, self.config.forget, self.checkpoint.about)
+        return forget_samples(self.dataset, self.classes, self.checkpoint.about)
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -87,8 +97,8 @@ def prepare(config: RunConfig) -> Prepared:
     device = resolve_device(config.device)
     checkpoint = load_checkpoint(config.checkpoint)
     dataset = load_for(checkpoint, config.data)
-    check_forget(config.forget, dataset)
-    return Prepared(config, method, checkpoint, dataset, device)
+    classes = find_forget(config.forget, dataset)
+    return Prepared(replace(config, forget=classes), classes, method, checkpoint, dataset, device)
 
 
 def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
@@ -138,17 +148,14 @@ def check_fit(checkpoint: Checkpoint, dataset: DataSet) -> None:
         )
 
 
-def check_forget(forget: tuple[int, ...], dataset: DataSet) -> None:
-    """Refuse classes that cannot be forgotten.
+def find_forget(asked: Sequence[int | str], dataset: DataSet) -> tuple[int, ...]:
+    """Return the numbers of the classes to forget, rising.
 
     Raises:
-        UsageError: none, unknown, repeated or all classes.
+        UsageError: none, unknown, repeated or all classes, or one without training images.
     """
-    last = dataset.num_classes - 1
-    if not forget or len(set(forget)) != len(forget) or not all(0 <= k <= last for k in forget):
-        raise UsageError(f"forget: expected different classes from 0 to {last}, got {list(forget)}")
-    if len(forget) > last:
-        raise UsageError("forget: expected at least one class to remain, got all of them")
-    for k in forget:
+    classes = dataset.find_classes(asked, "forget")
+    for k in classes:
         if not bool((dataset.train.labels == k).any()):
             raise UsageError(f"forget: the training part of {dataset.name} has no image of class {k}")
+    return classes

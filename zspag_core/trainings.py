@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -38,8 +38,8 @@ class TrainConfig:
         data: name or path of the data set.
         model: name of a size, a key of zspag_core.models.MODELS.
         settings: of the recipe, epochs and seed among them.
-        exclude: classes to leave out: the retrained reference of an unlearning run.
-        backdoor: a class and the class that a trigger turns it into (paper section 4.4), or None.
+        exclude: classes to leave out, by number or by name: the retrained reference of an unlearning run.
+        backdoor: a class and the class that a trigger turns it into (paper section 4.4), likewise, or None.
         image_size: side of the model's input in pixels.
         start: paths of checkpoints of the same network whose training goes on; of several, from the mean of their
             weights (model soups; Wortsman and others, 2022). None of them starts from new weights.
@@ -49,11 +49,23 @@ class TrainConfig:
     data: str
     model: str
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    exclude: tuple[int, ...] = ()
-    backdoor: tuple[int, int] | None = None
+    exclude: tuple[int | str, ...] = ()
+    backdoor: tuple[int | str, int | str] | None = None
     image_size: int = 32
     start: tuple[str, ...] = ()
     device: str = "auto"
+
+
+class Roles(NamedTuple):
+    """The classes that a training treats differently, by number.
+
+    Attributes:
+        exclude: left out, rising.
+        backdoor: the class that carries the trigger and the one that it turns into, or None.
+    """
+
+    exclude: tuple[int, ...]
+    backdoor: tuple[int, int] | None
 
 
 def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[str, Any]:
@@ -84,12 +96,12 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     recipe = recipe_for(config.data, config.model, config.settings)
     report.progress("load", 0, 1)
     dataset = load_dataset(config.data, image_size=config.image_size, channels=MODELS[config.model].channels)
-    check_classes(config, dataset)
-    split = _training_split(dataset, config, recipe)
+    roles = find_roles(config, dataset)
+    split = _training_split(dataset, roles, recipe)
     starts = [load_checkpoint(path) for path in config.start]
-    sizes = _sizes_of(starts, config, dataset) if starts else _sizes(config, dataset, split)
+    sizes = _sizes_of(starts, config, roles, dataset) if starts else _sizes(config, dataset, split)
     report.progress("load", 1, 1)
-    test = dataset.test.without_classes(config.exclude) if config.exclude else dataset.test
+    test = dataset.test.without_classes(roles.exclude) if roles.exclude else dataset.test
     watched = test.sample(training.WATCHED_IMAGES, torch.Generator().manual_seed(recipe.seed))
     trained = training.train(
         sizes,
@@ -102,7 +114,7 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
         report=report,
     )
     figure = _grade(trained, test, device, report)
-    about = _about(dataset, config, recipe) | {"stopped": trained.stopped, "history": trained.history}
+    about = _about(dataset, config, roles, recipe) | {"stopped": trained.stopped, "history": trained.history}
     about["test_accuracy"] = figure
     if starts:
         about["started_from"] = [_told(start) for start in starts]
@@ -127,29 +139,27 @@ def check_out(out: Path) -> Path:
     return state_path
 
 
-def check_classes(config: TrainConfig, dataset: DataSet) -> None:
-    """Refuse to leave out or to poison classes that are not there.
+def find_roles(config: TrainConfig, dataset: DataSet) -> Roles:
+    """Return the classes to leave out and to poison, by number.
 
     Raises:
         UsageError: an unknown or repeated class, or none that remains.
     """
-    last = dataset.num_classes - 1
-    for name, classes in (("exclude", config.exclude), ("backdoor", config.backdoor or ())):
-        for label in classes:
-            if not 0 <= label <= last:
-                raise UsageError(f"{name}: expected classes 0 to {last}, got {label}")
-        if len(set(classes)) < len(classes):
-            raise UsageError(f"{name}: expected every class once, got {', '.join(map(str, classes))}")
-    if len(config.exclude) > last:
-        raise UsageError(f"exclude: expected at least one class to remain, got all {dataset.num_classes}")
+    exclude = dataset.find_classes(config.exclude, "exclude") if config.exclude else ()
+    if config.backdoor is None:
+        return Roles(exclude, None)
+    source, target = (dataset.find_class(one, "backdoor") for one in config.backdoor)
+    if source == target:
+        raise UsageError(f"backdoor: expected two different classes, got {source} and {target}")
+    return Roles(exclude, (source, target))
 
 
-def _training_split(dataset: DataSet, config: TrainConfig, recipe: Recipe) -> Split:
+def _training_split(dataset: DataSet, roles: Roles, recipe: Recipe) -> Split:
     """Return the images to train on."""
     split = dataset.train
-    if config.backdoor:
-        split = plant(split, *config.backdoor, recipe.seed)
-    return split.without_classes(config.exclude) if config.exclude else split
+    if roles.backdoor:
+        split = plant(split, *roles.backdoor, recipe.seed)
+    return split.without_classes(roles.exclude) if roles.exclude else split
 
 
 def _sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
@@ -165,7 +175,7 @@ def _sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
     return sizes
 
 
-def _sizes_of(starts: Sequence[Checkpoint], config: TrainConfig, dataset: DataSet) -> ModelConfig:
+def _sizes_of(starts: Sequence[Checkpoint], config: TrainConfig, roles: Roles, dataset: DataSet) -> ModelConfig:
     """Return the sizes of networks whose training goes on, or say why they are others than was asked for."""
     found = starts[0].model.config
     about = {"num_classes": dataset.num_classes, "mean": found.mean, "std": found.std}
@@ -176,7 +186,7 @@ def _sizes_of(starts: Sequence[Checkpoint], config: TrainConfig, dataset: DataSe
                 f"start: expected a {config.model} for {dataset.num_classes} classes and {config.image_size} pixels, "
                 f"got another network in {path}"
             )
-        seen = sorted(set(config.exclude) - set(start.about.get("excluded", ())))
+        seen = sorted(set(roles.exclude) - set(start.about.get("excluded", ())))
         if seen:
             raise UsageError(
                 f"start: expected a model that never saw class {', '.join(map(str, seen))}, got {path}, which may have"
@@ -203,13 +213,13 @@ def _grade(trained: Trained, test: Split, device: torch.device, report: Reporter
         return None
 
 
-def _about(dataset: DataSet, config: TrainConfig, recipe: Recipe) -> dict[str, Any]:
+def _about(dataset: DataSet, config: TrainConfig, roles: Roles, recipe: Recipe) -> dict[str, Any]:
     """Say in the checkpoint's header what the model was trained on and how."""
     return {
         "data": dataset.name,
         "class_names": list(dataset.class_names),
         "model": config.model,
         "recipe": values(recipe),
-        "excluded": sorted(config.exclude),
-        "backdoor": ":".join(map(str, config.backdoor)) if config.backdoor else None,
+        "excluded": list(roles.exclude),
+        "backdoor": ":".join(map(str, roles.backdoor)) if roles.backdoor else None,
     }

@@ -50,7 +50,8 @@ def test_a_planted_backdoor_is_tried(backdoored_checkpoint, capsys):
     [
         ("12", [], "--forget: expected classes 0 to 9, got 12"),
         ("3,3", [], "--forget: expected every class once"),
-        ("", [], "--forget: expected class numbers"),
+        ("", [], "--forget: expected classes by number or name"),
+        ("cat", [], "--forget: digits has no class 'cat'; its classes are 0, 1, 2"),
         ("3", ["--retrained", "x"], "--retrained: expected --original"),
         ("3", ["--original", "missing.safetensors"], "missing.safetensors"),
         ("3", ["--seed", "x"], "--seed: expected a whole number"),

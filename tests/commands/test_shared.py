@@ -20,14 +20,14 @@ def test_bad_pairs_are_refused(pairs):
         parse_settings(pairs)
 
 
-def test_classes_are_sorted():
-    assert parse_classes(" 5, 3,", "--x", 10) == (3, 5)
+def test_lists_of_classes_are_split_and_trimmed():
+    assert parse_classes(" 5, cat,", "--x") == ("5", "cat")
 
 
-@pytest.mark.parametrize("text", ["", ",", "a", "-1", "3;4", "1.0", "10", "3,3", "0,1,2,3,4,5,6,7,8,9"])
-def test_bad_classes_are_refused(text):
-    with pytest.raises(UsageError, match=r"^--x: expected "):
-        parse_classes(text, "--x", 10)
+@pytest.mark.parametrize("text", ["", " ", ",", " , "])
+def test_empty_lists_of_classes_are_refused(text):
+    with pytest.raises(UsageError, match=r"^--x: expected classes by number or name"):
+        parse_classes(text, "--x")
 
 
 def test_seeds():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from zspag_core.data.dataset import DataSet, Split, to_pixels
+from zspag_core.errors import UsageError
 
 
 @pytest.fixture
@@ -44,6 +45,48 @@ def test_a_sample_is_drawn_without_replacement_and_by_seed(split):
 
 def test_classes_are_counted_by_their_names(split):
     assert DataSet("x", ("a", "b", "c"), split, split).num_classes == 3
+
+
+@pytest.fixture
+def pets(split):
+    return DataSet("pets", ("cat", "Dog", "dog", "10", "bird"), split, split)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ((4, 0), (0, 4)),
+        (("1", "cat"), (0, 1)),
+        (("BIRD",), (4,)),
+        (("dog", "Dog"), (1, 2)),
+    ],
+)
+def test_classes_are_found_by_number_and_by_name(pets, asked, found):
+    assert pets.find_classes(asked, "forget") == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ((), "forget: expected at least one class, got none"),
+        (("10",), "forget: expected classes 0 to 4, got 10"),
+        ((-1,), "forget: expected classes 0 to 4, got -1"),
+        (("-1",), "forget: pets has no class '-1'; its classes are cat, Dog, dog, 10, bird"),
+        (("DOG",), "forget: pets has no class 'DOG'; its classes are cat, Dog, dog, 10, bird"),
+        (("cat", 0), "forget: expected every class once, got cat, 0"),
+        (range(5), "forget: expected at least one class to remain, got all 5"),
+    ],
+)
+def test_classes_that_are_not_there_or_stand_twice_are_refused(pets, asked, said):
+    with pytest.raises(UsageError) as caught:
+        pets.find_classes(asked, "forget")
+    assert str(caught.value) == said
+
+
+def test_a_refusal_names_no_more_classes_than_fit(split):
+    many = DataSet("many", tuple(f"c{k}" for k in range(100)), split, split)
+    with pytest.raises(UsageError, match=r"its classes are c0, .*, c11, …$"):
+        many.find_class("cat", "forget")
 
 
 def test_pixels_lie_in_0_to_1_channels_last():

@@ -49,7 +49,7 @@ class BenchConfig:
     Attributes:
         data: name or path of the data set.
         checkpoint: path of the original model.
-        forget: classes to forget.
+        forget: classes to forget, by number or by name.
         device: "auto", "cpu", "mps" or "cuda[:N]".
         settings: hyper-parameters of zspag that differ from its defaults.
         literal_images: forget samples and proxies that the literal implementation is given; 0 for all.
@@ -60,7 +60,7 @@ class BenchConfig:
 
     data: str
     checkpoint: str
-    forget: tuple[int, ...]
+    forget: tuple[int | str, ...]
     device: str = "auto"
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     literal_images: int = 50
@@ -85,7 +85,7 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
         "machine": {"device": str(prepared.device), "threads": torch.get_num_threads(), "torch": torch.__version__},
         "data": prepared.dataset.name,
         "checkpoint": config.checkpoint,
-        "forget": list(config.forget),
+        "forget": list(prepared.classes),
         "forget_images": len(forget),
         "settings": values(method),
         "proxies": 0 if run.proxies is None else len(run.proxies),
@@ -130,7 +130,7 @@ def _fast(prepared: Prepared, method: TalliedZSPAG) -> tuple[Unlearned, float, f
         run = method.unlearn(
             model,
             forget,
-            prepared.config.forget,
+            prepared.classes,
             generator=torch.Generator().manual_seed(prepared.config.seed),
             report=CountingReporter(method.tally),
         )
@@ -144,7 +144,7 @@ def _warm_up(prepared: Prepared, method: TalliedZSPAG) -> None:
     few = prepared.forget[torch.arange(8)]
     small = configure(TalliedZSPAG, values(method) | {"n_adv": 2, "attack_steps": 2, "cg_steps": 1, "epochs": 1})
     small = replace(small, epsilon=1.0, attack_confidence=0.0)
-    small.unlearn(prepared.checkpoint.model, few, prepared.config.forget, generator=torch.Generator().manual_seed(0))
+    small.unlearn(prepared.checkpoint.model, few, prepared.classes, generator=torch.Generator().manual_seed(0))
 
 
 def _floor(prepared: Prepared, method: TalliedZSPAG, run: Unlearned, work: list[Work]) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _operations(prepared: Prepared, method: TalliedZSPAG, run: Unlearned) -> dic
     """Make the subspace once more to see its linear algebra, then measure that alone."""
     if method.subspace == "none" or run.proxies is None:
         return {}
-    classes = prepared.config.forget
+    classes = prepared.classes
     with Recording() as recording:
         estimate_subspace(
             prepared.checkpoint.model,
@@ -207,7 +207,7 @@ def _retrain(prepared: Prepared, images: int) -> dict[str, Any]:
     from zspag_core.training import train
 
     recipe = _recipe(prepared)
-    retain = prepared.dataset.train.without_classes(prepared.config.forget)
+    retain = prepared.dataset.train.without_classes(prepared.classes)
     count = min(len(retain), max(images or len(retain), 2 * recipe.batch_size))
     part = retain.sample(count, torch.Generator().manual_seed(0))
     clock = _Clock()

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zspag_core.commands.shared import DATA_HELP, add_device, add_settings, parse_seed, parse_settings
+from zspag_core.commands.shared import DATA_HELP, add_device, add_settings, parse_classes, parse_seed, parse_settings
 from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `bench`."""
     parser.add_argument("--data", default="digits", metavar="D", help=f"{DATA_HELP} (digits)")
     parser.add_argument("--checkpoint", default="", metavar="F", help="model to start from (the shipped one for D)")
-    parser.add_argument("--forget", default="3", metavar="3,5", help="classes to forget (3)")
+    parser.add_argument("--forget", default="3", metavar="3,5", help="classes to forget, by number or by name (3)")
     parser.add_argument("--n-adv", default="100", metavar="N", help="proxies per remaining class (100)")
     parser.add_argument(
         "--images", type=int, default=50, metavar="N", help="samples given to the literal implementation; 0: all (50)"
@@ -46,9 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     from zspag_core.bench import BenchConfig, as_text, run_bench
 
-    parts = [part.strip() for part in arguments.forget.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise UsageError(f"--forget: expected class numbers such as 3,5, got {arguments.forget!r}")
     for option in ("images", "retrain_images"):
         if getattr(arguments, option) < 0:
             name = option.replace("_", "-")
@@ -56,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = BenchConfig(
         data=arguments.data,
         checkpoint=arguments.checkpoint or _shipped(arguments.data),
-        forget=tuple(sorted(int(part) for part in parts)),
+        forget=parse_classes(arguments.forget, "--forget"),
         device=arguments.device,
         settings={"label_mode": "influence", "n_adv": arguments.n_adv} | parse_settings(arguments.settings),
         literal_images=arguments.images,

@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `evaluate`."""
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
     parser.add_argument("--checkpoint", required=True, metavar="F", help="model to measure")
-    parser.add_argument("--forget", required=True, metavar="3,5", help="classes in the role of the forgotten ones")
+    parser.add_argument(
+        "--forget", required=True, metavar="3,5", help="classes in the role of the forgotten ones, by number or by name"
+    )
     parser.add_argument("--original", default="", metavar="F", help="model before unlearning: measures relearning")
     parser.add_argument(
         "--retrained", default="", metavar="F", help="model that never saw the classes (with --original)"
@@ -56,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     device, seed = resolve_device(arguments.device), parse_seed(arguments.seed)
     checkpoint = load_checkpoint(arguments.checkpoint)
     dataset = load_for(checkpoint, arguments.data)
-    forget = parse_classes(arguments.forget, "--forget", dataset.num_classes)
+    forget = dataset.find_classes(parse_classes(arguments.forget, "--forget"), "--forget")
     models = {"model": checkpoint.model.to(device)}
     for role in ("original", "retrained"):
         if path := getattr(arguments, role):

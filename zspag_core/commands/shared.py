@@ -49,33 +49,16 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def parse_classes(text: str, option: str, num_classes: int) -> tuple[int, ...]:
-    """Read a comma-separated list of class indices.
+def parse_classes(text: str, option: str) -> tuple[str, ...]:
+    """Read a comma-separated list of classes, numbers or names; whether they are there is seen once data are loaded.
 
     Raises:
-        UsageError: the list is empty, an entry is not a class of the data set or stands twice, or all are listed.
+        UsageError: the list is empty.
     """
-    classes = parse_numbers(text, option)
-    for label in classes:
-        if label >= num_classes:
-            raise UsageError(f"{option}: expected classes 0 to {num_classes - 1}, got {label}")
-    if len(set(classes)) < len(classes):
-        raise UsageError(f"{option}: expected every class once, got {text!r}")
-    if len(classes) >= num_classes:
-        raise UsageError(f"{option}: expected at least one class to remain, got all {num_classes}")
-    return tuple(sorted(classes))
-
-
-def parse_numbers(text: str, option: str) -> tuple[int, ...]:
-    """Read a comma-separated list of class numbers, whatever the number of classes.
-
-    Raises:
-        UsageError: the list is empty, or an entry is no whole number.
-    """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise UsageError(f"{option}: expected class numbers such as 3,5, got {text!r}")
-    return tuple(int(part) for part in parts)
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise UsageError(f"{option}: expected classes by number or name, such as 3,5, got {text!r}")
+    return parts
 
 
 def parse_seed(text: str) -> int:

@@ -15,7 +15,7 @@ from zspag_core.commands.shared import (
     add_device,
     add_settings,
     interruptible,
-    parse_numbers,
+    parse_classes,
     parse_seed,
     parse_settings,
 )
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--epochs", required=True, metavar="E", help="passes over the training images")
     parser.add_argument("--out", required=True, type=Path, metavar="F", help="file to write, ending in .safetensors")
-    parser.add_argument("--exclude", default="", metavar="3,5", help="classes to leave out of training")
+    parser.add_argument("--exclude", default="", metavar="3,5", help="classes to leave out, by number or by name")
     parser.add_argument("--backdoor", default="", metavar="1:8", help="plant a trigger that turns class 1 into class 8")
     parser.add_argument("--image-size", type=int, default=32, metavar="PX", help="side of the model's input (32)")
     parser.add_argument(
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         data=arguments.data,
         model=arguments.model,
         settings=settings,
-        exclude=parse_numbers(arguments.exclude, "--exclude") if arguments.exclude else (),
+        exclude=parse_classes(arguments.exclude, "--exclude") if arguments.exclude else (),
         backdoor=_backdoor(arguments.backdoor) if arguments.backdoor else None,
         image_size=arguments.image_size,
         start=tuple(filter(None, arguments.start.split(","))),
@@ -84,9 +84,9 @@ def numbered(names: Sequence[str]) -> list[str]:
     return [name if name == str(k) else f"{k} {name}" for k, name in enumerate(names)]
 
 
-def _backdoor(text: str) -> tuple[int, int]:
-    """Read SOURCE:TARGET."""
-    source, _, target = text.partition(":")
-    if not (source.isdecimal() and target.isdecimal()) or int(source) == int(target):
+def _backdoor(text: str) -> tuple[str, str]:
+    """Read SOURCE:TARGET, classes by number or by name."""
+    source, _, target = (part.strip() for part in text.partition(":"))
+    if not source or not target or source == target:
         raise UsageError(f"--backdoor: expected two different classes such as 1:8, got {text!r}")
-    return int(source), int(target)
+    return source, target

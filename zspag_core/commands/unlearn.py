@@ -11,7 +11,15 @@ from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.commands.shared import DATA_HELP, add_device, add_settings, interruptible, parse_seed, parse_settings
+from zspag_core.commands.shared import (
+    DATA_HELP,
+    add_device,
+    add_settings,
+    interruptible,
+    parse_classes,
+    parse_seed,
+    parse_settings,
+)
 from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `unlearn`."""
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
     parser.add_argument("--checkpoint", required=True, metavar="F", help="model to start from")
-    parser.add_argument("--forget", required=True, metavar="3,5", help="classes to forget, by number")
+    parser.add_argument("--forget", required=True, metavar="3,5", help="classes to forget, by number or by name")
     parser.add_argument("--method", default="zspag", metavar="KEY", help="which method (zspag)")
     parser.add_argument("--preset", default="", metavar="NAME", help='named settings, for example "paper"')
     parser.add_argument("--seed", default="0", help="seed of everything random (0)")
@@ -50,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = RunConfig(
         data=arguments.data,
         checkpoint=arguments.checkpoint,
-        forget=_classes(arguments.forget),
+        forget=parse_classes(arguments.forget, "--forget"),
         method=arguments.method,
         settings=_preset(arguments.method, arguments.preset) | parse_settings(arguments.settings),
         seed=parse_seed(arguments.seed),
@@ -96,14 +104,6 @@ def attack_line(backdoor: dict[str, Any]) -> str:
 
 def _percent(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f} %"
-
-
-def _classes(text: str) -> tuple[int, ...]:
-    """Read class numbers; whether the data set has them is checked once it is loaded."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise UsageError(f"--forget: expected class numbers such as 3,5, got {text!r}")
-    return tuple(sorted(int(part) for part in parts))
 
 
 def _preset(method: str, name: str) -> dict[str, Any]:

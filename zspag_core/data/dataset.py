@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from zspag_core.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+NAMED = 12
+"""How many classes a refusal names."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,43 @@ class DataSet:
     def num_classes(self) -> int:
         """Return the number of classes."""
         return len(self.class_names)
+
+    def find_class(self, asked: int | str, what: str) -> int:
+        """Return the number of a class that is given by its number or its name; a text of digits is a number.
+
+        Args:
+            asked: the number or the name; capitals matter only between names that nothing else tells apart.
+            what: what the class is for, the beginning of a refusal.
+
+        Raises:
+            UsageError: there is no such class.
+        """
+        if isinstance(asked, int) or asked.isdecimal():
+            if not 0 <= int(asked) < self.num_classes:
+                raise UsageError(f"{what}: expected classes 0 to {self.num_classes - 1}, got {asked}")
+            return int(asked)
+        alike = [k for k, name in enumerate(self.class_names) if name.casefold() == asked.casefold()]
+        exact = [k for k in alike if self.class_names[k] == asked]
+        for found in (exact, alike):
+            if len(found) == 1:
+                return found[0]
+        names = ", ".join(self.class_names[:NAMED]) + (", …" if self.num_classes > NAMED else "")
+        raise UsageError(f"{what}: {self.name} has no class {asked!r}; its classes are {names}")
+
+    def find_classes(self, asked: Sequence[int | str], what: str) -> tuple[int, ...]:
+        """Return the numbers of some of the classes, rising; each is given by its number or its name.
+
+        Raises:
+            UsageError: none is given, one is unknown or stands twice, or all are given.
+        """
+        found = tuple(sorted(self.find_class(one, what) for one in asked))
+        if not found:
+            raise UsageError(f"{what}: expected at least one class, got none")
+        if len(set(found)) < len(found):
+            raise UsageError(f"{what}: expected every class once, got {', '.join(map(str, asked))}")
+        if len(found) == self.num_classes:
+            raise UsageError(f"{what}: expected at least one class to remain, got all {self.num_classes}")
+        return found
 
 
 def to_pixels(images: Tensor, device: torch.device | str = "cpu") -> Tensor:

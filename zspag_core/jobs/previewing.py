@@ -14,7 +14,7 @@ from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 from zspag_core.jobs.pictures import to_data_url
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics import logits_of
-from zspag_core.preparation import check_fit, check_forget, forget_samples
+from zspag_core.preparation import check_fit, find_forget, forget_samples
 from zspag_core.progress import SILENT
 from zspag_core.pseudo_labels import barred_labels
 
@@ -53,9 +53,8 @@ def preview_attack(config: Mapping[str, Any], device: str = "auto", report: Repo
     checkpoint = cached_checkpoint(str(config["checkpoint"]), device)
     report.progress("load", 1, 2)
     dataset = cached_dataset(str(config["data"]), checkpoint)
-    forget = tuple(int(label) for label in config["forget"])
     check_fit(checkpoint, dataset)
-    check_forget(forget, dataset)
+    forget = find_forget(config["forget"], dataset)
     start = time.perf_counter()
     model, generator = checkpoint.model, torch.Generator().manual_seed(int(config.get("seed", 0)))
     samples = forget_samples(dataset, forget, checkpoint.about).sample(IMAGES, generator)

@@ -58,12 +58,10 @@ class JobStore:
         """Put a job at the end of a lane; `comparison` names what it is queued for, to be gathered by."""
         job_id = secrets.token_hex(12)
         values = {"kind": kind, "lane": str(lane), "config": to_text(dict(config)), "device": device}
-        values["comparison"] = comparison
-        values["number_in_lane"] = (
-            select(func.coalesce(func.max(_shown_number), 0) + 1).where(jobs.c.lane == str(lane)).scalar_subquery()
-        )
+        next_number = select(func.coalesce(func.max(_shown_number), 0) + 1).where(jobs.c.lane == str(lane))
+        new = insert(jobs).values(id=job_id, state=State.QUEUED, created=time.time(), comparison=comparison, **values)
         with self._engine.begin() as connection:
-            connection.execute(insert(jobs).values(id=job_id, state=State.QUEUED, created=time.time(), **values))
+            connection.execute(new.values(number_in_lane=next_number.scalar_subquery()))
         return self.require(job_id)
 
     def get(self, job_id: str) -> Job | None:
