@@ -20,6 +20,7 @@ from zspag_core.data import load_dataset
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure
 from zspag_core.models.resnet import ResNet, ResNetConfig
+from zspag_core.preparation import RunConfig
 
 SETTINGS = {
     "label_mode": "influence",
@@ -56,10 +57,8 @@ def record(checkpoint):
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore", FutureWarning)
         patch.setattr(passes, "SECONDS_PER_COST", 0.0)
-        config = BenchConfig(
-            "digits", checkpoint, (3,), "cpu", SETTINGS, literal_images=4, retrain_images=256, memory=False
-        )
-        return run_bench(config)
+        config = RunConfig("digits", checkpoint, (3,), settings=SETTINGS, device="cpu")
+        return run_bench(BenchConfig(config, literal_images=4, retrain_images=256))
 
 
 def test_record_is_complete_and_is_json(record):
@@ -168,7 +167,7 @@ def test_literal_is_loaded_by_its_path(tmp_path):
 @pytest.mark.parametrize(
     ("options", "culprit"),
     [
-        (["--forget", "x"], "--forget"),
+        (["--forget", "x"], "forget: digits has no class"),
         (["--images", "-1"], "--images"),
         (["--retrain-images", "-1"], "--retrain-images"),
         (["--data", "svhn"], "--checkpoint"),
@@ -185,4 +184,13 @@ def test_bad_use_is_one_line(options, culprit, capsys):
 
 def test_another_attack_is_refused_before_anything_is_loaded():
     with pytest.raises(UsageError, match="expected pgd"):
-        run_bench(BenchConfig("nowhere", "nothing", (3,), settings={"attack": "fgsm"}))
+        run_bench(BenchConfig(RunConfig("nowhere", "nothing", (3,), settings={"attack": "fgsm"})))
+
+
+def test_peak_memory_is_measured_in_fresh_processes(checkpoint, monkeypatch):
+    monkeypatch.setattr(measure, "MEMORY_QUOTAS", (1, 4))
+    few, more = measure._memory(RunConfig("digits", checkpoint, (3,), settings=SETTINGS, device="cpu"))
+    assert (few["n_adv"], more["n_adv"]) == (1, 4)
+    assert 0 < few["proxies"] < more["proxies"]
+    assert few["peak_mib"] > 0
+    assert more["proxies_mib"] == more["proxies"] * few["proxies_mib"] / few["proxies"]

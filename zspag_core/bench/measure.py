@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,26 +46,16 @@ class BenchConfig:
     """What is measured.
 
     Attributes:
-        data: name or path of the data set.
-        checkpoint: path of the original model.
-        forget: classes to forget, by number or by name.
-        device: "auto", "cpu", "mps" or "cuda[:N]".
-        settings: hyper-parameters of zspag that differ from its defaults.
+        run: the unlearning, by zspag.
         literal_images: forget samples and proxies that the literal implementation is given; 0 for all.
         retrain_images: remaining images on which an epoch of training is measured; 0 for all.
         memory: whether peak memory is also measured for two values of n_adv.
-        seed: of everything random.
     """
 
-    data: str
-    checkpoint: str
-    forget: tuple[int | str, ...]
-    device: str = "auto"
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    run: RunConfig
     literal_images: int = 50
     retrain_images: int = 2560
     memory: bool = False
-    seed: int = 0
 
 
 def run_bench(config: BenchConfig) -> dict[str, Any]:
@@ -76,7 +65,7 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
         ZspagError: model, data and settings do not fit.
         UsageError: the attack is not PGD, the only one that the literal implementation knows.
     """
-    prepared = _prepare(config)
+    prepared = _prepare(config.run)
     forget = prepared.forget
     method = TalliedZSPAG(**values(prepared.method))
     run, total, peak = _fast(prepared, method)
@@ -84,7 +73,7 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
     record: dict[str, Any] = {
         "machine": {"device": str(prepared.device), "threads": torch.get_num_threads(), "torch": torch.__version__},
         "data": prepared.dataset.name,
-        "checkpoint": config.checkpoint,
+        "checkpoint": config.run.checkpoint,
         "forget": list(prepared.classes),
         "forget_images": len(forget),
         "settings": values(method),
@@ -94,7 +83,7 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
         "floor": _floor(prepared, method, run, work),
         "literal": None,
         "retrain": _retrain(prepared, config.retrain_images),
-        "memory": _memory(config) if config.memory else None,
+        "memory": _memory(config.run) if config.memory else None,
     }
     literal = load_literal()
     if literal is None:
@@ -109,13 +98,12 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
     return record
 
 
-def _prepare(config: BenchConfig) -> Prepared:
+def _prepare(config: RunConfig) -> Prepared:
     """Load and check."""
-    settings = dict(config.settings)
-    if settings.get("attack", "pgd") != "pgd":
-        raise UsageError(f"attack: bench compares with a literal PGD, expected pgd, got {settings['attack']!r}")
-    request = RunConfig(config.data, config.checkpoint, config.forget, "zspag", settings, config.seed, config.device)
-    prepared = prepare(request)
+    attack = config.settings.get("attack", "pgd")
+    if attack != "pgd":
+        raise UsageError(f"attack: bench compares with a literal PGD, expected pgd, got {attack!r}")
+    prepared = prepare(config)
     prepared.checkpoint.model.to(prepared.device).to(memory_format=torch.channels_last).eval()
     return prepared
 
@@ -234,22 +222,16 @@ def _recipe(prepared: Prepared) -> Recipe:
     return replace(recipe, epochs=1, train_limit=0)
 
 
-def _memory(config: BenchConfig) -> list[dict[str, Any]]:
+def _memory(config: RunConfig) -> list[dict[str, Any]]:
     """Run the fast implementation in a fresh process for each n_adv and return its peak memory."""
     with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        return [
-            pool.apply(
-                peak_of, (config.data, config.checkpoint, config.forget, config.device, dict(config.settings), n)
-            )
-            for n in MEMORY_QUOTAS
-        ]
+        return [pool.apply(peak_of, (config.to_dict(), n)) for n in MEMORY_QUOTAS]
 
 
-def peak_of(
-    data: str, checkpoint: str, forget: tuple[int, ...], device: str, settings: dict[str, Any], n_adv: int
-) -> dict[str, Any]:
-    """Return the peak memory of one run; called in a process of its own."""
-    prepared = _prepare(BenchConfig(data, checkpoint, forget, device, settings | {"n_adv": n_adv}))
+def peak_of(config: Mapping[str, Any], n_adv: int) -> dict[str, Any]:
+    """Return the peak memory of one run, a RunConfig as plain values; called in a process of its own."""
+    settings = config["settings"] | {"n_adv": n_adv}
+    prepared = _prepare(RunConfig.from_dict({**config, "settings": settings}))
     run, _seconds, mib = _fast(prepared, TalliedZSPAG(**values(prepared.method)))
     images = run.proxies.images if run.proxies is not None else torch.zeros(0)
     return {

@@ -45,21 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     from zspag_core.bench import BenchConfig, as_text, run_bench
+    from zspag_core.runs import RunConfig
 
     for option in ("images", "retrain_images"):
         if getattr(arguments, option) < 0:
             name = option.replace("_", "-")
             raise UsageError(f"--{name}: expected 0 (all) or more, got {getattr(arguments, option)}")
-    config = BenchConfig(
+    run_config = RunConfig(
         data=arguments.data,
         checkpoint=arguments.checkpoint or _shipped(arguments.data),
         forget=parse_classes(arguments.forget, "--forget"),
-        device=arguments.device,
         settings={"label_mode": "influence", "n_adv": arguments.n_adv} | parse_settings(arguments.settings),
+        seed=parse_seed(arguments.seed),
+        device=arguments.device,
+    )
+    config = BenchConfig(
+        run_config,
         literal_images=arguments.images,
         retrain_images=arguments.retrain_images,
         memory=arguments.memory,
-        seed=parse_seed(arguments.seed),
     )
     record = run_bench(config)
     print(json.dumps(record, indent=1) if arguments.json else as_text(record))  # noqa: T201
