@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ui.compare_table import GONE
-from ui.figures.compare import MASK, ORIGINAL, RETRAIN, mean_of, reference, role_of
+from ui.figures.compare import mean_of, reference
+from ui.figures.looks import MASK, ORIGINAL, RETRAIN, role_of
 from ui.results import escape, glue, percent
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ui.differences import setting_text
-from ui.figures.compare import ENTROPY, MASK, ORIGINAL, RETRAIN, looks, mean_of, reference, role_of, span
+from ui.figures.compare import ENTROPY, mean_of, reference, span
+from ui.figures.looks import MASK, ORIGINAL, RETRAIN, looks, role_of
 from ui.results import duration
 from ui.runs import page_of
 from ui.words import METHOD_HELP, STATES, help_for
@@ -16,7 +17,7 @@ from zspag_core.jobs import State
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ui.figures.compare import Look
+    from ui.figures.looks import Look
     from zspag_core.jobs import Job
     from zspag_core.reproduce.comparison import Comparison, Row
 

@@ -6,7 +6,7 @@ import pytest
 
 from zspag_core.jobs import Lane, State, Wish
 from zspag_core.jobs.database import TITLE_LENGTH
-from zspag_core.jobs.store import state_folder
+from zspag_core.jobs.folders import state_folder
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from zspag_core.reproduce.comparison import Comparison
 from zspag_core.reproduce.filler import Filler
 from zspag_core.reproduce.harness import Harness
 from zspag_core.reproduce.markdown import as_markdown
-from zspag_core.reproduce.rows import Plan
+from zspag_core.reproduce.plans import Knob, Plan
 
 MIA = {"entropy_svc": 40.0, "confidence_svc": 90.0, "same_class": {"accuracy": 50.0, "auc": 51.0, "auc_ci": None}}
 GRADES = {"acc_rt": 90.0, "acc_ut": 80.0, "mia": MIA, "probe": 60.0, "relearning": 3, "relearned": True}
@@ -69,7 +69,7 @@ def _arena(plans, **more):
 
 
 ZSPAG = Plan(key="zspag", label="ZS-PAG", method="zspag", paper="zspag")
-TUNED = rows.Knob(name="learning_rate", low=1e-3, high=0.1)
+TUNED = Knob(name="learning_rate", low=1e-3, high=0.1)
 
 
 def test_what_is_finished_is_not_made_again(build, faked):

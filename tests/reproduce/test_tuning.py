@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from zspag_core.methods import METHODS
-from zspag_core.reproduce.rows import KNOBS, Knob
+from zspag_core.reproduce.plans import Knob
+from zspag_core.reproduce.rows import KNOBS
 from zspag_core.reproduce.tuning import Trial, tune
 
 RATE = Knob(name="learning_rate", low=1e-4, high=1.0)

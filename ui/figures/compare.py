@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
 from ui.figures.drawn import Drawn, lay_out
-from ui.figures.runs import SYMBOLS
-from ui.palette import CLASSES, REFERENCE
+from ui.figures.looks import MASK, ORIGINAL, RETRAIN, looks, role_of
+from ui.palette import REFERENCE
 from ui.results import duration
 
 if TYPE_CHECKING:
@@ -18,58 +18,14 @@ if TYPE_CHECKING:
 
     from zspag_core.reproduce.comparison import Comparison, Row
 
-ORIGINAL, MASK, RETRAIN = "original", "mask", "retrain"
-GLYPHS = ("●", "■", "◆", "▲", "✚", "★", "⬢", "▼", "⬟", "✖")
-HOLLOW = ("○", "□", "◇", "△", "✛", "☆", "⬡", "▽", "⬠", "✕")
-"""The symbols of the marks as letters, in the order of SYMBOLS: full ones, and those of methods that need more data."""
 LABEL_WIDTH = 27  # letters
 SET_APART = ("official", "tuned")
 """Kinds of which one method often has a row each, so that they are named with it."""
-REFERENCE_GLYPHS = {ORIGINAL: "◌", MASK: "┊", RETRAIN: "▒"}
 CORNER = 8.0  # points of either accuracy that the good corner spans
 LEAST_BAND = 1.2  # points: narrower bands would not be seen
 SMALL, LARGE = 9.0, 30.0  # pixels: the quickest and the slowest method
 ROW_HEIGHT, SCATTER_HEIGHT, LEGEND_HEIGHT = 27, 430, 19
 ENTROPY = "mia.entropy_svc"
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a row is marked, in the table and in every figure.
-
-    Attributes:
-        colour: of its mark.
-        symbol: plotly's name of its mark, hollow where the method needs remaining data.
-        glyph: the mark as a letter.
-    """
-
-    colour: str
-    symbol: str
-    glyph: str
-
-
-def role_of(row: Row) -> str:
-    """Return which reference a row is: "original", "mask" or "retrain"; empty for a method that is compared."""
-    if row.method is None:
-        return ORIGINAL
-    return row.method if row.method in {MASK, RETRAIN} else ""
-
-
-def looks(rows: Sequence[Row]) -> dict[str, Look]:
-    """Return the look of every row by its key: references are grey, tuned rows have a dot, else like their method's."""
-    found, places = {}, {}
-    for row in rows:
-        role = role_of(row)
-        if role:
-            found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
-            continue
-        family = (row.method, row.label.removesuffix(f", {row.kind}"))
-        place = places.setdefault(family, len(places))
-        shape, round_ = place % len(SYMBOLS), place // len(SYMBOLS)
-        symbol = SYMBOLS[shape] + ("-open" if row.needs_retain else "") + ("-dot" if row.kind == "tuned" else "")
-        colour = CLASSES[(place + round_) % len(CLASSES)]
-        found[row.key] = Look(colour, symbol, (HOLLOW if row.needs_retain else GLYPHS)[shape])
-    return found
 
 
 def named_with_kinds(comparison: Comparison) -> Comparison:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zspag_core.errors import UsageError
 from zspag_core.files import read_json
 from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
-from zspag_core.jobs.store import run_folder
+from zspag_core.jobs.folders import run_folder
 from zspag_core.preparation import RunConfig, check_fit
 
 if TYPE_CHECKING:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, delete, func, insert, select, true, update
 
-from zspag_core import files
 from zspag_core.errors import UsageError
 from zspag_core.jobs.beats import BEAT_SECONDS, STALE_SECONDS, WORKER, Beats, served_devices
 from zspag_core.jobs.database import TITLE_LENGTH, beats, database_url, events, jobs, open_database, to_text
+from zspag_core.jobs.folders import run_folder, state_folder
 from zspag_core.jobs.records import ACTIVE, Event, Job, Lane, State, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from sqlalchemy import ColumnElement, Row
 
@@ -278,16 +277,6 @@ class JobStore:
         with self._engine.begin() as connection:
             changed = connection.execute(update(jobs).where(jobs.c.id == job_id, condition).values(**values)).rowcount
         return bool(changed)
-
-
-def run_folder(job_id: str) -> Path:
-    """Return the folder of a run's files."""
-    return files.home() / "runs" / job_id
-
-
-def state_folder(job_id: str) -> Path:
-    """Return the folder in which an unfinished run keeps what it has finished."""
-    return files.home() / "runs" / f".{job_id}.state"
 
 
 def _running_with(*wishes: Wish) -> ColumnElement[bool]:

@@ -28,7 +28,7 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     report.progress("load", 0, 1)  # the imports below take seconds
     import shutil
 
-    from zspag_core.jobs.store import state_folder
+    from zspag_core.jobs.folders import state_folder
     from zspag_core.runs import RunConfig, execute
 
     own = {field.name for field in dataclasses.fields(RunConfig)}  # pages add what they want to remember

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zspag_core.reproduce.cases import Case
-    from zspag_core.reproduce.rows import Plan
+    from zspag_core.reproduce.plans import Plan
     from zspag_core.reproduce.scale import Scale
 
 

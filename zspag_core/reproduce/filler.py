@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.arena import Arena
     from zspag_core.reproduce.clock import Clock
     from zspag_core.reproduce.harness import Harness
-    from zspag_core.reproduce.rows import Plan
+    from zspag_core.reproduce.plans import Plan
 
 TUNING_SEED = 0
 ORIGINAL = "original"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zspag_core.methods import Unlearned
     from zspag_core.reproduce.arena import Arena
     from zspag_core.reproduce.cases import Case
-    from zspag_core.reproduce.rows import Plan
+    from zspag_core.reproduce.plans import Plan
     from zspag_core.reproduce.scale import Scale
 
 RETRAIN_KNOBS = ("batch_size", "optimizer", "learning_rate", "weight_decay", "crop", "flip")

@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.methods import METHODS
 from zspag_core.methods.zspag import PAPER
+from zspag_core.reproduce.plans import Knob, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from zspag_core.methods import Method
     from zspag_core.reproduce.scale import Scale
-
-
-@dataclass(frozen=True, kw_only=True)
-class Knob:
-    """What is turned when a method is tuned: the larger, the more is forgotten.
-
-    Attributes:
-        name: of the hyper-parameter.
-        low: least value tried.
-        high: largest value tried.
-        complement: whether 1 minus the hyper-parameter lies between `low` and `high`.
-    """
-
-    name: str
-    low: float
-    high: float
-    complement: bool = False
-
-    def at(self, share: float) -> float:
-        """Return the value at a share, 0 to 1, of the way from low to high on a logarithmic scale."""
-        value = float(f"{self.low * (self.high / self.low) ** share:.3g}")
-        return 1 - value if self.complement else value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """One row that is to be filled.
-
-    Attributes:
-        key: names the row.
-        label: what a person reads.
-        method: key of the method; None for the original model.
-        kind: as in :class:`~zspag_core.reproduce.comparison.Row`.
-        settings: hyper-parameters that differ from the method's defaults.
-        knob: what is tuned; None for a row with given settings.
-        paper: key of the row in the paper's table.
-        seeds: most seeds that are run; None for as many as are asked for.
-    """
-
-    key: str
-    label: str
-    method: str | None
-    kind: str = "default"
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    knob: Knob | None = None
-    paper: str = ""
-    seeds: int | None = None
 
 
 KNOBS = {

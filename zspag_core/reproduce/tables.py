@@ -13,6 +13,7 @@ from zspag_core.reproduce.scale import few_images
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zspag_core.reproduce.plans import Plan
     from zspag_core.reproduce.scale import Scale
 
 BY_FASHION = ("fashion_mnist-vgg", "svhn-vgg")
@@ -177,7 +178,7 @@ def fig4(scale: Scale) -> list[Arena]:
     return [_view(scale, "fig4", name, "proxies among real samples") for name in (*BY_FASHION, "cifar10-vit")]
 
 
-def _on_digits(scale: Scale, arena: Arena, plans: list[rows.Plan]) -> Arena:
+def _on_digits(scale: Scale, arena: Arena, plans: list[Plan]) -> Arena:
     """Return the same comparison on digits, made on request only: every row with every seed, without the paper."""
     case, known = CASES[scale.name][DIGITS], arena.case
     return replace(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zspag_core.reproduce.rows import Knob
+    from zspag_core.reproduce.plans import Knob
 
 FORGOTTEN = 5.0
 """Percent of held-out images of the forgotten classes that may still be recognised."""

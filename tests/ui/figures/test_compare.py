@@ -2,23 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ui.figures.compare import inside, kept_and_forgotten, looks, membership, named_with_kinds, role_of, seconds
-from ui.palette import REFERENCE
+from ui.figures.compare import inside, kept_and_forgotten, membership, named_with_kinds, seconds
+from ui.figures.looks import looks
 
 
 def named(figure, name):
     return next(trace for trace in figure.data if trace.name == name)
-
-
-def test_references_are_grey_and_methods_differ_in_colour_and_shape(make_comparison):
-    rows = make_comparison().rows
-    look = looks(rows)
-    assert [role_of(row) for row in rows] == ["original", "mask", "retrain", "", "", "", ""]
-    assert {look[row.key].colour for row in rows[:3]} == {REFERENCE}
-    others = [look[row.key] for row in rows[3:]]
-    assert len({(one.colour, one.symbol) for one in others}) == 4
-    assert [one.symbol.endswith("-open") for one in others] == [False, False, True, True]
-    assert [one.glyph for one in others] == ["●", "■", "◇", "△"]
 
 
 def test_one_method_tuned_and_with_official_settings_is_told_apart(make_comparison):
@@ -28,11 +17,6 @@ def test_one_method_tuned_and_with_official_settings_is_told_apart(make_comparis
     assert [row.label for row in rows] == ["Neggrad <zs>, tuned", "Neggrad <zs>, official"]
     one, other = looks(rows).values()
     assert (one.colour, one.glyph, one.symbol) == (other.colour, other.glyph, f"{other.symbol}-dot")
-
-
-def test_more_methods_than_shapes_differ_in_colour(make_comparison):
-    rows = [replace(make_comparison().row("zspag"), key=str(k), label=str(k)) for k in range(13)]
-    assert len({(look.colour, look.symbol) for look in looks(rows).values()}) == 13
 
 
 def test_scatter_shows_means_spread_and_time(make_comparison):

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ui.figures.looks import looks, role_of
+from ui.palette import REFERENCE
+
+
+def test_references_are_grey_and_methods_differ_in_colour_and_shape(make_comparison):
+    rows = make_comparison().rows
+    look = looks(rows)
+    assert [role_of(row) for row in rows] == ["original", "mask", "retrain", "", "", "", ""]
+    assert {look[row.key].colour for row in rows[:3]} == {REFERENCE}
+    others = [look[row.key] for row in rows[3:]]
+    assert len({(one.colour, one.symbol) for one in others}) == 4
+    assert [one.symbol.endswith("-open") for one in others] == [False, False, True, True]
+    assert [one.glyph for one in others] == ["●", "■", "◇", "△"]
+
+
+def test_more_methods_than_shapes_differ_in_colour(make_comparison):
+    rows = [replace(make_comparison().row("zspag"), key=str(k), label=str(k)) for k in range(13)]
+    assert len({(look.colour, look.symbol) for look in looks(rows).values()}) == 13

@@ -1,0 +1,59 @@
+"""How the rows of a comparison are marked, the same in its table and in every figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ui.figures.runs import SYMBOLS
+from ui.palette import CLASSES, REFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.reproduce.comparison import Row
+
+ORIGINAL, MASK, RETRAIN = "original", "mask", "retrain"
+GLYPHS = ("●", "■", "◆", "▲", "✚", "★", "⬢", "▼", "⬟", "✖")
+HOLLOW = ("○", "□", "◇", "△", "✛", "☆", "⬡", "▽", "⬠", "✕")
+"""The symbols of the marks as letters, in the order of SYMBOLS: full ones, and those of methods that need more data."""
+REFERENCE_GLYPHS = {ORIGINAL: "◌", MASK: "┊", RETRAIN: "▒"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a row is marked, in the table and in every figure.
+
+    Attributes:
+        colour: of its mark.
+        symbol: plotly's name of its mark, hollow where the method needs remaining data.
+        glyph: the mark as a letter.
+    """
+
+    colour: str
+    symbol: str
+    glyph: str
+
+
+def role_of(row: Row) -> str:
+    """Return which reference a row is: "original", "mask" or "retrain"; empty for a method that is compared."""
+    if row.method is None:
+        return ORIGINAL
+    return row.method if row.method in {MASK, RETRAIN} else ""
+
+
+def looks(rows: Sequence[Row]) -> dict[str, Look]:
+    """Return the look of every row by its key: references are grey, tuned rows have a dot, else like their method's."""
+    found, places = {}, {}
+    for row in rows:
+        role = role_of(row)
+        if role:
+            found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
+            continue
+        family = (row.method, row.label.removesuffix(f", {row.kind}"))
+        place = places.setdefault(family, len(places))
+        shape, round_ = place % len(SYMBOLS), place // len(SYMBOLS)
+        symbol = SYMBOLS[shape] + ("-open" if row.needs_retain else "") + ("-dot" if row.kind == "tuned" else "")
+        colour = CLASSES[(place + round_) % len(CLASSES)]
+        found[row.key] = Look(colour, symbol, (HOLLOW if row.needs_retain else GLYPHS)[shape])
+    return found
