@@ -35,7 +35,7 @@ from zspag_core.metrics.layers import report_layers  # noqa: E402
 from zspag_core.runs import load_for  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from zspag_core.data.dataset import Split
 
@@ -60,8 +60,14 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "learning_rate": (0.01, 0.03, 0.1, 0.3),
     "epsilon": (4 / 255, 8 / 255, 16 / 255, 32 / 255),
     "n_adv": (10, 30, 100, 300),
+    "attack_steps": (3, 5, 8, 15, 30),
 }
-WITH = {"influence_sign": {"label_mode": "influence_anchored"}}  # what must be set besides, for the knob to matter
+STEP_SIZES = {3: 0.6, 5: 0.4, 8: 0.25, 15: 0.125, 30: 0.125}
+WITH: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "influence_sign": lambda _: {"label_mode": "influence_anchored"},
+    "attack_steps": lambda steps: {"step_size": STEP_SIZES[steps]},
+}
+"""What must be set besides for a knob to matter: the knob -> its value -> settings."""
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 ARMS = ("estimated", "random", "none")
 ATTACKS = ("pgd", "fgsm", "cw", "deepfool")
@@ -96,8 +102,9 @@ def main() -> int:
 def choices(part: str, seeds: int, _num_classes: int) -> Iterator[dict[str, Any]]:
     """One knob at a time around the defaults, on the tuning classes."""
     for (knob, options), seed, k in itertools.product(CHOICES.items(), SEEDS[:seeds], TUNING[part]):
+        besides = WITH.get(knob, lambda _: {})
         for option in options:
-            yield {"knob": knob, "forget": [k], "seed": seed, "settings": {knob: option} | WITH.get(knob, {})}
+            yield {"knob": knob, "forget": [k], "seed": seed, "settings": {knob: option} | besides(option)}
 
 
 def relations(part: str, seeds: int, _num_classes: int) -> Iterator[dict[str, Any]]:
