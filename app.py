@@ -9,6 +9,7 @@ import streamlit as st
 from ui.drawings import four_pictures
 from ui.frame import frame
 from ui.jobs import job_store, show_run
+from ui.methods import method_name
 from ui.overview import DEMO_CLASS, GRADING, SAW, demo_choice, start_demo
 from ui.results import headline, percent
 from ui.words import STATES
@@ -27,7 +28,8 @@ def show_recent(jobs: list[Job]) -> None:
         after = result["after"] if result else {}
         numbers = f"Acc_rt {percent(after['acc_rt'])} · Acc_ut {percent(after['acc_ut'])}" if after else ""
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            words = f"Run {job.number} · forget :orange[{names}] :{colour}-badge[{icon} {word}]  \n{numbers}"
+            how = method_name(str(job.config.get("method", "zspag")))
+            words = f"Run {job.number} · forget :orange[{names}] · {how} :{colour}-badge[{icon} {word}]  \n{numbers}"
             st.markdown(words, width="content")
             opened = st.button("Open", key=f"open-{job.id}")
         if opened:

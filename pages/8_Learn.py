@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ui.choice import Choice
     from ui.lessons import Lesson
 
-SHARE = ":material/link: The address of this page opens the lesson just as it stands: copy it to share."
+SHARE = ":material/link: The address of this page opens this lesson with this choice: copy it to share."
 
 
 def pick_lesson() -> int:

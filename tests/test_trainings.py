@@ -121,6 +121,7 @@ def test_a_start_that_does_not_fit_is_refused(tmp_path, changed, sentence):
         ({"exclude": (3, 3)}, "exclude: expected every class once, got 3, 3"),
         ({"exclude": tuple(range(10))}, "exclude: expected at least one class to remain, got all 10"),
         ({"backdoor": (1, 10)}, "backdoor: expected classes 0 to 9, got 10"),
+        ({"backdoor": (1, 8), "exclude": (8,)}, "backdoor: expected classes that are not left out, got 1 and 8"),
         ({"settings": {"epochs": 0}}, "epochs: expected 1 to 1000"),
         ({"model": "vit_small", "image_size": 10}, "image-size: "),
     ],

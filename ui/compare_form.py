@@ -8,10 +8,11 @@ import streamlit as st
 
 from ui.comparisons import OWN, Subject, order, preset_of, subject_of
 from ui.jobs import job_store
+from ui.methods import METHOD_HELP
 from ui.model_source import plain_name
 from ui.results import duration, escape
 from ui.setup import pick_classes
-from ui.words import COMPARISONS, METHOD_HELP, PRESETS, help_for
+from ui.words import COMPARISONS, PRESETS, help_for
 from zspag_core.reproduce.comparison import Row
 from zspag_core.reproduce.scale import SCALES
 

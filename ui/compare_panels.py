@@ -11,14 +11,15 @@ import streamlit as st
 from ui.compare_story import answers
 from ui.compare_table import ORDERS, records, table_html
 from ui.comparisons import MOST_RUNS, comparison_of
-from ui.figures.compare import inside, kept_and_forgotten, membership, named_with_kinds, seconds
+from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
+from ui.methods import METHOD_HELP
 from ui.redrawn import redrawn
 from ui.result_panels import draw
 from ui.results import duration, escape
 from ui.states import progress_of
-from ui.words import GRADING_NOTE, MASK_NOTE, METHOD_HELP, help_for
+from ui.words import GRADING_NOTE, MASK_NOTE, help_for
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def comparison_panel(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) 
             st.markdown(f"**{answer.question}**")
             st.markdown(answer.text)
     _table(comparison, jobs)
-    _figures(named, comparison)
+    if any(mean_of(row, "acc_ut") is not None for row in comparison.rows):
+        _figures(named, comparison)
 
 
 def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
@@ -107,8 +109,7 @@ def _words(comparison: Comparison) -> None:
         f"{METHOD_HELP.get(str(row.method), 'the model as it was trained.')}"
         for row in comparison.rows
     )
-    with st.container(height=300 if len(lines) > 8 else "content"):
-        st.markdown("\n".join(lines))
+    st.markdown("\n".join(lines))
     st.caption(f"{MASK_NOTE} **Bold** figures reach their goal: at most 5 % recognised, or within 3 points of Retrain.")
     st.caption(f"{help_for('Membership inference')} {help_for('Probe')} {help_for('Relearning')}")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ui.compare_table import GONE
 from ui.figures.compare import mean_of, reference
 from ui.figures.looks import MASK, ORIGINAL, RETRAIN, role_of
+from ui.methods import GONE
 from ui.results import escape, glue, percent
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def answers(comparison: Comparison) -> list[Answer]:
     """Return the three answers, as far as rows have figures."""
     rows = [row for row in comparison.rows if not role_of(row) and mean_of(row, "acc_ut") is not None]
     if not rows:
-        waiting = "Nothing has come to its end yet. The answer appears here as runs finish."
+        waiting = "No run has come to its end yet, so there is nothing to read off."
         return [Answer(question, waiting) for question in ("Which forgets?", "At what cost?", "More than masking?")]
     forgetting = [row for row in rows if _value(row, "acc_ut") <= GONE]
     return [

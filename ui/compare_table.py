@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ui.differences import setting_text
 from ui.figures.compare import ENTROPY, mean_of, reference, span
 from ui.figures.looks import MASK, ORIGINAL, RETRAIN, looks, role_of
+from ui.methods import GONE, METHOD_HELP
 from ui.results import duration
 from ui.runs import page_of
-from ui.words import METHOD_HELP, STATES, help_for
+from ui.words import STATES, help_for
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.comparison import Comparison, Row
 
 ABSENT = "–"
-GONE = 5.0  # percent still recognised, up to which a class counts as forgotten
 NEAR = 3.0  # points within which a figure counts as Retrain's
 ROLES = {
     ORIGINAL: "the model before",

@@ -11,7 +11,7 @@ import streamlit as st
 
 from ui.checkpoints import ROOT
 from ui.redrawn import redrawn
-from zspag_core.jobs import Job, JobStore, State
+from zspag_core.jobs import Job, JobStore, State, Wish
 from zspag_core.jobs.beats import WORKER
 from zspag_core.jobs.keeper import Keeper
 from zspag_core.jobs.records import lane_of
@@ -38,6 +38,18 @@ def worker_keeper() -> Keeper:
     if os.environ.get("ZSPAG_START_WORKER", "1") != "0":
         keeper.start()
     return keeper
+
+
+def queue_words(job: Job) -> str:
+    """Say who is ahead of a waiting job, and whether it starts by itself; empty where nobody is."""
+    ahead = job_store().ahead(job)
+    if not ahead:
+        return ""
+    first = ahead[0]
+    where = f"Position {len(ahead)} in the queue, behind run {first.number}"
+    if first.wish == Wish.PAUSE:
+        return f"{where}, which is paused: nothing goes on until somebody continues or cancels it."
+    return f"{where}, which is {first.state}. This one starts by itself."
 
 
 def worker_ready(lane: str) -> bool:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.artefacts import load_arrays
-from ui.jobs import job_store
+from ui.jobs import current_run, job_store
 from ui.lesson_records import record_of_job, shipped_runs
 from ui.lessons import LESSONS, knob_value
-from ui.overview import submit_own
+from ui.overview import demo_choice, submit_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,9 +57,16 @@ def begin(number: int, lesson: Lesson, value: str, choice: Choice) -> None:
 
 
 def own_run(number: int, value: str) -> Job | None:
-    """Return the run that the visitor has made for a value of a lesson."""
+    """Return the run that the visitor has made for a value of a lesson: of this session, else the one that is open."""
     job_id = st.session_state.get(f"lesson-run-{number}-{value}")
-    return job_store().get(job_id) if job_id else None
+    if job_id:
+        return job_store().get(job_id)
+    job, choice, arm = current_run(), demo_choice(), LESSONS[number - 1].arm(value)
+    if choice is None:
+        return None
+    asked: dict[str, Any] = {"data": choice.data, "checkpoint": str(choice.checkpoint), "forget": list(arm.forget)}
+    asked |= {"method": arm.method, "settings": dict(arm.settings)}
+    return job if job is not None and {name: job.config.get(name) for name in asked} == asked else None
 
 
 def record_for(number: int, lesson: Lesson, value: str) -> Mapping[str, Any] | None:

@@ -18,6 +18,7 @@ from ui.places import (
     FORMS,
     OWN,
     UPLOAD,
+    allowed_roots,
     data_of,
     title_of,
     token_of,
@@ -223,11 +224,12 @@ def _in_use() -> set[str]:
 def _folder(kept: str | None) -> str | None:
     """Draw the field for a path on the server; return it where it is open to visitors."""
     before = kept if kept is not None and Path(kept).is_absolute() and Path(kept).parent != uploads() else ""
+    roots = [str(root) for root in allowed_roots()]
     text = st.text_input(
-        "Folder", before, key="folder", placeholder="/data/my-pictures", help="One folder of images for each class."
+        "Folder", before, key="folder", placeholder=f"{roots[0]}/…", help="One folder of images for each class."
     )
     if not text.strip():
-        st.caption("The whole path of a folder, .zip or .npz on the machine that runs this page.")
+        st.caption(f"The whole path of a folder, .zip or .npz of the server, inside {escape(' or '.join(roots))}.")
         return None
     try:
         return data_of(text.strip())

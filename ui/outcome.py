@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from ui.jobs import job_store, leave_run
+from ui.again import again_button
+from ui.jobs import leave_run
 from ui.results import glue, percent, result_table
 from ui.setup import take_run
 from ui.words import GRADING_NOTE, MASK_NOTE, help_for
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 REMEDIES = {
     State.FAILED: "Change the setting that the sentence names and press Forget again, or run the same once more.",
-    State.INTERRUPTED: "What it had finished is kept. Run it again: it goes on from there.",
-    State.CANCELLED: "It was stopped on request. Change what you like and press Forget, or run the same once more.",
+    State.INTERRUPTED: "Resume: what it had finished is kept, and it goes on from there.",
+    State.CANCELLED: "It was stopped on request. Resume goes on from what it had finished; to begin anew, take its "
+    "settings, change what you like, and press Forget.",
 }
 NO_PROXIES = "no proxies"
 LESSON = (
@@ -91,7 +93,7 @@ def show_ending(job: Job) -> None:
         st.markdown(f"**What happened.** {job.error or 'The run was cancelled.'}")
         st.markdown(f"**What to do.** {LESSON if job.error.startswith(NO_PROXIES) else REMEDIES[job.state]}")
         with st.container(horizontal=True):
-            st.button("Run again", key="again", icon=":material/replay:", on_click=_run_again, args=(job.id,))
+            again_button(job, "again")
             _go_on(job)
         if job.details:
             with st.expander("Details to copy into a report"):
@@ -105,8 +107,3 @@ def _go_on(job: Job) -> None:
         "Take its settings", key="take", icon=":material/tune:", help=words, on_click=take_run, args=(job.config,)
     )
     st.button("Start over", key="leave", on_click=leave_run)
-
-
-def _run_again(job_id: str) -> None:
-    """Queue a run that ended early once more."""
-    job_store().resume(job_id)

@@ -11,7 +11,7 @@ import streamlit as st
 from ui.artefacts import load_arrays
 from ui.controls import controls
 from ui.figures import training as figures
-from ui.jobs import POLL_SECONDS, job_store, worker_ready
+from ui.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
 from ui.names import names_of
 from ui.outcome import show_ending, show_result
 from ui.redrawn import redrawn
@@ -88,14 +88,8 @@ def _heading(job: Job) -> None:
 
 def _queue_line(job: Job) -> None:
     """Say who is ahead, or that the worker is on its way."""
-    ahead = job_store().ahead(job)
-    if ahead:
-        first = ahead[0]
-        st.info(
-            f"Position {len(ahead)} in the queue, behind run {first.number}, which is {first.state}. "
-            "This one starts by itself.",
-            icon=":material/schedule:",
-        )
+    if waits := queue_words(job):
+        st.info(waits, icon=":material/schedule:")
     elif not worker_ready(Lane.RUNS):
         st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
 

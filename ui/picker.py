@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.jobs import leave_first, leave_second, show_run, show_second
+from ui.methods import method_name
 from ui.results import headline, percent
 from ui.words import STATES
 
@@ -46,7 +47,7 @@ def run_label(job: Job) -> str:
         f"Run {job.number}",
         *([job.title] if job.title else []),
         f"forget {names}",
-        str(job.config.get("method", "zspag")),
+        method_name(str(job.config.get("method", "zspag"))),
     ]
     result = headline(job)
     if result is None:

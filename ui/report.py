@@ -142,7 +142,7 @@ def _figures_table(view: View, reference: Reference) -> str:
         rows.append([measure.title, *(_number(value, measure.unit) for value in values), words])
     steps = [steps_text(part.get("relearning")) for part in (view.result["before"], after)]
     if steps != ["–", "–"]:
-        rows.append(["Relearning", *steps, "", "", "steps until the forgotten classes are back. Good: as Retrain."])
+        rows.append(["Relearning", *steps, "", "", "steps until the forgotten classes are back. Good: more."])
     return _table(["", "Before", "After", "Mask", "Retrain", "What it is"], rows)
 
 

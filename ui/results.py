@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ui.words import Measure
     from zspag_core.jobs import Event, Job
 
-ENDS_EARLY = ("unlearn", "evaluate")  # by the stopping rule; once relearning has brought the class back
+ENDS_EARLY = ("unlearn", "before", "evaluate")  # by the stopping rule; once relearning has brought the class back
 LOGGED = ("loss", "acc_rt", "acc_ut", "mia", "proxy_agreement", "free_gradient", "learning_rate")
 
 
@@ -116,9 +116,23 @@ def _step(name: str, done: Sequence[str], job: Job) -> Step:
     if name != job.progress.get("stage"):
         return Step(name, "waiting", "waiting", 0.0)
     count, total = int(job.progress["done"]), max(1, int(job.progress["total"]))
-    most = "at most " if name in ENDS_EARLY else ""
-    left = f" · {most}{duration(seconds / count * (total - count))} left" if 0 < count < total and seconds > 1 else ""
+    left = "" if (time_left := seconds_left(job)) is None else f" · {_most(name)}{duration(time_left)} left"
     return Step(name, "running" if job.active else "stopped", f"{count:,} of {total:,}{left}", min(1.0, count / total))
+
+
+def seconds_left(job: Job) -> float | None:
+    """Return how long the stage under way will take at the pace of this attempt; None where that cannot be told."""
+    progress = job.progress
+    if not job.active or job.wish == Wish.PAUSE or "done" not in progress:
+        return None
+    done, total = int(progress["done"]), int(progress["total"])
+    made, spent = done - int(progress.get("first", 0)), float(progress["seconds"].get(progress["stage"], 0.0))
+    return spent / made * (total - done) if made > 0 and spent > 1 and done < total else None
+
+
+def _most(stage: str) -> str:
+    """Return what stands before the time left of a stage that may end before its count does."""
+    return "at most " if stage in ENDS_EARLY else ""
 
 
 def epochs_of(events: Iterable[Event], result: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.again import again_button
 from ui.jobs import job_store, leave_first, leave_second, pair, show_run, show_second
 from ui.picker import LETTERS
 from ui.results import escape, percent, state_words
@@ -87,7 +88,7 @@ def _actions(job: Job, letter: str) -> None:
         if letter != "B":
             st.button("Make it B", key=f"b-{job.id}", on_click=make_second, args=(job.id,))
         if not job.active and job.state != State.DONE:
-            st.button("Run again", key=f"again-{job.id}", icon=":material/replay:", on_click=_again, args=(job.id,))
+            again_button(job, f"again-{job.id}")
         icon = ":material/delete:"
         st.button("Delete", key=f"delete-{job.id}", icon=icon, on_click=delete_run, args=(job.id,))
 
@@ -110,11 +111,6 @@ def make_second(job_id: str) -> None:
     elif "B" in shown:
         show_run(shown["B"])
         show_second(job_id)
-
-
-def _again(job_id: str) -> None:
-    """Queue a run that ended early once more."""
-    job_store().resume(job_id)
 
 
 def delete_run(job_id: str) -> None:

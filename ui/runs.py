@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.methods import GONE, REFERENCES, method_name
 from ui.model_source import plain_name
 from ui.results import duration, find, headline, percent
 from ui.words import STATES, help_for
@@ -72,7 +73,7 @@ def row_of(job: Job) -> Row:
     return Row(
         job=job,
         forgets=", ".join(config.get("class_names") or map(str, config.get("forget", ()))),
-        method=str(config.get("method", "zspag")),
+        method=method_name(str(config.get("method", "zspag"))),
         model=model,
         data=plain_name(str(config.get("data", ""))),
         state=_state(job),
@@ -224,5 +225,8 @@ def summary(rows: Sequence[Row], shown: Sequence[Row]) -> str:
     graded = [row for row in shown if row.acc_rt is not None]
     if not graded:
         return f"{count}; none of them has come to its end."
-    best = max(graded, key=lambda row: row.acc_rt or 0.0)
-    return f"{count}; highest Acc_rt {percent(best.acc_rt)} in run {best.job.number}."
+    gone = [row for row in graded if row.job.config.get("method") not in REFERENCES and (row.acc_ut or 0.0) <= GONE]
+    if not gone:
+        return f"{count}; no method has brought Acc_ut to {percent(GONE)} or less."
+    best = max(gone, key=lambda row: row.acc_rt or 0.0)
+    return f"{count}; of the methods that forget, most is kept by run {best.job.number}: Acc_rt {percent(best.acc_rt)}."

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.jobs import job_store, worker_ready
+from ui.again import again_button
+from ui.jobs import job_store, queue_words, worker_ready
 from ui.redrawn import redrawn
 from ui.results import duration, headline
 from ui.words import STAGES
@@ -20,8 +21,8 @@ LIVE_SECONDS = 1.0
 WAIT_SECONDS = 0.5
 WAYS = {
     State.FAILED: "Change the setting that the sentence names, or run it once more.",
-    State.CANCELLED: "It was stopped on request, before it was graded. Run it again to see it here.",
-    State.INTERRUPTED: "Its worker went away; what it had finished is kept. Run it again: it goes on from there.",
+    State.CANCELLED: "It was stopped on request, before it was graded. Resume it to see it here.",
+    State.INTERRUPTED: "Its worker went away; what it had finished is kept. Resume: it goes on from there.",
 }
 
 
@@ -84,9 +85,8 @@ def _under_way(job: Job, shows: str, key: str) -> None:
 def progress_of(job: Job) -> tuple[str, float]:
     """Return how far a run is: in words, and the share of its stage in [0, 1]."""
     if job.state == State.QUEUED:
-        ahead = job_store().ahead(job)
-        if ahead:
-            return f"Position {len(ahead)} in the queue, behind run {ahead[0].number}, which is {ahead[0].state}.", 0.0
+        if waits := queue_words(job):
+            return waits, 0.0
         return (
             "Waiting for the worker" if worker_ready(Lane.RUNS) else "The worker is starting: about five seconds"
         ), 0.0
@@ -107,7 +107,7 @@ def _ended(job: Job, shows: str, key: str) -> None:
     if job.error:
         st.markdown(f"**What happened.** {job.error}")
     st.markdown(f"**What to do.** {WAYS[job.state]}")
-    st.button("Run again", key=f"{key}-again", icon=":material/replay:", on_click=job_store().resume, args=(job.id,))
+    again_button(job, f"{key}-again")
     if job.details:
         with st.expander("Details to copy into a report"):
             st.code(job.details, language=None)

@@ -89,7 +89,7 @@ def cards(view: View, reference: Reference) -> list[Card]:
             after["mia"] if isinstance(after.get("mia"), dict) else {},
             "off",
             _explain("mia.entropy_svc", "Membership inference"),
-            f"Good: as Retrain.{_retrained(reference, ('mia', 'entropy_svc'))}",
+            f"Best: what Retrain has.{_retrained(reference, ('mia', 'entropy_svc'))}",
         ),
     ]
 

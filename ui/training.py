@@ -11,11 +11,11 @@ import streamlit as st
 from ui.controls import controls
 from ui.figures import model as figures
 from ui.forms import settings_form
-from ui.jobs import POLL_SECONDS, job_store, worker_ready
+from ui.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
 from ui.model_source import TRAINED, plain_name
 from ui.places import trained
 from ui.redrawn import redrawn
-from ui.results import duration, escape, percent
+from ui.results import duration, escape, percent, seconds_left
 from ui.words import STATES, help_for
 from zspag_core.jobs import Lane, State, Wish
 
@@ -184,10 +184,8 @@ def _heading(job: Job) -> None:
 def _place(job: Job, events: Sequence[Event]) -> None:
     """Say who is ahead, or how far the training is and how long it will take."""
     if job.state == State.QUEUED:
-        ahead = job_store().ahead(job)
-        if ahead:
-            behind = f"behind run {ahead[0].number}, which is {ahead[0].state}"
-            st.info(f"Position {len(ahead)} in the queue, {behind}. It starts by itself.", icon=":material/schedule:")
+        if waits := queue_words(job):
+            st.info(waits, icon=":material/schedule:")
         elif not worker_ready(Lane.RUNS):
             st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
     elif job.active:
@@ -208,9 +206,7 @@ def progress_of(job: Job, epochs: int) -> tuple[float, str]:
         return 0.0, "Reading the images"
     if stage != "train":
         return 1.0, f"Grading on test images: {done:,} of {total:,}"
-    spent = float(job.progress["seconds"].get("train", 0.0))
-    known = done > 0 and spent > 1
-    left = f" · {duration(spent / done * (total - done))} left" if known else ""
+    left = "" if (time_left := seconds_left(job)) is None else f" · {duration(time_left)} left"
     return done / total, f"Epoch {min(epochs + 1, planned)} of {planned} · step {done:,} of {total:,}{left}"
 
 

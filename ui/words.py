@@ -135,30 +135,11 @@ PRESETS = {
 """Name and one sentence of every preset."""
 
 
-METHOD_HELP = {
-    "zspag": "Proxies, pseudo-labels, and steps in the free directions only.",
-    "posterior": "Teaches forget samples the model's own other guesses; nothing is protected.",
-    "finetune_zs": "Teaches forget samples random other labels; nothing is protected.",
-    "mask": "Blocks the forgotten outputs; learns nothing.",
-    "retrain": "Trains anew without the forgotten classes.",
-    "finetune": "Trains on remaining data, and on forget samples with random labels.",
-    "neggrad": "Climbs the loss of forget samples while remaining data holds the rest.",
-    "neggrad_zs": "Climbs the loss of forget samples; nothing holds the rest.",
-    "badt": "Imitates a know-nothing teacher on forget samples and the original on remaining data.",
-    "badt_zs": "Imitates a know-nothing teacher on forget samples.",
-    "salun": "Random labels and remaining data, moving only the weights that matter most for forget samples.",
-    "salun_zs": "Random labels, moving only the weights that matter most for forget samples.",
-    "fisher": "Adds noise to the weights that remaining data needs least.",
-    "boundary_shrink": "Teaches each forget sample the class beyond its nearest boundary.",
-    "gkt": "Distils the rest into a new network with made-up images; sees no data at all.",
-}
-"""What a method does, in one sentence."""
-
 COMPARISONS = {
     "table1": ("Table 1 in miniature", "Which method forgets, at what cost to the rest?"),
     "table5": ("Why projection matters", "What do the same labels cost with the right, the wrong and no protection?"),
     "table4": ("Four attacks", "Does it matter which attack makes the proxies?"),
-    "fig5": ("ε and n_adv", "How large a budget, and how many proxies, does it take?"),
+    "fig5": ("ε and n_adv", "How large a budget (each image aimed at its second-best class), how many proxies?"),
     "own": ("Your comparison", "Which of these methods forgets, at what cost to the rest?"),
 }
 """Title and question of a comparison, by what its name begins with; those that ship come in this order."""

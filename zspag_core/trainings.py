@@ -151,6 +151,8 @@ def find_roles(config: TrainConfig, dataset: DataSet) -> Roles:
     source, target = (dataset.find_class(one, "backdoor") for one in config.backdoor)
     if source == target:
         raise UsageError(f"backdoor: expected two different classes, got {source} and {target}")
+    if {source, target} & set(exclude):
+        raise UsageError(f"backdoor: expected classes that are not left out, got {source} and {target}")
     return Roles(exclude, (source, target))
 
 

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from zspag_core.checkpoints import save_checkpoint
 from zspag_core.cli import main
+from zspag_core.commands.evaluate import _steps
 from zspag_core.metrics import grade
+from zspag_core.models import build
 
 
 def evaluate(checkpoint, *extra, forget="3"):
@@ -43,6 +46,48 @@ def test_a_planted_backdoor_is_tried(backdoored_checkpoint, capsys):
     assert evaluate(backdoored_checkpoint, forget="1") == 0
     words = f"backdoor: images of class 1 with the trigger read as class 8: {record['attack']:.4g} %"
     assert words in capsys.readouterr().out
+
+
+@pytest.fixture
+def another(tmp_path, digits_config):
+    """Return what writes a checkpoint of an untrained model with a header."""
+
+    def write(about, **sizes):
+        path = tmp_path / "another.safetensors"
+        save_checkpoint(path, build(type(digits_config)(**(digits_config.to_dict() | sizes))), about)
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("about", "sizes", "words"),
+    [
+        (
+            {"class_names": list("abcdefghij")},
+            {},
+            "expected a model of the classes 0, 1, 2, 3, …, got one of a, b, c, d, …",
+        ),
+        ({}, {"num_classes": 4}, "expected a model of the classes 0, 1, 2, 3, …, got one of 0, 1, 2, 3"),
+    ],
+)
+def test_a_model_of_other_classes_cannot_stand_beside(digits_checkpoint, another, capfd, about, sizes, words):
+    assert evaluate(digits_checkpoint, "--original", another(about, **sizes)) == 2
+    assert f"--original: {words}" in capfd.readouterr().err
+
+
+def test_a_model_that_saw_the_classes_is_no_retrained_one(digits_checkpoint, another, capfd):
+    both = ["--original", str(digits_checkpoint), "--retrained", another({"excluded": [5]})]
+    assert evaluate(digits_checkpoint, *both, forget="3,5") == 2
+    assert "--retrained: expected a model that never saw class 3" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("steps", "target", "words"),
+    [(28, 90.0, "28"), (None, 90.0, "not within 500"), (None, 0.0, "undefined, the original knows none of them")],
+)
+def test_steps_of_relearning_are_told_or_why_there_are_none(steps, target, words):
+    assert _steps(steps, target) == words
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,15 @@ def test_folder_of_splits(write, expected, tmp_path, train, test):
     assert data.class_names == ("zero", "one", "two", "three")
 
 
+def test_a_folder_of_several_sets_is_refused(write, tmp_path):
+    for name in ("one", "two"):
+        write(f"{name}/train.parquet", slice(0, 200))
+        write(f"{name}/test.parquet", slice(200, 300))
+    with pytest.raises(DataError, match=r"holds several data sets \(one, two\); expected the folder of one of them"):
+        load_parquet(tmp_path, "mine", 8, 1)
+    assert len(load_parquet(tmp_path / "two", "two", 8, 1).test) == 100
+
+
 def test_shards_are_read_in_order_and_validation_is_left_out(write, expected, tmp_path):
     write("train-00001-of-00002.parquet", slice(100, 200))
     write("train-00000-of-00002.parquet", slice(0, 100))

@@ -116,7 +116,7 @@ def test_charts_move_while_it_runs_and_reload_page_switch_and_cancel_work(page, 
 
     cancel(page)
     assert store.require(job_id).state == State.CANCELLED
-    expect(page.get_by_role("button", name="Run again")).to_be_visible()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
 
 
 def test_preview_follows_the_slider(page, app_url, store):
@@ -208,6 +208,6 @@ def test_killed_worker_interrupts_the_run_and_is_replaced(page, app_url, store, 
 
     wait_until(replaced, "no new worker comes")
     assert store.require(job_id).state == State.INTERRUPTED
-    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("button", name="Resume").click()
     page.get_by_role("button", name="Cancel").wait_for(timeout=LONG)
     cancel(page)

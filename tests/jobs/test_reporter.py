@@ -30,6 +30,15 @@ def test_progress_is_written_with_count_and_figures(store, job, report):
     assert (progress["done"], progress["total"], progress["figures"]) == (3, 10, {"asr": 50.0})
 
 
+def test_progress_says_what_was_done_before_this_attempt(store, job, report, monkeypatch):
+    monkeypatch.setattr(reporter_module, "WRITE_SECONDS", 0.0)
+    report.progress("unlearn", 40, 100)
+    report.progress("unlearn", 41, 100)
+    assert store.require(job.id).progress["first"] == 40
+    report.progress("evaluate", 0, 100)
+    assert store.require(job.id).progress["first"] == 0
+
+
 def test_progress_is_written_a_few_times_a_second_only(store, job, report, monkeypatch):
     written = []
     advance = store.advance

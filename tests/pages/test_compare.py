@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -159,7 +158,7 @@ def test_cancel_all_ends_every_run_and_again_brings_them_back(compare_page, orde
     assert [job.state for job in store.latest(comparison=ordered)] == [State.CANCELLED] * 4
     page.run()
     assert "0 of 4 runs came to their end" in texts(page)
-    assert "Nothing has come to its end yet" in texts(page)
+    assert "No run has come to its end yet" in texts(page)
     page.button(key="compare-again").click().run()
     assert [job.state for job in store.latest(comparison=ordered)] == [State.QUEUED] * 4
 
@@ -211,4 +210,4 @@ def test_own_comparisons_are_listed(compare_page, ordered, folder, make_comparis
     page.pills(key="compare-group-0").set_value("mine").run()
     assert not page.exception
     assert page.query_params["compare"] == ordered
-    assert json.loads(page.get("plotly_chart")[0].proto.spec)["data"] == []
+    assert not page.get("plotly_chart"), "nothing to draw yet"

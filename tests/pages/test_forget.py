@@ -119,6 +119,15 @@ def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, an
     assert page.button(key="run-cancel").disabled
 
 
+def test_run_behind_a_paused_one_says_that_nothing_moves(forget_page, answered, store, run_config):
+    first = running(store, run_config)
+    second = store.submit("unlearn", run_config)
+    assert f"behind run {first.number}, which is running. This one starts by itself." in texts(forget_page(second))
+    store.pause(first.id)
+    said = texts(forget_page(second))
+    assert f"behind run {first.number}, which is paused: nothing goes on until somebody continues or cancels it" in said
+
+
 def test_row_of_buttons_keeps_its_shape_while_the_run_changes(forget_page, answered, store, run_config):
     job = store.submit("unlearn", run_config)
     rows = [row_of(forget_page(job))]
@@ -290,7 +299,7 @@ def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finis
     [
         (State.FAILED, "the loss became nan in epoch 2; try a smaller learning_rate", "Change the setting"),
         (State.FAILED, "no proxies: no forget sample crossed into a remaining class", "This is what too small"),
-        (State.INTERRUPTED, "The worker was stopped during this run.", "Run it again"),
+        (State.INTERRUPTED, "The worker was stopped during this run.", "Resume: what it had finished"),
         (State.CANCELLED, "The run was cancelled.", "stopped on request"),
     ],
 )

@@ -92,6 +92,18 @@ def test_answer_is_read_from_the_run_just_made(open_page, overview, store, resul
     assert f"Run {job.number}, made here" in texts(page)
 
 
+def test_run_of_a_lesson_is_found_again_by_its_address(open_page, overview, store):
+    page = open_lesson(open_page, overview, 2)
+    predict(page, 2, "0.001", 0)
+    page.button(key="run-lesson").click().run()
+    (job,) = store.latest(kind="unlearn")
+    overview.session_state["lesson-run-2-0.001"] = None  # as after a reload, when only the address is left
+    again = open_lesson(open_page, overview, 2, job=job.id)
+    assert f"Run {job.number} is under way" in texts(again)
+    again.select_slider(key="knob-2").set_value("0.01").run()
+    assert "Predict on the left" in again.info[0].value, "that run answers another question"
+
+
 def test_run_that_broke_down_is_an_answer_too(open_page, overview, store):
     page = open_lesson(open_page, overview, 2, learning_rate="0.01")
     predict(page, 2, "0.01", 2)

@@ -57,15 +57,15 @@ def test_all_runs_are_listed_newest_first_with_their_figures(runs_page, three, f
     frame = page.dataframe[0].value
     assert list(frame["State"]) == ["Done", "Failed: the loss became nan", "Done"]
     assert frame["Acc_rt"][0] == 99.4
-    assert "3 runs; highest Acc_rt 99.4 %" in texts(page)
+    assert "3 runs; of the methods that forget, most is kept by run" in texts(page)
     assert "Tick a run in the table" in texts(page)
     spec = json.loads(page.get("plotly_chart")[0].proto.spec)
-    assert sorted(trace["name"] for trace in spec["data"]) == ["mask", "zspag"]
+    assert sorted(trace["name"] for trace in spec["data"]) == ["Mask", "ZS-PAG"]
 
 
 def test_filters_narrow_table_and_figure_down(runs_page, three):
     page = runs_page()
-    page.multiselect(key="runs-method").set_value(["mask"]).run()
+    page.multiselect(key="runs-method").set_value(["Mask"]).run()
     assert listed(page) == [three[2].number]
     page.multiselect(key="runs-method").set_value([]).run()
     page.multiselect(key="runs-state").set_value([State.FAILED]).run()
@@ -81,7 +81,7 @@ def test_filters_narrow_table_and_figure_down(runs_page, three):
 def test_a_shared_link_shows_the_card_of_its_run(runs_page, three):
     page = runs_page(job=three[0].id)
     said = texts(page)
-    assert "Forget :orange[3] in digits_resnet with zspag. **Acc_rt** 99.4 % (+0.1 over mask)" in said
+    assert "Forget :orange[3] in digits_resnet with ZS-PAG. **Acc_rt** 99.4 % (+0.1 over mask)" in said
     assert page.code[0].value.endswith(f"/Results?job={three[0].id}")
     assert list(page.dataframe[0].value[""]) == ["", "", "A"]
 

@@ -5,7 +5,7 @@ from ui.compare_form import kinds_note
 from ui.compare_panels import as_csv, progress_words
 from ui.compare_table import in_order, table_html
 from ui.comparisons import comparison_of, order, outcome_of, shipped_comparisons, subject_of
-from ui.words import METHOD_HELP
+from ui.methods import METHOD_HELP, METHOD_NAMES
 from zspag_core.jobs import State
 from zspag_core.methods import METHODS
 
@@ -19,7 +19,8 @@ def test_every_shipped_comparison_can_be_read_and_shown():
 
 
 def test_every_method_has_a_sentence():
-    assert {method.name for method in METHODS} <= set(METHOD_HELP)
+    keys = {method.name for method in METHODS}
+    assert keys == set(METHOD_HELP) == set(METHOD_NAMES)
 
 
 def test_outcome_keeps_what_a_run_came_to(make_record):

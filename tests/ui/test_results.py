@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ui.results import duration, epochs_of, headline, percent, result_table, steps
+from ui.results import duration, epochs_of, headline, percent, result_table, seconds_left, steps
 from zspag_core.jobs import Event, Job, State, Wish
 
 
@@ -69,6 +70,19 @@ def test_time_left_is_a_bound_where_a_stage_may_end_before_its_count():
     progress = {"stage": "evaluate", "done": 25, "total": 500, "seconds": {"evaluate": 2.0}}
     (grading,) = (step for step in steps(job(progress=progress), ["evaluate"]) if step.name == "evaluate")
     assert grading.note == "25 of 500 · at most 38 s left"
+
+
+def test_time_left_counts_what_this_attempt_has_made():
+    progress = {"stage": "unlearn", "done": 60, "first": 50, "total": 100, "seconds": {"unlearn": 5.0}}
+    assert seconds_left(job(progress=progress)) == pytest.approx(20)
+    assert seconds_left(job(progress=progress | {"first": 60})) is None, "nothing was made yet"
+    assert seconds_left(job(progress={})) is None
+
+
+@pytest.mark.parametrize("changes", [{"state": State.CANCELLED}, {"wish": Wish.PAUSE}])
+def test_no_time_is_left_where_nothing_moves(changes):
+    progress = {"stage": "unlearn", "done": 2, "total": 10, "seconds": {"unlearn": 5.0}}
+    assert seconds_left(replace(job(progress=progress), **changes)) is None
 
 
 def test_steps_of_a_stopped_run_show_where_it_stopped():

@@ -47,14 +47,14 @@ def test_a_row_holds_configuration_and_figures():
     row = row_of(job(title="First"))
     assert (row.forgets, row.method, row.model, row.data, row.state) == (
         "three",
-        "zspag",
+        "ZS-PAG",
         "digits_resnet",
         "digits",
         "Done",
     )
     assert (row.acc_rt, row.acc_ut, row.probe) == (99.4, 0.5, 95.0)
     assert row.lead == pytest.approx(0.4)
-    assert row.line == "Run 7, First, forget three, zspag"
+    assert row.line == "Run 7, First, forget three, ZS-PAG"
     assert row.settings == "attack=pgd epsilon=0.03137 seed=4"
 
 
@@ -75,7 +75,7 @@ def test_a_run_that_ended_early_says_why_and_has_no_figures(state, error, said):
 
 def test_a_run_with_hardly_any_configuration_has_a_row():
     row = row_of(job(State.FAILED, None, config={}))
-    assert (row.forgets, row.model, row.method) == ("", "", "zspag")
+    assert (row.forgets, row.model, row.method) == ("", "", "ZS-PAG")
     assert settings_text({}) == "seed=0"
 
 
@@ -88,11 +88,11 @@ def test_a_run_with_hardly_any_configuration_has_a_row():
         (Filters("expected"), True),
         (Filters(data=("digits",)), True),
         (Filters(data=("cifar10",)), False),
-        (Filters(methods=("mask", "zspag")), True),
-        (Filters(methods=("mask",)), False),
+        (Filters(methods=("Mask", "ZS-PAG")), True),
+        (Filters(methods=("Mask",)), False),
         (Filters(states=("done",)), True),
         (Filters(states=("failed",)), False),
-        (Filters("three", ("digits",), ("zspag",), ("failed",)), False),
+        (Filters("three", ("digits",), ("ZS-PAG",), ("failed",)), False),
     ],
     ids=str,
 )
@@ -118,5 +118,12 @@ def test_a_run_opens_where_there_is_something_to_see():
 
 def test_summary_counts_and_names_the_best():
     good, bad = row_of(job()), row_of(job(State.FAILED, None))
-    assert summary([good], [good]) == "1 run; highest Acc_rt 99.4 % in run 7."
+    assert summary([good], [good]) == "1 run; of the methods that forget, most is kept by run 7: Acc_rt 99.4 %."
     assert summary([good, bad], [bad]) == "1 of 2 runs; none of them has come to its end."
+
+
+def test_a_reference_or_a_run_that_did_not_forget_is_not_the_best():
+    mask = row_of(job(config=CONFIG | {"method": "mask"}))
+    failed = row_of(job(answer=RESULT | {"after": RESULT["after"] | {"acc_ut": 80.0}}))
+    said = "2 runs; no method has brought Acc_ut to 5.0 % or less."
+    assert summary([mask, failed], [mask, failed]) == said

@@ -112,7 +112,7 @@ def test_cards_carry_value_change_and_reference(make_view, retrained):
     assert notes["Probe"] == "Inside: lower is deeper. Retrain: 60.0 to 64.0 %."
     assert notes["Relearning"] == "0.50 of Retrain's steps (Anamnesis Index, 1 is ideal)."
     assert found["Relearning"].change == "+8 steps"
-    assert notes["Membership"] == "Good: as Retrain. Retrain: 46.0 %."
+    assert notes["Membership"] == "Best: what Retrain has. Retrain: 46.0 %."
     assert all("Good:" in card.help for card in found.values())
 
 

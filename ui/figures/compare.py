@@ -126,7 +126,8 @@ def _say_scatter(rows: Sequence[dict[str, Any]]) -> str:
 def membership(comparison: Comparison) -> Drawn:
     """Draw for every row how many forgotten training images an attacker takes for members, against Retrain's band."""
     drawn = _against_retrain(comparison, ENTROPY, "forgotten images taken for members, %")
-    note = "Good is near the grey band: what the attacker finds in a model that never saw them."
+    band = "the grey band: " if reference(comparison, RETRAIN) is not None else "Retrain, which was not made here: "
+    note = f"Good is near {band}what the attacker finds in a model that never saw them."
     return Drawn("compare_membership", "What an attacker still finds", *drawn, note, grading=True)
 
 

@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.commands.shared import DATA_HELP, add_device, interruptible, parse_classes, parse_seed
+from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
 
+NAMED = 4
 LINES = (
     ("acc_rt", "accuracy on remaining classes", "%"),
     ("acc_ut", "accuracy on forgotten classes", "%"),
@@ -49,7 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Grade the model and print the figures."""
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import resolve_device
-    from zspag_core.errors import UsageError
     from zspag_core.metrics import grade
     from zspag_core.runs import load_for
 
@@ -62,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     models = {"model": checkpoint.model.to(device)}
     for role in ("original", "retrained"):
         if path := getattr(arguments, role):
-            models[role] = load_checkpoint(path).model.to(device)
+            other = load_checkpoint(path)
+            _check_role(role, other, checkpoint, forget)
+            models[role] = other.model.to(device)
     with interruptible() as report:
         found = grade(models["model"], dataset, forget, seed=seed, device=device, report=report)
         record: dict[str, Any] = {
@@ -76,6 +79,28 @@ def run(arguments: argparse.Namespace) -> int:
             record["relearning"] = _relearning(models, dataset, forget, seed, report)
     print(json.dumps(record, indent=1) if arguments.json else _text(record))  # noqa: T201
     return 0
+
+
+def _check_role(role: str, other: Checkpoint, checkpoint: Checkpoint, forget: tuple[int, ...]) -> None:
+    """Refuse a model that cannot play its part beside another.
+
+    Raises:
+        UsageError: other classes, by their names (their numbers where a file has none); a retrained model that saw the
+            forgotten classes, by what its file says.
+    """
+    wanted, got = _class_names(checkpoint), _class_names(other)
+    if wanted != got:
+        here, there = (", ".join(names[:NAMED]) + ", …" * (len(names) > NAMED) for names in (wanted, got))
+        raise UsageError(f"--{role}: expected a model of the classes {here}, got one of {there}")
+    if role == "retrained" and "excluded" in other.about and not set(forget) <= set(other.about["excluded"]):
+        seen = ", ".join(str(k) for k in forget if k not in other.about["excluded"])
+        raise UsageError(f"--retrained: expected a model that never saw class {seen} (train --exclude)")
+
+
+def _class_names(checkpoint: Checkpoint) -> list[str]:
+    """Return the names of a model's classes, their numbers where its file has none."""
+    names = checkpoint.about.get("class_names")
+    return [str(name) for name in names or range(checkpoint.model.config.num_classes)]
 
 
 def _attack(checkpoint: Checkpoint, dataset: DataSet) -> dict[str, Any] | None:
@@ -124,9 +149,21 @@ def _text(record: dict[str, Any]) -> str:
         lines.append(_line(words, backdoor["attack"], "%"))
     if "relearning" in record:
         steps = record["relearning"]["steps"]
-        lines += [_line(f"steps until {role} knows the classes again", value, "") for role, value in steps.items()]
+        lines += [
+            f"steps until {role} knows the classes again: {_steps(value, record['relearning']['target'])}"
+            for role, value in steps.items()
+        ]
         lines.append(_line("Anamnesis Index (1 is ideal)", record["relearning"]["anamnesis_index"], ""))
     return "\n".join(lines)
+
+
+def _steps(steps: int | None, target: float) -> str:
+    """Say how many steps of relearning it took, or why there is no number."""
+    from zspag_core.metrics.deep import RELEARNING_STEPS
+
+    if steps is not None:
+        return str(steps)
+    return f"not within {RELEARNING_STEPS}" if target > 0 else "undefined, the original knows none of them"
 
 
 def _line(words: str, value: float | None, unit: str) -> str:

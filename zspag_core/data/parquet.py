@@ -31,7 +31,8 @@ def load_parquet(path: Path, name: str, image_size: int, channels: int) -> DataS
     A file belongs to the split that its name or a folder's name starts with: `train`, `test` (else `val`).
 
     Raises:
-        DataError: no image or label column, a label that is no integer, an image that cannot be read.
+        DataError: no image or label column, a label that is no integer, an image that cannot be read, or several data
+            sets in one folder.
     """
     splits = _files_by_split(path)
     test = splits.get("test") or splits.get("val")
@@ -46,15 +47,28 @@ def load_parquet(path: Path, name: str, image_size: int, channels: int) -> DataS
 
 
 def _files_by_split(path: Path) -> dict[str, list[Path]]:
-    """Return the parquet files under the path by the split that they hold."""
+    """Return the parquet files under the path by the split that they hold.
+
+    Raises:
+        DataError: several of its folders hold a data set each.
+    """
     if path.is_file():
         return {"all": [path]}
+    whole = [folder.name for folder in sorted(path.iterdir()) if folder.is_dir() and _is_whole(folder)]
+    if len(whole) > 1:
+        raise DataError(f"{path} holds several data sets ({', '.join(whole[:4])}); expected the folder of one of them.")
     splits: dict[str, list[Path]] = {}
     for file in sorted(path.rglob("*.parquet")):
         parts = reversed(file.relative_to(path).parts)
         match = next((found for part in parts if (found := _SPLIT.match(part))), None)
         splits.setdefault(match[1].lower() if match else "all", []).append(file)
     return splits
+
+
+def _is_whole(folder: Path) -> bool:
+    """Tell whether a folder has parquet files of more than one split, as a data set of its own has."""
+    starts = {match[1].lower() for file in folder.rglob("*.parquet") if (match := _SPLIT.match(file.name))}
+    return len(starts) > 1
 
 
 def _read_split(files: Sequence[Path], image_size: int, channels: int) -> Split:

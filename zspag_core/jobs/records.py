@@ -67,7 +67,8 @@ class Job:
         wish: what a person asked of it.
         worker: name of the process that claimed it, empty before.
         created: submission, seconds since 1970; started, finished: likewise, None before.
-        progress: {"stage", "done", "total", "figures", "seconds": {stage: seconds}} while it runs, else maybe empty.
+        progress: {"stage", "done", "first" (what was done when this attempt came to the stage), "total", "figures",
+            "seconds": {stage: seconds}} while it runs, else maybe empty.
         answer: what the task returned, None before the end.
         error: one plain sentence, empty if all is well.
         details: what to copy into a report of the error.

@@ -32,7 +32,7 @@ class JobReporter(Reporter):
         self._store = store
         self._job = job
         self._stopping = stopping
-        self._stage, self._working = "", False
+        self._stage, self._working, self._first = "", False, 0
         self._last, self._written = time.time(), 0.0
         self._seconds: dict[str, float] = {}
         self._state: dict[str, Any] = {}
@@ -48,7 +48,9 @@ class JobReporter(Reporter):
         self._last = now
         if stage != self._stage:
             self._enter(stage)
+            self._first = done
         self._state = {"stage": stage, "done": done, "total": total, "figures": figures, "seconds": self._seconds}
+        self._state["first"] = self._first
         if now - self._written >= WRITE_SECONDS or self._stopping.is_set():
             self._written = now
             self._obey()

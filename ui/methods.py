@@ -1,0 +1,53 @@
+"""What the methods are called in lists and tables, and what each does."""
+
+from __future__ import annotations
+
+METHOD_NAMES = {
+    "zspag": "ZS-PAG",
+    "posterior": "Posterior labels",
+    "finetune_zs": "FT-zs",
+    "mask": "Mask",
+    "retrain": "Retrain",
+    "finetune": "FT",
+    "neggrad": "Neggrad",
+    "neggrad_zs": "Neggrad-zs",
+    "badt": "BadT",
+    "badt_zs": "BadT-zs",
+    "salun": "SalUn",
+    "salun_zs": "SalUn-zs",
+    "fisher": "Fisher",
+    "boundary_shrink": "Boundary shrink",
+    "gkt": "GKT",
+}
+"""The methods' short names."""
+
+REFERENCES = frozenset({"mask", "retrain"})
+"""Methods that others are measured against; neither is a way to forget without the data."""
+
+METHOD_HELP = {
+    "zspag": "Proxies, pseudo-labels, and steps in the free directions only.",
+    "posterior": "Teaches forget samples the model's own other guesses; nothing is protected.",
+    "finetune_zs": "Teaches forget samples random other labels; nothing is protected.",
+    "mask": "Blocks the forgotten outputs; learns nothing.",
+    "retrain": "Trains anew without the forgotten classes.",
+    "finetune": "Trains on remaining data, and on forget samples with random labels.",
+    "neggrad": "Climbs the loss of forget samples while remaining data holds the rest.",
+    "neggrad_zs": "Climbs the loss of forget samples; nothing holds the rest.",
+    "badt": "Imitates a know-nothing teacher on forget samples and the original on remaining data.",
+    "badt_zs": "Imitates a know-nothing teacher on forget samples.",
+    "salun": "Random labels and remaining data, moving only the weights that matter most for forget samples.",
+    "salun_zs": "Random labels, moving only the weights that matter most for forget samples.",
+    "fisher": "Adds noise to the weights that remaining data needs least.",
+    "boundary_shrink": "Teaches each forget sample the class beyond its nearest boundary.",
+    "gkt": "Distils the rest into a new network with made-up images; sees no data at all.",
+}
+"""What a method does, in one sentence."""
+
+
+GONE = 5.0
+"""Percent of the forgotten test images still recognised, up to which a class counts as forgotten."""
+
+
+def method_name(key: str) -> str:
+    """Return the short name of a method."""
+    return METHOD_NAMES.get(key, key)
