@@ -11,6 +11,7 @@ from ui.lesson_records import shipped_runs
 from ui.lessons import LESSONS, PIXEL_LEVELS, lesson_number
 from ui.overview import demo_choice
 from ui.preview import preview_panel, preview_question
+from ui.results import glue
 from ui.states import stand_in
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def show_answer(number: int, lesson: Lesson, value: str, predicted: str | None) 
             "The answer" if predicted is None else "As you predicted" if predicted == right else "Not as you predicted"
         )
         st.markdown(f"#### {words}")
-        st.markdown(f"**{right}.** {answer.text}")
+        st.markdown(glue(f"**{right}.** {answer.text}"))
         drawn = CHARTS[lesson.chart](value, records, lesson.knob)
         st.markdown(f"**{drawn.title}** :gray-badge[for grading only]")
         st.plotly_chart(drawn.figure, key=f"chart-{number}", alt=drawn.alt)

@@ -181,9 +181,8 @@ def new_comparison(choice: Choice, about: Job, engine: Mapping[str, Any]) -> Non
         pressed = st.button(
             "Run them", type="primary", key="compare-go", icon=":material/play_arrow:", disabled=not possible
         )
-        st.caption(
-            why or f"{len(rows)} methods × {len(seeds)} seeds = {len(rows) * len(seeds)} runs, one after the other."
-        )
+        size = f"{_count(rows, 'method')} × {_count(seeds, 'seed')} = {len(rows) * len(seeds)} runs"
+        st.caption(why or f"{size}, one after the other.")
     if pressed:
         names = tuple(choice.class_names[label] for label in forget)
         subject = Subject(choice.data, str(choice.checkpoint), tuple(forget), names)
@@ -239,3 +238,8 @@ def _tick_preset(name: str, settings: Mapping[str, Any]) -> Row | None:
 
 
 __all__ = ["NEW", "OWN", "new_comparison", "own_title", "pick_comparison", "pick_rows", "shipped_head", "show"]
+
+
+def _count(things: Sequence[object], word: str) -> str:
+    """Write a number of things."""
+    return f"{len(things)} {word}{'s' * (len(things) != 1)}"

@@ -79,7 +79,8 @@ def _title(answer: Mapping[str, Any]) -> str:
     if "mean" in answer["open"]:
         parts.append(f"normalisation {scale_name(answer['open']['mean'], answer['open']['std']).lower()}")
     if "heads" in answer["open"]:
-        parts.append(f"{answer['open']['heads']} attention heads")
+        heads = answer["open"]["heads"]
+        parts.append(f"{heads} attention head{'s' * (heads != 1)}")
     return f"{'Assumed' if answer['assumed'] else 'As you told'}: {', '.join(parts)}"
 
 

@@ -83,10 +83,10 @@ def leave_run() -> None:
 def second_run() -> Job | None:
     """Return run B, which the visitor compares run A with; named as run A is, by address or session."""
     job_id = st.query_params.get("b") or st.session_state.get("second_id")
-    if not job_id or job_id == st.session_state.get("job_id"):
-        return None
-    job = job_store().get(job_id)
-    if job is not None:
+    job = None if not job_id or job_id == st.session_state.get("job_id") else job_store().get(job_id)
+    if job is None:
+        leave_second()
+    else:
         show_second(job.id)
     return job
 

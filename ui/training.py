@@ -205,7 +205,7 @@ def progress_of(job: Job, epochs: int) -> tuple[float, str]:
     if stage == "load":
         return 0.0, "Reading the images"
     if stage != "train":
-        return 1.0, f"Grading on test images: {done:,} of {total:,}"
+        return 1.0, f"Grading on test images: {done:,} of {total:,}" if total > 1 else "Grading on test images"
     left = "" if (time_left := seconds_left(job)) is None else f" · {duration(time_left)} left"
     return done / total, f"Epoch {min(epochs + 1, planned)} of {planned} · step {done:,} of {total:,}{left}"
 

@@ -88,10 +88,11 @@ def _lay_out(figure: go.Figure, kept: tuple[float, float], forgotten: tuple[floa
     figure.add_annotation(
         text="better ↘",
         x=1,
-        y=1.12,
+        y=1,
         xref="paper",
         yref="paper",
         xanchor="right",
+        yanchor="top",
         showarrow=False,
         font={"color": REFERENCE},
     )
