@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.choice import current_choice
+from ui.form_address import keep_form, read_form
+from ui.forms import changed
 from ui.frame import frame
 from ui.jobs import ask, engine_question, wait_for
 from ui.panels import run_panel
@@ -59,6 +61,7 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
         with preview:
             question = preview_question(choice, forget, attacked, rest["seed"]) if forget else None
             preview_panel(question, choice.class_names)
+    keep_form(forget, method["name"], changed(method, values), rest["seed"])
     unfit = about.answer["fits"] if about.state == State.DONE else None
     possible = 0 < len(forget) < len(choice.class_names) and not unfit
     why = unfit or (None if possible else "Tick at least one class, and leave at least one.")
@@ -79,6 +82,7 @@ with left, st.container(gap="small"):
         st.page_link("pages/1_Model.py", label="Choose a model", icon=":material/network_node:")
         st.stop()
     show_model(choice)
+    read_form(choice)
     about = ask("inspect_data", choice.question)
     engine = ask("engine", engine_question())
     forget = pick_classes(choice, about)

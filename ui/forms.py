@@ -56,6 +56,29 @@ def apply_settings(method: Mapping[str, Any], settings: Mapping[str, Any]) -> No
         st.session_state[knob_key(method, about["name"])] = to_widget(about, value)
 
 
+def fitting(method: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that the method has and whose values its widgets can hold."""
+    return {
+        about["name"]: settings[about["name"]]
+        for about in method["parameters"]
+        if about["name"] in settings and _holds(about, settings[about["name"]])
+    }
+
+
+def _holds(about: Schema, value: object) -> bool:
+    """Tell whether a setting can have a value: its type, one of its choices, within its bounds."""
+    if value is None:
+        return about["default"] is None
+    if about["choices"]:
+        return value in about["choices"]
+    if about["type"] in {"bool", "str"}:
+        return type(value).__name__ == about["type"]
+    if isinstance(value, bool) or not isinstance(value, int if about["type"] == "int" else int | float):
+        return False
+    low, high = about["min"], about["max"]
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
 def changed(method: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that differ from the method's defaults."""
     defaults = {about["name"]: about["default"] for about in method["parameters"]}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.choice import choice_of, use
-from ui.forms import apply_settings, changed, class_picker, same, settings_form
+from ui.forms import apply_settings, changed, class_picker, fitting, same, settings_form
 from ui.jobs import job_store, show_run
 from ui.names import names_of
 from ui.words import PRESETS, SETTING_GROUPS, help_for
@@ -26,6 +26,7 @@ BASICS = ("attack", "n_adv", "label_mode", "epochs", "learning_rate")
 """The order of basic controls below the preview."""
 BUDGETS = ("epsilon", "epsilon_l2")
 WANTED, TAKEN = "preset_wanted", "presets_taken"
+MOST_SEED = 2**31 - 1
 INFLUENCE = "influence"
 FOR_INFLUENCE = "These belong to the label modes *influence* and *influence, anchored*."
 
@@ -88,7 +89,8 @@ def take_preset(method: Mapping[str, Any]) -> None:
     """Put the settings that were asked for, a preset's or a run's, into the widgets; call it before they are drawn."""
     wanted = st.session_state.pop(WANTED, None)
     if wanted is not None:
-        apply_settings(method, method["presets"][wanted] if isinstance(wanted, str) else wanted)
+        settings = method["presets"][wanted] if isinstance(wanted, str) else wanted
+        apply_settings(method, fitting(method, settings))
 
 
 def take_run(config: Mapping[str, Any]) -> None:
@@ -96,10 +98,20 @@ def take_run(config: Mapping[str, Any]) -> None:
     path = Path(str(config["checkpoint"]))
     with contextlib.suppress(ZspagError):  # a model that is gone: the one chosen stays
         use(choice_of(path, str(config["data"])))
-    names = names_of(config, max(config["forget"]) + 1)
-    start = f"forget-{path.stem}"
+    fill_form(path.stem, len(names_of(config, max(config["forget"]) + 1)), config)
+
+
+def fill_form(model: str, num_classes: int, config: Mapping[str, Any]) -> None:
+    """Put classes, method, settings, seed and device into the form before it is drawn.
+
+    Args:
+        model: name of the checkpoint's file without its ending.
+        num_classes: how many classes there are to tick.
+        config: of a run; only "forget" must be there.
+    """
+    start = f"forget-{model}"
     st.session_state[f"{start}-many"] = list(config["forget"])
-    for label in range(len(names)):
+    for label in range(num_classes):
         st.session_state[f"{start}-{label}"] = label in config["forget"]
     st.session_state["method"] = config.get("method", "zspag")
     st.session_state["seed"], st.session_state["device"] = config.get("seed", 0), config.get("device", "auto")
@@ -164,7 +176,7 @@ def pick_rest(method: Mapping[str, Any], engine: Mapping[str, Any], chosen: Mapp
 
 def _pick_place(devices: Sequence[str]) -> dict[str, Any]:
     """Draw seed and device; return both."""
-    seed = st.number_input("Seed", 0, 2**31 - 1, key="seed", help=help_for("Seed"), persist_state="session")
+    seed = st.number_input("Seed", 0, MOST_SEED, key="seed", help=help_for("Seed"), persist_state="session")
     where = "auto: the worker's own."
     device = st.selectbox("Device", devices, key="device", help=where, persist_state="session")
     return {"seed": int(seed), "device": device}

@@ -330,6 +330,27 @@ def test_form_takes_the_settings_of_a_run(forget_page, answered, finish, run_con
     assert page.number_input(key="seed").value == 4
 
 
+def test_form_is_kept_by_its_address(forget_page, overview, answered):
+    page = forget_page()
+    assert "form" not in page.query_params, "nothing was changed"
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.number_input(key="zspag-epochs").set_value(7).run()
+    assert json.loads("".join(page.query_params["form"])) == {"forget": [3], "settings": {"epochs": 7}}
+
+
+def test_form_is_filled_from_its_address(overview, answered):
+    settings = {"epochs": 7, "epsilon": 8 / 255, "n_adv": -5, "attack": "magic", "unknown": 1, "pooling": "pooled"}
+    overview.query_params["form"] = json.dumps({"forget": [3, 8], "settings": settings, "seed": 4})
+    page = overview.switch_page("pages/2_Forget.py").run()
+    assert not page.exception
+    assert [box.label for box in page.checkbox if box.value] == ["3", "8"]
+    assert (page.number_input(key="zspag-epochs").value, page.slider(key="zspag-epsilon").value) == (7, 8.0)
+    assert (page.number_input(key="zspag-n_adv").value, page.selectbox(key="zspag-attack").value) == (100, "pgd")
+    assert page.number_input(key="seed").value == 4
+    page.checkbox(key="forget-digits_resnet-8").uncheck().run()
+    assert [box.label for box in page.checkbox if box.value] == ["3"], "the address is read once"
+
+
 def test_run_survives_reload_and_page_switch(forget_page, answered, finish, run_config, result):
     job = finish("unlearn", run_config, answer=result)
     page = forget_page(job)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.forms import changed, choice_label, from_widget, in_levels, same, to_widget
+from ui.forms import changed, choice_label, fitting, from_widget, in_levels, same, to_widget
 from ui.setup import BASICS, attack_settings, budgets_of, groups_of, idle, preset_in_use
 from ui.words import PRESETS, SETTING_GROUPS
 from zspag_core.jobs.describe import describe_engine
@@ -37,6 +37,29 @@ def test_only_what_differs_from_the_defaults_is_sent(zspag):
     defaults = {about["name"]: about["default"] for about in zspag["parameters"]}
     assert changed(zspag, defaults) == {}
     assert changed(zspag, defaults | {"epochs": 3, "attack": "cw"}) == {"epochs": 3, "attack": "cw"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        (
+            {"epochs": 7, "epsilon": 0.1, "attack": "cw", "random_start": True},
+            {"epochs", "epsilon", "attack", "random_start"},
+        ),
+        ({"learning_rate": 1, "unknown": 3}, {"learning_rate"}),
+        ({"epochs": 7.5, "n_adv": True, "epsilon": "0.1", "attack": "magic", "random_start": 1}, set()),
+        ({"epochs": 0, "epsilon": 2.0, "n_adv": None}, set()),
+    ],
+)
+def test_settings_that_the_widgets_cannot_hold_are_left_out(zspag, settings, kept):
+    assert set(fitting(zspag, settings)) == kept
+    assert all(settings[name] == value for name, value in fitting(zspag, settings).items())
+
+
+def test_every_default_can_be_held(engine):
+    for method in engine["methods"]:
+        defaults = {about["name"]: about["default"] for about in method["parameters"]}
+        assert fitting(method, defaults) == defaults
 
 
 def test_rounding_is_no_change():
