@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -108,8 +109,10 @@ def shipped_head(comparison: Comparison) -> None:
     )
     names = ", ".join(comparison.class_names[label] for label in comparison.forget)
     seeds = max((len(row.seeds) for row in comparison.rows), default=0)
+    subject = subject_of(comparison)
+    model = comparison.model if subject is None else f"the shipped {Path(subject.checkpoint).stem}"
     st.caption(
-        f":green-badge[:material/bolt: ready-made] Forget :orange[{escape(names)}] in {comparison.model} on "
+        f":green-badge[:material/bolt: ready-made] Forget :orange[{escape(names)}] in {escape(model)} on "
         f"{escape(plain_name(comparison.data))} · {seeds} seed{'s' * (seeds != 1)} · computed on {comparison.device}, "
         f"{comparison.date}. {' '.join(map(escape, [*kinds_note(comparison), *comparison.notes]))}"
     )
