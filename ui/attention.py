@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.figures.attention import Side, attention_table, scale_bars, scale_of, similarity_table
+from ui.figures.attention import Side, attention_table, grown_note, scale_bars, scale_of, similarity_table
 from ui.jobs import ask
 from ui.states import failed_line, wait_line
 from zspag_core.jobs import State
@@ -169,6 +169,8 @@ def maps_panel(sides: Sequence[Side], target: str) -> None:
     )
     st.markdown("##### How alike the maps are :gray-badge[for grading only]")
     st.markdown(similarity_table(sides))
+    if grown := grown_note(sides):
+        st.info(grown, icon=":material/info:")
     st.caption(
         "Over at most 64 test images of each kind, always the same ones; empty maps have no likeness, "
         "they are counted apart. Blocking the forgotten outputs (the method Mask) empties these maps too and learns "

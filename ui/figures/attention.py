@@ -26,6 +26,7 @@ FLAT = 1e-6  # of its largest value: a map that varies less is constant up to ro
 PICTURE_PIXELS = 190
 COLUMN_PIXELS = 215
 CHANGE_BLEND = 0.85  # the scale of changes is white in the middle: a bright picture under it would look like no change
+UNCHANGED = 100.0  # percent of the evidence before
 MEASURES = (  # part and key of the answer, title, what it says
     ("kept", "remaining", "Evidence kept, remaining classes", "Evidence after against before: should stay near 100 %."),
     ("kept", "forgotten", "Evidence kept, forgotten classes", "The same on what was forgotten: should fall."),
@@ -157,6 +158,18 @@ def _maps(image: Image, side: Side, target: str, scale: float) -> list[str]:
     kept = f"<b>evidence {percent(100 * after.sum() / before.sum())} of before</b><br>" if before.sum() > 0 else ""
     change = overlay(picture, after - before, CHANGE, -scale, scale, CHANGE_BLEND)
     return [*cells, _cell(change, f"Change of the attention on test image {image['index']}", kept + words)]
+
+
+def grown_note(sides: Sequence[Side]) -> str:
+    """Say what it means where the maps of forgotten classes hold more evidence than before; empty where none do."""
+    kept = [(side.answer.get("kept") or {}).get("forgotten") for side in sides]
+    if all(share is None or share <= UNCHANGED for share in kept):
+        return ""
+    return (
+        "The maps of the forgotten classes hold more evidence than before, though the class is not answered any more. "
+        "A map shows what speaks for a class and leaves out what speaks against it, and this run has added both. So "
+        "accuracy and probe tell here what was forgotten, the map does not."
+    )
 
 
 def _say(

@@ -9,6 +9,7 @@ from ui.figures.attention import (
     Side,
     alike,
     attention_table,
+    grown_note,
     probability,
     scale_bars,
     scale_of,
@@ -125,6 +126,11 @@ def test_similarity_is_told_for_one_run_or_two():
     two = similarity_table([side(image(), letter="A"), other])
     assert "| Before against after | Run A | Run B | What it says |" in two
     assert "| Alike, forgotten classes | – | −0.20 |" in two
+
+
+@pytest.mark.parametrize(("kept", "said"), [(None, False), (12.3, False), (100.0, False), (287.7, True)])
+def test_maps_that_grew_are_explained(kept, said):
+    assert grown_note([side(image()), side(kept={"forgotten": kept})]).startswith("The maps") == said
 
 
 @pytest.mark.parametrize(
