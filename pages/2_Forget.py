@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -41,8 +41,8 @@ def show_model(choice: Choice) -> None:
         st.caption(choice.summary)
 
 
-def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) -> None:
-    """Draw the button, the settings and the preview; press the button if it was pressed."""
+def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) -> tuple[str, dict[str, Any], int]:
+    """Draw the button, the settings and the preview; return method, changed settings and seed."""
     place = st.container(gap="xsmall")  # the button stands above the settings: the defaults are good ones
     budget, preview = st.container(gap="xxsmall"), st.container()
     method, attacks = pick_method(engine.answer), engine.answer["attacks"]
@@ -61,7 +61,6 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
         with preview:
             question = preview_question(choice, forget, attacked, rest["seed"]) if forget else None
             preview_panel(question, choice.class_names)
-    keep_form(forget, method["name"], changed(method, values), rest["seed"])
     unfit = about.answer["fits"] if about.state == State.DONE else None
     possible = 0 < len(forget) < len(choice.class_names) and not unfit
     why = unfit or (None if possible else "Tick at least one class, and leave at least one.")
@@ -71,6 +70,7 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
         st.rerun()  # not a callback: that would see what the widgets held before
     if why or busy:
         place.caption(why or "This run will wait behind the one under way.")
+    return method["name"], changed(method, values), rest["seed"]
 
 
 run = frame("Forget", "Pick the classes, press Forget, and watch the model lose them while it keeps the rest.")
@@ -90,7 +90,7 @@ with left, st.container(gap="small"):
     if waiting:
         wait_for(*waiting)
     if engine.state == State.DONE:
-        show_settings(choice, forget, about, engine)
+        held = show_settings(choice, forget, about, engine)
     elif engine.active:
         st.caption("The engine is starting: its settings appear here in about five seconds.")
         st.skeleton(height=320)
@@ -110,3 +110,5 @@ with right:
             )
 if has_result(run):
     prepare_map(run)
+if engine.state == State.DONE:
+    keep_form(forget, *held)  # last: the preview waits for nothing
