@@ -28,7 +28,7 @@ def show_recent(jobs: list[Job]) -> None:
         after = result["after"] if result else {}
         numbers = f"Acc_rt {percent(after['acc_rt'])} · Acc_ut {percent(after['acc_ut'])}" if after else ""
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            how = method_name(str(job.config.get("method", "zspag")))
+            how = method_name(job.config)
             words = f"Run {job.number} · forget :orange[{names}] · {how} :{colour}-badge[{icon} {word}]  \n{numbers}"
             st.markdown(words, width="content")
             opened = st.button("Open", key=f"open-{job.id}")

@@ -6,7 +6,17 @@ import streamlit as st
 
 from ui.figures.lessons import CHARTS
 from ui.frame import frame
-from ui.learning import begin, go_on, own_run, pick_value, record_for, records_seen, show_answer_of, show_source
+from ui.learning import (
+    adopt_run,
+    begin,
+    go_on,
+    own_run,
+    pick_value,
+    record_for,
+    records_seen,
+    show_answer_of,
+    show_source,
+)
 from ui.lesson_records import shipped_runs
 from ui.lessons import LESSONS, PIXEL_LEVELS, lesson_number
 from ui.overview import demo_choice
@@ -83,6 +93,7 @@ lesson, choice = LESSONS[number - 1], demo_choice()
 if choice is None:
     st.error("The lessons need the digits model in assets/checkpoints, which is not there.")
     st.stop()
+adopt_run(number, lesson, choice)
 left, right = st.columns([2, 3], gap="large")
 with right:
     value = pick_value(number, lesson)

@@ -11,7 +11,7 @@ from ui.comparisons import OWN, Subject, order, preset_of, subject_of
 from ui.jobs import job_store
 from ui.methods import METHOD_HELP
 from ui.model_source import plain_name
-from ui.results import duration, escape
+from ui.results import counted, duration, escape
 from ui.setup import pick_classes
 from ui.words import COMPARISONS, PRESETS, help_for
 from zspag_core.reproduce.comparison import Row
@@ -113,11 +113,11 @@ def shipped_head(comparison: Comparison) -> None:
     model = comparison.model if subject is None else f"the shipped {Path(subject.checkpoint).stem}"
     st.caption(
         f":green-badge[:material/bolt: ready-made] Forget :orange[{escape(names)}] in {escape(model)} on "
-        f"{escape(plain_name(comparison.data))} · {seeds} seed{'s' * (seeds != 1)} · computed on {comparison.device}, "
+        f"{escape(plain_name(comparison.data))} · {counted(seeds, 'seed')} · computed on {comparison.device}, "
         f"{comparison.date}. {' '.join(map(escape, [*kinds_note(comparison), *comparison.notes]))}"
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        _run_live(comparison, seeds)
+        _run_live(comparison, subject, seeds)
 
 
 def kinds_note(comparison: Comparison) -> list[str]:
@@ -143,9 +143,8 @@ def kinds_note(comparison: Comparison) -> list[str]:
     return notes
 
 
-def _run_live(comparison: Comparison, seeds: int) -> None:
-    """Draw the button that queues the same runs here."""
-    subject = subject_of(comparison)
+def _run_live(comparison: Comparison, subject: Subject | None, seeds: int) -> None:
+    """Draw the button that queues the same runs here, greyed where their model or data is missing."""
     rows = [row for row in comparison.rows if row.method is not None]
     count = st.number_input("Seeds", 1, 10, max(1, min(seeds, 2)), key=f"live-seeds-{comparison.name}", width=110)
     spent = sum((row.mean_and_deviation("seconds") or (0.0,))[0] + GRADING_SECONDS for row in rows) * count
@@ -184,7 +183,7 @@ def new_comparison(choice: Choice, about: Job, engine: Mapping[str, Any]) -> Non
         pressed = st.button(
             "Run them", type="primary", key="compare-go", icon=":material/play_arrow:", disabled=not possible
         )
-        size = f"{_count(rows, 'method')} × {_count(seeds, 'seed')} = {len(rows) * len(seeds)} runs"
+        size = f"{counted(len(rows), 'method')} × {counted(len(seeds), 'seed')} = {len(rows) * len(seeds)} runs"
         st.caption(why or f"{size}, one after the other.")
     if pressed:
         names = tuple(choice.class_names[label] for label in forget)
@@ -241,8 +240,3 @@ def _tick_preset(name: str, settings: Mapping[str, Any]) -> Row | None:
 
 
 __all__ = ["NEW", "OWN", "new_comparison", "own_title", "pick_comparison", "pick_rows", "shipped_head", "show"]
-
-
-def _count(things: Sequence[object], word: str) -> str:
-    """Write a number of things."""
-    return f"{len(things)} {word}{'s' * (len(things) != 1)}"

@@ -33,18 +33,15 @@ def controls(job: Job, cancel_help: str, *, key: str, by_epoch: bool = False) ->
     buttons = [
         ("Pause", "pause", store.pause, runs and free and not paused, None),
         ("Continue", "play_arrow", store.unpause, runs and paused, None),
-        ("One epoch", "skip_next", store.step, runs and free, "Makes one epoch, then waits."),
+        *([("One epoch", "skip_next", store.step, runs and free, "Makes one epoch, then waits.")] if by_epoch else []),
         ("Cancel", "stop", store.cancel, free, cancel_help),
     ]
     with st.container(horizontal=True, gap="small"):
         for label, icon, act, possible, note in buttons:
-            if act == store.step and not by_epoch:
-                continue
-            name = f"{key}-{label.lower().replace(' ', '-')}"
             st.button(
                 label,
                 icon=f":material/{icon}:",
-                key=name,
+                key=f"{key}-{label.lower().replace(' ', '-')}",
                 help=note,
                 on_click=act,
                 args=(job.id,),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.address import write_word
-from ui.methods import METHOD_NAMES
 from ui.setup import MOST_SEED, fill_form
+from zspag_core.method_names import METHOD_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,6 +10,7 @@ import streamlit as st
 from ui.jobs import ask, checkpoint_question, job_store
 from ui.model import refusal, wait
 from ui.places import about_file, title_of, uploads
+from ui.results import counted
 from ui.words import help_for
 from zspag_core.files import write_json
 from zspag_core.jobs import State
@@ -79,8 +80,7 @@ def _title(answer: Mapping[str, Any]) -> str:
     if "mean" in answer["open"]:
         parts.append(f"normalisation {scale_name(answer['open']['mean'], answer['open']['std']).lower()}")
     if "heads" in answer["open"]:
-        heads = answer["open"]["heads"]
-        parts.append(f"{heads} attention head{'s' * (heads != 1)}")
+        parts.append(counted(answer["open"]["heads"], "attention head"))
     return f"{'Assumed' if answer['assumed'] else 'As you told'}: {', '.join(parts)}"
 
 

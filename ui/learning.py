@@ -10,7 +10,7 @@ from ui.artefacts import load_arrays
 from ui.jobs import current_run, job_store
 from ui.lesson_records import record_of_job, shipped_runs
 from ui.lessons import LESSONS, knob_value
-from ui.overview import demo_choice, submit_own
+from ui.overview import submit_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,17 +56,22 @@ def begin(number: int, lesson: Lesson, value: str, choice: Choice) -> None:
     st.session_state[f"lesson-run-{number}-{value}"] = job.id
 
 
+def adopt_run(number: int, lesson: Lesson, choice: Choice) -> None:
+    """Take the run that is open for the visitor's own where it answers this lesson: after a reload, or from a link."""
+    job = current_run()
+    if job is None or (job.config.get("data"), job.config.get("checkpoint")) != (choice.data, str(choice.checkpoint)):
+        return
+    made = job.config["forget"], job.config.get("method"), job.config.get("settings")
+    for value in lesson.knob.values:
+        arm, key = lesson.arm(value), f"lesson-run-{number}-{value}"
+        if not st.session_state.get(key) and made == (list(arm.forget), arm.method, dict(arm.settings)):
+            st.session_state[key] = job.id
+
+
 def own_run(number: int, value: str) -> Job | None:
-    """Return the run that the visitor has made for a value of a lesson: of this session, else the one that is open."""
+    """Return the run that the visitor has made for a value of a lesson."""
     job_id = st.session_state.get(f"lesson-run-{number}-{value}")
-    if job_id:
-        return job_store().get(job_id)
-    job, choice, arm = current_run(), demo_choice(), LESSONS[number - 1].arm(value)
-    if choice is None:
-        return None
-    asked: dict[str, Any] = {"data": choice.data, "checkpoint": str(choice.checkpoint), "forget": list(arm.forget)}
-    asked |= {"method": arm.method, "settings": dict(arm.settings)}
-    return job if job is not None and {name: job.config.get(name) for name in asked} == asked else None
+    return job_store().get(job_id) if job_id else None
 
 
 def record_for(number: int, lesson: Lesson, value: str) -> Mapping[str, Any] | None:

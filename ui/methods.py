@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-METHOD_NAMES = {
-    "zspag": "ZS-PAG",
-    "posterior": "Posterior labels",
-    "finetune_zs": "FT-zs",
-    "mask": "Mask",
-    "retrain": "Retrain",
-    "finetune": "FT",
-    "neggrad": "Neggrad",
-    "neggrad_zs": "Neggrad-zs",
-    "badt": "BadT",
-    "badt_zs": "BadT-zs",
-    "salun": "SalUn",
-    "salun_zs": "SalUn-zs",
-    "fisher": "Fisher",
-    "boundary_shrink": "Boundary shrink",
-    "gkt": "GKT",
-}
-"""The methods' short names."""
+from typing import TYPE_CHECKING, Any
 
-REFERENCES = frozenset({"mask", "retrain"})
-"""Methods that others are measured against; neither is a way to forget without the data."""
+from zspag_core.method_names import METHOD_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 METHOD_HELP = {
     "zspag": "Proxies, pseudo-labels, and steps in the free directions only.",
@@ -43,11 +28,11 @@ METHOD_HELP = {
 }
 """What a method does, in one sentence."""
 
-
 GONE = 5.0
 """Percent of the forgotten test images still recognised, up to which a class counts as forgotten."""
 
 
-def method_name(key: str) -> str:
-    """Return the short name of a method."""
+def method_name(config: Mapping[str, Any]) -> str:
+    """Return the short name of the method that a run's config asks for."""
+    key = str(config.get("method", "zspag"))
     return METHOD_NAMES.get(key, key)

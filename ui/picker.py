@@ -47,7 +47,7 @@ def run_label(job: Job) -> str:
         f"Run {job.number}",
         *([job.title] if job.title else []),
         f"forget {names}",
-        method_name(str(job.config.get("method", "zspag"))),
+        method_name(job.config),
     ]
     result = headline(job)
     if result is None:

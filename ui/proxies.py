@@ -15,7 +15,7 @@ from ui.cloud import PROXY, Cloud, describe_points, drift_of, make_cloud
 from ui.figures import proxies as figures
 from ui.jobs import ask
 from ui.pictures import sheet
-from ui.results import percent
+from ui.results import counted, percent
 from ui.scatter import clear_picks, load_ahead, scatter
 from ui.states import failed_line, wait_line
 from ui.words import help_for
@@ -215,12 +215,13 @@ def drawer_panel(shown: Shown, picked: Sequence[int], examples: int = TRIPTYCHS)
     real = [i for i in picked if kinds[i] != PROXY]
     if picked:
         line, way = st.columns([4, 1], vertical_alignment="center")
-        line.markdown(f"##### Selected: {_count(len(proxies), 'proxy', 'proxies')}, {_count(len(real), 'real image')}")
+        selected = f"{counted(len(proxies), 'proxy', 'proxies')}, {counted(len(real), 'real image')}"
+        line.markdown(f"##### Selected: {selected}")
         key = _map_key(shown)
         way.button("Clear selection", key=f"clear-{shown.job.id}", on_click=clear_picks, args=(key,), width="stretch")
     else:
         proxies = one_of_each(shown.cloud)[:examples]
-        some = f"; until then, {_count(len(proxies), 'example')}" if proxies else ""
+        some = f"; until then, {counted(len(proxies), 'example')}" if proxies else ""
         st.markdown(f"##### Click a point, or draw round several, to see them here{some}")
     _triptychs(shown, proxies)
     _portraits(shown, real)
@@ -258,8 +259,3 @@ def _portraits(shown: Shown, points: Sequence[int]) -> None:
     st.html(drawer.cards(contents, "small"))
     if len(points) > len(some):
         st.caption(f"The first {len(some)} of {len(points)} selected real images.")
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    """Write a number of things."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -70,6 +70,11 @@ def escape(text: str) -> str:
     return "".join("\\" + letter if letter in "\\`*_[]~:$#|<" else letter for letter in text)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Write a number of things: 1 run, 3 runs, 2 proxies."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def duration(seconds: float) -> str:
     """Write a time span: 0.4 s, 12 s, 3 min, 2 h 5 min."""
     if seconds < 9.95:
@@ -116,7 +121,8 @@ def _step(name: str, done: Sequence[str], job: Job) -> Step:
     if name != job.progress.get("stage"):
         return Step(name, "waiting", "waiting", 0.0)
     count, total = int(job.progress["done"]), max(1, int(job.progress["total"]))
-    left = "" if (time_left := seconds_left(job)) is None else f" · {_most(name)}{duration(time_left)} left"
+    most = "at most " if name in ENDS_EARLY else ""
+    left = "" if (time_left := seconds_left(job)) is None else f" · {most}{duration(time_left)} left"
     return Step(name, "running" if job.active else "stopped", f"{count:,} of {total:,}{left}", min(1.0, count / total))
 
 
@@ -128,11 +134,6 @@ def seconds_left(job: Job) -> float | None:
     done, total = int(progress["done"]), int(progress["total"])
     made, spent = done - int(progress.get("first", 0)), float(progress["seconds"].get(progress["stage"], 0.0))
     return spent / made * (total - done) if made > 0 and spent > 1 and done < total else None
-
-
-def _most(stage: str) -> str:
-    """Return what stands before the time left of a stage that may end before its count does."""
-    return "at most " if stage in ENDS_EARLY else ""
 
 
 def epochs_of(events: Iterable[Event], result: Mapping[str, Any] | None) -> list[dict[str, Any]]:

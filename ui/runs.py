@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.methods import GONE, REFERENCES, method_name
+from ui.methods import GONE, method_name
 from ui.model_source import plain_name
-from ui.results import duration, find, headline, percent
+from ui.results import counted, duration, find, headline, percent
 from ui.words import STATES, help_for
 from zspag_core.jobs import State
+from zspag_core.method_names import REFERENCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +74,7 @@ def row_of(job: Job) -> Row:
     return Row(
         job=job,
         forgets=", ".join(config.get("class_names") or map(str, config.get("forget", ()))),
-        method=method_name(str(config.get("method", "zspag"))),
+        method=method_name(config),
         model=model,
         data=plain_name(str(config.get("data", ""))),
         state=_state(job),
@@ -219,9 +220,7 @@ def _columns() -> dict[str, Any]:
 
 def summary(rows: Sequence[Row], shown: Sequence[Row]) -> str:
     """Return how many runs there are, and how the best of those shown did."""
-    count = (
-        f"{len(shown)} of {len(rows)} runs" if len(shown) < len(rows) else f"{len(rows)} run{'s' * (len(rows) != 1)}"
-    )
+    count = f"{len(shown)} of {len(rows)} runs" if len(shown) < len(rows) else counted(len(rows), "run")
     graded = [row for row in shown if row.acc_rt is not None]
     if not graded:
         return f"{count}; none of them has come to its end."

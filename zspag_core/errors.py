@@ -1,5 +1,12 @@
 """The errors that a visitor may see: one plain sentence each (what, where, what was expected)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class ZspagError(Exception):
     """Base of every error whose message is meant to be read by a person."""
@@ -23,3 +30,8 @@ class UnlearningError(ZspagError):
 
 class Cancelled(ZspagError):
     """The person asked to stop; raised by a reporter, seen by whoever started the work."""
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """Return the first names of a list for a refusal, and "…" where there are more."""
+    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])

@@ -51,6 +51,11 @@ class RunConfig:
     device: str = "auto"
     relearning: bool | None = None
 
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Return the classes to forget, by number; until a run has been prepared, some may still be names."""
+        return tuple(int(k) for k in self.forget)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
         return {**vars(self), "forget": list(self.forget), "settings": dict(self.settings)}
@@ -66,8 +71,7 @@ class Prepared:
     """Everything that is checked before a run starts.
 
     Attributes:
-        config: what is asked.
-        classes: the classes to forget, by number, rising.
+        config: what is asked; its classes are numbers, rising.
         method: with its settings.
         checkpoint: the original model.
         dataset: at the model's input size.
@@ -75,7 +79,6 @@ class Prepared:
     """
 
     config: RunConfig
-    classes: tuple[int, ...]
     method: Method
     checkpoint: Checkpoint
     dataset: DataSet
@@ -84,7 +87,7 @@ class Prepared:
     @cached_property
     def forget(self) -> Split:
         """Return the training samples that are to be forgotten, as the model was trained on them."""
-        return forget_samples(self.dataset, self.classes, self.checkpoint.about)
+        return forget_samples(self.dataset, self.config.classes, self.checkpoint.about)
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -97,8 +100,8 @@ def prepare(config: RunConfig) -> Prepared:
     device = resolve_device(config.device)
     checkpoint = load_checkpoint(config.checkpoint)
     dataset = load_for(checkpoint, config.data)
-    classes = find_forget(config.forget, dataset)
-    return Prepared(replace(config, forget=classes), classes, method, checkpoint, dataset, device)
+    config = replace(config, forget=find_forget(config.forget, dataset))
+    return Prepared(config, method, checkpoint, dataset, device)
 
 
 def load_for(checkpoint: Checkpoint, data: str) -> DataSet:

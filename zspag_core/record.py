@@ -29,7 +29,7 @@ def describe_run(prepared: Prepared, run: Unlearned) -> dict[str, Any]:
         "config": values(prepared.method),
         "seed": prepared.config.seed,
         "device": str(prepared.device),
-        "forget": list(prepared.classes),
+        "forget": list(prepared.config.classes),
         "num_classes": prepared.dataset.num_classes,
         "labels": labels
         and {
@@ -58,7 +58,7 @@ def describe_proxies(run: Unlearned, prepared: Prepared, agreement: float | None
         "attempted": run.proxies.attempted,
         "asr": run.proxies.asr,
         "confidence": float(run.proxies.confidence.mean()) if len(run.proxies) else None,
-        "per_class": {str(k): n for k, n in enumerate(counts) if k not in prepared.classes},
+        "per_class": {str(k): n for k, n in enumerate(counts) if k not in prepared.config.classes},
         "knn_agreement": agreement,
     }
 
@@ -68,7 +68,7 @@ def describe_subspace(model: Classifier, run: Unlearned, prepared: Prepared) -> 
     if run.subspace is None:
         return None
     generator = torch.Generator().manual_seed(prepared.config.seed)
-    real = prepared.dataset.test.without_classes(prepared.classes).sample(DRIFT_IMAGES, generator)
+    real = prepared.dataset.test.without_classes(prepared.config.classes).sample(DRIFT_IMAGES, generator)
     proxies = run.proxies.images if run.proxies is not None else to_pixels(real.images[:0])
     drawn = torch.randperm(len(proxies), generator=generator)[:DRIFT_IMAGES]
     labels = run.proxies.labels[drawn] if run.proxies is not None else drawn

@@ -100,7 +100,7 @@ def check_out(out: Path) -> None:
 
 def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     """Grade, unlearn, grade again."""
-    forget, seconds = prepared.classes, dict[str, float]()
+    forget, seconds = prepared.config.classes, dict[str, float]()
     model = place(prepared.checkpoint.model, prepared.device)
     with timed(seconds, "evaluate"):
         before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
@@ -170,7 +170,7 @@ def _unlearn(model: Classifier, prepared: Prepared, report: Reporter, memory: Me
 
     The memory is the method's own: grades are kept elsewhere.
     """
-    forget, samples = prepared.classes, prepared.forget
+    forget, samples = prepared.config.classes, prepared.forget
     generator = torch.Generator().manual_seed(prepared.config.seed)
     method = prepared.method
     if isinstance(method, RetainMethod):
@@ -186,7 +186,7 @@ def _grade_deeply(
 ) -> tuple[Grade, Relearning | None]:
     """Grade a model on the run's data; `before` is the original's grade, None where that is what is being made."""
     config = prepared.config
-    found = grade(model, prepared.dataset, prepared.classes, seed=config.seed, device=prepared.device, report=report)
+    found = grade(model, prepared.dataset, config.classes, seed=config.seed, device=prepared.device, report=report)
     return found, _relearn(model, before or found, prepared, report)
 
 
@@ -195,11 +195,11 @@ def _relearn(model: Classifier, before: Grade, prepared: Prepared, report: Repor
     config, dataset = prepared.config, prepared.dataset
     wanted = config.relearning
     if wanted is None:
-        wanted = len(dataset.train.of_classes(prepared.classes)) <= RELEARNING_IMAGES
+        wanted = len(dataset.train.of_classes(config.classes)) <= RELEARNING_IMAGES
     if not wanted:
         return None
     known = before.accuracy.acc_ut
-    return relearn(model, dataset, prepared.classes, known, seed=config.seed, report=AsStage(report, "evaluate"))
+    return relearn(model, dataset, config.classes, known, seed=config.seed, report=AsStage(report, "evaluate"))
 
 
 def _write(folder: Path, prepared: Prepared, outcome: _Outcome) -> None:
@@ -219,7 +219,7 @@ def _about(prepared: Prepared) -> dict[str, Any]:
     about["unlearned"] = {
         "method": config.method,
         "settings": values(prepared.method),
-        "forget": list(prepared.classes),
+        "forget": list(config.classes),
         "seed": config.seed,
         "from_sha256": prepared.checkpoint.sha256,
     }
@@ -229,7 +229,7 @@ def _about(prepared: Prepared) -> dict[str, Any]:
 def _arrays(prepared: Prepared, outcome: _Outcome) -> dict[str, artefacts.Arrays]:
     """Return the arrays of every file, by the file's name."""
     run, original = outcome.unlearned, prepared.checkpoint.model
-    truth = prepared.dataset.train.of_classes(prepared.classes).labels
+    truth = prepared.dataset.train.of_classes(prepared.config.classes).labels
     found = {"watch": outcome.watch.arrays()} if outcome.watch.frames else {}
     found["grading"] = artefacts.grading_arrays(outcome.before, outcome.after)
     if outcome.triggered is not None:

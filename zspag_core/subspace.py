@@ -11,14 +11,7 @@ from torch import Tensor, nn
 
 from zspag_core.devices import device_of, exact
 from zspag_core.errors import UnlearningError
-from zspag_core.layers import (
-    WeightLayer,
-    as_matrices,
-    groups_of,
-    input_dim,
-    watching,
-    weight_layers,
-)
+from zspag_core.layers import WeightLayer, as_matrices, groups_of, input_dim, watching, weight_layers
 from zspag_core.moments import SecondMoment
 from zspag_core.progress import SILENT, Reporter
 

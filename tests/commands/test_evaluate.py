@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.cli import main
-from zspag_core.commands.evaluate import _steps
+from zspag_core.commands.evaluate import _class_names, _steps
 from zspag_core.metrics import grade
 from zspag_core.models import build
 
@@ -74,6 +75,19 @@ def another(tmp_path, digits_config):
 def test_a_model_of_other_classes_cannot_stand_beside(digits_checkpoint, another, capfd, about, sizes, words):
     assert evaluate(digits_checkpoint, "--original", another(about, **sizes)) == 2
     assert f"--original: {words}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("about", "count", "names"),
+    [
+        ({"class_names": ["x", "y"]}, 2, ["x", "y"]),
+        ({}, 2, ["cat", "dog"]),
+        ({}, 3, ["0", "1", "2"]),
+    ],
+)
+def test_a_file_without_class_names_has_those_of_the_data(about, count, names):
+    checkpoint = SimpleNamespace(about=about, model=SimpleNamespace(config=SimpleNamespace(num_classes=count)))
+    assert _class_names(checkpoint, SimpleNamespace(class_names=("cat", "dog"), num_classes=2)) == names
 
 
 def test_a_model_that_saw_the_classes_is_no_retrained_one(digits_checkpoint, another, capfd):

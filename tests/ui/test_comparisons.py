@@ -5,8 +5,9 @@ from ui.compare_form import kinds_note
 from ui.compare_panels import as_csv, progress_words
 from ui.compare_table import in_order, table_html
 from ui.comparisons import comparison_of, order, outcome_of, shipped_comparisons, subject_of
-from ui.methods import METHOD_HELP, METHOD_NAMES
+from ui.methods import METHOD_HELP
 from zspag_core.jobs import State
+from zspag_core.method_names import METHOD_NAMES
 from zspag_core.methods import METHODS
 
 

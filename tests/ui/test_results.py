@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ui.results import duration, epochs_of, headline, percent, result_table, seconds_left, steps
+from ui.results import counted, duration, epochs_of, headline, percent, result_table, seconds_left, steps
 from zspag_core.jobs import Event, Job, State, Wish
 
 
@@ -48,6 +48,13 @@ def test_percentages_read_as_people_write_them(value, sign, text):
 @pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (12.3, "12 s"), (180, "3 min"), (7500, "2 h 5 min")])
 def test_durations_read_as_people_write_them(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "text"), [((1, "run"), "1 run"), ((0, "run"), "0 runs"), ((2, "proxy", "proxies"), "2 proxies")]
+)
+def test_things_are_counted(given, text):
+    assert counted(*given) == text
 
 
 def test_steps_before_anything_happened_all_wait():

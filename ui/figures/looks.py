@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ui.figures.runs import SYMBOLS
 from ui.palette import CLASSES, REFERENCE
+from zspag_core.method_names import REFERENCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def role_of(row: Row) -> str:
     """Return which reference a row is: "original", "mask" or "retrain"; empty for a method that is compared."""
     if row.method is None:
         return ORIGINAL
-    return row.method if row.method in {MASK, RETRAIN} else ""
+    return row.method if row.method in REFERENCES else ""
 
 
 def looks(rows: Sequence[Row]) -> dict[str, Look]:

@@ -74,7 +74,7 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
         "machine": {"device": str(prepared.device), "threads": torch.get_num_threads(), "torch": torch.__version__},
         "data": prepared.dataset.name,
         "checkpoint": config.run.checkpoint,
-        "forget": list(prepared.classes),
+        "forget": list(prepared.config.classes),
         "forget_images": len(forget),
         "settings": values(method),
         "proxies": 0 if run.proxies is None else len(run.proxies),
@@ -118,7 +118,7 @@ def _fast(prepared: Prepared, method: TalliedZSPAG) -> tuple[Unlearned, float, f
         run = method.unlearn(
             model,
             forget,
-            prepared.classes,
+            prepared.config.classes,
             generator=torch.Generator().manual_seed(prepared.config.seed),
             report=CountingReporter(method.tally),
         )
@@ -132,7 +132,7 @@ def _warm_up(prepared: Prepared, method: TalliedZSPAG) -> None:
     few = prepared.forget[torch.arange(8)]
     small = configure(TalliedZSPAG, values(method) | {"n_adv": 2, "attack_steps": 2, "cg_steps": 1, "epochs": 1})
     small = replace(small, epsilon=1.0, attack_confidence=0.0)
-    small.unlearn(prepared.checkpoint.model, few, prepared.classes, generator=torch.Generator().manual_seed(0))
+    small.unlearn(prepared.checkpoint.model, few, prepared.config.classes, generator=torch.Generator().manual_seed(0))
 
 
 def _floor(prepared: Prepared, method: TalliedZSPAG, run: Unlearned, work: list[Work]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _operations(prepared: Prepared, method: TalliedZSPAG, run: Unlearned) -> dic
     """Make the subspace once more to see its linear algebra, then measure that alone."""
     if method.subspace == "none" or run.proxies is None:
         return {}
-    classes = prepared.classes
+    classes = prepared.config.classes
     with Recording() as recording:
         estimate_subspace(
             prepared.checkpoint.model,
@@ -195,7 +195,7 @@ def _retrain(prepared: Prepared, images: int) -> dict[str, Any]:
     from zspag_core.training import train
 
     recipe = _recipe(prepared)
-    retain = prepared.dataset.train.without_classes(prepared.classes)
+    retain = prepared.dataset.train.without_classes(prepared.config.classes)
     count = min(len(retain), max(images or len(retain), 2 * recipe.batch_size))
     part = retain.sample(count, torch.Generator().manual_seed(0))
     clock = _Clock()

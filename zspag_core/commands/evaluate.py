@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.commands.shared import DATA_HELP, add_device, interruptible, parse_classes, parse_seed
-from zspag_core.errors import UsageError
+from zspag_core.errors import UsageError, some_of
 
 if TYPE_CHECKING:
     import argparse
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     for role in ("original", "retrained"):
         if path := getattr(arguments, role):
             other = load_checkpoint(path)
-            _check_role(role, other, checkpoint, forget)
+            _check_role(role, other, checkpoint, dataset, forget)
             models[role] = other.model.to(device)
     with interruptible() as report:
         found = grade(models["model"], dataset, forget, seed=seed, device=device, report=report)
@@ -81,26 +81,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_role(role: str, other: Checkpoint, checkpoint: Checkpoint, forget: tuple[int, ...]) -> None:
+def _check_role(
+    role: str, other: Checkpoint, checkpoint: Checkpoint, dataset: DataSet, forget: tuple[int, ...]
+) -> None:
     """Refuse a model that cannot play its part beside another.
 
     Raises:
-        UsageError: other classes, by their names (their numbers where a file has none); a retrained model that saw the
+        UsageError: other classes, by their names (the data's where a file has none); a retrained model that saw the
             forgotten classes, by what its file says.
     """
-    wanted, got = _class_names(checkpoint), _class_names(other)
+    wanted, got = _class_names(checkpoint, dataset), _class_names(other, dataset)
     if wanted != got:
-        here, there = (", ".join(names[:NAMED]) + ", …" * (len(names) > NAMED) for names in (wanted, got))
+        here, there = some_of(wanted, NAMED), some_of(got, NAMED)
         raise UsageError(f"--{role}: expected a model of the classes {here}, got one of {there}")
     if role == "retrained" and "excluded" in other.about and not set(forget) <= set(other.about["excluded"]):
         seen = ", ".join(str(k) for k in forget if k not in other.about["excluded"])
         raise UsageError(f"--retrained: expected a model that never saw class {seen} (train --exclude)")
 
 
-def _class_names(checkpoint: Checkpoint) -> list[str]:
-    """Return the names of a model's classes, their numbers where its file has none."""
-    names = checkpoint.about.get("class_names")
-    return [str(name) for name in names or range(checkpoint.model.config.num_classes)]
+def _class_names(checkpoint: Checkpoint, dataset: DataSet) -> list[str]:
+    """Return the names of a model's classes: its file's, else the data's, else numbers where those are not as many."""
+    count = checkpoint.model.config.num_classes
+    known = dataset.class_names if count == dataset.num_classes else range(count)
+    return [str(name) for name in checkpoint.about.get("class_names") or known]
 
 
 def _attack(checkpoint: Checkpoint, dataset: DataSet) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from zspag_core.errors import UsageError
+from zspag_core.errors import UsageError, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +103,7 @@ class DataSet:
         for found in (exact, alike):
             if len(found) == 1:
                 return found[0]
-        names = ", ".join(self.class_names[:NAMED]) + (", …" if self.num_classes > NAMED else "")
+        names = some_of(self.class_names, NAMED)
         raise UsageError(f"{what}: {self.name} has no class {asked!r}; its classes are {names}")
 
     def find_classes(self, asked: Sequence[int | str], what: str) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ def list_samples(config: Mapping[str, Any], device: str = "auto") -> dict[str, A
         raise UsageError(f"samples: expected 1 to {MOST_IMAGES} of {', '.join(KINDS)}, got {count} of {kind!r}")
     run = open_run(str(config["run"]), device)
     test = run.dataset.test
-    gone = torch.isin(test.labels, torch.tensor(run.classes))
+    gone = torch.isin(test.labels, torch.tensor(run.config.classes))
     if kind == "changed":
         changed = _changed(run)
         order = [*_in_turn(test.labels, changed & ~gone), *_in_turn(test.labels, changed & gone)]
@@ -163,7 +163,7 @@ def _alike(run_id: str, _modified: int, device: str, layer: str, target: str) ->
     alike: dict[str, dict[str, float | None]] = {"similarity": {}, "empty": {}, "kept": {}}
     kinds = {"remaining": run.dataset.test.without_classes, "forgotten": run.dataset.test.of_classes}
     for name, part in kinds.items():
-        sample = part(run.classes).sample(COMPARED, torch.Generator().manual_seed(0))
+        sample = part(run.config.classes).sample(COMPARED, torch.Generator().manual_seed(0))
         similarity = empty = kept = None
         if len(sample):
             before, after = (_attend(model, sample, layer, target).maps for model in (run.original, run.unlearned))

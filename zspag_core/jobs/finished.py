@@ -41,11 +41,6 @@ class FinishedRun:
     dataset: DataSet
     sha256: str
 
-    @property
-    def classes(self) -> tuple[int, ...]:
-        """Return the forgotten classes, by number."""
-        return tuple(int(k) for k in self.config.forget)
-
     def arrays(self, name: str) -> dict[str, Tensor]:
         """Return the arrays of one of the run's files, by its name without ending; none where there is no file."""
         from safetensors.torch import load_file

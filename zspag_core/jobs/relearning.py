@@ -29,10 +29,10 @@ def measure_relearning(config: Mapping[str, Any], device: str = "auto", report: 
         UsageError: there is no such run.
     """
     run = open_run(str(config["run"]), device)
-    test = run.dataset.test.of_classes(run.classes)
+    test = run.dataset.test.of_classes(run.config.classes)
     known = 100 * float((logits_of(run.original, test.images).argmax(1) == test.labels).double().mean())
     answer: dict[str, Any] = {}
     for when, model in (("before", run.original), ("after", run.unlearned)):
-        found = relearn(model, run.dataset, run.classes, known, seed=run.config.seed, report=report)
+        found = relearn(model, run.dataset, run.config.classes, known, seed=run.config.seed, report=report)
         answer[when] = found and {"steps": found.steps, "reached": found.reached}
     return answer

@@ -49,8 +49,8 @@ class JobReporter(Reporter):
         if stage != self._stage:
             self._enter(stage)
             self._first = done
-        self._state = {"stage": stage, "done": done, "total": total, "figures": figures, "seconds": self._seconds}
-        self._state["first"] = self._first
+        self._state = {"stage": stage, "done": done, "first": self._first, "total": total}
+        self._state |= {"figures": figures, "seconds": self._seconds}
         if now - self._written >= WRITE_SECONDS or self._stopping.is_set():
             self._written = now
             self._obey()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 86_400.0
 """How long a deleted job can be restored."""
-_shown_number = case((jobs.c.number_in_lane > 0, jobs.c.number_in_lane), else_=jobs.c.number)
 RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
+_shown_number = case((jobs.c.number_in_lane > 0, jobs.c.number_in_lane), else_=jobs.c.number)
 
 
 class JobStore:

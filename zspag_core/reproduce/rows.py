@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.method_names import METHOD_NAMES, REFERENCES
 from zspag_core.methods import METHODS
 from zspag_core.methods.zspag import PAPER
 from zspag_core.reproduce.plans import Knob, Plan
@@ -63,21 +64,12 @@ TUNED: dict[str, dict[str, Any]] = {
 }
 """Settings of tuned rows beside the knob: ten epochs for all; one of Neggrad has as many forget as remaining images."""
 
-LABELS = {
-    "zspag": "ZS-PAG",
+LABELS = {key: name for key, name in METHOD_NAMES.items() if key not in REFERENCES} | {
     "posterior": "Posterior labels, no projection",
-    "finetune": "FT",
     "finetune_zs": "FT-zs (random labels)",
-    "neggrad": "Neggrad",
-    "neggrad_zs": "Neggrad-zs",
-    "badt": "BadT",
-    "badt_zs": "BadT-zs",
-    "salun": "SalUn",
-    "salun_zs": "SalUn-zs",
-    "fisher": "Fisher",
     "boundary_shrink": "Boundary shrink (BU)",
-    "gkt": "GKT",
 }
+"""What the rows are called, in the order of the tables: the methods' names, three of them with a word more."""
 
 
 def known_methods() -> dict[str, type[Method]]:
