@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from zspag_core import devices
-from zspag_core.devices import mixed_precision, plain_attention, resolve_device
+from zspag_core.devices import (
+    fits_beside_work,
+    mixed_precision,
+    plain_attention,
+    resolve_device,
+    transformable_attention,
+)
 from zspag_core.errors import UsageError
 
 CPU = torch.device("cpu")
@@ -67,18 +74,26 @@ def test_bfloat16_is_used_where_the_processor_multiplies_it(monkeypatch, built):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script")
-def test_plain_attention_gives_the_same_numbers_and_has_a_forward_derivative():
+@pytest.mark.parametrize("context", [partial(plain_attention, CPU), transformable_attention])
+def test_plain_products_give_the_same_numbers_and_have_a_forward_derivative(context):
     q, k, v, direction = torch.randn(4, 2, 1, 5, 4, generator=torch.Generator().manual_seed(0)).unbind()
 
     def attend(q):
         return F.scaled_dot_product_attention(q, k, v)
 
     fused = attend(q)
-    with plain_attention(CPU):
+    with context():
         torch.testing.assert_close(attend(q), fused)
         _, change = torch.func.jvp(attend, (q,), (direction,))
         torch.testing.assert_close(change, (attend(q + 1e-3 * direction) - attend(q - 1e-3 * direction)) / 2e-3,
                                    atol=1e-3, rtol=1e-2)  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "free", "fits"), [("cuda", 4000, True), ("cuda", 3900, False), ("cpu", 1e9, False)])
+def test_images_stay_on_a_gpu_that_has_four_times_their_room(monkeypatch, kind, free, fits):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 1e9))
+    images = torch.zeros(10, 1, 10, 10, dtype=torch.uint8)  # 1,000 bytes
+    assert fits_beside_work(images, torch.device(kind)) is fits
 
 
 def test_attention_on_cuda_is_left_alone():

@@ -63,6 +63,16 @@ def images_at_once(device: torch.device) -> int:
     return 128 if device.type == "cpu" else 512
 
 
+ROOM_SHARE = 0.25
+
+
+def fits_beside_work(images: torch.Tensor, device: torch.device) -> bool:
+    """Tell whether a GPU's free memory holds images that are used again and again, with three quarters to spare."""
+    if device.type != "cuda":
+        return False
+    return images.numel() * images.element_size() <= ROOM_SHARE * torch.cuda.mem_get_info(device)[0]
+
+
 def exact_device(device: torch.device) -> torch.device:
     """Return where float64 can be had: the device itself, or the CPU for Apple's MPS, which has none."""
     return torch.device("cpu") if device.type == "mps" else device
@@ -86,11 +96,17 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
 def plain_attention(device: torch.device) -> AbstractContextManager[object]:
     """Return a context in which attention on the CPU is computed by plain matrix products.
 
-    The fused CPU kernel has no forward-mode derivative, and its backward pass took 42 % of a training step of a small
-    ViT (65 tokens, two cores): 101 s an epoch with plain products against 150 s. CUDA's fused kernels are left alone.
+    The fused CPU kernel's backward pass took 42 % of a training step of a small ViT (65 tokens, two cores): 101 s an
+    epoch with plain products against 150 s. CUDA's fused kernels are left alone.
     """
-    if device.type != "cpu":
-        return contextlib.nullcontext()
+    return contextlib.nullcontext() if device.type != "cpu" else transformable_attention()
+
+
+def transformable_attention() -> AbstractContextManager[object]:
+    """Return a context in which attention has every derivative: fused kernels, on any device, have no forward mode.
+
+    For `torch.func`: Gauss-Newton products, derivatives along a direction, gradients sample by sample.
+    """
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     context: AbstractContextManager[object] = sdpa_kernel(SDPBackend.MATH)

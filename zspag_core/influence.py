@@ -17,7 +17,7 @@ from torch.func import functional_call, jvp, vjp
 from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import exact, images_at_once, plain_attention
+from zspag_core.devices import exact, images_at_once, transformable_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.progress import SILENT, Reporter
 
@@ -79,7 +79,7 @@ def inverse_direction(
     if not names:
         raise UnlearningError("nothing can move: the protected subspace fills every layer; try a smaller energy")
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in set(names)}
-    with plain_attention(images.device):
+    with transformable_attention():
         curvature = _GaussNewton(model, weights, images)
         gradient = curvature.loss_gradient(labels)
         length = _dot(gradient, gradient)
@@ -114,7 +114,7 @@ def label_influences(
     weights = {name: named[name].detach() for name in direction}
     device = next(iter(weights.values())).device
     rows = []
-    with plain_attention(device):
+    with transformable_attention():
         for batch in images.split(batch_size or images_at_once(device)):
             pixels = to_pixels(batch, device)
 

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from zspag_core.data.augment import crop_and_flip, cut_out
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import chance, images_at_once, mixed_precision, place, plain_attention
+from zspag_core.devices import chance, fits_beside_work, images_at_once, mixed_precision, place, plain_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.files import replace_file
 from zspag_core.models import initialise
@@ -117,6 +117,8 @@ class _Session:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.split = split.sample(recipe.train_limit, self.generator) if recipe.train_limit else split
         self.identity = repr((config, recipe, len(self.split), self.split.fingerprint()))
+        if fits_beside_work(self.split.images, device):  # where they are indexed and moved without the processor
+            self.split = self.split.to(device)
         if start is not None:
             self.identity += f" from {weights_fingerprint(start)}"
         model = place(copy.deepcopy(start) if start is not None else initialise(config, recipe.seed), device)

@@ -26,6 +26,7 @@ import torch  # noqa: E402
 
 from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.data.dataset import to_pixels  # noqa: E402
+from zspag_core.devices import place, resolve_device  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.hyperparameters import configure  # noqa: E402
 from zspag_core.methods.sharing import SharedStages  # noqa: E402
@@ -83,13 +84,14 @@ def main() -> int:
     parser.add_argument("--checkpoint", type=Path, default=None, help="another original, for example an overfitted one")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
+    parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
     parser.add_argument("--knobs", default="", help="only these, separated by commas")
     chosen = parser.parse_args()
     if chosen.what == "table":
         print(table(read(chosen.out)))
         return 0
     checkpoint = chosen.checkpoint or ROOT / "assets" / "checkpoints" / f"{DATA[chosen.part]}.safetensors"
-    bench = Trials(chosen.part, checkpoint)
+    bench = Trials(chosen.part, checkpoint, resolve_device(chosen.device))
     plans = {"choices": choices, "relations": relations, "claims": claims}
     knobs = set(filter(None, chosen.knobs.split(",")))
     for trial in plans[chosen.what](chosen.part, chosen.seeds, bench.dataset.num_classes):
@@ -133,9 +135,9 @@ MEMORY_LIMIT = 12
 class Trials:
     """One model and its data, on which trials are made."""
 
-    def __init__(self, part: str, checkpoint: Path) -> None:
+    def __init__(self, part: str, checkpoint: Path, device: torch.device) -> None:
         loaded = load_checkpoint(checkpoint)
-        self.model = loaded.model.to(memory_format=torch.channels_last).eval()
+        self.model = place(loaded.model, device).eval()
         self.dataset = load_for(loaded, part.removesuffix("_resnet").removesuffix("_vit"))
         generator = torch.Generator().manual_seed(0)
         self.train = self._trained_on(loaded.about)

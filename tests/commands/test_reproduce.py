@@ -10,9 +10,10 @@ from tests.test_cli import call
     [
         (["table9"], "expected one of table1, table2"),
         ([], "TABLE"),
-        (["table5", "--scale", "huge"], "--scale: expected one of small, full, got 'huge'"),
+        (["table5", "--scale", "huge"], "--scale: expected one of small, brief, full, got 'huge'"),
         (["table5", "--seeds", "0"], "--seeds: expected a whole number above 0, got '0'"),
         (["table5", "--seeds", "many"], "'many'"),
+        (["table5", "--workers", "0"], "--workers: expected a whole number above 0, got '0'"),
         (
             ["table5", "--only", "mnist"],
             "--only: expected one of fashion_mnist-vgg, svhn-vgg, digits-resnet, got 'mnist'",

@@ -33,6 +33,12 @@ def test_masks_and_indices_select_images_with_their_labels(split):
     assert split[torch.tensor([6, 0])].labels.tolist() == [2, 0]
 
 
+def test_images_and_labels_move_to_a_device_together(split):
+    moved = split.to(torch.device("meta"))
+    assert {moved.images.device.type, moved.labels.device.type} == {"meta"}
+    assert moved.images.shape == split.images.shape
+
+
 def test_a_sample_is_drawn_without_replacement_and_by_seed(split):
     def draw(count, seed):
         return positions(split.sample(count, torch.Generator().manual_seed(seed)))

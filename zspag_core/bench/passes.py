@@ -12,7 +12,7 @@ import torch
 from torch.func import functional_call, jvp, vjp
 from torch.nn import functional as F
 
-from zspag_core.devices import device_of, images_at_once, mixed_precision, plain_attention
+from zspag_core.devices import device_of, images_at_once, mixed_precision, plain_attention, transformable_attention
 from zspag_core.layers import weight_layers
 from zspag_core.methods.descent import AGREEMENT_IMAGES, ROUND_IMAGES
 from zspag_core.methods.zspag import ZSPAG
@@ -234,14 +234,14 @@ def _tangent(model: Classifier, images: Tensor) -> Callable[[], object]:
     direction = {name: torch.ones_like(part) for name, part in weights.items()}
 
     def task() -> object:
-        with torch.no_grad(), plain_attention(images.device):
+        with torch.no_grad(), transformable_attention():
             return jvp(lambda moved: functional_call(model, moved, (images,)), (weights,), (direction,))
 
     return task
 
 
 def _backward(model: Classifier, images: Tensor) -> Callable[[], object]:
-    with plain_attention(images.device):
+    with transformable_attention():
         found = vjp(lambda moved: functional_call(model, moved, (images,)), _weights_of(model))
     return lambda: found[1](torch.ones_like(found[0]))
 

@@ -2,11 +2,13 @@
 
 Originals come with the project or are trained first. Each finished cell is kept under DIR/cells: after an interruption
 the same command goes on from there, and tables share what they have in common. DIR receives one JSON file and one
-Markdown page a comparison; the paper's figures stand beside ours. `small` is for two CPU cores, `full` for a GPU.
+Markdown page a comparison; the paper's figures stand beside ours. `small` is for two CPU cores, `brief` and `full` are
+for a GPU.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +31,11 @@ WHAT = ("table1", "table2", "table3", "table4", "table5", "table6", "fig2", "fig
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `reproduce`."""
     parser.add_argument("what", metavar="TABLE", help=", ".join(WHAT))
-    parser.add_argument("--scale", default="small", metavar="SCALE", help="small or full (small)")
+    parser.add_argument("--scale", default="small", metavar="SCALE", help="small, brief or full (small)")
     parser.add_argument("--seeds", default="3", metavar="N", help="runs of every row, with seeds 0, 1, ... (3)")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder (runs/reproduce/SCALE)")
     parser.add_argument("--only", default="", metavar="NAME", help="one comparison, for example cifar10-vit")
+    parser.add_argument("--workers", default="1", metavar="N", help="rows filled side by side, for a GPU (1)")
     add_device(parser)
 
 
@@ -46,13 +49,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"TABLE: expected one of {', '.join(WHAT)}, got {arguments.what!r}")
     if arguments.scale not in SCALES:
         raise UsageError(f"--scale: expected one of {', '.join(SCALES)}, got {arguments.scale!r}")
-    if not arguments.seeds.isdecimal() or not int(arguments.seeds):
-        raise UsageError(f"--seeds: expected a whole number above 0, got {arguments.seeds!r}")
+    for option in ("seeds", "workers"):
+        given = getattr(arguments, option)
+        if not given.isdecimal() or not int(given):
+            raise UsageError(f"--{option}: expected a whole number above 0, got {given!r}")
     scale, out = SCALES[arguments.scale], arguments.out or Path("runs/reproduce") / arguments.scale
     device = resolve_device(arguments.device)
     with interruptible() as terminal:
         harness = Harness(out, scale, device=device, seeds=int(arguments.seeds), report=_Stop(terminal), tell=_say)
-        return _make(arguments.what, harness, arguments.only)
+        return _make(arguments.what, harness, arguments.only, int(arguments.workers))
 
 
 class _Stop(Reporter):
@@ -67,7 +72,7 @@ class _Stop(Reporter):
             raise Cancelled("interrupted")
 
 
-def _make(what: str, harness: Harness, only: str) -> int:
+def _make(what: str, harness: Harness, only: str, workers: int) -> int:
     """Make every comparison or picture of a table or figure whose data set is at hand."""
     from zspag_core.reproduce.tables import arenas, names_of
 
@@ -75,7 +80,7 @@ def _make(what: str, harness: Harness, only: str) -> int:
     if not chosen:
         names = ", ".join(names_of(what, harness.scale))
         raise UsageError(f"--only: expected one of {names}, got {only!r}")
-    make = {"fig3": _attention, "fig4": _map}.get(what, _compare)
+    make = {"fig3": _attention, "fig4": _map}.get(what, partial(_compare, table=what, workers=workers))
     made = []
     for arena in chosen:
         try:
@@ -88,10 +93,13 @@ def _make(what: str, harness: Harness, only: str) -> int:
     return 0
 
 
-def _compare(harness: Harness, arena: Arena) -> Comparison:
-    """Fill a comparison and write its page."""
+def _compare(harness: Harness, arena: Arena, table: str, workers: int) -> Comparison:
+    """Fill a comparison and write its page; where times are measured, one row after the other."""
+    from zspag_core.reproduce.crew import fill_together
     from zspag_core.reproduce.markdown import as_markdown
 
+    if workers > 1 and not arena.timing:
+        fill_together(harness, table, arena, workers)
     comparison = harness.compare(arena)
     page = harness.out / f"{arena.name}.md"
     with replace_file(page) as partial:

@@ -39,6 +39,10 @@ class Split:
         """Return the images and labels that an index or a mask selects."""
         return Split(self.images[index], self.labels[index])
 
+    def to(self, device: torch.device) -> Split:
+        """Return the same on a device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
     def of_classes(self, classes: Sequence[int]) -> Split:
         """Return the part whose label is one of `classes`."""
         return self[torch.isin(self.labels, torch.tensor(list(classes)))]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import plain_attention
+from zspag_core.devices import transformable_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
 
-NUMBERS_AT_ONCE = 2**24  # of per-sample gradients: 64 MB
+NUMBERS_AT_ONCE = {"cpu": 2**24, "cuda": 2**29}  # of per-sample gradients: 64 MB, and 2 GB where a GPU must be fed
 CHUNK = 32
 RESET_VARIANCE = 1e-4
 
@@ -147,7 +147,8 @@ def fisher_diagonal(model: Classifier, images: Tensor, *, report: Reporter = SIL
     weights = {name: value.detach() for name, value in model.named_parameters()}
     sums = {name: torch.zeros_like(value) for name, value in weights.items()}
     device, labels = model.head.weight.device, model.config.num_classes
-    chunk = max(1, min(CHUNK, NUMBERS_AT_ONCE // sum(map(Tensor.numel, weights.values()))))
+    numbers = NUMBERS_AT_ONCE.get(device.type, NUMBERS_AT_ONCE["cpu"])
+    chunk = max(1, min(CHUNK, numbers // sum(map(Tensor.numel, weights.values()))))
     batches = images.split(chunk)
 
     def log_p(changed: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
@@ -155,7 +156,7 @@ def fisher_diagonal(model: Classifier, images: Tensor, *, report: Reporter = SIL
         return logits[0].log_softmax(0)[label]
 
     scores = vmap(grad(log_p), in_dims=(None, 0, None))
-    with evaluating(model), plain_attention(device):
+    with evaluating(model), transformable_attention():
         for place, batch in enumerate(batches):
             pixels = to_pixels(batch, device).contiguous()
             with torch.no_grad():

@@ -113,4 +113,4 @@ SMALL = {
     )
 }
 FULL = {case.name: case for case in (DIGITS, CIFAR10, FASHION, SVHN, CIFAR100, FACES, BACKDOOR)}
-CASES: dict[str, dict[str, Case]] = {"small": SMALL, "full": FULL}
+CASES: dict[str, dict[str, Case]] = {"small": SMALL, "brief": dict(FULL), "full": FULL}

@@ -102,7 +102,7 @@ class Comparison:
         test_accuracy: of the original model, percent.
         forget: the forgotten classes.
         class_names: one name a class.
-        scale: "small" or "full".
+        scale: a key of `SCALES`.
         device: where it was computed.
         date: when, as 2026-01-31.
         forget_images: training images of the forgotten classes that methods were given.

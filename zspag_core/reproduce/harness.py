@@ -76,9 +76,7 @@ class Harness:
         """
         subject, scale = self.subject(arena.case, arena.forget, arena.scale), arena.scale or self.scale
         plans = [_adapted(plan, subject, scale) for plan in arena.plans]
-        counts = [self.seeds_of(plan) + (scale.trials if plan.knob else 0) for plan in plans]
-        clock = Clock([(plan.method or ORIGINAL, count) for plan, count in zip(plans, counts, strict=True)])
-        filler, found = Filler(self, arena, subject, clock), self.cells.found
+        filler, found = Filler(self, arena, subject, self._clock(plans, scale)), self.cells.found
         if arena.timing:
             filler.warm_up()
         rows = [filler.row(plan) for plan in plans]
@@ -86,6 +84,14 @@ class Harness:
         comparison = self._comparison(arena, subject, rows, notes)
         comparison.write(self.out / f"{arena.name}.json")
         return comparison
+
+    def fill(self, arena: Arena, plan: Plan) -> None:
+        """Make the cells of one row, and the original's, without which relearning has no goal."""
+        subject, scale = self.subject(arena.case, arena.forget, arena.scale), arena.scale or self.scale
+        asked = {one.key: _adapted(one, subject, scale) for one in (arena.plans[0], plan)}
+        filler = Filler(self, arena, subject, self._clock(list(asked.values()), scale))
+        for one in asked.values():
+            filler.row(one)
 
     def view(self, arena: Arena, look: Callable[[Subject, Unlearned], dict[str, Any]]) -> dict[str, Any]:
         """Run ZS-PAG once and return what is seen in the outcome, from its cell where that is there.
@@ -110,6 +116,11 @@ class Harness:
     def seeds_of(self, plan: Plan) -> int:
         """Return how many seeds a row has."""
         return min(self.seeds, plan.seeds or self.seeds)
+
+    def _clock(self, plans: Sequence[Plan], scale: Scale) -> Clock:
+        """Return a clock for the cells of some rows."""
+        counts = [self.seeds_of(plan) + (scale.trials if plan.knob else 0) for plan in plans]
+        return Clock([(plan.method or ORIGINAL, count) for plan, count in zip(plans, counts, strict=True)])
 
     def _comparison(self, arena: Arena, subject: Subject, rows: list[Row], more: list[str]) -> Comparison:
         """Put everything together."""

@@ -106,6 +106,7 @@ def tuned(method: str, scale: Scale) -> Plan:
         settings=_sized(method, scale) | TUNED.get(method, {}),
         knob=KNOBS[method],
         paper=method,
+        seeds=(scale.retain_seeds or None) if known_methods()[method].needs_retain else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""How much is computed: a small scale for two CPU cores, a full one for a GPU."""
+"""How much is computed: a small scale for two CPU cores, a brief and a full one for a GPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Scale:
     """Sizes of everything that costs time; 0 means all there is.
 
     Attributes:
-        name: "small" or "full".
+        name: "small", "brief" or "full".
         forget_images: training images of the forgotten classes that methods are given.
         retain_images: training images of the remaining classes that methods with need of them are given.
         test_images: test images on which models are graded.
@@ -18,7 +18,10 @@ class Scale:
         retrain_images: remaining training images for Retrain.
         retrain_epochs: epochs of Retrain at most; 0 for as many as the original had.
         retrain_seeds: seeds of Retrain at most; 0 for as many as all others have.
+        retain_seeds: seeds at most of tuned methods that are given remaining data, of which all of it takes longest; 0
+            as above.
         official_seeds: seeds of official settings at most, where they are not those that tuning chose; 0 as above.
+        timed_epochs: epochs of Retrain at most where seconds are what it is about; 0 for all.
         invented_batches: batches that GKT invents and learns from; tuned only at full scale, since it costs most.
         fisher_images: remaining images from which Fisher forgetting measures its information.
         relearning_steps: steps of relearning at most.
@@ -33,7 +36,9 @@ class Scale:
     retrain_images: int = 0
     retrain_epochs: int = 0
     retrain_seeds: int = 0
+    retain_seeds: int = 0
     official_seeds: int = 0
+    timed_epochs: int = 0
     invented_batches: int = 4000
     fisher_images: int = 1000
     relearning_steps: int = 500
@@ -56,7 +61,20 @@ SMALL = Scale(
     relearning_seeds=1,
 )
 FULL = Scale(name="full")
-SCALES = {"small": SMALL, "full": FULL}
+BRIEF = Scale(
+    name="brief",
+    trials=3,
+    retrain_seeds=1,
+    retain_seeds=1,
+    official_seeds=1,
+    timed_epochs=2,
+    invented_batches=200,
+    fisher_images=250,
+    relearning_steps=200,
+    relearning_seeds=1,
+)
+"""All images and epochs, fewer trials and seeds: minutes on one GPU where `full` takes hours."""
+SCALES = {"small": SMALL, "brief": BRIEF, "full": FULL}
 
 
 def few_images(scale: Scale) -> Scale:

@@ -146,6 +146,7 @@ def table6(scale: Scale) -> list[Arena]:
             paper=paper.OVERHEAD,
             deep=False,
             timing=True,
+            scale=replace(scale, retrain_epochs=scale.timed_epochs) if scale.timed_epochs else None,
             notes=(
                 "All methods in one run, nothing shared between them, official settings at ten epochs where a method "
                 "has epochs. The paper's times are of an RTX 4090.",
