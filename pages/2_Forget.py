@@ -73,14 +73,8 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     return method["name"], changed(method, values), rest["seed"]
 
 
-run = frame("Forget", "Pick the classes, press Forget, and watch the model lose them while it keeps the rest.")
-left, right = st.columns([1, 2], gap="large")
-with left, st.container(gap="small"):
-    choice = current_choice()
-    if choice is None:
-        st.error("There is no model in assets/checkpoints, and none was chosen. The Model page takes or trains one.")
-        st.page_link("pages/1_Model.py", label="Choose a model", icon=":material/network_node:")
-        st.stop()
+def show_form(choice: Choice) -> tuple[list[int], str, dict[str, Any], int] | None:
+    """Draw model, classes and settings; return what the form holds, None while the engine does not say what it has."""
     show_model(choice)
     read_form(choice)
     about = ask("inspect_data", choice.question)
@@ -90,25 +84,47 @@ with left, st.container(gap="small"):
     if waiting:
         wait_for(*waiting)
     if engine.state == State.DONE:
-        held = show_settings(choice, forget, about, engine)
-    elif engine.active:
+        return forget, *show_settings(choice, forget, about, engine)
+    if engine.active:
         st.caption("The engine is starting: its settings appear here in about five seconds.")
         st.skeleton(height=320)
     else:
         st.error(f"The engine does not start. {engine.error}")
-with right:
-    if run is not None:
-        run_panel(run)
-    else:
-        with st.container(border=True):
-            st.markdown(f"#### {nothing_open()}")
-            st.markdown(
-                "1. Tick one or more classes on the left. The preview shows what the attack makes of their images.\n"
-                "2. Press **Forget**.\n\n"
-                "Here you will see the stages tick off, accuracy and loss move epoch by epoch, four watched images "
-                "lose or keep the model's attention, and the figures before and after."
-            )
-if has_result(run):
-    prepare_map(run)
-if engine.state == State.DONE:
-    keep_form(forget, *held)  # last: the preview waits for nothing
+    return None
+
+
+def show_guide() -> None:
+    """Say how to begin, and what will be seen here."""
+    with st.container(border=True):
+        st.markdown(f"#### {nothing_open()}")
+        st.markdown(
+            "1. Tick one or more classes on the left. The preview shows what the attack makes of their images.\n"
+            "2. Press **Forget**.\n\n"
+            "Here you will see the stages tick off, accuracy and loss move epoch by epoch, four watched images "
+            "lose or keep the model's attention, and the figures before and after."
+        )
+
+
+def show(choice: Choice, run: Job | None) -> None:
+    """Draw the form on the left and the run on the right."""
+    left, right = st.columns([1, 2], gap="large")
+    with left, st.container(gap="small"):
+        held = show_form(choice)
+    with right:
+        if run is None:
+            show_guide()
+        else:
+            run_panel(run)
+    if run is not None and has_result(run):
+        prepare_map(run)
+    if held is not None:
+        keep_form(*held)  # last: the preview waits for nothing
+
+
+run = frame("Forget", "Pick the classes, press Forget, and watch the model lose them while it keeps the rest.")
+choice = current_choice()
+if choice is not None:
+    show(choice, run)
+else:
+    st.error("There is no model in assets/checkpoints, and none was chosen. The Model page takes or trains one.")
+    st.page_link("pages/1_Model.py", label="Choose a model", icon=":material/network_node:")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import streamlit as st
 
 from ui.artefacts import class_names
@@ -9,32 +11,58 @@ from ui.frame import frame
 from ui.jobs import pair
 from ui.palette import COLOURED
 from ui.picker import LETTERS
-from ui.proxies import TITLES, drawer_panel, find_map, map_panel, numbers_panel, read_map, wait_for_map
+from ui.proxies import TITLES, Shown, drawer_panel, find_map, map_panel, numbers_panel, read_map, wait_for_map
 from ui.states import has_result, stand_in
 from ui.words import GLOSSARY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from zspag_core.jobs import Job
+
+    Runs = Sequence[tuple[str, Job]]
 
 WHEN = {"before": "Before", "after": "After"}
 COLOURS = {"class": "Class", "kind": "Kind"}
 PAIR_HEIGHT, PAIR_EXAMPLES = 460, 2
+SHOWS = "The map of proxies among real images"
 
-run = frame("Proxies", "Where the stand-ins lie among real images, before and after.")
-shows = "The map of proxies among real images"
-runs = pair()
-if not any(has_result(job) for _, job in runs):
-    stand_in(run, shows)
-    st.stop()
 
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    kind = st.segmented_control(
-        "Map",
-        list(TITLES),
-        default="umap",
-        required=True,
-        format_func=TITLES.get,
-        key="map",
-        help=GLOSSARY["UMAP"],
-        bind="query-params",
-    )
+def show(runs: Runs) -> None:
+    """Draw the controls and the maps that are ready, each with its numbers and what is selected on it."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = st.segmented_control(
+            "Map",
+            list(TITLES),
+            default="umap",
+            required=True,
+            format_func=TITLES.get,
+            key="map",
+            help=GLOSSARY["UMAP"],
+            bind="query-params",
+        )
+        look = pick_look(runs)
+        st.markdown(
+            ":gray-badge[:material/visibility: real images: for your eyes only]",
+            help="The method never saw them. They are drawn so that you can judge the proxies.",
+            width="content",
+        )
+        waiting = st.container(width="stretch")
+    ready = maps_of(runs, kind, waiting)
+    if not ready:
+        st.skeleton(height=MAP_HEIGHT)
+        return
+    look["span"] = span_of(*(shown.cloud for shown in ready.values()))
+    if len(runs) == 1:
+        show_one(ready["A"], look)
+    else:
+        show_pair(runs, ready, look)
+
+
+def pick_look(runs: Runs) -> dict[str, Any]:
+    """Draw what the map may show; return it as keywords of `map_panel`."""
     when = st.segmented_control(
         "Model", list(WHEN), default="before", required=True, format_func=WHEN.get, key="when", bind="query-params"
     )
@@ -59,44 +87,51 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             width=220,
             bind="query-params",
         )
-    st.markdown(
-        ":gray-badge[:material/visibility: real images: for your eyes only]",
-        help="The method never saw them. They are drawn so that you can judge the proxies.",
-        width="content",
-    )
-    waiting = st.container(width="stretch")
+    return {"when": when, "colour_by": colour_by, "highlight": highlight}
 
-ready = {}
-for letter, job in runs:
-    if has_result(job):
-        drawable, pending = find_map(job, kind)
-        if pending is not None:
-            with waiting:
-                wait_for_map(job, pending, letter)
-        if drawable:
-            ready[letter] = read_map(job, drawable)
-if not ready:
-    st.skeleton(height=MAP_HEIGHT)
-    st.stop()
 
-span = span_of(*(shown.cloud for shown in ready.values()))
-shared = {"when": when, "colour_by": colour_by, "span": span, "highlight": highlight}
-if len(runs) == 1:
+def maps_of(runs: Runs, kind: str, waiting: DeltaGenerator) -> dict[str, Shown]:
+    """Return the maps that can be drawn, by letter; say in `waiting` how long a better one still takes."""
+    ready = {}
+    for letter, job in runs:
+        if has_result(job):
+            drawable, pending = find_map(job, kind)
+            if pending is not None:
+                with waiting:
+                    wait_for_map(job, pending, letter)
+            if drawable:
+                ready[letter] = read_map(job, drawable)
+    return ready
+
+
+def show_one(shown: Shown, look: Mapping[str, Any]) -> None:
+    """Draw one run's map with its numbers beside it, and what is selected below."""
     chart, numbers = st.columns([3, 1], gap="medium")
     with chart:
-        picked = map_panel(ready["A"], "", height=MAP_HEIGHT, **shared)
+        picked = map_panel(shown, "", height=MAP_HEIGHT, **look)
     with numbers:
-        numbers_panel(ready["A"])
-    drawer_panel(ready["A"], picked)
-    st.stop()
-if len({(job.config["data"], job.config["checkpoint"]) for _, job in runs}) > 1:
-    st.caption("The runs start from different models or data: their maps share the ranges, not what the axes mean.")
-for place, (letter, job) in zip(st.columns(2, gap="medium"), runs, strict=True):
-    with place:
-        st.markdown(f"##### {LETTERS[letter]} Run {job.number}")
-        if letter in ready:
-            picked = map_panel(ready[letter], letter, height=PAIR_HEIGHT, **shared)
-            numbers_panel(ready[letter])
-            drawer_panel(ready[letter], picked, examples=PAIR_EXAMPLES)
-        elif not has_result(job):
-            stand_in(job, shows, letter)
+        numbers_panel(shown)
+    drawer_panel(shown, picked)
+
+
+def show_pair(runs: Runs, ready: Mapping[str, Shown], look: Mapping[str, Any]) -> None:
+    """Draw two runs beside each other on the same ranges."""
+    if len({(job.config["data"], job.config["checkpoint"]) for _, job in runs}) > 1:
+        st.caption("The runs start from different models or data: their maps share the ranges, not what the axes mean.")
+    for place, (letter, job) in zip(st.columns(2, gap="medium"), runs, strict=True):
+        with place:
+            st.markdown(f"##### {LETTERS[letter]} Run {job.number}")
+            if letter in ready:
+                picked = map_panel(ready[letter], letter, height=PAIR_HEIGHT, **look)
+                numbers_panel(ready[letter])
+                drawer_panel(ready[letter], picked, examples=PAIR_EXAMPLES)
+            elif not has_result(job):
+                stand_in(job, SHOWS, letter)
+
+
+run = frame("Proxies", "Where the stand-ins lie among real images, before and after.")
+shown_runs = pair()
+if any(has_result(job) for _, job in shown_runs):
+    show(shown_runs)
+else:
+    stand_in(run, SHOWS)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from ui.artefacts import class_names
@@ -9,6 +11,7 @@ from ui.attention import (
     chosen_images,
     chosen_layer,
     gallery,
+    has_more,
     layer_picker,
     maps_panel,
 )
@@ -18,6 +21,11 @@ from ui.jobs import pair
 from ui.states import has_result, stand_in
 from ui.words import GLOSSARY
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.jobs import Job
+
 TARGETS = {"own": "Own label", "predicted": "Predicted label"}
 NOTES = {
     "own": "Where nothing of a forgotten class is left, the map for its **own label** is nearly empty: there is no "
@@ -26,52 +34,58 @@ NOTES = {
     "difference compares two classes.",
 }
 
-run = frame("Attention", "Where the models look, before and after, on images that you choose.")
-shows = "Attention before and after"
-runs = pair()
-if run is None or not has_result(run):
-    stand_in(run, shows)
-    st.stop()
+SHOWS = "Attention before and after"
 
-names = class_names(run.folder)
-gallery(run, names)
-chosen = chosen_images(run)
-if chosen is None:
-    st.stop()
-if not chosen:
-    st.info("Tick images above to see where the models look in them.", icon=":material/check_box:")
-    st.stop()
 
-controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
-with controls:
-    target = st.segmented_control(
-        "Explain",
-        list(TARGETS),
-        default="own",
-        required=True,
-        format_func=TARGETS.get,
-        key="look-target",
-        help=GLOSSARY["GradCAM"],
-    )
-    layer_place = st.container(width="content")
-    waiting = st.container(width="stretch")
-sides = []
-for letter, job in runs:
-    mark = letter if len(runs) > 1 else ""
-    if not has_result(job):
-        stand_in(job, shows, letter)
-    elif job.config["data"] != run.config["data"]:
-        st.info(f"Run {letter} is about other data, {job.config['data']}: it has none of these images.")
+def show(run: Job, runs: Sequence[tuple[str, Job]]) -> None:
+    """Draw the images to choose from, and what both models look at in those chosen."""
+    gallery(run, class_names(run.folder), next((job for _, job in runs[1:] if has_more(job, run)), None))
+    chosen = chosen_images(run)
+    if chosen:
+        show_maps(run, runs, chosen)
+    elif chosen is not None:
+        st.info("Tick images above to see where the models look in them.", icon=":material/check_box:")
+
+
+def show_maps(run: Job, runs: Sequence[tuple[str, Job]], chosen: Sequence[int]) -> None:
+    """Draw the controls and the maps of every run that has these images."""
+    controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    with controls:
+        target = st.segmented_control(
+            "Explain",
+            list(TARGETS),
+            default="own",
+            required=True,
+            format_func=TARGETS.get,
+            key="look-target",
+            help=GLOSSARY["GradCAM"],
+        )
+        layer_place = st.container(width="content")
+        waiting = st.container(width="stretch")
+    sides = []
+    for letter, job in runs:
+        mark = letter if len(runs) > 1 else ""
+        if not has_result(job):
+            stand_in(job, SHOWS, letter)
+        elif job.config["data"] != run.config["data"]:
+            st.info(f"Run {letter} is about other data, {job.config['data']}: it has none of these images.")
+        else:
+            with waiting:
+                question = ask_attention(job, chosen, chosen_layer(run), target)
+                answer = answer_of(question, letter, f"Computing the maps{f' of run {mark}' if mark else ''}")
+            if answer is not None:
+                sides.append(Side(mark, answer, class_names(job.folder), job.config["forget"]))
+    with layer_place:
+        layer_picker(run, sides[0].answer if sides else None)
+    st.caption(NOTES[target])
+    if sides:
+        maps_panel(sides, target)
     else:
-        with waiting:
-            question = ask_attention(job, chosen, chosen_layer(run), target)
-            answer = answer_of(question, letter, f"Computing the maps{f' of run {mark}' if mark else ''}")
-        if answer is not None:
-            sides.append(Side(mark, answer, class_names(job.folder), job.config["forget"]))
-with layer_place:
-    layer_picker(run, sides[0].answer if sides else None)
-st.caption(NOTES[target])
-if sides:
-    maps_panel(sides, target)
+        st.skeleton(height=400)
+
+
+run = frame("Attention", "Where the models look, before and after, on images that you choose.")
+if run is None or not has_result(run):
+    stand_in(run, SHOWS)
 else:
-    st.skeleton(height=400)
+    show(run, pair())

@@ -25,6 +25,9 @@ from ui.states import stand_in
 from ui.views import view_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ui.reference import Reference
     from ui.views import View
 
 PARTS = {
@@ -39,7 +42,7 @@ PARTS = {
 SHOWS = "What a run did to each class, what an attacker could still find out, and everything to take away"
 
 
-def show_part(part: str, views: list[View]) -> None:
+def show_part(part: str, views: list[View], references: Mapping[str, Reference]) -> None:
     """Draw one part of the page."""
     if part == "Classes":
         side_by_side(views, lambda view: classes_panel(view, views))
@@ -55,6 +58,25 @@ def show_part(part: str, views: list[View]) -> None:
         side_by_side(views, lambda view: downloads_panel(view, views, references))
 
 
+def show(views: list[View], references: Mapping[str, Reference]) -> None:
+    """Draw the headlines, then the part that is open."""
+    if len(views) == 1:
+        story_panel(views[0], references[views[0].letter])
+    else:
+        pair_panel(views, references)
+    if any(view.result.get("backdoor") for view in views):
+        side_by_side(views, backdoor_panel, named=len(views) > 1)
+    st.session_state.setdefault("part", PARTS[word_of("part", PARTS, "Classes")])
+    tabs = st.tabs(list(PARTS.values()), key="part", on_change="rerun")
+    for part, tab in zip(PARTS, tabs, strict=True):
+        if tab.open:
+            write_word("part", part, usual="Classes")
+            with tab:
+                show_part(part, views, references)
+    for view in views:
+        prepare_map(view.job)
+
+
 frame("Results", "Read what the run did, and what the numbers can tell.")
 runs = pair()
 views = [view for letter, job in runs if (view := view_of(letter, job)) is not None]
@@ -67,20 +89,5 @@ references = {view.letter: find_reference(view.job) for view in views}
 coming = [reference.coming for reference in references.values() if reference.coming is not None]
 if coming:
     wait_for(*coming)
-if not views:
-    st.stop()
-if len(views) == 1:
-    story_panel(views[0], references[views[0].letter])
-else:
-    pair_panel(views, references)
-if any(view.result.get("backdoor") for view in views):
-    side_by_side(views, backdoor_panel, named=len(views) > 1)
-st.session_state.setdefault("part", PARTS[word_of("part", PARTS, "Classes")])
-tabs = st.tabs(list(PARTS.values()), key="part", on_change="rerun")
-for part, tab in zip(PARTS, tabs, strict=True):
-    if tab.open:
-        write_word("part", part, usual="Classes")
-        with tab:
-            show_part(part, views)
-for view in views:
-    prepare_map(view.job)
+if views:
+    show(views, references)

@@ -61,31 +61,40 @@ def cards(ids: Sequence[str], rows: Mapping[str, Row], letters: Mapping[str, str
         run_card(row, letters)
 
 
-frame("Runs", "Find, name, compare and share runs.")
-jobs = job_store().latest(limit=LISTED, kind="unlearn", include_deleted=True)
-there, gone = [job for job in jobs if job.deleted is None], [job for job in jobs if job.deleted is not None]
-undo_bar()
-if not there:
+def show_nothing() -> None:
+    """Say what will be listed here, and draw the way to the first run."""
     with st.container(border=True):
         st.markdown("#### No run yet\nEvery run is listed here with its configuration and figures, to find it again.")
         if st.button("Forget a class", type="primary", icon=":material/ink_eraser:", key="runs-begin"):
             st.switch_page("pages/2_Forget.py")
-    deleted_runs([row_of(job) for job in gone])
-    st.stop()
-rows = [row_of(job) for job in there]
-filters = pick_filters(rows)
-shown = [row for row in rows if filters.lets(row)]
-letters = {job.id: letter for letter, job in pair()}
-st.caption(summary(rows, shown))
-ticked: list[str] = []
-if shown:
-    ticked = runs_table(shown, letters)
+
+
+def show_runs(there: Sequence[Job]) -> None:
+    """Draw filters, table, points and cards."""
+    rows = [row_of(job) for job in there]
+    filters = pick_filters(rows)
+    shown = [row for row in rows if filters.lets(row)]
+    letters = {job.id: letter for letter, job in pair()}
+    st.caption(summary(rows, shown))
+    ticked: list[str] = []
+    if shown:
+        ticked = runs_table(shown, letters)
+    else:
+        st.info("No run fits these filters. Take one of them away.", icon=":material/filter_alt_off:")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        clicked = scatter(shown, letters)
+    with right:
+        cards(ticked or clicked or list(letters), {row.job.id: row for row in rows}, letters)
+
+
+frame("Runs", "Find, name, compare and share runs.")
+jobs = job_store().latest(limit=LISTED, kind="unlearn", include_deleted=True)
+there, gone = [job for job in jobs if job.deleted is None], [job for job in jobs if job.deleted is not None]
+undo_bar()
+if there:
+    show_runs(there)
 else:
-    st.info("No run fits these filters. Take one of them away.", icon=":material/filter_alt_off:")
-left, right = st.columns([3, 2], gap="large")
-with left:
-    clicked = scatter(shown, letters)
-with right:
-    cards(ticked or clicked or list(letters), {row.job.id: row for row in rows}, letters)
+    show_nothing()
 deleted_runs([row_of(job) for job in gone])
 follow(there)

@@ -87,29 +87,34 @@ def show_answer(number: int, lesson: Lesson, value: str, predicted: str | None) 
         go_on(number)
 
 
+def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
+    """Draw the lesson and its question on the left, knob and answer on the right."""
+    adopt_run(number, lesson, choice)
+    left, right = st.columns([2, 3], gap="large")
+    with right:
+        value = pick_value(number, lesson)
+    with left:
+        st.markdown(f"#### {lesson.title}")
+        st.markdown(lesson.path.read_text(encoding="utf-8"))
+        predicted = show_question(number, lesson, value, choice)
+        st.caption(SHARE)
+    with right:
+        job = own_run(number, value)
+        if record_for(number, lesson, value) is not None:
+            show_answer(number, lesson, value, predicted)
+            if lesson.chart == "budgets":
+                preview = {"attack": "pgd", "epsilon": int(value) / PIXEL_LEVELS}
+                preview_panel(preview_question(choice, lesson.arm(value).forget, preview, 0), choice.class_names)
+        elif job is not None:
+            stand_in(job, "The answer", "lesson")
+        else:
+            st.info("Predict on the left. Then the answer and its chart stand here.", icon=":material/school:")
+
+
 frame("Learn", "Five short lessons: predict, run, and see whether you were right.")
 number = pick_lesson()
 lesson, choice = LESSONS[number - 1], demo_choice()
 if choice is None:
     st.error("The lessons need the digits model in assets/checkpoints, which is not there.")
-    st.stop()
-adopt_run(number, lesson, choice)
-left, right = st.columns([2, 3], gap="large")
-with right:
-    value = pick_value(number, lesson)
-with left:
-    st.markdown(f"#### {lesson.title}")
-    st.markdown(lesson.path.read_text(encoding="utf-8"))
-    predicted = show_question(number, lesson, value, choice)
-    st.caption(SHARE)
-with right:
-    job = own_run(number, value)
-    if record_for(number, lesson, value) is not None:
-        show_answer(number, lesson, value, predicted)
-        if lesson.chart == "budgets":
-            preview = {"attack": "pgd", "epsilon": int(value) / PIXEL_LEVELS}
-            preview_panel(preview_question(choice, lesson.arm(value).forget, preview, 0), choice.class_names)
-    elif job is not None:
-        stand_in(job, "The answer", "lesson")
-    else:
-        st.info("Predict on the left. Then the answer and its chart stand here.", icon=":material/school:")
+else:
+    show_lesson(number, lesson, choice)

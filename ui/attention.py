@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.figures.attention import Side, attention_table, grown_note, scale_bars, scale_of, similarity_table
 from ui.jobs import ask
-from ui.states import failed_line, wait_line
+from ui.states import failed_line, has_result, wait_line
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from zspag_core.jobs import Job
 
-KINDS = {"forgotten": "Forgotten", "remaining": "Remaining", "changed": "Read otherwise after"}
-FIRST = ("forgotten", "remaining")
+FORGOTTEN, REMAINING = "forgotten", "remaining"
+KINDS = {FORGOTTEN: "Forgotten", REMAINING: "Remaining", "changed": "Read otherwise after"}
+KIND_KEY = "look-kind"
+OTHERS = f"{FORGOTTEN}-B"
+"""Not a kind of its own: what run B forgot and run A did not."""
 LOOKING = "Looking for images"
 OFFERED = 24
 COLUMNS = 12
@@ -40,31 +43,44 @@ def chosen_images(job: Job) -> list[int] | None:
     chosen: list[int] | None = st.session_state.get(_chosen_key(job))
     if chosen is not None:
         return chosen
-    lists = [samples_of(job, kind) for kind in FIRST]
+    lists = [samples_of(job, kind) for kind in (FORGOTTEN, REMAINING)]
     if any(question.state != State.DONE for question in lists):
         return None
     return [image["index"] for question in lists for image in question.answer["images"][:AT_FIRST]]
 
 
-def gallery(job: Job, names: Sequence[str]) -> None:
-    """Draw the images of a run to choose from."""
+def has_more(job: Job, first: Job) -> bool:
+    """Tell whether a run has images to offer that the first has not: the same data, other classes, and a result."""
+    same = job.config["data"] == first.config["data"]
+    return has_result(job) and same and set(job.config["forget"]) != set(first.config["forget"])
+
+
+def gallery(job: Job, names: Sequence[str], other: Job | None = None) -> None:
+    """Draw the images of a run to choose from.
+
+    Args:
+        job: run A, whose data it is.
+        names: one name per class.
+        other: run B, where it is on the same data and has forgotten other classes: its classes are offered, too.
+    """
+    words = KINDS if other is None else {**KINDS, FORGOTTEN: "Forgotten by A", OTHERS: "Forgotten by B"}
+    if st.session_state.get(KIND_KEY) not in words:
+        st.session_state[KIND_KEY] = FORGOTTEN  # also where run B, whose images were looked at, was taken away
     with st.container(border=True):
         head, note = st.columns([2, 3], vertical_alignment="bottom")
-        kind = head.segmented_control(
-            "Choose images", list(KINDS), default="forgotten", required=True, format_func=KINDS.get, key="look-kind"
-        )
-        question = samples_of(job, kind)
+        kind = head.segmented_control("Choose images", list(words), required=True, format_func=words.get, key=KIND_KEY)
+        question = samples_of(other, FORGOTTEN) if other is not None and kind == OTHERS else samples_of(job, kind)
         chosen = chosen_images(job)
-        asked = [question, *(samples_of(job, other) for other in FIRST)]
+        asked = [question, *(samples_of(job, first) for first in (FORGOTTEN, REMAINING))]
         if question.state == State.DONE and chosen is not None:
             full = len(chosen) >= MOST
             most = " That is the most: untick one to tick another." if full else f" Up to {MOST} at once."
             note.caption(f"{len(chosen)} chosen.{most}")
             _thumbnails(job, question.answer["images"], chosen, names, kind)
-        elif waits := [other for other in asked if other.active]:
+        elif waits := [one for one in asked if one.active]:
             wait_line(waits[0], LOOKING, SAMPLES_SECONDS)
         else:
-            failed_line(next(other for other in asked if other.state != State.DONE), LOOKING, "again-samples")
+            failed_line(next(one for one in asked if one.state != State.DONE), LOOKING, "again-samples")
 
 
 def _thumbnails(

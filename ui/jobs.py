@@ -112,6 +112,14 @@ def leave_first() -> None:
         show_run(second.id)
 
 
+def swap_runs() -> None:
+    """Let run A and run B change places."""
+    first, second = current_run(), second_run()
+    if first is not None and second is not None:
+        show_run(second.id)
+        show_second(first.id)
+
+
 def pair() -> list[tuple[str, Job]]:
     """Return the runs that a page shows, each with its letter: none, run A, or run A and run B."""
     first = current_run()

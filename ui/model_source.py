@@ -168,7 +168,10 @@ def _uploaded_model(choice: Choice | None) -> Path | None:
     if choice is not None and choice.checkpoint.parent == uploads():
         st.caption(f"In use: {escape(choice.title)}")
         return choice.checkpoint
-    st.caption(f"A .safetensors, .pt or .pth file of at most {MODEL_MB} MB.")
+    st.caption(
+        f"A .safetensors, .pt or .pth file of at most {MODEL_MB} MB. Its data is asked for next: "
+        "a set that is here, an upload of your own or a folder."
+    )
     return None
 
 
@@ -180,7 +183,7 @@ def _uploaded_data(kept: str | None) -> str | None:
         accept_multiple_files=True,
         key="upload-data",
         help="A .zip with one folder of images for each class (maybe inside train and test folders), an .npz with "
-        "train_x, train_y, test_x, test_y, or the .parquet files of a Hugging Face image set.",
+        "train_x, train_y and maybe test_x, test_y, or the .parquet files of a Hugging Face image set.",
     )
     if files:
         meant = together(files)

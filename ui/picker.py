@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.jobs import leave_first, leave_second, show_run, show_second
+from ui.jobs import leave_first, leave_second, show_run, show_second, swap_runs
 from ui.methods import method_name
 from ui.results import headline, percent
 from ui.words import STATES
@@ -34,7 +34,12 @@ def run_chip(letter: str, shown: Sequence[tuple[str, Job]], known: Sequence[Job]
             leave = leave_first if letter == "A" else leave_second
             words = f"Take run {letter} away"
             st.button(
-                words, icon=":material/close:", key=f"clear-{letter}", help=words, type="tertiary", on_click=leave
+                words, icon=":material/close:", key=f"icon-clear-{letter}", help=words, type="tertiary", on_click=leave
+            )
+        if letter == "B" and letter in jobs:
+            words = "Let A and B change places"
+            st.button(
+                words, icon=":material/swap_vert:", key="icon-swap", help=words, type="tertiary", on_click=swap_runs
             )
         if letter == "A" and len(jobs) == 1 and len(known) > 1:
             _popover("B", shown, known)

@@ -21,6 +21,11 @@ def redrawn(every: float | None = None) -> Callable[[Callable[P, None]], Callabl
     over the first of them (Streamlit 1.67; streamlit/streamlit#16705 names the mechanism). On a busy machine this
     took away the card of a cancelled run in 4 of 7 trials. Alone in its container a fragment has no neighbours.
 
+    A page that draws fragments must come to its end: after "st.stop" Streamlit 1.67 still knows those that the page no
+    longer draws. A request for one, sent before the browser knew better, is then answered into a place that is gone,
+    and the browser shows an empty page ("Cannot set a node at a delta path"). Over a line with 0.6 s each way that
+    happened to the map of the proxies every time its UMAP became ready.
+
     Args:
         every: seconds until it is drawn again by itself; None for when it is touched only.
     """

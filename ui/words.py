@@ -111,7 +111,7 @@ SETTING_GROUPS = {
 PRESETS = {
     "default": (
         "Default",
-        "The settings it starts with: for ZS-PAG those that measured best, for its rivals plain ones, not tuned here.",
+        "For ZS-PAG the settings that measured best, for its rivals plain ones that suit small networks.",
     ),
     "paper": ("Paper", "The paper's own choices where it states them: influence labels, every direction protected."),
     "official": (

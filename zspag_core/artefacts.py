@@ -28,23 +28,29 @@ MEASURES = ("entropy", "confidence", "loss")
 TRIGGERED_SHOWN = 8
 GROUPS = ("retain_train", "retain_test", "forget_train", "forget_test")
 
+ARRAYS = ("grading", "watch", "proxies", "labels", "backdoor")
+FILES = frozenset({"config.json", "result.json", "model.safetensors", *(f"{name}.safetensors" for name in ARRAYS)})
+"""All that a run writes into its folder."""
+
 Arrays = dict[str, torch.Tensor]
 
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `out` that takes its name when the block ends well."""
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, before = (out.with_name(f".{out.name}.{word}") for word in ("partial", "before"))
+    for folder in (partial, before):
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
     except OSError as error:
         raise UsageError(f"out: {out} cannot be written: {error.strerror}") from error
     try:
         yield partial
-        if out.exists():
-            out.rmdir()
+        if out.exists():  # empty, or an interrupted attempt: see zspag_core.runs.check_out
+            out.rename(before)
         partial.rename(out)
+        shutil.rmtree(before, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -13,7 +13,7 @@ from zspag_core.checkpoints import save_checkpoint
 from zspag_core.devices import place
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.explain.watch import Watch, choose_watched
-from zspag_core.files import check_writable, finite, write_json
+from zspag_core.files import check_writable, finite, read_json, write_json
 from zspag_core.hyperparameters import values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
@@ -57,7 +57,7 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
 
     Args:
         config: what to do.
-        out: folder to write; must not exist, or be empty.
+        out: folder to write; must not exist, be empty, or hold the interrupted attempt that `state` goes on from.
         report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate", and
             after every epoch (the original model counts as epoch 0) the model with loss, acc_rt, acc_ut and mia, and a
             frame of the watched images.
@@ -74,7 +74,7 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
         ZspagError: the run is impossible or failed.
     """
     out = out.resolve()  # so that "." has a name and a parent too
-    check_out(out)
+    check_out(out, state)
     report.progress("load", 0, 1)
     prepared = prepare(config)
     report.progress("load", 1, 1)
@@ -87,15 +87,38 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
     return outcome.result
 
 
-def check_out(out: Path) -> None:
+HELD = "already holds something"
+FINISHED = "holds a run that is finished already"
+INTERRUPTED = "holds a run that was interrupted"
+
+
+def check_out(out: Path, state: Path | None = None) -> None:
     """Refuse a folder that already holds something or cannot be made.
+
+    Args:
+        out: the folder.
+        state: what an interrupted attempt kept; while it is there, the interrupted run in `out` may be replaced.
 
     Raises:
         UsageError: it exists and is not empty, or nothing can be written where it should be.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"out: expected a new or empty folder, got {out}, which already holds something")
+        held = _held_in(out)
+        if held != INTERRUPTED or state is None or not state.is_dir():
+            raise UsageError(f"out: expected a new or empty folder, got {out}, which {held}")
     check_writable(out)
+
+
+def _held_in(out: Path) -> str:
+    """Say what a folder that is not empty holds, or a file in its place: a run and nothing else, or anything else."""
+    try:
+        result = read_json(out / "result.json")
+        others = {path.name for path in out.iterdir()} - artefacts.FILES
+    except (OSError, ValueError):
+        return HELD
+    if others or not isinstance(result, dict) or not {"stopped", "after"} <= result.keys():
+        return HELD
+    return INTERRUPTED if result["after"] is None else FINISHED
 
 
 def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from zspag_core.artefacts import FILES
 from zspag_core.cli import main
 from zspag_core.commands.unlearn import attack_line, headline
+from zspag_core.files import read_json
 
 
 def test_the_headline_says_both_accuracies_before_and_after():
@@ -51,13 +53,47 @@ def test_other_methods_and_several_classes_in_any_order(unlearn):
     assert result["after"]["acc_ut"] == 0
 
 
-def test_an_interrupted_run_is_resumed_by_the_same_command(digits_checkpoint, tmp_path, monkeypatch):
-    from zspag_core.commands.shared import TerminalReporter
+@pytest.fixture
+def command(digits_checkpoint, tmp_path):
+    """Return a function that starts, or goes on with, one run of two epochs."""
 
     def command(*extra):
         return main(["unlearn", "--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3",
                      "--device", "cpu", "--out", str(tmp_path / "run"), "--set", "epochs=2", "--set", "n_adv=4",
                      "--set", "epsilon=0.3", "--no-relearning", "--resume", *extra])  # fmt: skip
+
+    return command
+
+
+def test_what_was_reached_before_ctrl_c_is_replaced_when_the_run_goes_on(command, tmp_path, monkeypatch, capfd):
+    from zspag_core.commands.shared import TerminalReporter
+
+    epoch = TerminalReporter.epoch
+
+    def interrupted(self, number, *told, **figures):
+        self.interrupted = number == 1
+        epoch(self, number, *told, **figures)
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(TerminalReporter, "epoch", interrupted)
+        assert command() == 130
+    assert read_json(run / "result.json")["after"] is None
+    assert {path.name for path in run.iterdir()} <= FILES
+    (run / "mine.txt").write_text("keep me")
+    capfd.readouterr()
+    assert command() == 2
+    assert "which already holds something" in capfd.readouterr().err
+    (run / "mine.txt").unlink()
+    assert command() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    result = read_json(run / "result.json")
+    assert result["after"] is not None
+    assert len(result["history"]) >= 2
+
+
+def test_an_interrupted_run_is_resumed_by_the_same_command(command, tmp_path, monkeypatch):
+    from zspag_core.commands.shared import TerminalReporter
 
     seen = []
     progress = TerminalReporter.progress
@@ -72,4 +108,14 @@ def test_an_interrupted_run_is_resumed_by_the_same_command(digits_checkpoint, tm
         assert command() == 130
     assert [path.name for path in tmp_path.iterdir()] == [".run.state"]
     assert command() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_finished_run_is_not_resumed(unlearn, tmp_path, capfd):
+    _, result = unlearn("--method", "mask", "--resume")
+    capfd.readouterr()
+    assert unlearn("--method", "mask", "--resume") == (2, result)
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.endswith(f"got {tmp_path / 'run'}, which holds a run that is finished already\n")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

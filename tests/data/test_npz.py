@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from zspag_core.data.npz import load_npz
+from zspag_core.data.split import stratified_split
 from zspag_core.errors import DataError
 
 
@@ -60,6 +61,71 @@ def test_medmnist_keys_with_columns_of_labels(arrays, load):
     assert len(data.test) == 100
 
 
+def without_test(arrays, images="train_x", labels="train_y"):
+    """Return the training part alone, under keys of one's own."""
+    return {images: arrays["train_x"], labels: arrays["train_y"]}
+
+
+WHOLE = [("train_x", "train_y"), ("train_images", "train_labels"), ("x", "y"), ("images", "labels")]
+
+
+@pytest.mark.parametrize("keys", WHOLE)
+def test_without_a_test_part_a_fixed_fifth_of_every_class_is_kept(arrays, load, keys):
+    data = load(without_test(arrays, *keys))
+    train, test = stratified_split(torch.from_numpy(arrays["train_y"]))
+    for split, indices in ((data.train, train), (data.test, test)):
+        assert np.array_equal(split.images[:, 0], arrays["train_x"][indices])
+        assert np.array_equal(split.labels, arrays["train_y"][indices])
+    assert len(data.test) == pytest.approx(40, abs=5)
+    assert data.class_names == tuple("0123456789")
+
+
+def test_names_and_other_arrays_beside_a_part_alone(arrays, load):
+    names = np.array([f"digit {n}" for n in range(10)])
+    data = load(without_test(arrays) | {"class_names": names, "val_x": np.zeros(3), "latest": np.zeros(1)})
+    assert data.class_names == tuple(names)
+    assert len(data.train) + len(data.test) == 200
+
+
+def test_one_image_of_a_class_cannot_be_split(arrays, load):
+    arrays["train_x"], arrays["train_y"] = arrays["train_x"][:10], np.arange(10)
+    with pytest.raises(DataError, match=r"^Class '0' is empty in the training images of mine; expected at least one"):
+        load(without_test(arrays))
+
+
+def test_a_label_that_is_left_out_of_a_part_alone(arrays, load):
+    arrays["train_y"] = arrays["train_y"] * 2
+    with pytest.raises(DataError, match="Class '1' is empty in the images of mine"):
+        load(without_test(arrays))
+
+
+@pytest.mark.parametrize(
+    ("keys", "missing"),
+    [
+        (["x"], "y"),
+        (["labels"], "images"),
+        (["train_labels"], "train_images"),
+        (["train_x", "train_y", "test_images", "test_labels"], "test_x"),
+        (["x", "y", "x_test", "y_test"], "test_x"),
+        (["train_images", "train_labels", "test_images"], "test_labels"),
+        (["x_train", "y_train"], "train_x"),
+        ([], "train_x"),
+    ],
+)
+def test_half_a_part_is_refused(load, keys, missing):
+    found = ", ".join(keys) or "none"
+    with pytest.raises(DataError, match=f"mine.npz has no array '{missing}' \\(found: {found}\\); expected train_x"):
+        load({key: np.zeros((4, 8, 8), np.uint8) for key in keys})
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_give_the_same_pixels_as_bytes(arrays, load, dtype):
+    whole, expected = arrays["train_x"].astype(dtype), load(arrays)
+    data = load(arrays | {"train_x": whole, "test_x": (arrays["test_x"] / 255).astype(dtype)})
+    assert torch.equal(data.train.images, expected.train.images)
+    assert torch.equal(data.test.images, expected.test.images)
+
+
 @pytest.mark.parametrize("key", ["train_x", "train_y", "test_x", "test_y"])
 def test_a_missing_key_is_named(arrays, load, key):
     del arrays[key]
@@ -70,7 +136,10 @@ def test_a_missing_key_is_named(arrays, load, key):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("train_x", np.zeros((200, 8, 8)), "train_x of .*mine.npz is float64; expected uint8"),
+        ("train_x", np.zeros((200, 8, 8), int), "train_x of .*mine.npz is int64; expected uint8"),
+        ("train_x", np.zeros((200, 8, 8), complex), "train_x of .*mine.npz is complex128; expected uint8"),
+        ("train_x", np.full((200, 8, 8), np.nan), "train_x of .*mine.npz is float64 with values that are not finite"),
+        ("test_x", np.full((100, 8, 8), -1.0), "test_x of .*mine.npz is float64 from -1.0 to -1.0; expected uint8"),
         ("train_x", np.zeros((200, 64), np.uint8), r"train_x of .* has shape \(200, 64\); expected \(N, H, W\)"),
         ("train_x", np.zeros((200, 8, 8, 4), np.uint8), r"has shape \(200, 8, 8, 4\)"),
         ("train_x", np.zeros((0, 8, 8), np.uint8), r"has shape \(0, 8, 8\)"),
@@ -79,6 +148,7 @@ def test_a_missing_key_is_named(arrays, load, key):
         ("train_y", np.zeros((200, 2), int), r"train_y of .* has shape \(200, 2\); expected one label per image"),
         ("train_y", np.full(200, -1), "label of the training images of mine is -1; expected 0 to 9"),
         ("test_y", np.full(100, 2000), "mine has 2,001 classes; expected 2 to 1,000"),
+        ("test_y", np.full(100, 10**15), "mine has 1,000,000,000,000,001 classes; expected 2 to 1,000"),
         ("train_y", np.zeros(200, int), "Class '1' is empty in the training images of mine"),
         ("class_names", np.array(["a", "b"]), "expected 0 to 1"),
         ("class_names", np.arange(10), "class_names of .* is int64 of shape"),

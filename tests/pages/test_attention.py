@@ -193,6 +193,25 @@ def test_two_runs_are_shown_on_one_scale(open_page, graded, offer, look):
     assert "| Run A | Run B |" in said
 
 
+def test_what_only_the_second_run_forgot_can_be_looked_at(open_page, graded, offer, look):
+    first, second = graded((3,)), graded((5,))
+    offer(first)
+    offer(second)
+    look(first)
+    look(second)
+    page = open_page(PAGE, first, second)
+    (kinds,) = [group for group in page.segmented_control if group.key == "look-kind"]
+    assert kinds.options[0] == "Forgotten by A"
+    assert {box.label for box in page.checkbox if box.key.startswith("look-")} == {"3"}
+    page.session_state["look-kind"] = "forgotten-B"
+    page.run()
+    assert {box.label for box in page.checkbox if box.key.startswith("look-")} == {"5"}
+    page.button(key="icon-clear-B").click().run()
+    assert not page.exception
+    assert page.session_state["look-kind"] == "forgotten"
+    assert "Forgotten by A" not in next(g for g in page.segmented_control if g.key == "look-kind").options
+
+
 def test_second_run_on_other_data_is_told_apart(open_page, graded, offer, look, finish, store, run_config):
     first = graded((3,))
     offer(first)

@@ -70,14 +70,23 @@ def test_link_reopens_the_pair(overview, runs):
 def test_clearing_the_second_run_leaves_the_first(overview, runs):
     overview.query_params["job"], overview.query_params["b"] = runs[0].id, runs[1].id
     overview.run()
-    overview.button(key="clear-B").click().run()
+    overview.button(key="icon-clear-B").click().run()
     assert shown(overview) == {"job": runs[0].id}
+
+
+def test_the_two_runs_change_places(overview, runs):
+    overview.query_params["job"], overview.query_params["b"] = runs[0].id, runs[1].id
+    overview.run()
+    overview.button(key="icon-swap").click().run()
+    assert shown(overview) == {"job": runs[1].id, "b": runs[0].id}
+    assert len(strips(overview)) == 2
+    assert not overview.exception
 
 
 def test_clearing_the_first_run_moves_the_second_up(overview, runs):
     overview.query_params["job"], overview.query_params["b"] = runs[0].id, runs[1].id
     overview.run()
-    overview.button(key="clear-A").click().run()
+    overview.button(key="icon-clear-A").click().run()
     assert shown(overview) == {"job": runs[1].id}
     assert len(strips(overview)) == 1
 

@@ -31,6 +31,13 @@ def test_part_stands_alone_in_a_container_and_answers():
     assert [markdown.value for markdown in app.markdown] == ["counted 1", "the neighbour"]
 
 
+SOURCES = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "ui").rglob("*.py")]
+
+
 def test_no_page_draws_a_fragment_that_has_neighbours():
-    sources = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "ui").rglob("*.py")]
-    assert [path.name for path in sources if "st.fragment" in path.read_text("utf-8")] == ["redrawn.py"]
+    assert [path.name for path in SOURCES if "st.fragment" in path.read_text("utf-8")] == ["redrawn.py"]
+
+
+def test_no_page_stops_before_its_end():
+    """Streamlit forgets the fragments that a page no longer draws only where the page came to its end."""
+    assert [path.name for path in SOURCES if "st.stop()" in path.read_text("utf-8")] == []

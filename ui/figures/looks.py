@@ -45,15 +45,20 @@ def role_of(row: Row) -> str:
 
 def looks(rows: Sequence[Row]) -> dict[str, Look]:
     """Return the look of every row by its key: references are grey, tuned rows have a dot, else like their method's."""
-    found, places = {}, {}
+    found: dict[str, Look] = {}
+    families: dict[tuple[str | None, str], tuple[int, int]] = {}
+    given = {False: 0, True: 0}  # full marks and hollow ones, each counted apart: no two methods share one
     for row in rows:
         role = role_of(row)
         if role:
             found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
             continue
         family = (row.method, row.label.removesuffix(f", {row.kind}"))
-        place = places.setdefault(family, len(places))
-        shape, round_ = place % len(SYMBOLS), place // len(SYMBOLS)
+        if family not in families:
+            families[family] = len(families), given[row.needs_retain]
+            given[row.needs_retain] += 1
+        place, alike = families[family]
+        shape, round_ = alike % len(SYMBOLS), place // len(CLASSES)
         symbol = SYMBOLS[shape] + ("-open" if row.needs_retain else "") + ("-dot" if row.kind == "tuned" else "")
         colour = CLASSES[(place + round_) % len(CLASSES)]
         found[row.key] = Look(colour, symbol, (HOLLOW if row.needs_retain else GLYPHS)[shape])

@@ -42,6 +42,15 @@ def _checked_images(what: str, images: Array) -> Array:
     """Return the images as (N, H, W, 1 or 3)."""
     if images.dtype != np.uint8:
         raise DataError(f"{what} is {images.dtype}; expected uint8 in 0 to 255.")
+    return with_channels(what, images)
+
+
+def with_channels(what: str, images: Array) -> Array:
+    """Return images of any dtype as (N, H, W, 1 or 3).
+
+    Raises:
+        DataError: another shape, or no images.
+    """
     shaped = images[..., None] if images.ndim == 3 else images
     if shaped.ndim != 4 or shaped.shape[-1] not in {1, 3} or not shaped.size:
         raise DataError(f"{what} has shape {images.shape}; expected (N, H, W), (N, H, W, 1) or (N, H, W, 3).")

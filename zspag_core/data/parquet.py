@@ -10,7 +10,7 @@ import torch
 
 from zspag_core.data.dataset import DataSet, Split
 from zspag_core.data.decode import decode
-from zspag_core.data.split import assemble, assemble_unsplit
+from zspag_core.data.split import assemble, assemble_unsplit, numbered
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def load_parquet(path: Path, name: str, image_size: int, channels: int) -> DataS
     if test is None or "train" not in splits:
         files = [file for part in splits.values() for file in part]
         images = _read_split(files, image_size, channels)
-        return assemble_unsplit(name, _class_names(files[0], images.labels), images)
+        return assemble_unsplit(name, _class_names(files[0], name, images.labels), images)
     train_split = _read_split(splits["train"], image_size, channels)
     test_split = _read_split(test, image_size, channels)
-    names = _class_names(splits["train"][0], torch.cat([train_split.labels, test_split.labels]))
+    names = _class_names(splits["train"][0], name, train_split.labels, test_split.labels)
     return assemble(name, names, train_split, test_split)
 
 
@@ -141,7 +141,7 @@ def _labels(path: Path, column: pa.Array) -> torch.Tensor:
     return torch.tensor(column.to_pylist(), dtype=torch.int64)
 
 
-def _class_names(path: Path, labels: torch.Tensor) -> list[str]:
+def _class_names(path: Path, name: str, *labels: torch.Tensor) -> list[str]:
     """Return the names in Hugging Face's metadata, else the labels' numbers."""
     schema = _open(path).schema_arrow
     label = _column(path, schema, _LABEL_COLUMNS)
@@ -149,5 +149,5 @@ def _class_names(path: Path, labels: torch.Tensor) -> list[str]:
         metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         names = metadata["info"]["features"][label]["names"]
     except (ValueError, KeyError, TypeError):
-        return [str(number) for number in range(1 + int(labels.max()))]
-    return [str(name) for name in names]
+        return numbered(name, *labels)
+    return [str(one) for one in names]

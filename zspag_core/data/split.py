@@ -49,6 +49,17 @@ def check_classes(name: str, count: int) -> None:
         raise DataError(f"{name} has {_counted(count)}; expected {MIN_CLASSES} to {MAX_CLASSES:,}.")
 
 
+def numbered(name: str, *labels: Tensor) -> list[str]:
+    """Return the labels' numbers as names of the classes, where a source has no names.
+
+    Raises:
+        DataError: a label so large that there would be too many classes.
+    """
+    count = 1 + max(int(part.max()) for part in labels)
+    check_classes(name, count)
+    return [str(number) for number in range(count)]
+
+
 def check_labels(what: str, labels: Tensor, class_names: Sequence[str]) -> None:
     """Refuse labels outside 0..K-1 and classes that no label names."""
     outside = labels[(labels < 0) | (labels >= len(class_names))]

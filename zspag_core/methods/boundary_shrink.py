@@ -56,7 +56,7 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
     title: ClassVar[str] = "Boundary shrink"
 
     epochs: int = knob(10, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
-    learning_rate: float = knob(1e-5, "Step length of SGD.", minimum=1e-8, maximum=100.0, basic=True)
+    learning_rate: float = knob(3e-5, "Step length of SGD.", minimum=1e-8, maximum=100.0, basic=True)
     bound: float = knob(
         0.1,
         "How far the neighbour is from the image: larger crosses more boundaries, less certainly the nearest.",

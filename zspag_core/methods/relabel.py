@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Relabel(ZeroShotMethod):
     """Plain SGD on forget samples under other labels; the same parameters move as in ZS-PAG."""
 
-    epochs: int = knob(3, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
-    learning_rate: float = knob(0.01, "Step length of plain SGD.", minimum=1e-7, maximum=100.0, basic=True)
+    epochs: int = knob(10, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
+    learning_rate: float = knob(1e-3, "Step length of plain SGD.", minimum=1e-7, maximum=100.0, basic=True)
     batch_size: int = knob(128, "Forget samples per step.", minimum=1, maximum=8192, unit="images")
 
     def unlearn(
