@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.checkpoints import ROOT
 from ui.jobs import current_run, worker_keeper, worker_ready
+from ui.late import leave_out_late_requests
 from ui.redrawn import redrawn
 from ui.strip import story_strip
 from ui.words import GLOSSARY
@@ -38,6 +39,7 @@ GAPS = {
 
 def frame(title: str, purpose: str) -> Job | None:
     """Draw what every page shares and return the visitor's run; must be the first Streamlit call of a page."""
+    leave_out_late_requests()
     st.set_page_config(
         page_title=f"{title} · ZS-PAG", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PIXELS
     )
@@ -74,6 +76,8 @@ def _worker_line(*, waiting: bool) -> None:
     @redrawn(1.0 if waiting else None)
     def line() -> None:
         ready = worker_ready(Lane.RUNS)
+        if waiting and ready:
+            st.rerun()  # from now on nobody looks every second
         st.caption(":green[●] Worker ready" if ready else ":orange[●] Worker starting, about five seconds")
 
     line()

@@ -105,26 +105,6 @@ def test_umap_takes_the_place_of_pca(page, app_url, server_home, run):
     assert page.get_by_test_id("stException").count() == 0
 
 
-SLOW_LINE = """(() => {
-    const lag = 600;  // milliseconds until the server is told
-    window.WebSocket = class extends window.WebSocket {
-        send(data) { setTimeout(() => super.send(data), lag); }
-    };
-})()"""
-
-
-def test_page_stays_whole_over_a_slow_line_when_the_map_becomes_ready(page, app_url, database, store, submitted):
-    job = database.submit("unlearn", store.get(submitted.id).config | {"seed": 1})
-    page.goto(app_url)
-    wait_for_end(store, [job])
-    page.add_init_script(SLOW_LINE)
-    chart = open_map(page, app_url, job)
-    expect(page.get_by_text("Drawing the UMAP")).to_be_visible()
-    expect(page.get_by_text("the zero line, the same features placed twice")).to_be_visible(timeout=LONG)
-    page.wait_for_timeout(3000)  # what was asked for before the map was ready has been answered by then
-    expect(chart).to_be_visible()
-
-
 def test_attention_follows_the_images_that_are_chosen(page, app_url, run):
     page.goto(f"{app_url}/Attention?job={run.id}")
     table = page.locator("table.zs-attention")
