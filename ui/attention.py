@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
 
 FORGOTTEN, REMAINING = "forgotten", "remaining"
-KINDS = {FORGOTTEN: "Forgotten", REMAINING: "Remaining", "changed": "Read otherwise after"}
+OF_ALL = {REMAINING: "Remaining", "changed": "Read otherwise after"}
+KINDS = {FORGOTTEN: "Forgotten"} | OF_ALL
 KIND_KEY = "look-kind"
 OTHERS = f"{FORGOTTEN}-B"
 """Not a kind of its own: what run B forgot and run A did not."""
@@ -63,11 +64,11 @@ def gallery(job: Job, names: Sequence[str], other: Job | None = None) -> None:
         names: one name per class.
         other: run B, where it is on the same data and has forgotten other classes: its classes are offered, too.
     """
-    words = KINDS if other is None else {**KINDS, FORGOTTEN: "Forgotten by A", OTHERS: "Forgotten by B"}
+    words = KINDS if other is None else {FORGOTTEN: "Forgotten by A", OTHERS: "Forgotten by B"} | OF_ALL
     if st.session_state.get(KIND_KEY) not in words:
         st.session_state[KIND_KEY] = FORGOTTEN  # also where run B, whose images were looked at, was taken away
     with st.container(border=True):
-        head, note = st.columns([2, 3], vertical_alignment="bottom")
+        head, note = st.columns([1, 1], vertical_alignment="bottom")
         kind = head.segmented_control("Choose images", list(words), required=True, format_func=words.get, key=KIND_KEY)
         question = samples_of(other, FORGOTTEN) if other is not None and kind == OTHERS else samples_of(job, kind)
         chosen = chosen_images(job)

@@ -1,4 +1,4 @@
-"""A visitor whose requests and answers take half a second or more each: pages stay whole when what they show moves on."""
+"""A visitor whose requests and answers take half a second or more: pages stay whole when what they show moves on."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from tests.reproduce.test_comparison import example
 from zspag_core.reproduce.comparison import Outcome, Row
 from zspag_core.reproduce.markdown import as_markdown
-from zspag_core.reproduce.scale import FULL, SMALL
+from zspag_core.reproduce.scale import BRIEF, FULL, SMALL
 
 
 def _with(*rows):
@@ -47,4 +47,5 @@ def test_tuned_rows_say_what_was_chosen_and_the_page_how():
     assert "never on test images" in page
     assert "| ≥ 100 |" in page
     assert "1 seed at this scale" in page
+    assert "settings and tuned methods that need remaining data have 1 seed" in as_markdown(_with(tuned), BRIEF)
     assert "1 seed at this scale" not in as_markdown(_with(tuned), FULL)

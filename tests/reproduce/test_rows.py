@@ -5,7 +5,7 @@ import pytest
 from zspag_core.hyperparameters import configure, values
 from zspag_core.methods import METHODS, PRESETS
 from zspag_core.reproduce.rows import KNOBS, LABELS, OFFICIAL, TUNED, known_methods, overhead, rivals
-from zspag_core.reproduce.scale import FULL, SMALL
+from zspag_core.reproduce.scale import BRIEF, FULL, SCALES, SMALL, few_images
 
 
 def test_every_method_has_rows_and_only_references_have_none():
@@ -13,7 +13,7 @@ def test_every_method_has_rows_and_only_references_have_none():
     assert set(KNOBS) == set(LABELS)
 
 
-@pytest.mark.parametrize("scale", [SMALL, FULL], ids=["small", "full"])
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
 def test_every_row_has_settings_that_its_method_knows(scale):
     for plan in [*rivals(scale), *overhead(scale)]:
         configure(known_methods()[plan.method], plan.settings)
@@ -23,6 +23,13 @@ def test_all_methods_have_the_same_number_of_trials():
     tuned = {plan.method for plan in rivals(FULL) if plan.knob}
     assert tuned == set(LABELS)
     assert {plan.method for plan in rivals(SMALL) if plan.knob} == tuned - {"gkt"}
+
+
+def test_what_takes_longest_has_fewer_seeds_at_the_brief_scale():
+    seeds = {plan.key: plan.seeds for plan in rivals(BRIEF)}
+    assert (seeds["finetune"], seeds["finetune_tuned"]) == (1, 1)
+    assert (seeds["finetune_zs_tuned"], seeds["zspag"]) == (None, None)
+    assert {plan.seeds for plan in rivals(few_images(BRIEF))} == {None}
 
 
 def test_official_settings_are_those_of_the_presets():

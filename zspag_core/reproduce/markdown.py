@@ -88,7 +88,8 @@ def _tuning(comparison: Comparison, scale: Scale) -> str:
             "take 4,000: its figures here say little of it."
         )
     if scale.official_seeds:
-        text += f" Rows with official settings have {scale.official_seeds} seed at this scale."
+        others = " and tuned methods that need remaining data" if scale.retain_seeds else ""
+        text += f" Rows with official settings{others} have {scale.official_seeds} seed at this scale."
     return text
 
 
