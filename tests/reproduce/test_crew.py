@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -84,7 +85,9 @@ def test_what_goes_wrong_in_a_row_is_passed_on(tiny, harness, threads, monkeypat
 def test_a_real_process_shares_the_cores_and_heeds_the_event():
     stop = multiprocessing.get_context("spawn").Event()
     with crew.processes(1000, stop) as pool:
-        assert pool.submit(_threads).result() == 1
+        with crew.deaf():
+            begun = pool.submit(_state)
+        assert begun.result() == (1, signal.SIG_IGN)  # one thread; Ctrl-C is the first process's affair
         stop.set()
         assert pool.submit(_stopped).result()
 
@@ -101,10 +104,10 @@ def _page(arena):
     return replace(arena, title=arena.title)
 
 
-def _threads():
+def _state():
     import torch
 
-    return torch.get_num_threads()
+    return torch.get_num_threads(), signal.getsignal(signal.SIGINT)
 
 
 def _stopped():

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from zspag_core.errors import Cancelled
 from zspag_core.progress import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from zspag_core.reproduce.arena import Arena
@@ -83,7 +84,9 @@ def fill_together(harness: Harness, table: str, arena: Arena, workers: int) -> N
     stop = multiprocessing.get_context("spawn").Event()
     with processes(workers, stop) as pool:
         try:
-            _await([pool.submit(fill, errand) for errand in errands], harness.report, harness.tell)
+            with deaf():
+                futures = [pool.submit(fill, errand) for errand in errands]
+            _await(futures, harness.report, harness.tell)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -95,6 +98,16 @@ def processes(workers: int, stop: Any) -> Executor:  # noqa: ANN401 - multiproce
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(stop, threads))
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment, so that processes started in it ignore it from their first instruction on."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def fill(errand: Errand) -> list[str]:
@@ -128,10 +141,9 @@ _stop = _Stop()
 
 
 def _begin(event: Any, threads: int) -> None:  # noqa: ANN401 - as above
-    """Prepare a process: Ctrl-C is the first one's affair."""
+    """Prepare a process."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
     _stop.event = event
 
