@@ -12,6 +12,7 @@ from ui.jobs import pair
 from ui.palette import COLOURED
 from ui.picker import LETTERS
 from ui.proxies import TITLES, Shown, drawer_panel, find_map, map_panel, numbers_panel, read_map, wait_for_map
+from ui.segments import one_of
 from ui.states import has_result, stand_in
 from ui.words import GLOSSARY
 
@@ -33,16 +34,7 @@ SHOWS = "The map of proxies among real images"
 def show(runs: Runs) -> None:
     """Draw the controls and the maps that are ready, each with its numbers and what is selected on it."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        kind = st.segmented_control(
-            "Map",
-            list(TITLES),
-            default="umap",
-            required=True,
-            format_func=TITLES.get,
-            key="map",
-            help=GLOSSARY["UMAP"],
-            bind="query-params",
-        )
+        kind = one_of("Map", TITLES, key="map", start="umap", help=GLOSSARY["UMAP"], bind="query-params")
         look = pick_look(runs)
         st.markdown(
             ":gray-badge[:material/visibility: real images: for your eyes only]",
@@ -63,18 +55,8 @@ def show(runs: Runs) -> None:
 
 def pick_look(runs: Runs) -> dict[str, Any]:
     """Draw what the map may show; return it as keywords of `map_panel`."""
-    when = st.segmented_control(
-        "Model", list(WHEN), default="before", required=True, format_func=WHEN.get, key="when", bind="query-params"
-    )
-    colour_by = st.segmented_control(
-        "Colour by",
-        list(COLOURS),
-        default="class",
-        required=True,
-        format_func=COLOURS.get,
-        key="colour",
-        bind="query-params",
-    )
+    when = one_of("Model", WHEN, key="when", bind="query-params")
+    colour_by = one_of("Colour by", COLOURS, key="colour", bind="query-params")
     names = class_names(next(job.folder for _, job in runs if has_result(job)))
     highlight = None
     if colour_by == "class" and len(names) > COLOURED:

@@ -18,6 +18,7 @@ from ui.attention import (
 from ui.figures.attention import Side
 from ui.frame import frame
 from ui.jobs import pair
+from ui.segments import one_of
 from ui.states import has_result, stand_in
 from ui.words import GLOSSARY
 
@@ -51,15 +52,7 @@ def show_maps(run: Job, runs: Sequence[tuple[str, Job]], chosen: Sequence[int]) 
     """Draw the controls and the maps of every run that has these images."""
     controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     with controls:
-        target = st.segmented_control(
-            "Explain",
-            list(TARGETS),
-            default="own",
-            required=True,
-            format_func=TARGETS.get,
-            key="look-target",
-            help=GLOSSARY["GradCAM"],
-        )
+        target = one_of("Explain", TARGETS, key="look-target", help=GLOSSARY["GradCAM"])
         layer_place = st.container(width="content")
         waiting = st.container(width="stretch")
     sides = []

@@ -11,6 +11,7 @@ from ui.gallery import groups_of, moments_of
 from ui.redrawn import redrawn
 from ui.result_panels import draw, side_by_side
 from ui.results import percent
+from ui.segments import one_of
 from ui.thresholds import ATTACKS, MEASURES, best_threshold, edges_of, judge, judged_member, shares_of
 
 if TYPE_CHECKING:
@@ -60,19 +61,10 @@ def _choose(views: Sequence[View]) -> tuple[Attack, str, str]:
     """Draw the choices: whom the attack compares, by what, before or after."""
     moments = [when for when in ("before", "after") if all(when in moments_of(view) for view in views)]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        attack = st.segmented_control(
-            "Question",
-            list(ATTACKS),
-            default="same",
-            format_func=lambda name: ATTACKS[name].title,
-            key="attack",
-            required=True,
-            width="content",
-        )
-        measure = st.segmented_control(
-            "Measure", MEASURES, default="loss", key="measure", required=True, width="content"
-        )
-        when = st.segmented_control("Model", moments, default=moments[-1], key="when", required=True, width="content")
+        titles = {name: attack.title for name, attack in ATTACKS.items()}
+        attack = one_of("Question", titles, key="attack", start="same", width="content")
+        measure = one_of("Measure", MEASURES, key="measure", start="loss", width="content")
+        when = one_of("Model", moments, key="when", start=moments[-1], width="content")
     return ATTACKS[attack], measure, when
 
 
