@@ -18,6 +18,7 @@ from ui.attention import (
 from ui.figures.attention import Side
 from ui.frame import frame
 from ui.jobs import pair
+from ui.model_source import plain_name
 from ui.segments import one_of
 from ui.states import has_result, stand_in
 from ui.words import GLOSSARY
@@ -40,7 +41,7 @@ SHOWS = "Attention before and after"
 
 def show(run: Job, runs: Sequence[tuple[str, Job]]) -> None:
     """Draw the images to choose from, and what both models look at in those chosen."""
-    gallery(run, class_names(run.folder), next((job for _, job in runs[1:] if has_more(job, run)), None))
+    gallery(run, class_names(run.folder), next((job for _, job in runs if has_more(job, run)), None))
     chosen = chosen_images(run)
     if chosen:
         show_maps(run, runs, chosen)
@@ -61,7 +62,7 @@ def show_maps(run: Job, runs: Sequence[tuple[str, Job]], chosen: Sequence[int]) 
         if not has_result(job):
             stand_in(job, SHOWS, letter)
         elif job.config["data"] != run.config["data"]:
-            st.info(f"Run {letter} is about other data, {job.config['data']}: it has none of these images.")
+            st.info(f"Run {letter} is about other data, {plain_name(job.config['data'])}: it has none of these images.")
         else:
             with waiting:
                 question = ask_attention(job, chosen, chosen_layer(run), target)
@@ -78,7 +79,9 @@ def show_maps(run: Job, runs: Sequence[tuple[str, Job]], chosen: Sequence[int]) 
 
 
 run = frame("Attention", "Where the models look, before and after, on images that you choose.")
-if run is None or not has_result(run):
-    stand_in(run, SHOWS)
+shown_runs = pair()
+able = [job for _, job in shown_runs if has_result(job)]
+if able:
+    show(able[0], shown_runs)
 else:
-    show(run, pair())
+    stand_in(run, SHOWS)

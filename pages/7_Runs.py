@@ -10,6 +10,7 @@ from ui.jobs import POLL_SECONDS, job_store, pair, show_run, show_second
 from ui.redrawn import redrawn
 from ui.run_card import deleted_runs, run_card, undo_bar
 from ui.runs import Row, pick_filters, row_of, runs_table, summary
+from zspag_core.jobs import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,6 +92,7 @@ def show_runs(there: Sequence[Job]) -> None:
 frame("Runs", "Find, name, compare and share runs.")
 jobs = job_store().latest(limit=LISTED, kind="unlearn", include_deleted=True)
 there, gone = [job for job in jobs if job.deleted is None], [job for job in jobs if job.deleted is not None]
+there.sort(key=lambda job: job.state == State.CANCELLED and job.started is None)  # those never begun stand last
 undo_bar()
 if there:
     show_runs(there)

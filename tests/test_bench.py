@@ -137,13 +137,13 @@ def test_recording_sees_decompositions_and_gram_matrices_only():
 
 def test_peak_sees_what_was_freed_again():
     with Peak(torch.device("cpu")) as peak:
-        block = torch.ones(64 * 2**18)  # 64 MiB
+        block = torch.ones(512 * 2**18)  # 512 MiB: more than a process that ran other tests has lying about
         del block
     assert math.isfinite(peak.mib)
     with Peak(torch.device("cpu")) as peak:
-        block = torch.ones(64 * 2**18)
+        block = torch.ones(512 * 2**18)
         assert float(block[-1]) == 1.0
-    assert peak.mib >= 60
+    assert peak.mib >= 480
 
 
 def test_command_prints_json_and_says_where_the_literal_one_is(checkpoint, monkeypatch, capsys):

@@ -6,12 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from zspag_core.checkpoints import load_checkpoint
+from zspag_core.checkpoints import load_checkpoint, save_checkpoint
 from zspag_core.data import to_pixels
 from zspag_core.data.backdoor import poison
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.methods import METHODS
 from zspag_core.metrics import relearn
+from zspag_core.models import initialise
 from zspag_core.progress import Reporter
 from zspag_core.runs import RunConfig, check_out, execute
 
@@ -303,6 +304,22 @@ def test_a_refused_folder_is_said_to_hold_what_it_holds(tmp_path, record, held):
     (tmp_path / "result.json").write_text(record)
     with pytest.raises(UsageError, match=f"out: expected a new or empty folder, got .*, which {held}$"):
         check_out(tmp_path)
+
+
+def test_a_model_that_hardly_reads_the_data_is_told_of_before_the_work_goes_on(config, digits_config, tmp_path):
+    class Told(Reporter):
+        notes = ()
+
+        def note(self, sentence):
+            self.notes = (*self.notes, sentence)
+
+    path = tmp_path / "untrained.safetensors"
+    save_checkpoint(path, initialise(digits_config, 0), {"data": "digits"})
+    trained, untrained = Told(), Told()
+    execute(config(method="mask", settings={}), tmp_path / "trained", trained)
+    execute(config(method="mask", settings={}, checkpoint=str(path)), tmp_path / "untrained", untrained)
+    assert not trained.notes
+    assert "do model and data belong together?" in "".join(untrained.notes)
 
 
 class StopIn(Reporter):

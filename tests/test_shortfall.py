@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zspag_core.shortfall import shortfall
+from zspag_core.shortfall import only_guesses, shortfall
 
 
 def result(still, stopped="rule", **config):
@@ -31,3 +31,8 @@ def test_a_run_that_ended_early_says_why_and_what_to_change():
 )
 def test_a_run_that_met_its_goal_or_has_none_says_nothing(found):
     assert shortfall(found) is None
+
+
+@pytest.mark.parametrize(("right", "classes", "guesses"), [(10.8, 10, True), (15.1, 10, False), (70.0, 2, True)])
+def test_a_model_guesses_up_to_half_again_as_often_right_as_chance(right, classes, guesses):
+    assert only_guesses(right, classes) is guesses

@@ -25,8 +25,14 @@ def leave_out_late_requests() -> None:
     @wraps(answer)
     def request_rerun(session: AppSession, client_state: Any) -> None:  # noqa: ANN401 - a protobuf message
         by_itself = client_state is not None and client_state.is_auto_rerun
-        if not by_itself or client_state.page_script_hash in {"", session.page_script_hash}:
+        if not by_itself or client_state.page_script_hash in {"", page_of(session)}:
             answer(session, client_state)
 
     setattr(request_rerun, MARK, True)
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
+
+
+def page_of(session: AppSession) -> str:
+    """Return the page that a session is on: the one whose script began last, also where nobody was told of it yet."""
+    began: str | None = session._pages_manager.intended_page_script_hash
+    return began or session.page_script_hash

@@ -14,6 +14,7 @@ from ui.redrawn import redrawn
 from ui.results import escape, percent
 from ui.words import GRADING_NOTE
 from zspag_core.jobs import Lane
+from zspag_core.shortfall import only_guesses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from zspag_core.jobs import Job
 
-GUESSING = 1.5  # times the accuracy of blind guessing
 NAMED_CLASSES = 12
 
 
@@ -74,10 +74,10 @@ def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[b
     if report is None or not isinstance(report.answer, dict):
         return []
     right, chance = float(report.answer["test_accuracy"]), 100 / int(about["num_classes"])
-    if right > GUESSING * chance:
+    if not only_guesses(right, int(about["num_classes"])):
         return [(True, f"**Test images** {percent(right)} right")]
-    words = f"**Test images** {percent(right)} right, hardly more than guessing ({percent(chance)}): other data?"
-    return [(False, words)]
+    words = f"**Test images** {percent(right)} right, hardly more than guessing ({percent(chance)})"
+    return [(False, f"{words}: other data, or too little training?")]
 
 
 def headline(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from ui.artefacts import load_arrays
 from ui.controls import controls
 from ui.figures import training as figures
 from ui.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
+from ui.methods import method_name
 from ui.names import names_of
 from ui.outcome import show_ending, show_result
 from ui.redrawn import redrawn
@@ -83,7 +84,8 @@ def _heading(job: Job) -> None:
     took = ""
     if job.started is not None:
         took = f" · {duration((job.finished or time.time()) - job.started)}"
-    st.markdown(f"#### Forget :orange[{names}] &nbsp; :{colour}-badge[{icon} {word}] :small[run {job.number}{took}]")
+    how = f"{method_name(job.config)} · run {job.number}{took}"
+    st.markdown(f"#### Forget :orange[{names}] &nbsp; :{colour}-badge[{icon} {word}] :small[{how}]")
 
 
 def _queue_line(job: Job) -> None:

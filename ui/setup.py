@@ -11,6 +11,7 @@ import streamlit as st
 from ui.choice import choice_of, use
 from ui.forms import apply_settings, changed, class_picker, fitting, same, settings_form
 from ui.jobs import job_store, show_run
+from ui.methods import METHOD_HELP
 from ui.names import names_of
 from ui.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.errors import ZspagError
@@ -56,6 +57,8 @@ def pick_method(engine: Mapping[str, Any]) -> Mapping[str, Any]:
         persist_state="session",
     )
     method: Mapping[str, Any] = methods[name]
+    if name != "zspag":
+        st.caption(METHOD_HELP.get(name, ""))
     if method["needs_retain"]:
         st.caption(":orange-badge[needs remaining data] The zero-shot methods get no such data.")
     return method

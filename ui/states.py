@@ -62,7 +62,8 @@ def nothing_open() -> str:
     """Say why no run is shown, as a heading: a link names one that is not here, none is chosen, or none was made."""
     if st.query_params.get("job"):
         return "There is no such run here"
-    return "No run is open: choose one at the top right" if job_store().latest(limit=1) else "No run yet"
+    known = job_store().latest(limit=1, kind="unlearn")
+    return "No run is open: choose one at the top right" if known else "No run yet"
 
 
 def _under_way(job: Job, shows: str, key: str) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.choice import KEY as CHOICE
 from ui.jobs import job_store, pair
+from ui.methods import method_name
 from ui.picker import LETTERS, run_chip
 from ui.redrawn import redrawn
 from ui.results import escape, headline, percent, state_words
@@ -23,6 +24,7 @@ STORY = (
     ("pages/5_Results.py", "Results"),
 )
 LIVE_SECONDS = 2.0
+USUAL = "zspag"
 PICKED_FROM = 50
 NAME_LENGTH = 22  # letters that a name may take, so that the strip stays one line at 1280 pixels
 
@@ -30,7 +32,7 @@ NAME_LENGTH = 22  # letters that a name may take, so that the strip stays one li
 def story_strip() -> None:
     """Draw the strip: the pages with run A, and a second line with run B where two runs are compared."""
     shown = pair()
-    known = job_store().latest(limit=PICKED_FROM, kind="unlearn")
+    known = job_store().latest(limit=PICKED_FROM, kind="unlearn", begun=True)
     runs = dict(shown)
     with st.container(key="strip", gap="xxsmall"):
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -81,7 +83,12 @@ def link_text(name: str, job: Job | None) -> str:
         return f"Model **{chosen}**" if chosen else name
     if job is None or name != "Forget":
         return name
-    return f"Forget :orange[**{escape(forgotten_names(job))}**]"
+    return f"Forget :orange[**{escape(forgotten_names(job))}**]{rival(job)}"
+
+
+def rival(job: Job) -> str:
+    """Return the method of a run, where it is not the usual one."""
+    return "" if job.config.get("method", USUAL) == USUAL else f" · {method_name(job.config)}"
 
 
 def chosen_model(job: Job | None) -> str:

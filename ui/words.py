@@ -66,8 +66,7 @@ CONSEQUENCES = {
     "n_adv": "More: the rest is known better, it takes longer.",
     "attack": "How an image is pushed into another class.",
     "label_mode": "What forget samples are taught to be.",
-    "epochs": "More: forgets further. A rule stops earlier.",
-    "learning_rate": "Larger: forgets faster, may break the rest.",
+    "learning_rate": "Larger: quicker, until things break.",
 }
 """What turning a basic control does, in one line."""
 

@@ -50,6 +50,9 @@ class Reporter:
     def watch(self, frame: Frame) -> None:
         """Show what the model sees in the watched images; comes just before the epoch it belongs to."""
 
+    def note(self, sentence: str) -> None:
+        """Say what a person should know before the work goes on."""
+
 
 class Relay(Reporter):
     """Passes everything on to another reporter; a subclass adds to it or changes it on the way."""
@@ -69,6 +72,10 @@ class Relay(Reporter):
     def watch(self, frame: Frame) -> None:
         """Pass a frame on."""
         self.inner.watch(frame)
+
+    def note(self, sentence: str) -> None:
+        """Pass a sentence on."""
+        self.inner.note(sentence)
 
 
 class AsStage(Relay):

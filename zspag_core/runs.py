@@ -21,6 +21,7 @@ from zspag_core.metrics import Triggered, grade, planted_in, read_triggered, rel
 from zspag_core.metrics.live import LiveGrades
 from zspag_core.preparation import Prepared, RunConfig, load_for, prepare
 from zspag_core.progress import SILENT, AsStage, Reporter
+from zspag_core.shortfall import only_guesses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,6 +128,7 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     model = place(prepared.checkpoint.model, prepared.device)
     with timed(seconds, "evaluate"):
         before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
+    _doubt(before, report)
     replay = Replay(memory, report)
     live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay)
     watch = Watch(model, prepared.dataset, choose_watched(before.tested, forget), live)
@@ -156,6 +158,16 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     result["seconds"] = {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
     outcome.result = finite(result)
     return outcome
+
+
+def _doubt(before: Grade, report: Reporter) -> None:
+    """Say so where the original hardly reads the data: nothing else tells of data that the model does not belong to."""
+    right, classes = before.accuracy.acc_rt, len(before.accuracy.acc_per_class)
+    if right is not None and only_guesses(right, classes):
+        report.note(
+            f"the model reads {right:.1f} % of the test images of the remaining classes, hardly more than guessing; do "
+            "model and data belong together?"
+        )
 
 
 def _judge(

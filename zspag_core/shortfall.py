@@ -1,4 +1,4 @@
-"""Why a run fell short of its goal; light, so that pages may ask without loading the engine."""
+"""Where a run or a model falls short; light, so that pages may ask without loading the engine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+GUESSING = 1.5  # times the accuracy of blind guessing
+
+
+def only_guesses(right: float, num_classes: int) -> bool:
+    """Tell whether a model that reads `right` percent of its images hardly does more than guess."""
+    return right <= GUESSING * 100 / num_classes
 
 
 def shortfall(result: Mapping[str, Any]) -> str | None:

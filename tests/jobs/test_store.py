@@ -243,6 +243,16 @@ def test_latest_runs_come_newest_first(store):
     assert [job.id for job in store.latest(limit=2)] == [ids[2], ids[1]]
 
 
+def test_latest_can_leave_out_what_never_began(store):
+    waiting, cancelled, stopped = (store.submit("unlearn", {"number": number}) for number in range(3))
+    store.cancel(cancelled.id)
+    assert store.require(cancelled.id).state == State.CANCELLED
+    for _ in (waiting, stopped):
+        store.finish(claim(store), State.CANCELLED)
+    assert [job.id for job in store.latest(begun=True)] == [stopped.id, waiting.id]
+    assert len(store.latest()) == 3
+
+
 def test_latest_can_be_of_one_kind(store):
     wanted = store.submit("unlearn", {})
     store.submit("train", {})

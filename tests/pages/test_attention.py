@@ -222,6 +222,15 @@ def test_second_run_on_other_data_is_told_apart(open_page, graded, offer, look, 
     assert "own label 3" in texts(page)
 
 
+def test_a_second_run_is_shown_though_the_first_ended_early(open_page, graded, offer, look, finish, run_config):
+    first, second = finish("unlearn", run_config, State.CANCELLED), graded((5,))
+    offer(second)
+    look(second)
+    said = texts(open_page(PAGE, first, second))
+    assert f"Run {first.number} was cancelled" in said
+    assert "B · before" in said
+
+
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED, State.INTERRUPTED])
 def test_run_that_ended_early_says_why(open_page, finish, store, run_config, state):
     job = finish("unlearn", run_config, state, error="the loss became nan")

@@ -22,6 +22,16 @@ def answered(monkeypatch):
     return found
 
 
+def session_on(began, told):
+    """Return what stands for a session: the page whose script began last, and the page the server was told of."""
+    return SimpleNamespace(_pages_manager=SimpleNamespace(intended_page_script_hash=began), page_script_hash=told)
+
+
+def test_a_session_is_on_the_page_that_began_last():
+    assert late.page_of(session_on(began=HERE, told=LEFT)) == HERE
+    assert late.page_of(session_on(began="", told=HERE)) == HERE  # the first page is asked for by its name
+
+
 @pytest.mark.parametrize(
     ("state", "heard"),
     [
@@ -34,7 +44,7 @@ def answered(monkeypatch):
     ],
 )
 def test_only_what_a_page_that_was_left_asks_by_itself_is_passed_over(answered, state, heard):
-    AppSession.request_rerun(SimpleNamespace(page_script_hash=HERE), state)
+    AppSession.request_rerun(session_on(began=HERE, told=LEFT), state)
     assert answered == ([state] if heard else [])
 
 

@@ -103,6 +103,10 @@ class TerminalReporter(Reporter):
             self.close()
             raise Cancelled("interrupted")
 
+    def note(self, sentence: str) -> None:
+        """Write a sentence on a line of its own."""
+        self._write(f"note: {sentence}")
+
     def close(self) -> None:
         """End the current bar."""
         if self._bar is not None:

@@ -9,7 +9,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, func, insert, select, true, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, true, update
 
 from zspag_core.errors import UsageError
 from zspag_core.jobs.beats import BEAT_SECONDS, STALE_SECONDS, WORKER, Beats, served_devices
@@ -88,12 +88,14 @@ class JobStore:
         kind: str | None = None,
         comparison: str | None = None,
         include_deleted: bool = False,
+        begun: bool = False,
     ) -> list[Job]:
-        """Return the newest jobs of a lane, or those of one kind or comparison, newest first."""
+        """Return a lane's newest jobs, or those of a kind or comparison; `begun`: none cancelled before it began."""
         wanted = [jobs.c.lane == lane]
         wanted += [] if kind is None else [jobs.c.kind == kind]
         wanted += [] if comparison is None else [jobs.c.comparison == comparison]
         wanted += [] if include_deleted else [jobs.c.deleted.is_(None)]
+        wanted += [or_(jobs.c.state != State.CANCELLED, jobs.c.started.is_not(None))] if begun else []
         query = select(jobs).where(*wanted).order_by(jobs.c.number.desc()).limit(limit)
         with self._engine.connect() as connection:
             return [_to_job(row) for row in connection.execute(query)]

@@ -65,7 +65,9 @@ class ZSPAG(ZeroShotMethod):
         choices=pseudo_labels.MODES,
         basic=True,
     )
-    epochs: int = knob(30, "Passes over the forget samples at most.", minimum=1, maximum=1000, basic=True)
+    epochs: int = knob(
+        30, "Passes over the forget samples at most; a rule stops earlier.", minimum=1, maximum=1000, basic=True
+    )
     energy: float = knob(
         0.97,
         "Share of the remaining classes' input energy that is protected: more is safer for them, less forgets deeper.",
