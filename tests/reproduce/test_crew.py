@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tests.test_cli import call
 from zspag_core.errors import Cancelled
@@ -28,7 +29,8 @@ def threads(monkeypatch):
     def pool(workers, stop):
         asked.append(workers)
         monkeypatch.setattr(crew._stop, "event", stop)
-        return ThreadPoolExecutor(1)  # the tiny cases' originals are trained by whoever comes first
+        cores = torch.get_num_threads()  # a new thread has its own number, and sums in another order with another one
+        return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(cores,))
 
     monkeypatch.setattr(crew, "processes", pool)
     return asked
