@@ -9,6 +9,8 @@ from zspag_core.method_names import METHOD_NAMES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+USUAL = "zspag"
+
 METHOD_HELP = {
     "zspag": "Proxies, pseudo-labels, and steps in the free directions only.",
     "posterior": "Teaches forget samples the model's own other guesses; nothing is protected.",
@@ -34,5 +36,5 @@ GONE = 5.0
 
 def method_name(config: Mapping[str, Any]) -> str:
     """Return the short name of the method that a run's config asks for."""
-    key = str(config.get("method", "zspag"))
+    key = str(config.get("method", USUAL))
     return METHOD_NAMES.get(key, key)

@@ -11,7 +11,7 @@ import streamlit as st
 from ui.choice import choice_of, use
 from ui.forms import apply_settings, changed, class_picker, fitting, same, settings_form
 from ui.jobs import job_store, show_run
-from ui.methods import METHOD_HELP
+from ui.methods import METHOD_HELP, USUAL
 from ui.names import names_of
 from ui.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.errors import ZspagError
@@ -51,13 +51,13 @@ def pick_method(engine: Mapping[str, Any]) -> Mapping[str, Any]:
     name = st.selectbox(
         "Method",
         names,
-        index=names.index("zspag") if "zspag" in names else 0,
+        index=names.index(USUAL) if USUAL in names else 0,
         key="method",
         format_func=lambda key: methods[key]["title"],
         persist_state="session",
     )
     method: Mapping[str, Any] = methods[name]
-    if name != "zspag":
+    if name != USUAL:
         st.caption(METHOD_HELP.get(name, ""))
     if method["needs_retain"]:
         st.caption(":orange-badge[needs remaining data] The zero-shot methods get no such data.")
@@ -116,7 +116,7 @@ def fill_form(model: str, num_classes: int, config: Mapping[str, Any]) -> None:
     st.session_state[f"{start}-many"] = list(config["forget"])
     for label in range(num_classes):
         st.session_state[f"{start}-{label}"] = label in config["forget"]
-    st.session_state["method"] = config.get("method", "zspag")
+    st.session_state["method"] = config.get("method", USUAL)
     st.session_state["seed"], st.session_state["device"] = config.get("seed", 0), config.get("device", "auto")
     st.session_state[WANTED] = dict(config.get("settings", {}))
     st.session_state[TAKEN] = st.session_state.get(TAKEN, 0) + 1

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.choice import KEY as CHOICE
 from ui.jobs import job_store, pair
-from ui.methods import method_name
+from ui.methods import USUAL, method_name
 from ui.picker import LETTERS, run_chip
 from ui.redrawn import redrawn
 from ui.results import escape, headline, percent, state_words
@@ -24,7 +24,6 @@ STORY = (
     ("pages/5_Results.py", "Results"),
 )
 LIVE_SECONDS = 2.0
-USUAL = "zspag"
 PICKED_FROM = 50
 NAME_LENGTH = 22  # letters that a name may take, so that the strip stays one line at 1280 pixels
 

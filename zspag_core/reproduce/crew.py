@@ -13,6 +13,7 @@ import signal
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import Cancelled
@@ -112,18 +113,25 @@ def deaf() -> Iterator[None]:
 
 def fill(errand: Errand) -> list[str]:
     """Fill one row's cells; return what there is to say of them."""
-    import torch
-
-    from zspag_core.reproduce.harness import Harness
     from zspag_core.reproduce.tables import arenas
 
     lines: list[str] = []
-    device = torch.device(errand.device)
-    harness = Harness(errand.out, errand.scale, device=device, seeds=errand.seeds, report=_stop, tell=lines.append)
+    harness = _harness(errand.out, errand.scale, errand.device, errand.seeds)
+    harness.tell = lines.append
     (arena,) = arenas(errand.table, errand.scale, errand.only)
     (plan,) = (plan for plan in arena.plans if plan.key == errand.row)
     harness.fill(arena, plan)
     return lines
+
+
+@lru_cache(maxsize=1)
+def _harness(out: Path, scale: Scale, device: str, seeds: int) -> Harness:
+    """Return this process's harness: it remembers model and images from one row to the next."""
+    import torch
+
+    from zspag_core.reproduce.harness import Harness
+
+    return Harness(out, scale, device=torch.device(device), seeds=seeds, report=_stop)
 
 
 class _Stop(Reporter):
