@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.charts import picking_chart
 from ui.figures.runs import describe_runs, runs_figure
 from ui.frame import frame
 from ui.jobs import POLL_SECONDS, job_store, pair, show_run, show_second
@@ -39,11 +40,9 @@ def follow(jobs: Sequence[Job]) -> None:
 def scatter(rows: Sequence[Row], letters: Mapping[str, str]) -> list[str]:
     """Draw all runs as points and return the ids of those clicked or drawn around."""
     st.markdown("**What was kept, what was forgotten** :gray-badge[for grading only]")
-    event: Any = st.plotly_chart(
-        runs_figure(rows, letters), key="runs-scatter", on_select="rerun", alt=describe_runs(rows)
-    )
+    picked = picking_chart(runs_figure(rows, letters), key="runs-scatter", alt=describe_runs(rows))
     st.caption("Click a point, or draw around some, to see their cards.")
-    return [point["customdata"][0] for point in event.selection.points]
+    return [carried[0] for carried in picked]
 
 
 def cards(ids: Sequence[str], rows: Mapping[str, Row], letters: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.charts import chart
 from ui.figures.lessons import CHARTS
 from ui.frame import frame
 from ui.learning import (
@@ -82,23 +83,22 @@ def show_answer(number: int, lesson: Lesson, value: str, predicted: str | None) 
         st.markdown(glue(f"**{right}.** {answer.text}"))
         drawn = CHARTS[lesson.chart](value, records, lesson.knob)
         st.markdown(f"**{drawn.title}** :gray-badge[for grading only]")
-        st.plotly_chart(drawn.figure, key=f"chart-{number}", alt=drawn.alt)
+        chart(drawn.figure, key=f"chart-{number}", alt=drawn.alt)
         show_source(number, lesson, value)
         go_on(number)
 
 
 def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
-    """Draw the lesson and its question on the left, knob and answer on the right."""
+    """Draw the lesson on the left; on the right the knob, the question, and below the buttons the answer."""
     adopt_run(number, lesson, choice)
     left, right = st.columns([2, 3], gap="large")
-    with right:
-        value = pick_value(number, lesson)
     with left:
         st.markdown(f"#### {lesson.title}")
         st.markdown(lesson.path.read_text(encoding="utf-8"))
-        predicted = show_question(number, lesson, value, choice)
         st.caption(SHARE)
     with right:
+        value = pick_value(number, lesson)
+        predicted = show_question(number, lesson, value, choice)
         job = own_run(number, value)
         if record_for(number, lesson, value) is not None:
             show_answer(number, lesson, value, predicted)
@@ -108,7 +108,7 @@ def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
         elif job is not None:
             stand_in(job, "The answer", "lesson")
         else:
-            st.info("Predict on the left. Then the answer and its chart stand here.", icon=":material/school:")
+            st.info("Predict first. Then the answer and its chart stand here.", icon=":material/school:")
 
 
 frame("Learn", "Five short lessons: predict, run, and see whether you were right.")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "assets" / "checkpoints"
 HEADER_LIMIT = 10_000_000
+RETRAINING = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "crop", "flip")
+"""Settings of the method Retrain that a recipe names too."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,15 @@ def read_header(path: Path) -> Header:
         return _to_header(path, about)
     except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path.name}: expected a checkpoint saved by this program; its header is not") from error
+
+
+def recipe_of(checkpoint: str) -> dict[str, Any]:
+    """Return the training settings that a checkpoint of this program names; none for a foreign one."""
+    try:
+        recipe = read_header(ROOT / checkpoint).recipe
+    except CheckpointError:
+        return {}
+    return {name: recipe[name] for name in RETRAINING if name in recipe}
 
 
 def _to_header(path: Path, record: dict[str, dict[str, Any]]) -> Header:

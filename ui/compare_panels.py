@@ -17,7 +17,7 @@ from ui.jobs import POLL_SECONDS, job_store
 from ui.methods import METHOD_HELP
 from ui.redrawn import redrawn
 from ui.result_panels import draw
-from ui.results import duration, escape
+from ui.results import duration, escape, worked
 from ui.states import progress_of
 from ui.words import GRADING_NOTE, MASK_NOTE, help_for
 from zspag_core.jobs import State
@@ -199,7 +199,7 @@ def progress_words(jobs: Sequence[Job]) -> tuple[float, str]:
     else:
         waiting = next((job for job in jobs if job.active), None)
         text += f" · {progress_of(waiting)[0]}" if waiting is not None else ""
-    spent = [job.finished - job.started for job in ended if job.state == State.DONE and job.started and job.finished]
+    spent = [seconds for job in ended if job.state == State.DONE and (seconds := worked(job)) is not None]
     if spent and len(ended) < len(jobs):
         text += f" · about {duration(sum(spent) / len(spent) * (len(jobs) - len(ended)))} left"
     return len(ended) / max(1, len(jobs)), text

@@ -60,7 +60,7 @@ COLUMNS = (
     Column("acc_rt", "Acc_rt, %", "higher", help_for("Acc_rt")),
     Column("lead", "over mask", "above 0", "Acc_rt less what blocking the outputs alone gives, in points."),
     Column("acc_ut", "Acc_ut, %", "0", help_for("Acc_ut")),
-    Column(ENTROPY, "Membership, %", "near Retrain", help_for("Membership inference")),
+    Column(ENTROPY, "Membership · entropy, %", "near Retrain", help_for("Membership inference")),
     Column("probe", "Probe, %", "lower", help_for("Probe")),
     Column("relearning", "Relearning, steps", "more", help_for("Relearning")),
     Column("seconds", "Time", "lower", "The method alone, without grading."),

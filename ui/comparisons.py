@@ -7,11 +7,10 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.checkpoints import ROOT, read_header, shipped_checkpoints
+from ui.checkpoints import ROOT, read_header, recipe_of, shipped_checkpoints
 from ui.jobs import job_store
 from ui.names import names_of
 from ui.places import data_of
-from ui.reference import recipe_of
 from ui.results import find, headline
 from ui.words import COMPARISONS
 from zspag_core.errors import CheckpointError, DataError, ZspagError

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ui.results import percent
+from ui.results import between, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,9 @@ MOST, SAME = 50.0, 80.0
 NEARLY_ALL, HALF = 90.0, 50.0
 FEW, MANY = 20.0, 80.0
 APART = 10.0
-"""Points by which a figure must differ from the retrained model's to tell the two apart."""
+"""Points by which a figure must lie outside the range of the retrained models to tell a model from them."""
+RETRAINED = ("retrain", "retrain_1", "retrain_2")
+"""Names of the records of models that were trained anew, one a seed."""
 
 
 class Answer(NamedTuple):
@@ -62,11 +64,11 @@ def how_many_attacks(value: str, records: Records) -> Answer:
 
 
 def what_gives_it_away(value: str, records: Records) -> Answer:
-    """Lesson 5: which figure differs most from the retrained model's, if any differs clearly."""
+    """Lesson 5: which figure lies farthest outside what retrained models have, if any lies clearly outside."""
     gaps = [max(gap(name, value, records) for name in names) for names in (("acc_rt", "acc_ut"), ("probe",), ("mia",))]
     widest = max(range(len(gaps)), key=lambda place: gaps[place])
     words = "; ".join(
-        f"{title} {percent(figure(name, records[value]))} (trained anew {percent(figure(name, records['retrain']))})"
+        f"{title} {percent(figure(name, records[value]))} (trained anew {between(*retrained(name, records))})"
         for name, title in (("acc_rt", "Acc_rt"), ("acc_ut", "Acc_ut"), ("probe", "probe"), ("mia", "membership"))
     )
     return Answer(widest if gaps[widest] > APART else len(gaps), f"{words}.")
@@ -78,9 +80,16 @@ def figure(name: str, record: Mapping[str, Any]) -> float:
     return float(after["mia"]["entropy_svc"] if name == "mia" else after[name])
 
 
+def retrained(name: str, records: Records) -> tuple[float, float]:
+    """Return the least and the largest value of a figure over the retrained models, in percent."""
+    values = [figure(name, records[key]) for key in RETRAINED if key in records]
+    return min(values), max(values)
+
+
 def gap(name: str, value: str, records: Records) -> float:
-    """Return how far a figure is from the retrained model's, in points."""
-    return abs(figure(name, records[value]) - figure(name, records["retrain"]))
+    """Return how far a figure lies outside the range of the retrained models, in points; 0 inside."""
+    low, high = retrained(name, records)
+    return max(low - figure(name, records[value]), figure(name, records[value]) - high, 0.0)
 
 
 def accuracies(record: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
 
-FIGURES = ("acc_rt", "acc_ut", "acc_per_class", "probe")
+FIGURES = ("acc_rt", "acc_ut", "acc_per_class", "probe", "mia", "relearning")
 PER_EPOCH = ("epoch", "acc_rt", "acc_ut", "loss")
 PER_ATTACK = ("asr", "attempted", "per_class")
 DIGITS = 3
@@ -81,7 +81,7 @@ def record_of_job(job: Job, grading: Arrays | None) -> dict[str, Any] | None:
 
 def _figures(part: Mapping[str, Any]) -> dict[str, Any]:
     """Return the figures of a model that lessons speak of."""
-    return {name: part.get(name) for name in FIGURES} | {"mia": {"entropy_svc": part["mia"]["entropy_svc"]}}
+    return {name: part[name] for name in FIGURES if part.get(name) is not None}
 
 
 def _read_as(grading: Arrays, forget: list[int]) -> dict[str, int]:

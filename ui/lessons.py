@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.checkpoints import ROOT
 from ui.lesson_answers import (
+    RETRAINED,
     Answer,
     how_many_attacks,
     how_many_kept,
@@ -30,11 +31,12 @@ PIXEL_LEVELS = 255
 
 @dataclass(frozen=True)
 class Arm:
-    """What one run of a lesson is made with; data, model and seed are those of the demo."""
+    """What one run of a lesson is made with; data and model are those of the demo."""
 
     method: str = "zspag"
     forget: tuple[int, ...] = (DEMO_CLASS,)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def _protected(value: str) -> Arm:
 
 
 def _method(value: str) -> Arm:
+    if value in RETRAINED:
+        return Arm(method="retrain", seed=RETRAINED.index(value))
     return _careless("0.001") if value == "careless" else Arm(method=value)
 
 
@@ -198,11 +202,11 @@ LESSONS = (
             ordered=False,
         ),
         _method,
-        "Which number tells {} from a model that was trained anew without the 3s?",
+        "Which number tells {} from models that were trained anew without the 3s?",
         ("An accuracy: Acc_rt or Acc_ut", "The probe", "The membership attack", "None of them"),
         what_gives_it_away,
         "methods",
-        references=("retrain",),
+        references=RETRAINED,
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.charts import chart
 from ui.figures import model as figures
 from ui.jobs import WAIT_SECONDS, job_store, worker_ready
 from ui.places import in_words
@@ -123,7 +124,7 @@ def accuracy_panel(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     st.markdown(f"**Right answers by class** :gray-badge[for grading only] {note}", help=GRADING_NOTE)
     names, accuracy = about["class_names"], report["acc_per_class"]
     figure = figures.class_accuracy_figure(names, accuracy, report["test_accuracy"])
-    st.plotly_chart(figure, key="classes", alt=figures.describe_class_accuracy(names, accuracy))
+    chart(figure, key="classes", alt=figures.describe_class_accuracy(names, accuracy))
 
 
 def samples_panel(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from ui.artefacts import load_arrays
+from ui.charts import chart
 from ui.controls import controls
 from ui.figures import training as figures
 from ui.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
@@ -16,7 +16,7 @@ from ui.methods import method_name
 from ui.names import names_of
 from ui.outcome import show_ending, show_result
 from ui.redrawn import redrawn
-from ui.results import duration, epochs_of, glue, log_lines, state_words, steps
+from ui.results import epochs_of, glue, log_lines, state_words, steps, worked_words
 from ui.watch import frame_html, watched_from_arrays, watched_from_events
 from ui.words import STAGE_HELP, STAGES, help_for
 from zspag_core.jobs import Lane, State
@@ -81,10 +81,7 @@ def _heading(job: Job) -> None:
     """Say what runs, and its state."""
     names = ", ".join(job.config.get("class_names") or map(str, job.config["forget"]))
     colour, icon, word = state_words(job)
-    took = ""
-    if job.started is not None:
-        took = f" · {duration((job.finished or time.time()) - job.started)}"
-    how = f"{method_name(job.config)} · run {job.number}{took}"
+    how = f"{method_name(job.config)} · run {job.number}{worked_words(job)}"
     st.markdown(f"#### Forget :orange[{names}] &nbsp; :{colour}-badge[{icon} {word}] :small[{how}]")
 
 
@@ -97,7 +94,7 @@ def _queue_line(job: Job) -> None:
 
 
 def _charts(job: Job, events: Sequence[Event]) -> None:
-    """Draw accuracy, loss and membership by epoch."""
+    """Draw accuracy, loss and the same-class membership attack by epoch."""
     result = job.answer if isinstance(job.answer, dict) else None
     epochs = epochs_of(events, result)
     if not epochs and not job.active:
@@ -108,11 +105,11 @@ def _charts(job: Job, events: Sequence[Event]) -> None:
     with left:
         st.markdown("**Accuracy on test images** :gray-badge[for grading only]", help=help_for("For grading only"))
         figure = figures.accuracy_figure(epochs, total, mask.get("acc_rt"))
-        st.plotly_chart(figure, key="accuracy", alt=figures.describe_accuracy(epochs))
+        chart(figure, key="accuracy", alt=figures.describe_accuracy(epochs))
     with right:
-        st.markdown("**Loss and membership**", help=f"{help_for('Loss')} {help_for('Same class')}")
+        st.markdown("**Loss and same-class attack**", help=f"{help_for('Loss')} {help_for('Same class')}")
         figure = figures.loss_figure(epochs, total)
-        st.plotly_chart(figure, key="loss", alt=figures.describe_loss(epochs))
+        chart(figure, key="loss", alt=figures.describe_loss(epochs))
 
 
 def _watched(job: Job, events: Sequence[Event]) -> None:

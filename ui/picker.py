@@ -76,6 +76,7 @@ def _popover(letter: str, shown: Sequence[tuple[str, Job]], known: Sequence[Job]
             index=list(offered).index(job.id) if job is not None and job.id in offered else None,
             format_func=lambda job_id: run_label(offered[job_id]),
             placeholder="Choose a run",
+            filter_mode="contains",  # "run 3" finds run 3, not every run with these letters somewhere
             key=key,
             on_change=_picked,
             args=(letter, key),

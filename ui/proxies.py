@@ -11,6 +11,7 @@ import streamlit as st
 
 from ui import drawer
 from ui.artefacts import class_names, load_arrays
+from ui.charts import chart
 from ui.cloud import PROXY, Cloud, describe_points, drift_of, make_cloud
 from ui.figures import proxies as figures
 from ui.jobs import ask
@@ -104,9 +105,9 @@ def _stamp(folder: Path, kind: str) -> int:
 def _read(folder: Path, kind: str, stamp: int, forgotten: tuple[int, ...]) -> tuple[Cloud, str]:
     """Join a map with the proxies on it and find the sheet of all images; once for all visitors."""
     del stamp  # part of the cache's key
-    chart = load_arrays(folder, f"map_{kind}") or {}
+    known = load_arrays(folder, f"map_{kind}") or {}
     taught = load_arrays(folder, "labels") or {}
-    cloud = make_cloud(chart, load_arrays(folder, "proxies"), forgotten, taught.get("truth"))
+    cloud = make_cloud(known, load_arrays(folder, "proxies"), forgotten, taught.get("truth"))
     return cloud, _sheet(cloud.images, zlib.crc32(cloud.images.tobytes()))
 
 
@@ -194,7 +195,7 @@ def numbers_panel(shown: Shown) -> None:
     st.markdown("**Coverage**", help=help_for("Coverage"))
     words = figures.describe_coverage(about["per_class"], limit, shown.names)
     figure = figures.coverage_figure(about["per_class"], limit, shown.names)
-    st.plotly_chart(figure, key=f"coverage-{shown.job.id}", alt=words)
+    chart(figure, key=f"coverage-{shown.job.id}", alt=words)
     st.caption(words)
     _energy(shown, (result.get("subspace") or {}).get("layers") or [])
 
@@ -205,7 +206,7 @@ def _energy(shown: Shown, layers: Sequence[Mapping[str, Any]]) -> None:
         return
     st.markdown("**Captured energy** :gray-badge[for grading only]", help=help_for("Captured energy"))
     figure = figures.energy_figure(layers)
-    st.plotly_chart(figure, key=f"energy-{shown.job.id}", alt=figures.describe_energy(layers))
+    chart(figure, key=f"energy-{shown.job.id}", alt=figures.describe_energy(layers))
 
 
 def drawer_panel(shown: Shown, picked: Sequence[int], examples: int = TRIPTYCHS) -> None:

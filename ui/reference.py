@@ -1,15 +1,19 @@
-"""The Retrain reference of a run: models that never saw the forgotten classes, as far as the store has some."""
+"""The Retrain reference of a run: models that never saw the forgotten classes, made here or shipped with the app."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ui.checkpoints import ROOT, read_header
+from ui.checkpoints import recipe_of
 from ui.jobs import job_store
+from ui.lesson_answers import RETRAINED
+from ui.lesson_records import shipped_runs
+from ui.lessons import DEMO_CLASS, LESSONS
+from ui.overview import demo_choice
 from ui.relearning import with_relearning
 from ui.results import find, headline
-from zspag_core.errors import CheckpointError
 from zspag_core.jobs import Lane
 
 if TYPE_CHECKING:
@@ -18,39 +22,58 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
 
 LOOKED_AT = 300
-RECIPE = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "crop", "flip")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Finished retraining runs of the same model, data and classes.
+    """Models retrained without the classes; several seeds make a band.
 
     Attributes:
-        jobs: the runs, newest first; several seeds make a band.
+        jobs: finished retraining runs of the same model, data and classes, newest first.
         coming: one that waits or runs, None if there is none.
+        shipped: where no such run was made, the figures of models that ship with the app, as result.json has them.
     """
 
     jobs: tuple[Job, ...] = ()
     coming: Job | None = None
+    shipped: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Tell whether there is a band."""
+        return bool(self.jobs or self.shipped)
 
     def band(self, path: Sequence[str]) -> tuple[float, float] | None:
-        """Return the least and the largest value of a figure over the runs; None where it is unknown."""
-        values = [find(with_relearning(job, job.answer)["after"], path) for job in self.jobs]
+        """Return the least and the largest value of a figure over the models; None where it is unknown."""
+        made = [with_relearning(job, job.answer)["after"] for job in self.jobs]
+        values = [find(figures, path) for figures in made or self.shipped]
         known = [value for value in values if value is not None]
         return (min(known), max(known)) if known else None
 
     @property
     def source(self) -> str:
         """Say where the band comes from."""
+        if not self.jobs:
+            return f"{len(self.shipped)} models that ship with the app, seeds 0 to {len(self.shipped) - 1}"
         numbers = ", ".join(str(job.number) for job in self.jobs)
         return f"run{'s' if len(self.jobs) > 1 else ''} {numbers}"
 
 
 def find_reference(job: Job) -> Reference:
-    """Return the retraining runs of a run's model, data and classes."""
+    """Return what was retrained with a run's model, data and classes left out; a visitor's own runs go first."""
     runs = [other for other in job_store().latest(Lane.RUNS, LOOKED_AT, kind="unlearn") if _is_reference(other, job)]
     done = tuple(other for other in runs if headline(other) is not None)
-    return Reference(done, next((other for other in runs if other.active), None))
+    return Reference(done, next((other for other in runs if other.active), None), () if done else _shipped(job))
+
+
+def _shipped(job: Job) -> tuple[Mapping[str, Any], ...]:
+    """Return the retrained models of the last lesson for a run on its model and class, nothing for any other run."""
+    demo = demo_choice()
+    wanted = (job.config.get("data"), Path(job.config["checkpoint"]), list(job.config["forget"]))
+    if demo is None or wanted != (demo.data, demo.checkpoint, [DEMO_CLASS]):
+        return ()
+    records = shipped_runs(LESSONS[-1]).records
+    return tuple(records[name]["after"] for name in RETRAINED if name in records)
 
 
 def _is_reference(other: Job, job: Job) -> bool:
@@ -71,12 +94,3 @@ def order_reference(config: Mapping[str, Any]) -> None:
     settings = recipe_of(str(config["checkpoint"]))
     wanted = kept | {"method": "retrain", "settings": settings, "seed": config.get("seed", 0)}
     job_store().submit("unlearn", wanted, device=str(config.get("device", "auto")))
-
-
-def recipe_of(checkpoint: str) -> dict[str, Any]:
-    """Return the training settings that a checkpoint of this program names; none for a foreign one."""
-    try:
-        recipe = read_header(ROOT / checkpoint).recipe
-    except CheckpointError:
-        return {}
-    return {name: recipe[name] for name in RECIPE if name in recipe}

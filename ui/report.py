@@ -13,11 +13,13 @@ import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
+from ui.charts import FEW_BUTTONS
 from ui.differences import figure_differences, own_settings, setting_differences, setting_text
 from ui.fence import kept_for_grading, seen_by_method
 from ui.gallery import gallery
+from ui.methods import method_name
 from ui.places import title_of
-from ui.results import duration, find, percent
+from ui.results import find, percent, worked_words
 from ui.story import steps_text, tell
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, MEASURES, knob_label
@@ -123,27 +125,34 @@ def _origin(view: View) -> str:
     job, result = view.job, view.result
     model, data = (title_of(Path(job.config[name])).removesuffix(".safetensors") for name in ("checkpoint", "data"))
     when = "" if job.finished is None else time.strftime(" · %Y-%m-%d %H:%M", time.localtime(job.finished))
-    took = "" if job.finished is None or job.started is None else f" · {duration(job.finished - job.started)}"
-    return f"Model {model} · data {data} · method {result['method']} · {result['device']}{when}{took}"
+    return f"Model {model} · data {data} · method {method_name(result)} · {result['device']}{when}{worked_words(job)}"
 
 
 def _figures_table(view: View, reference: Reference) -> str:
     """Return all figures with their references and meanings."""
     after = view.after or {}
-    mask = (view.result.get("mask") or {}).get("acc_rt")
-    rows = []
+    rows, masked = [], _masked(view)
     for measure in MEASURES:
         values = [find(view.result["before"], measure.path), find(after, measure.path)]
         if values == [None, None]:
             continue
         band = reference.band(measure.path)
-        values += [mask if measure.path == ("acc_rt",) else None, None if band is None else sum(band) / 2]
+        values += [masked.get(measure.path), None if band is None else sum(band) / 2]
         words = f"{measure.meaning}. Good: {measure.good}."
         rows.append([measure.title, *(_number(value, measure.unit) for value in values), words])
     steps = [steps_text(part.get("relearning")) for part in (view.result["before"], after)]
     if steps != ["–", "–"]:
         rows.append(["Relearning", *steps, "", "", "steps until the forgotten classes are back. Good: more."])
     return _table(["", "Before", "After", "Mask", "Retrain", "What it is"], rows)
+
+
+def _masked(view: View) -> dict[tuple[str, ...], float | None]:
+    """Return what masking the outputs gives, as far as that is known without computing it: its features stay."""
+    before, mask = view.result["before"], (view.result.get("mask") or {}).get("acc_rt")
+    if mask is None:
+        return {}
+    gone = None if before["acc_ut"] is None else 0.0
+    return {("acc_rt",): mask, ("acc_ut",): gone, ("probe",): before.get("probe")}
 
 
 def _settings_table(view: View) -> str:
@@ -186,7 +195,7 @@ def _inline(text: str) -> str:
 def _figure(drawn: Drawn) -> str:
     """Return one figure with heading, words for screen readers and note."""
     figure = go.Figure(drawn.figure).update_layout(template="plotly_white", width=PAPER_PIXELS)
-    picture = plotly.io.to_html(figure, full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+    picture = plotly.io.to_html(figure, full_html=False, include_plotlyjs=False, config=FEW_BUTTONS)
     badge = ' <span class="badge">for grading only</span>' if drawn.grading else ""
     note = f'<p class="small">{html.escape(drawn.note)}</p>' if drawn.note else ""
     caption = f"<figcaption>{html.escape(drawn.title)}{badge}</figcaption>"

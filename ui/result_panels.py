@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from ui.charts import chart
 from ui.differences import figure_differences, markdown_table, own_settings, setting_differences, setting_text
 from ui.fence import kept_for_grading, needs_retain, seen_by_method
 from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
+from ui.methods import method_name
 from ui.picker import LETTERS
 from ui.reference import order_reference
 from ui.relearning import relearning_line
 from ui.results import escape
-from ui.story import cards, standing_of, tell
+from ui.story import DOWN, UP, cards, standing_of, tell
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 BADGE = ":gray-badge[for grading only]"
 CARDS, CARDS_OF_TWO = 5, 3  # in a row
+ARROWS: dict[str, Literal["up", "down"]] = {UP: "up", DOWN: "down"}
 
 
 def draw(drawn: Drawn | None, letter: str, missing: str = "") -> None:
@@ -35,7 +38,7 @@ def draw(drawn: Drawn | None, letter: str, missing: str = "") -> None:
         st.caption(missing)
         return
     st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
-    st.plotly_chart(drawn.figure, key=f"{drawn.name}-{letter}", alt=drawn.alt)
+    chart(drawn.figure, key=f"{drawn.name}-{letter}", alt=drawn.alt)
     if drawn.note:
         st.caption(drawn.note)
 
@@ -109,7 +112,7 @@ def layers_panel(view: View, peers: Sequence[View]) -> None:
         st.info("The run was stopped before its layers were compared.", icon=":material/layers_clear:")
     else:
         st.info(
-            f"The method {view.result['method']} protects no directions, so every weight was free to move. Run ZS-PAG "
+            f"{method_name(view.result)} protects no directions, so every weight was free to move. Run ZS-PAG "
             "to see protected and free space layer by layer.",
             icon=":material/layers_clear:",
         )
@@ -127,7 +130,7 @@ def labels_panel(view: View) -> None:
     figures = taught_of(view)
     if not figures:
         st.info(
-            f"The method {view.result['method']} teaches no new labels. ZS-PAG and posterior labels do.",
+            f"{method_name(view.result)} teaches no new labels. ZS-PAG and posterior labels do.",
             icon=":material/label_off:",
         )
         return
@@ -205,7 +208,7 @@ def _cards(view: View, reference: Reference, a_row: int) -> None:
                     card.value,
                     card.change or None,
                     delta_color=card.colour,
-                    delta_arrow="auto" if card.change[:1] in {"+", "-"} else "off",
+                    delta_arrow=ARROWS.get(card.change[:1], "off"),
                     help=card.help,
                 )
                 st.caption(card.note)
@@ -213,14 +216,14 @@ def _cards(view: View, reference: Reference, a_row: int) -> None:
 
 def _reference_line(view: View, reference: Reference) -> None:
     """Say where the grey band comes from, or how to get one."""
-    if reference.jobs:
+    if reference.known:
         st.caption(f"**Retrain** (grey band) is {reference.source}, trained without the class. {help_for('Retrain')}")
-    elif reference.coming is not None:
+    if reference.coming is not None:
         coming = reference.coming
         st.caption(
             f"The Retrain reference is on its way: run {coming.number}, {coming.state}. It appears here by itself."
         )
-    elif view.result["method"] != "retrain":
+    elif not reference.known and view.result["method"] != "retrain":
         st.caption(
             "**Retrain** is not known for this model, data and choice of classes. It needs the remaining data, is for "
             "grading only, and takes as long as training did."

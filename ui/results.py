@@ -60,6 +60,11 @@ def percent(value: float | None, *, sign: bool = False) -> str:
     return f"{rounded:+.1f}".replace("-", "−") if sign else f"{rounded:.1f} %".replace("-", "−")
 
 
+def between(low: float, high: float) -> str:
+    """Write a range of percentages, one number where both ends read alike."""
+    return percent(low) if high - low < 0.05 else f"{low:.1f} to {percent(high)}"
+
+
 def glue(text: str) -> str:
     """Keep numbers and their percent signs and units of time on one line."""
     return re.sub(r"(?<=\d) (?=(%|s|min|h)(?!\w))", "\N{NO-BREAK SPACE}", text)
@@ -83,6 +88,19 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def worked(job: Job) -> float | None:
+    """Return the seconds that a job has been worked on, pauses left out; None before it was begun."""
+    if job.started is None:
+        return None
+    return (job.finished or time.time()) - job.started - float(job.progress.get("waited", 0.0))
+
+
+def worked_words(job: Job) -> str:
+    """Write how long a job has been worked on, behind a dot; nothing before it was begun."""
+    spent = worked(job)
+    return "" if spent is None else f" · {duration(spent)}"
 
 
 def steps(job: Job, seen: Iterable[str]) -> list[Step]:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.methods import GONE, method_name
 from ui.model_source import plain_name
-from ui.results import counted, duration, find, headline, percent
+from ui.results import counted, duration, find, headline, percent, worked
 from ui.words import STATES, help_for
 from zspag_core.jobs import State
 from zspag_core.method_names import REFERENCES
@@ -195,7 +195,7 @@ def page_of(job: Job) -> str:
 
 def _took(job: Job) -> str:
     """Return how long a run took."""
-    return "" if job.started is None or job.finished is None else duration(job.finished - job.started)
+    return duration(spent) if job.finished is not None and (spent := worked(job)) is not None else ""
 
 
 def _columns() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ui.figures.standing import Mark, standing
-from ui.results import escape, find, glue, percent
+from ui.results import between, escape, find, glue, percent
 from ui.words import MEASURES, help_for
 from zspag_core.shortfall import shortfall
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CLEAN, NEARLY = 2.0, 10.0  # percent still recognised, up to which a class counts as forgotten, or mostly
 SHALLOW = 5.0  # points that the probe must fall before one may speak of forgetting inside
 NOISE = 3.0  # points within which the probe cannot tell a model from a retrained one
+UP, DOWN = "+", "−"  # signs of a change
 NARROW = "\N{NO-BREAK SPACE}%"
 
 
@@ -31,7 +32,7 @@ class Card:
         title: plain name.
         value: the number, with its unit.
         change: against before, empty where there is none.
-        colour: "normal" where up is good, "inverse" where down is good, "off" where neither is.
+        colour: "green" where the change is good, "red" where it is not, "off" where neither can be said.
         help: what it is and which way is good.
         note: the reference.
     """
@@ -39,7 +40,7 @@ class Card:
     title: str
     value: str
     change: str
-    colour: Literal["normal", "inverse", "off"]
+    colour: Literal["green", "red", "off"]
     help: str
     note: str
 
@@ -62,13 +63,13 @@ def cards(view: View, reference: Reference) -> list[Card]:
     lead = None if mask is None or after.get("acc_rt") is None else after["acc_rt"] - mask
     over = f"Mask alone gives {percent(mask)}; lead {percent(lead, sign=True)}."
     return [
-        _card("Remaining accuracy", "acc_rt", before, after, "normal", _explain("acc_rt", "Acc_rt"), over),
+        _card("Remaining accuracy", "acc_rt", before, after, UP, _explain("acc_rt", "Acc_rt"), over),
         _card(
             "Forgotten accuracy",
             "acc_ut",
             before,
             after,
-            "inverse",
+            DOWN,
             _explain("acc_ut", "Acc_ut"),
             f"The goal is 0{NARROW}.{_retrained(reference, ('acc_ut',))}",
         ),
@@ -77,17 +78,17 @@ def cards(view: View, reference: Reference) -> list[Card]:
             "probe",
             before,
             after,
-            "inverse",
+            DOWN,
             _explain("probe", "Probe"),
             f"Inside: lower is deeper.{_retrained(reference, ('probe',))}",
         ),
         _relearning(before, after, reference),
         _card(
-            "Membership",
+            "Membership · entropy",
             "entropy_svc",
             before.get("mia") or {},
             after["mia"] if isinstance(after.get("mia"), dict) else {},
-            "off",
+            "",
             _explain("mia.entropy_svc", "Membership inference"),
             f"Best: what Retrain has.{_retrained(reference, ('mia', 'entropy_svc'))}",
         ),
@@ -192,15 +193,22 @@ def _card(
     name: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
-    colour: Literal["normal", "inverse", "off"],
+    good: str,
     words: str,
     note: str,
 ) -> Card:
-    """Return the card of a percentage."""
+    """Return the card of a percentage; `good` is the sign of a welcome change, empty where there is none."""
     then, now = before.get(name), after.get(name)
     change = None if then is None or now is None else round(now - then, 1)
-    text = "" if change is None else f"{change:+.1f} points" if change else "unchanged"
-    return Card(title, percent(now), text, colour if change else "off", words, glue(note))
+    text = "" if change is None else f"{percent(change, sign=True)} points" if change else "unchanged"
+    return Card(title, percent(now), text, _colour(text, good), words, glue(note))
+
+
+def _colour(change: str, good: str) -> Literal["green", "red", "off"]:
+    """Return the colour of a change that begins with its sign."""
+    if not good or change[:1] not in {UP, DOWN}:
+        return "off"
+    return "green" if change[0] == good else "red"
 
 
 def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference) -> Card:
@@ -214,8 +222,8 @@ def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: 
     if band and sum(band):
         note = f"{2 * now['steps'] / sum(band):.2f} of Retrain's steps (Anamnesis Index, 1 is ideal)."
     change = now["steps"] - then["steps"] if then else 0
-    text = (f"{change:+d} steps" if change else "unchanged") if then else ""
-    return Card("Relearning", steps_text(now), text, "normal" if change else "off", words, note)
+    text = (f"{change:+d} steps".replace("-", DOWN) if change else "unchanged") if then else ""
+    return Card("Relearning", steps_text(now), text, _colour(text, UP), words, note)
 
 
 def _explain(path: str, term: str) -> str:
@@ -227,7 +235,4 @@ def _explain(path: str, term: str) -> str:
 def _retrained(reference: Reference, path: Sequence[str]) -> str:
     """Say the reference value of a figure, if there is one."""
     band = reference.band(path)
-    if band is None:
-        return ""
-    low, high = band
-    return f" Retrain: {percent(low)}." if high - low < 0.05 else f" Retrain: {low:.1f} to {percent(high)}."
+    return "" if band is None else f" Retrain: {between(*band)}."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.charts import chart
 from ui.controls import controls
 from ui.figures import model as figures
 from ui.forms import settings_form
@@ -15,7 +15,7 @@ from ui.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
 from ui.model_source import TRAINED, plain_name
 from ui.places import trained
 from ui.redrawn import redrawn
-from ui.results import duration, escape, percent, seconds_left
+from ui.results import duration, escape, percent, seconds_left, worked_words
 from ui.words import STATES, help_for
 from zspag_core.jobs import Lane, State, Wish
 
@@ -175,9 +175,8 @@ def _heading(job: Job) -> None:
         colour, icon, word = "orange", ":material/pause_circle:", "Paused"
     if job.wish == Wish.CANCEL:
         word = "Stopping"
-    took = "" if job.started is None else f" · {duration((job.finished or time.time()) - job.started)}"
     what = f"{escape(job.config['name'])} &nbsp; :{colour}-badge[{icon} {word}]"
-    on = f"{job.config['model']} on {escape(plain_name(job.config['data']))}{took}"
+    on = f"{job.config['model']} on {escape(plain_name(job.config['data']))}{worked_words(job)}"
     st.markdown(f"#### {what} :small[{on}]")
 
 
@@ -218,10 +217,10 @@ def _curves(job: Job, epochs: Sequence[Mapping[str, Any]]) -> None:
     with left:
         note = "Training images are shifted and mirrored at random, so they can be harder than the test images."
         st.markdown("**Right answers**", help=note)
-        st.plotly_chart(figures.training_accuracy_figure(epochs, total), key="train-accuracy", alt=said)
+        chart(figures.training_accuracy_figure(epochs, total), key="train-accuracy", alt=said)
     with right:
         st.markdown("**Loss on training images**")
-        st.plotly_chart(figures.training_loss_figure(epochs, total), key="train-loss", alt=said)
+        chart(figures.training_loss_figure(epochs, total), key="train-loss", alt=said)
 
 
 def _ending(job: Job) -> None:

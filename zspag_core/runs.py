@@ -126,10 +126,12 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     """Grade, unlearn, grade again."""
     forget, seconds = prepared.config.classes, dict[str, float]()
     model = place(prepared.checkpoint.model, prepared.device)
+    replay = Replay(memory, report)
+    if memory.recall("before") is not None:
+        report.note(f"going on with an interrupted run, after {_reached(replay)}")
     with timed(seconds, "evaluate"):
         before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
     _doubt(before, report)
-    replay = Replay(memory, report)
     live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay)
     watch = Watch(model, prepared.dataset, choose_watched(before.tested, forget), live)
     watch.epoch(0, 0, model)
@@ -158,6 +160,11 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     result["seconds"] = {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
     outcome.result = finite(result)
     return outcome
+
+
+def _reached(replay: Replay) -> str:
+    """Say how far an earlier attempt came."""
+    return f"epoch {max(replay.epochs)}" if replay.epochs else "its last finished stage"
 
 
 def _doubt(before: Grade, report: Reporter) -> None:

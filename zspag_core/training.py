@@ -92,6 +92,8 @@ def train(
     session = _Session(config, split, recipe, device, start)
     if state_path is not None:
         session.restore(state_path)
+        if session.epoch:
+            report.note(f"going on with an interrupted training, after epoch {session.epoch}")
         session.save(state_path)  # also before the first epoch: whose file it is must be known when that is cancelled
     try:
         for row in session.trained.history:

@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from ui.checkpoints import recipe_of  # noqa: E402 - the project is not installed
 from ui.lesson_records import record_of  # noqa: E402 - the project is not installed
 from ui.lessons import LESSONS, Arm  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
@@ -30,8 +31,10 @@ CHECKPOINT = ROOT / "assets" / "checkpoints" / "digits_resnet.safetensors"
 
 def run(arm: Arm) -> dict[str, Any]:
     """Carry out one run and return what the lesson keeps of it."""
+    reference = arm.method == "retrain"  # which the Results page shows too: all figures, the model's own recipe
+    settings = dict(arm.settings) | (recipe_of(str(CHECKPOINT)) if reference else {})
     config = RunConfig(
-        "digits", str(CHECKPOINT), arm.forget, arm.method, dict(arm.settings), device="cpu", relearning=False
+        "digits", str(CHECKPOINT), arm.forget, arm.method, settings, arm.seed, device="cpu", relearning=reference
     )
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "run"

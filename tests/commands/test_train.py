@@ -57,7 +57,7 @@ def test_equal_seeds_give_equal_bytes_and_another_seed_others(train, tmp_path):
     assert a != c
 
 
-def test_ctrl_c_leaves_a_usable_file_and_the_next_call_resumes(train, tmp_path, monkeypatch):
+def test_ctrl_c_leaves_a_usable_file_and_the_next_call_resumes(train, tmp_path, capfd):
     from zspag_core.commands.shared import TerminalReporter
 
     whole = tmp_path / "whole.safetensors"
@@ -73,7 +73,9 @@ def test_ctrl_c_leaves_a_usable_file_and_the_next_call_resumes(train, tmp_path, 
     patched.undo()
     path = tmp_path / "a.safetensors"
     assert load_checkpoint(path).about["stopped"] == "cancelled"
+    assert "going on" not in capfd.readouterr().err
     assert train(epochs="2") == 0
+    assert "note: going on with an interrupted training, after epoch 1\n" in capfd.readouterr().err
     assert path.read_bytes() == whole.read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.safetensors", "whole.safetensors"]
 

@@ -86,13 +86,14 @@ def test_what_was_reached_before_ctrl_c_is_replaced_when_the_run_goes_on(command
     assert "which already holds something" in capfd.readouterr().err
     (run / "mine.txt").unlink()
     assert command() == 0
+    assert "note: going on with an interrupted run, after epoch 1\n" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     result = read_json(run / "result.json")
     assert result["after"] is not None
     assert len(result["history"]) >= 2
 
 
-def test_an_interrupted_run_is_resumed_by_the_same_command(command, tmp_path, monkeypatch):
+def test_an_interrupted_run_is_resumed_by_the_same_command(command, tmp_path, monkeypatch, capfd):
     from zspag_core.commands.shared import TerminalReporter
 
     seen = []
@@ -107,7 +108,9 @@ def test_an_interrupted_run_is_resumed_by_the_same_command(command, tmp_path, mo
         patch.setattr(TerminalReporter, "progress", interrupted)
         assert command() == 130
     assert [path.name for path in tmp_path.iterdir()] == [".run.state"]
+    assert "going on" not in capfd.readouterr().err
     assert command() == 0
+    assert "note: going on with an interrupted run, after its last finished stage\n" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 

@@ -116,9 +116,11 @@ def test_paused_job_waits_until_it_may_go_on(store, job, report):
     thread.start()
     time.sleep(0.6)
     assert thread.is_alive()
+    waited = store.require(job.id).progress["waited"]
     store.unpause(job.id)
     thread.join(timeout=10)
     assert not thread.is_alive()
+    assert waited > 0, "the clock of the page leaves a pause out"
 
 
 def test_a_step_lets_a_paused_job_make_one_epoch(store, job, report, monkeypatch):

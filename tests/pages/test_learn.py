@@ -32,7 +32,7 @@ def test_every_lesson_asks_first_and_then_answers_at_once(open_page, overview, s
     lesson = LESSONS[number - 1]
     page = open_lesson(open_page, overview, number)
     assert lesson.title in texts(page)
-    assert "Predict on the left" in texts(page)
+    assert "Predict first. Then" in texts(page)
     assert page.button(key="reveal").disabled
     assert page.button(key="run-lesson").disabled
     predict(page, number, lesson.knob.default, 0)
@@ -101,7 +101,7 @@ def test_run_of_a_lesson_is_found_again_by_its_address(open_page, overview, stor
     again = open_lesson(open_page, overview, 2, job=job.id)
     assert f"Run {job.number} is under way" in texts(again)
     again.select_slider(key="knob-2").set_value("0.01").run()
-    assert "Predict on the left" in again.info[0].value, "that run answers another question"
+    assert "Predict first. Then" in again.info[0].value, "that run answers another question"
 
 
 def test_run_that_broke_down_is_an_answer_too(open_page, overview, store):

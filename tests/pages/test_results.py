@@ -116,7 +116,8 @@ def test_first_screen_tells_the_story(results_page, make_run):
     page = results_page(make_run())
     said = texts(page)
     assert "is forgotten: 97.0 %" in said
-    assert "the answer is gone, the features hardly changed" in said
+    assert "The probe cannot tell them apart." in said, "models that ship with the app say how it is without the class"
+    assert "(grey band) is 3 models that ship with the app, seeds 0 to 2" in said
     assert [metric.value for metric in page.metric] == ["98.4 %", "0.0 %", "95.0 %", "12 steps", "46.0 %"]
     assert "Mask alone gives 98.2 %; lead +0.2." in said
     assert names(page)[0].startswith("Figures on one scale")
@@ -213,14 +214,14 @@ def test_fence_names_what_the_method_saw(results_page, make_run):
 
 
 def test_retrain_reference_is_ordered_and_then_shown_as_a_band(results_page, make_run, store):
-    page = results_page(make_run())
+    page = results_page(make_run(forget=(5,)))
     assert "**Retrain** is not known" in texts(page)
     page.button(key="reference-A").click().run()
     assert "on its way" in texts(check(page))
     waiting = store.latest()[0]
     assert (waiting.config["method"], waiting.config["settings"]["flip"]) == ("retrain", False)
     store.cancel(waiting.id)
-    retrain = make_run(method="retrain")
+    retrain = make_run(method="retrain", forget=(5,))
     page = check(page.run())
     assert f"(grey band) is run {retrain.number}" in texts(page)
     assert any(trace["type"] == "bar" for trace in charts(page)[0]["data"])

@@ -37,7 +37,7 @@ def test_record_keeps_what_lessons_speak_of(result):
         "acc_ut": 1.0,
         "acc_per_class": [99.0] * 10,
         "probe": 90.0,
-        "mia": {"entropy_svc": 40.0},
+        "mia": {"entropy_svc": 40.0, "same_class": {"accuracy": 50.0}},
     }
     assert record["history"] == [{"epoch": 1, "acc_rt": 98.0, "acc_ut": None, "loss": 1.0}]
     assert record["read_as"] == {"8": 2, "9": 1}

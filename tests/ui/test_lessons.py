@@ -98,3 +98,17 @@ def test_which_number_gives_a_model_away(judged, option):
     answer = what_gives_it_away("mask", {"mask": judged, "retrain": record(98.0)})
     assert answer.option == option
     assert "membership" in answer.text
+
+
+def test_a_figure_within_the_spread_of_retrained_models_gives_nothing_away():
+    records = {"mask": record(98.0, mia=30.0), "retrain": record(98.0, mia=5.0)}
+    assert what_gives_it_away("mask", records).option == 2
+    answer = what_gives_it_away("mask", records | {"retrain_2": record(97.0, mia=60.0)})
+    assert answer.option == 3
+    assert "membership 30.0 % (trained anew 5.0 to 60.0 %)" in answer.text
+
+
+def test_retrained_models_of_the_last_lesson_have_three_seeds():
+    lesson = LESSONS[-1]
+    arms = [lesson.arm(name) for name in lesson.references]
+    assert [(arm.method, arm.seed) for arm in arms] == [("retrain", 0), ("retrain", 1), ("retrain", 2)]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ui.checkpoints import shipped_checkpoints
-from ui.reference import find_reference, order_reference, recipe_of
+from ui.checkpoints import recipe_of, shipped_checkpoints
+from ui.reference import find_reference, order_reference
 from zspag_core.jobs import Lane, State
 
 CONFIG = {"data": "digits", "checkpoint": "/a/m.safetensors", "forget": [3, 5], "method": "zspag", "seed": 1}
@@ -46,6 +46,21 @@ def test_reference_under_way_is_known(finish, store, make_record):
     assert not found.jobs
     assert found.coming.config["method"] == "retrain"
     assert (found.coming.config["seed"], found.coming.config["class_names"]) == (1, ["3", "5"])
+
+
+def test_models_that_ship_stand_in_where_nothing_was_retrained_here(finish, make_record):
+    config = CONFIG | {"checkpoint": str(shipped_checkpoints()[0]), "forget": [3]}
+    run = finish(config, answer=make_record())
+    found = find_reference(run)
+    assert (found.known, found.jobs) == (True, ())
+    assert found.source == "3 models that ship with the app, seeds 0 to 2"
+    low, high = found.band(("mia", "entropy_svc"))
+    assert 0 <= low < high < 20
+    assert all(found.band(path) for path in (("acc_rt",), ("probe",), ("relearning", "steps")))
+    own = finish(config | {"method": "retrain"}, answer=make_record(method="retrain"))
+    assert [job.id for job in find_reference(run).jobs] == [own.id]
+    assert find_reference(run).band(("acc_rt",)) == (98.4, 98.4), "a visitor's own runs go first"
+    assert not find_reference(finish(config | {"forget": [5]}, answer=make_record())).known
 
 
 def test_reference_is_trained_by_the_models_own_recipe(store):

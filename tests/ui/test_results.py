@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from ui.results import counted, duration, epochs_of, headline, percent, result_table, seconds_left, steps
+from ui.results import (
+    between,
+    counted,
+    duration,
+    epochs_of,
+    headline,
+    percent,
+    result_table,
+    seconds_left,
+    steps,
+    worked,
+    worked_words,
+)
 from zspag_core.jobs import Event, Job, State, Wish
 
 
@@ -48,6 +60,21 @@ def test_percentages_read_as_people_write_them(value, sign, text):
 @pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (12.3, "12 s"), (180, "3 min"), (7500, "2 h 5 min")])
 def test_durations_read_as_people_write_them(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"), [((4.0, 4.0), "4.0 %"), ((4.0, 4.04), "4.0 %"), ((4.0, 69.2), "4.0 to 69.2 %")]
+)
+def test_ranges_read_as_people_write_them(ends, text):
+    assert between(*ends) == text
+
+
+def test_a_pause_is_no_work():
+    assert worked(replace(job(State.QUEUED), started=None)) is None
+    done = replace(job(State.DONE, progress={"waited": 12.5}), started=100.0, finished=130.0)
+    assert worked(done) == 17.5
+    assert worked(replace(done, progress={})) == 30.0
+    assert worked_words(done) == " · 18 s"
 
 
 @pytest.mark.parametrize(

@@ -105,14 +105,17 @@ def test_stopped_run_tells_what_was_last_seen(make_view):
 
 def test_cards_carry_value_change_and_reference(make_view, retrained):
     found = {card.title: card for card in cards(make_view(), retrained)}
-    assert list(found) == ["Remaining accuracy", "Forgotten accuracy", "Probe", "Relearning", "Membership"]
+    assert list(found) == ["Remaining accuracy", "Forgotten accuracy", "Probe", "Relearning", "Membership · entropy"]
     notes = {title: card.note.replace("\N{NO-BREAK SPACE}", " ") for title, card in found.items()}
     assert found["Remaining accuracy"].change == "+0.4 points"
     assert notes["Remaining accuracy"] == "Mask alone gives 98.2 %; lead +0.2."
     assert notes["Probe"] == "Inside: lower is deeper. Retrain: 60.0 to 64.0 %."
     assert notes["Relearning"] == "0.50 of Retrain's steps (Anamnesis Index, 1 is ideal)."
     assert found["Relearning"].change == "+8 steps"
-    assert notes["Membership"] == "Best: what Retrain has. Retrain: 46.0 %."
+    assert found["Forgotten accuracy"].change == "−97.0 points"
+    colours = [card.colour for card in found.values()]
+    assert colours == ["green", "green", "green", "green", "off"], "less is better of the second and third"
+    assert notes["Membership · entropy"] == "Best: what Retrain has. Retrain: 46.0 %."
     assert all("Good:" in card.help for card in found.values())
 
 
@@ -122,7 +125,7 @@ def test_cards_of_a_stopped_run_show_the_last_epoch(make_view):
         for card in cards(make_view(cancelled=True), Reference())
     }
     assert found["Forgotten accuracy"] == "20.0 %"
-    assert found["Probe"] == found["Membership"] == found["Relearning"] == "–"
+    assert found["Probe"] == found["Membership · entropy"] == found["Relearning"] == "–"
 
 
 def test_cards_of_an_older_run_without_relearning(make_view):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from ui.figures.drawn import Drawn, lay_out
-from ui.figures.looks import MASK, ORIGINAL, RETRAIN, looks, role_of
+from ui.figures.looks import APART, MASK, ORIGINAL, RETRAIN, looks, role_of
 from ui.palette import REFERENCE
-from ui.results import duration
+from ui.results import between, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,9 @@ ENTROPY = "mia.entropy_svc"
 
 def named_with_kinds(comparison: Comparison) -> Comparison:
     """Return a comparison whose rows' labels say which are tuned and which have official settings."""
-    rows = [replace(row, label=f"{row.label}, {row.kind}") if row.kind in SET_APART else row for row in comparison.rows]
+    rows = [
+        replace(row, label=f"{row.label}{APART}{row.kind}") if row.kind in SET_APART else row for row in comparison.rows
+    ]
     return replace(comparison, rows=rows)
 
 
@@ -154,7 +156,7 @@ def _against_retrain(comparison: Comparison, name: str, title: str) -> tuple[go.
             y=[None],
             mode="markers",
             marker={"symbol": "square", "size": 12, "color": REFERENCE, "opacity": 0.5},
-            name=f"Retrain {_range(band)}",
+            name=f"Retrain {between(*band)}",
         )
     if before is not None:
         line = {"dash": "dash", "color": REFERENCE, "width": 2}
@@ -244,12 +246,6 @@ def _error(deviation: float | None, colour: str) -> dict[str, Any] | None:
     if not deviation:
         return None
     return {"type": "data", "array": [deviation], "color": colour, "thickness": 1.5, "width": 4}
-
-
-def _range(band: tuple[float, float]) -> str:
-    """Write the span of a band."""
-    low, high = band
-    return f"{low:.1f} %" if high - low < 0.05 else f"{low:.1f} to {high:.1f} %"
 
 
 def record_of(row: Row, names: Sequence[str]) -> dict[str, Any]:

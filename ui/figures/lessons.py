@@ -8,7 +8,9 @@ import plotly.graph_objects as go
 
 from ui.figures.classes import accuracy_by_class
 from ui.figures.drawn import Drawn, lay_out
+from ui.figures.standing import bands
 from ui.figures.training import accuracy_figure, describe_accuracy
+from ui.lesson_answers import retrained
 from ui.palette import FORGOTTEN, PROXY, REFERENCE, REMAINING
 
 if TYPE_CHECKING:
@@ -109,18 +111,11 @@ def protections(value: str, records: Records, knob: Knob) -> Drawn:
 
 
 def methods(value: str, records: Records, knob: Knob) -> Drawn:
-    """Draw the figures of every model seen so far on one scale, the retrained one as a grey band."""
+    """Draw the figures of every model seen so far on one scale, the range of the retrained ones as a grey band."""
     figure = go.Figure()
     titles = [title for _, title in ROWS]
-    retrained = [_figure(name, records["retrain"]) for name, _ in ROWS]
-    figure.add_scatter(
-        x=retrained,
-        y=titles,
-        name="trained anew",
-        mode="markers",
-        marker={"symbol": "line-ns", "size": 30, "line": {"color": REFERENCE, "width": 9}},
-        opacity=0.55,
-    )
+    known = [(title, *retrained(name, records)) for name, title in ROWS]
+    bands(figure, known, "trained anew")
     for kind in knob.values:
         if kind in records:
             marker = {"symbol": SYMBOLS[kind], "size": 13, "color": FORGOTTEN if kind == value else REMAINING}
@@ -129,11 +124,12 @@ def methods(value: str, records: Records, knob: Knob) -> Drawn:
     _finish(figure, "")
     figure.update_xaxes(title="%", range=[-4, 104])
     figure.update_yaxes(range=[len(ROWS) - 0.4, -0.6], title=None)
-    pairs = (f"{title} {_figure(name, records[value]):.0f} against {old:.0f} percent" for (name, title), old in
-             zip(ROWS, retrained, strict=True))  # fmt: skip
-    return Drawn(
-        "methods", "Four figures, beside a model trained anew", figure, f"{knob.say(value)}: {', '.join(pairs)}."
+    said = (
+        f"{title} {_figure(name, records[value]):.0f}, trained anew {low:.0f} to {high:.0f} percent"
+        for (name, _), (title, low, high) in zip(ROWS, known, strict=True)
     )
+    alt = f"{knob.say(value)}: {'; '.join(said)}."
+    return Drawn("methods", "Four figures, beside models trained anew", figure, alt)
 
 
 CHARTS: dict[str, Callable[[str, Records, Knob], Drawn]] = {

@@ -19,6 +19,8 @@ GLYPHS = ("●", "■", "◆", "▲", "✚", "★", "⬢", "▼", "⬟", "✖")
 HOLLOW = ("○", "□", "◇", "△", "✛", "☆", "⬡", "▽", "⬠", "✕")
 """The symbols of the marks as letters, in the order of SYMBOLS: full ones, and those of methods that need more data."""
 REFERENCE_GLYPHS = {ORIGINAL: "◌", MASK: "┊", RETRAIN: "▒"}
+APART = " · "
+"""Stands between a row's label and its kind where both are written."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def looks(rows: Sequence[Row]) -> dict[str, Look]:
         if role:
             found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
             continue
-        family = (row.method, row.label.removesuffix(f", {row.kind}"))
+        family = (row.method, row.label.removesuffix(f"{APART}{row.kind}"))
         if family not in families:
             families[family] = len(families), given[row.needs_retain]
             given[row.needs_retain] += 1

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from ui.figures.drawn import Drawn, lay_out
 from ui.palette import FORGOTTEN, REFERENCE, REMAINING
+from ui.results import between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def standing(marks: Sequence[Mark]) -> Drawn:
     """Draw each figure as a way from before (hollow) to after (solid), with mask (dotted) and Retrain (grey band)."""
     figure = go.Figure()
     titles = [f"{mark.title}<br><span style='font-size:0.8em'>good: {mark.good}</span>" for mark in marks]
-    _bands(figure, marks, titles)
+    bands(figure, [(title, *mark.band) for mark, title in zip(marks, titles, strict=True) if mark.band])
     for mark, title in zip(marks, titles, strict=True):
         if mark.before is not None and mark.after is not None:
             line = {"color": _colour(mark), "width": 2}
@@ -71,9 +72,14 @@ def standing(marks: Sequence[Mark]) -> Drawn:
     return Drawn("figures", "Where the figures stand", figure, _describe(marks), rows, grading=True)
 
 
-def _bands(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> None:
-    """Draw Retrain's values as grey bands."""
-    found = [(title, *mark.band) for mark, title in zip(marks, titles, strict=True) if mark.band]
+def bands(figure: go.Figure, found: Sequence[tuple[str, float, float]], name: str = "Retrain") -> None:
+    """Draw the values of retrained models as grey bands.
+
+    Args:
+        figure: with one row a title.
+        found: title of a row, least and largest value in percent.
+        name: in the legend.
+    """
     if not found:
         return
     widths = [max(LEAST_BAND, high - low) for _, low, high in found]
@@ -83,12 +89,11 @@ def _bands(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> N
         x=widths,
         orientation="h",
         width=0.8,
-        name="Retrain",
+        name=name,
         marker={"color": REFERENCE, "opacity": 0.45},
-        hovertext=[f"Retrain {low:.1f} to {high:.1f} %" if high > low else f"Retrain {low:.1f} %"
-                   for _, low, high in found],
+        hovertext=[f"{name} {between(low, high)}" for _, low, high in found],
         hoverinfo="text",
-    )  # fmt: skip
+    )
 
 
 def _points(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> None:

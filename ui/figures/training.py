@@ -71,7 +71,7 @@ def loss_figure(epochs: Epochs, total: int) -> go.Figure:
     lay_out_epochs(figure, "loss", total=total, empty=not _series(epochs, "loss")[0], **LAYOUT)
     figure.update_xaxes(title=None, row=1, col=1)
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title="membership, %", range=[min([COIN_TOSS, *membership]) - LABEL_ROOM, 103], row=2, col=1)
+    figure.update_yaxes(title="attack right, %", range=[min([COIN_TOSS, *membership]) - LABEL_ROOM, 103], row=2, col=1)
     figure.update_layout(showlegend=False)
     return figure
 
@@ -108,7 +108,7 @@ def describe_loss(epochs: Epochs) -> str:
     if not loss:
         return "Loss by epoch: no epoch has ended yet."
     _, mia = _series(epochs, "mia")
-    attack = f" A membership attack is right in {mia[-1]:.0f} percent." if mia else ""
+    attack = f" The same-class membership attack is right in {mia[-1]:.0f} percent." if mia else ""
     return f"Loss by epoch, from {loss[0]:.3g} to {loss[-1]:.3g}.{attack}"
 
 

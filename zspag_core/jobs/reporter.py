@@ -33,7 +33,7 @@ class JobReporter(Reporter):
         self._job = job
         self._stopping = stopping
         self._stage, self._working, self._first = "", False, 0
-        self._last, self._written = time.time(), 0.0
+        self._last, self._written, self._waited = time.time(), 0.0, 0.0
         self._seconds: dict[str, float] = {}
         self._state: dict[str, Any] = {}
         self.stopped = False
@@ -50,7 +50,7 @@ class JobReporter(Reporter):
             self._enter(stage)
             self._first = done
         self._state = {"stage": stage, "done": done, "first": self._first, "total": total}
-        self._state |= {"figures": figures, "seconds": self._seconds}
+        self._state |= {"figures": figures, "seconds": self._seconds, "waited": self._waited}
         if now - self._written >= WRITE_SECONDS or self._stopping.is_set():
             self._written = now
             self._obey()
@@ -86,5 +86,8 @@ class JobReporter(Reporter):
                 raise Cancelled("The job was asked to stop.")
             if wish in {Wish.NONE, Wish.STEP}:
                 return
+            paused = time.time()
             self._stopping.wait(WRITE_SECONDS)
             self._last = time.time()
+            self._waited += self._last - paused
+            self._state["waited"] = self._waited

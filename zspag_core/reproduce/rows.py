@@ -66,7 +66,7 @@ TUNED: dict[str, dict[str, Any]] = {
 
 LABELS = {key: name for key, name in METHOD_NAMES.items() if key not in REFERENCES} | {
     "posterior": "Posterior labels, no projection",
-    "finetune_zs": "FT-zs (random labels)",
+    "finetune_zs": "Random labels (FT-zs)",
     "boundary_shrink": "Boundary shrink (BU)",
 }
 """What the rows are called, in the order of the tables: the methods' names, three of them with a word more."""
@@ -136,6 +136,7 @@ def rivals(scale: Scale, methods: tuple[str, ...] = tuple(LABELS)) -> list[Plan]
 
 def overhead(scale: Scale) -> list[Plan]:
     """Return every method at ten epochs, where it has epochs, and ZS-PAG as it is."""
+    known = known_methods()
     rows = [
         Plan(
             key="zspag",
@@ -157,9 +158,10 @@ def overhead(scale: Scale) -> list[Plan]:
         if method == "zspag":
             continue
         row = official(method, scale)
-        has_epochs = "epochs" in known_methods()[method].__dataclass_fields__ and method != "gkt"
+        has_epochs = "epochs" in known[method].__dataclass_fields__ and method != "gkt"
         settings = dict(row.settings) | ({"epochs": ROUNDS} if has_epochs else {})
-        rows.append(replace(row, settings=settings, seeds=None))
+        seeds = (scale.retain_seeds or None) if known[method].needs_retain else None
+        rows.append(replace(row, settings=settings, seeds=seeds))
     return rows
 
 

@@ -14,7 +14,7 @@ def test_one_method_tuned_and_with_official_settings_is_told_apart(make_comparis
     tuned = make_comparison().row("neggrad_zs")
     official = replace(tuned, key="official", kind="official")
     rows = named_with_kinds(make_comparison(rows=[tuned, official])).rows
-    assert [row.label for row in rows] == ["Neggrad <zs>, tuned", "Neggrad <zs>, official"]
+    assert [row.label for row in rows] == ["Neggrad <zs> · tuned", "Neggrad <zs> · official"]
     one, other = looks(rows).values()
     assert (one.colour, one.glyph, one.symbol) == (other.colour, other.glyph, f"{other.symbol}-dot")
 

@@ -70,6 +70,8 @@ def test_charts_are_described_in_words():
     assert describe_accuracy(EPOCHS) == (
         "Accuracy by epoch. After epoch 2: remaining classes 98.7 percent, forgotten classes unknown."
     )
-    assert describe_loss(EPOCHS) == "Loss by epoch, from 2 to 1. A membership attack is right in 42 percent."
+    assert (
+        describe_loss(EPOCHS) == "Loss by epoch, from 2 to 1. The same-class membership attack is right in 42 percent."
+    )
     assert describe_accuracy([]).endswith("no epoch has ended yet.")
     assert describe_loss([]).endswith("no epoch has ended yet.")

@@ -1,0 +1,34 @@
+"""Drawing a plotly figure on a page, with few buttons above it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+TO_SELECT = ["select2d", "lasso2d"]
+TO_ZOOM = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]
+FEW_BUTTONS: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": [*TO_ZOOM, *TO_SELECT]}
+"""What plotly's bar leaves out: with all its buttons it hides the legend. A drag zooms, a double click goes back."""
+PICKING = FEW_BUTTONS | {"modeBarButtonsToRemove": TO_ZOOM}
+"""The same where points can be picked by drawing around them."""
+
+
+def chart(figure: go.Figure, *, key: str, alt: str) -> None:
+    """Draw a figure.
+
+    Args:
+        figure: the picture.
+        key: its name among the widgets.
+        alt: what it shows, for those who cannot see it.
+    """
+    st.plotly_chart(figure, key=key, alt=alt, config=FEW_BUTTONS)
+
+
+def picking_chart(figure: go.Figure, *, key: str, alt: str) -> list[Any]:
+    """Draw a figure whose points can be picked; return what the picked ones carry as "customdata"."""
+    event: Any = st.plotly_chart(figure, key=key, alt=alt, config=PICKING, on_select="rerun")
+    return [point["customdata"] for point in event.selection.points]
