@@ -211,6 +211,20 @@ def test_digits_are_compared_on_request_with_every_seed_and_all_their_images(bui
     assert "Digits" in comparison.title
 
 
+def test_times_on_all_images_are_measured_on_request(build, faked):
+    out, only = build().out, "cifar10-resnet"
+    assert [arena.case.name for arena in tables.arenas("table6", build().scale)] == ["cifar100-resnet"]
+    assert main(["reproduce", "table6", "--only", only, "--seeds", "2", "--out", str(out), "--device", "cpu"]) == 0
+    comparison = Comparison.read(out / f"table6-{only}.json")
+    seeds = {row.key: len(row.seeds) for row in comparison.rows}
+    assert (seeds["zspag"], seeds["posterior"], seeds["finetune"], seeds["retrain"]) == (2, 2, 1, 1)
+    assert "gkt" not in seeds
+    assert "images" not in comparison.row("retrain").label, "Retrain has all images"
+    assert comparison.row("retrain").settings["epochs"] == 1
+    assert comparison.forget_images > build().scale.forget_images
+    assert comparison.retain_images > build().scale.retain_images
+
+
 @pytest.mark.slow
 def test_every_method_goes_through_the_harness(build, tiny):
     small = replace(tiny, trials=1)

@@ -52,6 +52,9 @@ class Case:
 
 DIGITS = Case(name="digits-resnet", title="Digits, ResNet", data="digits", model="resnet_tiny", shipped="digits_resnet")
 CIFAR10 = Case(name="cifar10-vit", title="CIFAR-10, ViT", data="cifar10", model="vit_small", shipped="cifar10_vit")
+CIFAR10_RESNET = Case(
+    name="cifar10-resnet", title="CIFAR-10, ResNet", data="cifar10", model="resnet_small", shipped="cifar10_resnet"
+)
 FASHION = Case(
     name="fashion_mnist-vgg",
     title="Fashion-MNIST, VGG",
@@ -100,6 +103,7 @@ SMALL = {
     for case in (
         DIGITS,
         CIFAR10,
+        CIFAR10_RESNET,
         FASHION,
         replace(SVHN, model="vgg11_narrow", settings={"epochs": 3, "train_limit": 30_000}),
         SMALL_CIFAR100,
@@ -112,5 +116,5 @@ SMALL = {
         ),
     )
 }
-FULL = {case.name: case for case in (DIGITS, CIFAR10, FASHION, SVHN, CIFAR100, FACES, BACKDOOR)}
+FULL = {case.name: case for case in (DIGITS, CIFAR10, CIFAR10_RESNET, FASHION, SVHN, CIFAR100, FACES, BACKDOOR)}
 CASES: dict[str, dict[str, Case]] = {"small": SMALL, "brief": dict(FULL), "full": FULL}

@@ -81,3 +81,9 @@ def few_images(scale: Scale) -> Scale:
     """Return a scale for a data set of a few hundred images: all forget images, the whole Retrain, every seed."""
     whole = replace(scale, forget_images=0, retrain_images=0, retrain_epochs=0)
     return replace(whole, retrain_seeds=0, retain_seeds=0, official_seeds=0)
+
+
+def every_image(scale: Scale) -> Scale:
+    """Return a scale for times on all images, which every method is given; the costliest are measured once."""
+    whole = replace(scale, forget_images=0, retain_images=0, retrain_images=0)
+    return replace(whole, retain_seeds=1, retrain_seeds=1, retrain_epochs=scale.timed_epochs or 1)
