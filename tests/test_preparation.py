@@ -8,8 +8,10 @@ import torch
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
 from zspag_core.data.backdoor import poison
 from zspag_core.errors import CheckpointError, DataError, UsageError
+from zspag_core.hyperparameters import values
 from zspag_core.models import build
-from zspag_core.preparation import RunConfig, forget_samples, prepare
+from zspag_core.preparation import RunConfig, as_trained, forget_samples, prepare
+from zspag_core.recipes import recipe_for
 
 
 @pytest.fixture
@@ -55,6 +57,45 @@ def test_a_model_of_another_number_of_classes_is_refused(config, digits_config, 
     save_checkpoint(other, build(type(digits_config)(**(digits_config.to_dict() | {"num_classes": 4}))), {})
     with pytest.raises(UsageError, match="model and data do not fit: the model has 4 classes, digits has 10"):
         prepare(config(checkpoint=str(other)))
+
+
+def test_images_that_a_limited_training_left_out_are_left_out(small_digits, digits_config):
+    from zspag_core.training import _Session
+
+    recipe = recipe_for("digits", "resnet_tiny", {"train_limit": 300, "seed": 4})
+    about = {"data": "digits", "recipe": values(recipe), "excluded": [], "backdoor": None}
+    seen = as_trained(small_digits, about)
+    trained = _Session(digits_config, small_digits.train, recipe, torch.device("cpu"), None).split
+    assert len(seen.train) == 300
+    assert sorted(map(bytes, seen.train.images.numpy())) == sorted(map(bytes, trained.images.numpy()))
+    assert seen.test is small_digits.test
+
+    seen = as_trained(small_digits, about | {"excluded": [3, 7]})
+    assert len(seen.train) == 300 + len(small_digits.train.of_classes((3, 7))), (
+        "others are asked about classes left out"
+    )
+    rest = seen.train.without_classes((3, 7))
+    trained = _Session(
+        digits_config, small_digits.train.without_classes((3, 7)), recipe, torch.device("cpu"), None
+    ).split
+    assert sorted(map(bytes, rest.images.numpy())) == sorted(map(bytes, trained.images.numpy()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipe": {"train_limit": 0, "seed": 0}},
+        {"recipe": {"train_limit": "many", "seed": 0}},
+        {"recipe": {"train_limit": 300}},
+        {"recipe": None},
+        {"data": "mnist"},
+        {"started_from": [{}]},
+        {"backdoor": "1:8"},
+    ],
+)
+def test_elsewhere_all_images_stay(small_digits, changes):
+    about = {"data": "digits", "recipe": {"train_limit": 300, "seed": 0}} | changes
+    assert as_trained(small_digits, about) is small_digits
 
 
 def test_configurations_survive_json():

@@ -7,6 +7,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from zspag_core.checkpoints import Checkpoint, load_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import plant
@@ -18,8 +20,6 @@ from zspag_core.metrics import planted_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import torch
 
     from zspag_core.data.dataset import DataSet, Split
     from zspag_core.methods import Method
@@ -105,7 +105,7 @@ def prepare(config: RunConfig) -> Prepared:
 
 
 def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
-    """Load a data set at a model's input size and check that the classes agree.
+    """Load a data set at a model's input size, as far as the model was trained on it; check that the classes agree.
 
     Raises:
         UsageError: the model has another number of classes than the data.
@@ -113,7 +113,33 @@ def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
     shape = checkpoint.model.config
     dataset = load_dataset(data, image_size=shape.image_size, channels=shape.channels)
     check_fit(checkpoint, dataset)
-    return dataset
+    return as_trained(dataset, checkpoint.about)
+
+
+def as_trained(dataset: DataSet, about: Mapping[str, Any]) -> DataSet:
+    """Return a data set without the training images that a model has never seen: to membership inference they differ.
+
+    A training with a train_limit draws its images by the recipe's seed. Everything else has seen all images of the
+    classes that it was trained on; images of excluded classes stay, for others are asked about them. Where a header
+    tells of more than one such draw (a training that went on from another, a planted backdoor), all images stay too.
+
+    Args:
+        dataset: whole.
+        about: the checkpoint's header.
+    """
+    recipe = about.get("recipe")
+    recipe = recipe if isinstance(recipe, dict) else {}
+    limit, seed, several = recipe.get("train_limit"), recipe.get("seed"), about.get("started_from")
+    if several or about.get("backdoor") or about.get("data") != dataset.name:
+        return dataset
+    if not isinstance(limit, int) or not isinstance(seed, int) or limit < 1:
+        return dataset
+    left_out = torch.isin(dataset.train.labels, torch.tensor(list(about.get("excluded") or ()), dtype=torch.long))
+    pool = (~left_out).nonzero().flatten()
+    drawn = pool[torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))[:limit]]
+    kept = left_out.clone()
+    kept[drawn] = True
+    return replace(dataset, train=dataset.train[kept.nonzero().flatten()])
 
 
 def forget_samples(dataset: DataSet, forget: Sequence[int], about: Mapping[str, Any]) -> Split:

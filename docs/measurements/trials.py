@@ -38,7 +38,6 @@ from zspag_core.runs import load_for  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zspag_core.data.dataset import Split
 
 DATA = {
     "digits": "digits_resnet",
@@ -140,18 +139,10 @@ class Trials:
         self.model = place(loaded.model, device).eval()
         self.dataset = load_for(loaded, part.removesuffix("_resnet").removesuffix("_vit"))
         generator = torch.Generator().manual_seed(0)
-        self.train = self._trained_on(loaded.about)
+        self.train = self.dataset.train
         self.probed = self.train.sample(PROBE_IMAGES, generator)
         self.before = outputs_of(self.model, self.dataset.test.images)
         self.kept: dict[Any, Any] = {}
-
-    def _trained_on(self, about: Any) -> Split:
-        """Return the images that the model was trained on: an overfitted one has seen only some."""
-        recipe = about.get("recipe") or {}
-        limit = int(recipe.get("train_limit", 0))
-        if not limit:
-            return self.dataset.train
-        return self.dataset.train.sample(limit, torch.Generator().manual_seed(recipe["seed"]))
 
     def make(self, trial: dict[str, Any], out: Path) -> None:
         """Make one trial unless its line is in the file already."""

@@ -225,6 +225,20 @@ def test_times_on_all_images_are_measured_on_request(build, faked):
     assert comparison.retain_images > build().scale.retain_images
 
 
+def test_a_model_that_knows_its_images_is_asked_for_with_the_images_it_knows(build, faked, monkeypatch):
+    out, only = build().out, "cifar10-overfitted"
+    limited = replace(CASES["small"][only], settings={"epochs": 3, "train_limit": 200})
+    monkeypatch.setitem(CASES["small"], only, limited)
+    assert main(["reproduce", "table1", "--only", only, "--seeds", "2", "--out", str(out), "--device", "cpu"]) == 0
+    comparison = Comparison.read(out / f"table1-{only}.json")
+    methods = {row.method for row in comparison.rows}
+    assert "finetune_zs" in methods
+    assert "finetune" not in methods
+    assert {len(row.seeds) for row in comparison.rows} == {2}
+    assert comparison.forget_images + comparison.retain_images <= 200
+    assert "images" not in comparison.row("retrain").label
+
+
 @pytest.mark.slow
 def test_every_method_goes_through_the_harness(build, tiny):
     small = replace(tiny, trials=1)

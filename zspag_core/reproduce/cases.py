@@ -55,6 +55,14 @@ CIFAR10 = Case(name="cifar10-vit", title="CIFAR-10, ViT", data="cifar10", model=
 CIFAR10_RESNET = Case(
     name="cifar10-resnet", title="CIFAR-10, ResNet", data="cifar10", model="resnet_small", shipped="cifar10_resnet"
 )
+OVERFITTED = replace(
+    CIFAR10_RESNET,
+    name="cifar10-overfitted",
+    title="CIFAR-10, a ResNet that knows its images by heart",
+    shipped="",
+    settings={"epochs": 30, "train_limit": 10_000, "crop": 0, "flip": False},
+    note="Trained on 10,000 images without augmentation until it reads all of them right: membership can be told.",
+)
 FASHION = Case(
     name="fashion_mnist-vgg",
     title="Fashion-MNIST, VGG",
@@ -104,6 +112,7 @@ SMALL = {
         DIGITS,
         CIFAR10,
         CIFAR10_RESNET,
+        OVERFITTED,
         FASHION,
         replace(SVHN, model="vgg11_narrow", settings={"epochs": 3, "train_limit": 30_000}),
         SMALL_CIFAR100,
@@ -116,5 +125,6 @@ SMALL = {
         ),
     )
 }
-FULL = {case.name: case for case in (DIGITS, CIFAR10, CIFAR10_RESNET, FASHION, SVHN, CIFAR100, FACES, BACKDOOR)}
+EVERY = (DIGITS, CIFAR10, CIFAR10_RESNET, OVERFITTED, FASHION, SVHN, CIFAR100, FACES, BACKDOOR)
+FULL = {case.name: case for case in EVERY}
 CASES: dict[str, dict[str, Case]] = {"small": SMALL, "brief": dict(FULL), "full": FULL}

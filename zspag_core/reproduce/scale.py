@@ -78,7 +78,7 @@ SCALES = {"small": SMALL, "brief": BRIEF, "full": FULL}
 
 
 def few_images(scale: Scale) -> Scale:
-    """Return a scale for a data set of a few hundred images: all forget images, the whole Retrain, every seed."""
+    """Return a scale for a model of few training images: all forget images, the whole Retrain, every seed."""
     whole = replace(scale, forget_images=0, retrain_images=0, retrain_epochs=0)
     return replace(whole, retrain_seeds=0, retain_seeds=0, official_seeds=0)
 

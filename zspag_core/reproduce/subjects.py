@@ -20,7 +20,7 @@ from zspag_core.errors import Cancelled, CheckpointError
 from zspag_core.hyperparameters import values
 from zspag_core.lineage import first_recipe
 from zspag_core.models import MODELS, named_config
-from zspag_core.preparation import forget_samples, load_for
+from zspag_core.preparation import as_trained, forget_samples, load_for
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.recipes import recipe_for
 from zspag_core.training import accuracy, train
@@ -159,10 +159,11 @@ def _trained(case: Case, dataset: DataSet, folder: Path, device: torch.device, r
     if not _is_there(path):
         _train(case, dataset, recipe, path, device, report)
     checkpoint = load_checkpoint(path)
-    about = checkpoint.about
-    first = load_checkpoint(SHIPPED / f"{case.start}.safetensors").about if case.start else about
-    model = place(checkpoint.model, device)
-    return Original(model, dataset, first["recipe"], about["test_accuracy"], checkpoint.sha256, about)
+    about = dict(checkpoint.about)
+    if case.start:
+        about["started_from"] = load_checkpoint(SHIPPED / f"{case.start}.safetensors").about
+    model, seen = place(checkpoint.model, device), as_trained(dataset, about)
+    return Original(model, seen, first_recipe(about), about["test_accuracy"], checkpoint.sha256, about)
 
 
 def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: torch.device, report: Reporter) -> None:

@@ -22,6 +22,7 @@ ONE = {
     "svhn-vgg": (3,),
     "cifar10-vit": (3,),
     "cifar10-resnet": (3,),
+    "cifar10-overfitted": (3,),
     "faces12-resnet": (2, 7),
     "digits-resnet": (3,),
 }
@@ -39,7 +40,11 @@ EVERYTHING_NOTE = (
     "Not in the paper: what a whole class of 5,000 images costs. Methods that need remaining data have one seed. GKT, "
     "which trains a network from nothing on images that it invents, is left to the table of CIFAR-100."
 )
-DIGITS = "digits-resnet"
+OVERFITTED_NOTE = (
+    "Not in the paper: zero-shot methods alone, every row with every seed, on a model whose training images can be "
+    "told from others. GKT, which trains a network from nothing on invented images, is left to the other tables."
+)
+ZERO_SHOT = ("zspag", "posterior", "finetune_zs", "neggrad_zs", "badt_zs", "salun_zs", "boundary_shrink")
 DIGITS_BUDGETS = (4, 8, 16, 32, 64)
 DIGITS_NOTE = "The paper has no digits: their model and images are small enough for every row to have every seed."
 FIGURES_1 = {
@@ -65,7 +70,13 @@ def table1(scale: Scale) -> list[Arena]:
         )
         for name, figures in FIGURES_1.items()
     ]
-    return [*arenas, _on_digits(scale, arenas[0], rows.rivals(few_images(scale)))]
+    every = rows.rivals(few_images(scale))
+    zero_shot = [plan for plan in every if plan.method in ZERO_SHOT]
+    return [
+        *arenas,
+        _on_request(scale, arenas[0], "digits-resnet", every, DIGITS_NOTE),
+        _on_request(scale, arenas[0], "cifar10-overfitted", zero_shot, OVERFITTED_NOTE),
+    ]
 
 
 def table2(scale: Scale) -> list[Arena]:
@@ -116,8 +127,8 @@ def table4(scale: Scale) -> list[Arena]:
         plans=[*rows.references(), *rows.attacks()],
         paper=paper.ATTACKS,
     )
-    digits = _on_digits(scale, arena, [*rows.attacks(), *rows.narrow_attacks()])
-    return [arena, replace(digits, notes=(*digits.notes, BUDGET_NOTE))]
+    plans = [*rows.attacks(), *rows.narrow_attacks()]
+    return [arena, _on_request(scale, arena, "digits-resnet", plans, DIGITS_NOTE, BUDGET_NOTE)]
 
 
 def table5(scale: Scale) -> list[Arena]:
@@ -138,7 +149,7 @@ def table5(scale: Scale) -> list[Arena]:
         )
         for name in BY_FASHION
     ]
-    return [*arenas, _on_digits(scale, arenas[0], rows.arms())]
+    return [*arenas, _on_request(scale, arenas[0], "digits-resnet", rows.arms(), DIGITS_NOTE)]
 
 
 def table6(scale: Scale) -> list[Arena]:
@@ -183,7 +194,7 @@ def fig5(scale: Scale) -> list[Arena]:
         plans=[*rows.references(), *rows.curves()],
         paper={},
     )
-    return [arena, _on_digits(scale, arena, rows.curves(DIGITS_BUDGETS))]
+    return [arena, _on_request(scale, arena, "digits-resnet", rows.curves(DIGITS_BUDGETS), DIGITS_NOTE)]
 
 
 def fig3(scale: Scale) -> list[Arena]:
@@ -196,18 +207,26 @@ def fig4(scale: Scale) -> list[Arena]:
     return [_view(scale, "fig4", name, "proxies among real samples") for name in (*BY_FASHION, "cifar10-vit")]
 
 
-def _on_digits(scale: Scale, arena: Arena, plans: list[Plan]) -> Arena:
-    """Return the same comparison on digits, made on request only: every row with every seed, without the paper."""
-    case, known = CASES[scale.name][DIGITS], arena.case
+def _on_request(scale: Scale, arena: Arena, name: str, plans: list[Plan], *notes: str) -> Arena:
+    """Return the same comparison of another case, made on request only: every row with every seed, no paper beside.
+
+    Args:
+        scale: how much is computed.
+        arena: the comparison.
+        name: of the case, a model of few training images.
+        plans: its rows beside the references.
+        notes: what a reader must know beside the arena's notes.
+    """
+    case, known = CASES[scale.name][name], arena.case
     return replace(
         arena,
         name=arena.name.replace(known.name, case.name),
         title=arena.title.replace(known.title, case.title),
         case=case,
-        forget=_forget(scale, DIGITS),
+        forget=_forget(scale, name),
         plans=[replace(plan, seeds=None) for plan in [*rows.references(), *plans]],
         paper={},
-        notes=(*arena.notes, DIGITS_NOTE),
+        notes=(*arena.notes, *notes),
         on_request=True,
         scale=few_images(scale),
     )
