@@ -158,7 +158,7 @@ def test_relearning_is_that_of_both_models(finished, digits_model, small_digits)
     known = result["before"]["acc_ut"]
     for when, model in (("before", digits_model), ("after", load_checkpoint(out / "model.safetensors").model)):
         found = relearn(model, small_digits, (3, 5), known, seed=0)
-        assert result[when]["relearning"] == {"steps": found.steps, "reached": found.reached}
+        assert result[when]["relearning"] == found.to_dict()
 
 
 @pytest.mark.parametrize(("asked", "images", "measured"), [(False, 1000, False), (True, 10, True), (None, 10, False)])

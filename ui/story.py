@@ -221,9 +221,11 @@ def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: 
     band = reference.band(("relearning", "steps"))
     if band and sum(band):
         note = f"{2 * now['steps'] / sum(band):.2f} of Retrain's steps (Anamnesis Index, 1 is ideal)."
+    if now.get("acc_rt") is not None:
+        note += f" The rest by then: {percent(now['acc_rt'])}."
     change = now["steps"] - then["steps"] if then else 0
     text = (f"{change:+d} steps".replace("-", DOWN) if change else "unchanged") if then else ""
-    return Card("Relearning", steps_text(now), text, _colour(text, UP), words, note)
+    return Card("Relearning", steps_text(now), text, _colour(text, UP), words, glue(note))
 
 
 def _explain(path: str, term: str) -> str:

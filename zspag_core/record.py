@@ -45,8 +45,7 @@ def describe_run(prepared: Prepared, run: Unlearned) -> dict[str, Any]:
 
 def describe_grade(grade: Grade, relearning: Relearning | None) -> dict[str, Any]:
     """Return the figures of one model; relearning is null where it was not measured."""
-    found = relearning and {"steps": relearning.steps, "reached": relearning.reached}
-    return {**grade.to_dict(), "relearning": found}
+    return {**grade.to_dict(), "relearning": relearning and relearning.to_dict()}
 
 
 def describe_proxies(run: Unlearned, prepared: Prepared, agreement: float | None) -> dict[str, Any] | None:

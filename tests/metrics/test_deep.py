@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from statistics import NormalDist
 
 import pytest
@@ -172,13 +173,25 @@ def test_relearn_asks_for_nine_tenths_of_what_the_original_knew(trained):
     data = trained.dataset
     known = accuracy(logits_of(trained.original, data.test.images), data.test.labels, [3]).acc_ut
     found = relearn(trained.retrained, data, [3], known, seed=5)
-    assert found == relearning(trained.retrained, *parts(trained), 0.9 * known, generator=seeded(5))
+    forget, _ = parts(trained)
+    assert found == relearning(trained.retrained, forget, data.test, 0.9 * known, generator=seeded(5))
+    assert 0 < found.acc_rt < 100
+    alone = relearning(trained.retrained, *parts(trained), 0.9 * known, generator=seeded(5))
+    assert alone == replace(found, acc_rt=None), "no other classes, nothing to say of them"
     assert found == relearn(trained.retrained, data, (3,), known, seed=5)
 
 
 @pytest.mark.parametrize("known", [None, 0.0])
 def test_relearn_has_no_figure_where_the_original_knew_nothing(trained, known):
     assert relearn(trained.original, trained.dataset, [3], known, seed=0) is None
+
+
+def test_a_model_that_answers_one_class_to_everything_has_not_relearnt_it(trained):
+    (forget, _), test = parts(trained), trained.dataset.test
+    slow, rash = (relearning(trained.original, forget, test, 85.0, lr=lr, generator=seeded()) for lr in (0.001, 3.0))
+    assert (slow.reached, rash.reached) == (True, True)
+    assert slow.acc_rt > 60
+    assert rash.acc_rt < 20
 
 
 def test_relearning_gives_up(trained):

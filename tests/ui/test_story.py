@@ -112,6 +112,10 @@ def test_cards_carry_value_change_and_reference(make_view, retrained):
     assert notes["Probe"] == "Inside: lower is deeper. Retrain: 60.0 to 64.0 %."
     assert notes["Relearning"] == "0.50 of Retrain's steps (Anamnesis Index, 1 is ideal)."
     assert found["Relearning"].change == "+8 steps"
+    told = make_view()
+    told.result["after"]["relearning"]["acc_rt"] = 1.25
+    (note,) = (card.note for card in cards(told, Reference()) if card.title == "Relearning")
+    assert note == "Inside: more steps are deeper. The rest by then: 1.2\N{NO-BREAK SPACE}%."
     assert found["Forgotten accuracy"].change == "−97.0 points"
     colours = [card.colour for card in found.values()]
     assert colours == ["green", "green", "green", "green", "off"], "less is better of the second and third"

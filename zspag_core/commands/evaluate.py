@@ -120,19 +120,22 @@ def _attack(checkpoint: Checkpoint, dataset: DataSet) -> dict[str, Any] | None:
 def _relearning(
     models: dict[str, Classifier], dataset: DataSet, forget: tuple[int, ...], seed: int, report: Reporter
 ) -> dict[str, Any]:
-    """Return the steps that every model needs to win the classes back, and the ratio to Retrain's."""
+    """Return the steps by which every model wins the classes back, what is left of the rest, the ratio to Retrain's."""
     from zspag_core.metrics import anamnesis_index, logits_of, relearn
     from zspag_core.metrics.deep import RELEARNED_SHARE
 
     test = dataset.test.of_classes(forget)
     known = 100 * float((logits_of(models["original"], test.images).argmax(1) == test.labels).double().mean())
     steps: dict[str, int | None] = {}
+    kept: dict[str, float | None] = {}
     for role, model in models.items():
         found = relearn(model, dataset, forget, known, seed=seed, report=report)
         steps[role] = found.steps if found is not None and found.reached else None
+        kept[role] = found.acc_rt if found is not None else None
     return {
         "target": RELEARNED_SHARE * known,
         "steps": steps,
+        "acc_rt": kept,
         "anamnesis_index": anamnesis_index(steps["model"], steps.get("retrained")),
     }
 
@@ -154,6 +157,7 @@ def _text(record: dict[str, Any]) -> str:
         steps = record["relearning"]["steps"]
         lines += [
             f"steps until {role} knows the classes again: {_steps(value, record['relearning']['target'])}"
+            f"{_left(record['relearning']['acc_rt'][role])}"
             for role, value in steps.items()
         ]
         lines.append(_line("Anamnesis Index (1 is ideal)", record["relearning"]["anamnesis_index"], ""))
@@ -167,6 +171,11 @@ def _steps(steps: int | None, target: float) -> str:
     if steps is not None:
         return str(steps)
     return f"not within {RELEARNING_STEPS}" if target > 0 else "undefined, the original knows none of them"
+
+
+def _left(kept: float | None) -> str:
+    """Say what is left of the remaining classes by then."""
+    return "" if kept is None else f" (remaining classes by then: {kept:.4g} %)"
 
 
 def _line(words: str, value: float | None, unit: str) -> str:

@@ -23,7 +23,7 @@ def measure_relearning(config: Mapping[str, Any], device: str = "auto", report: 
         report: told at every step, as stage "relearning".
 
     Returns:
-        {"before": …, "after": …}, each {"steps", "reached"} as in result.json, or None where it is undefined.
+        {"before": …, "after": …}, each {"steps", "reached", "acc_rt"} as in result.json, or None where it is undefined.
 
     Raises:
         UsageError: there is no such run.
@@ -34,5 +34,5 @@ def measure_relearning(config: Mapping[str, Any], device: str = "auto", report: 
     answer: dict[str, Any] = {}
     for when, model in (("before", run.original), ("after", run.unlearned)):
         found = relearn(model, run.dataset, run.config.classes, known, seed=run.config.seed, report=report)
-        answer[when] = found and {"steps": found.steps, "reached": found.reached}
+        answer[when] = found and found.to_dict()
     return answer
