@@ -11,7 +11,17 @@ from ui.frame import frame
 from ui.jobs import pair
 from ui.palette import COLOURED
 from ui.picker import LETTERS
-from ui.proxies import TITLES, Shown, drawer_panel, find_map, map_panel, numbers_panel, read_map, wait_for_map
+from ui.proxies import (
+    TITLES,
+    Shown,
+    drawer_panel,
+    find_map,
+    map_panel,
+    numbers_panel,
+    read_map,
+    shared_picks,
+    wait_for_map,
+)
 from ui.segments import one_of
 from ui.states import has_result, stand_in
 from ui.words import GLOSSARY
@@ -97,18 +107,22 @@ def show_one(shown: Shown, look: Mapping[str, Any]) -> None:
 
 
 def show_pair(runs: Runs, ready: Mapping[str, Shown], look: Mapping[str, Any]) -> None:
-    """Draw two runs beside each other on the same ranges."""
+    """Draw two runs beside each other on the same ranges; real images picked on one map are shown for both."""
     if len({(job.config["data"], job.config["checkpoint"]) for _, job in runs}) > 1:
         st.caption("The runs start from different models or data: their maps share the ranges, not what the axes mean.")
-    for place, (letter, job) in zip(st.columns(2, gap="medium"), runs, strict=True):
-        with place:
+    places = dict(zip("AB", st.columns(2, gap="medium"), strict=True))
+    picked = {}
+    for letter, job in runs:
+        with places[letter]:
             st.markdown(f"##### {LETTERS[letter]} Run {job.number}")
             if letter in ready:
-                picked = map_panel(ready[letter], letter, height=PAIR_HEIGHT, **look)
-                numbers_panel(ready[letter])
-                drawer_panel(ready[letter], picked, examples=PAIR_EXAMPLES)
+                picked[letter] = map_panel(ready[letter], letter, height=PAIR_HEIGHT, **look)
             elif not has_result(job):
                 stand_in(job, SHOWS, letter)
+    for letter, points in shared_picks(ready, picked).items():
+        with places[letter]:
+            numbers_panel(ready[letter])
+            drawer_panel(ready[letter], points, examples=PAIR_EXAMPLES, maps=list(ready.values()))
 
 
 run = frame("Proxies", "Where the stand-ins lie among real images, before and after.")

@@ -87,6 +87,12 @@ def make_cloud(chart: Arrays, proxies: Arrays | None, forgotten: Collection[int]
     return Cloud(**parts, zero=chart["real_zero"], proxy_rows=rows)
 
 
+def same_real_images(one: Cloud, two: Cloud) -> bool:
+    """Tell whether two clouds hold the same real images in the same order."""
+    first, second = one.images[: len(one.zero)], two.images[: len(two.zero)]
+    return bool(np.array_equal(first, second))
+
+
 def _proxy_parts(
     chart: Arrays, proxies: Arrays, rows: Array, forgotten: Collection[int], truth: Array | None
 ) -> dict[str, Array]:

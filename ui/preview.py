@@ -67,8 +67,6 @@ def _answer(job: Job, names: Sequence[str]) -> None:
     @redrawn(POLL_SECONDS if waiting else None)
     def answer() -> None:
         now = job_store().get(job.id) or job
-        if waiting and not now.active:
-            st.rerun()
         if now.state == State.DONE:
             st.session_state[SHOWN] = now.id
             st.html(preview_html(now.answer, names))
@@ -76,6 +74,8 @@ def _answer(job: Job, names: Sequence[str]) -> None:
             _meanwhile(names)
         else:
             st.caption(f"No preview: {now.error or 'it was stopped; move a knob to ask again'}")
+        if waiting and not now.active:
+            st.rerun()  # nobody need look again; the answer is on its way to the browser already
 
     answer()
 

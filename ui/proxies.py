@@ -12,7 +12,7 @@ import streamlit as st
 from ui import drawer
 from ui.artefacts import class_names, load_arrays
 from ui.charts import chart
-from ui.cloud import PROXY, Cloud, describe_points, drift_of, make_cloud
+from ui.cloud import PROXY, Cloud, describe_points, drift_of, make_cloud, same_real_images
 from ui.figures import proxies as figures
 from ui.jobs import ask
 from ui.pictures import sheet
@@ -209,8 +209,32 @@ def _energy(shown: Shown, layers: Sequence[Mapping[str, Any]]) -> None:
     chart(figure, key=f"energy-{shown.job.id}", alt=figures.describe_energy(layers))
 
 
-def drawer_panel(shown: Shown, picked: Sequence[int], examples: int = TRIPTYCHS) -> None:
-    """Draw what is picked: triptychs of proxies, portraits of real images; some examples while nothing is picked."""
+def shared_picks(maps: Mapping[str, Shown], picked: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """Return the points that are shown for each run: its own picks, and the real images that were picked on any map.
+
+    Args:
+        maps: by letter.
+        picked: the points picked on each.
+    """
+    clouds = [shown.cloud for shown in maps.values()]
+    if len(clouds) < 2 or not same_real_images(*clouds):
+        return {letter: list(points) for letter, points in picked.items()}
+    count = len(clouds[0].zero)
+    real = sorted({point for points in picked.values() for point in points if point < count})
+    return {letter: real + [point for point in points if point >= count] for letter, points in picked.items()}
+
+
+def drawer_panel(
+    shown: Shown, picked: Sequence[int], examples: int = TRIPTYCHS, maps: Sequence[Shown] | None = None
+) -> None:
+    """Draw what is picked: triptychs of proxies, portraits of real images; some examples while nothing is picked.
+
+    Args:
+        shown: the run.
+        picked: its points.
+        examples: how many proxies are shown while nothing is picked.
+        maps: where "Clear selection" clears; None for this run's map alone.
+    """
     kinds = shown.cloud.kinds
     proxies = [i for i in picked if kinds[i] == PROXY]
     real = [i for i in picked if kinds[i] != PROXY]
@@ -218,8 +242,8 @@ def drawer_panel(shown: Shown, picked: Sequence[int], examples: int = TRIPTYCHS)
         line, way = st.columns([4, 1], vertical_alignment="center")
         selected = f"{counted(len(proxies), 'proxy', 'proxies')}, {counted(len(real), 'real image')}"
         line.markdown(f"##### Selected: {selected}")
-        key = _map_key(shown)
-        way.button("Clear selection", key=f"clear-{shown.job.id}", on_click=clear_picks, args=(key,), width="stretch")
+        keys = [_map_key(one) for one in maps or [shown]]
+        way.button("Clear selection", key=f"clear-{shown.job.id}", on_click=clear_picks, args=keys, width="stretch")
     else:
         proxies = one_of_each(shown.cloud)[:examples]
         some = f"; until then, {counted(len(proxies), 'example')}" if proxies else ""

@@ -140,6 +140,29 @@ def test_two_runs_stand_side_by_side_on_the_same_axes(open_page, graded):
     assert "different models" not in texts(page)
 
 
+def test_real_images_picked_on_one_map_are_shown_for_both_runs(open_page, graded):
+    first, second = graded((3,), map_kinds=("umap",)), graded((5, 6), map_kinds=("umap",))
+    page = open_page(PAGE, first, second)
+    page.session_state[f"map-{first.id}"] = {"picked": [0, 2, 21]}
+    page.session_state[f"map-{second.id}"] = {"picked": [4]}
+    page.run()
+    said = texts(page)
+    assert "Selected: 1 proxy, 3 real images" in said
+    assert "Selected: 0 proxies, 3 real images" in said
+    page.button(key=f"clear-{second.id}").click().run()
+    assert "Selected" not in texts(page), "one press clears both"
+
+
+def test_maps_of_other_images_keep_their_picks(open_page, graded, monkeypatch):
+    monkeypatch.setattr("ui.proxies.same_real_images", lambda *_: False)
+    first, second = graded((3,), map_kinds=("umap",)), graded((5, 6), map_kinds=("umap",))
+    page = open_page(PAGE, first, second)
+    page.session_state[f"map-{first.id}"] = {"picked": [0, 2, 21]}
+    page.run()
+    assert texts(page).count("Selected: 1 proxy, 2 real images") == 1
+    assert "0 proxies" not in texts(page)
+
+
 def test_second_run_without_result_stands_beside(open_page, graded, store, run_config):
     page = open_page(PAGE, graded(map_kinds=("umap",)), store.submit("unlearn", run_config))
     assert len(maps(page)) == 1

@@ -45,9 +45,10 @@ def scatter(spec: Mapping[str, Any], key: str) -> list[int]:
     return valid_picks(shown.picked, count)
 
 
-def clear_picks(key: str) -> None:
-    """Let go of the points that are picked in a map."""
-    st.session_state[key] = {"picked": []}
+def clear_picks(*keys: str) -> None:
+    """Let go of the points that are picked in some maps."""
+    for key in keys:
+        st.session_state[key] = {"picked": []}
 
 
 def valid_picks(picked: Any, count: int) -> list[int]:  # noqa: ANN401 - it comes from the browser
