@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from zspag_core.lineage import first_recipe
+from zspag_core.hyperparameters import values
+from zspag_core.lineage import RETRAIN_SETTINGS, first_recipe, retrain_settings
+from zspag_core.methods.retrain import Retrain
 
 NEW = {"recipe": {"epochs": 32}}
+
+
+def test_retrain_takes_all_its_settings_from_a_recipe():
+    assert set(RETRAIN_SETTINGS) == set(values(Retrain()))
+    assert retrain_settings({"epochs": 3, "flip": False, "seed": 1}) == {"epochs": 3, "flip": False}
 
 
 @pytest.mark.parametrize(

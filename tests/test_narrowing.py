@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 
 from tests.methods.networks import GREY, NETWORKS
 from zspag_core.data.dataset import Split, to_pixels
-from zspag_core.errors import Cancelled, UnlearningError
+from zspag_core.errors import Cancelled, UsageError
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics import accuracy, outputs_of, probe
 from zspag_core.models import build
@@ -173,7 +173,7 @@ def test_what_the_stream_told_the_head_goes_on_through_pairs_of_hidden_units():
 
 def test_more_classes_than_features_are_refused_where_a_norm_follows():
     model = build(ViTConfig(width=8, depth=1, heads=2, hidden=16, **(GREY | {"num_classes": 10}))).eval()
-    with pytest.raises(UnlearningError, match=r"expected fewer remaining classes than the 8 features .* got 9"):
+    with pytest.raises(UsageError, match=r"expected fewer remaining classes than the 8 features .* got 9"):
         narrow(model, [noise()], (1,), passes=0, generator=seeded())
 
 
@@ -183,12 +183,12 @@ def whole_blocks():
 
 
 def test_a_network_whose_features_are_written_otherwise_is_refused():
-    with pytest.raises(UnlearningError, match=r"narrow: expected a network .* got resnet; set narrow to 0"):
+    with pytest.raises(UsageError, match=r"narrow: expected a network .* got resnet; set narrow to 0"):
         narrow(whole_blocks(), [noise()], (1,), passes=1, generator=seeded())
 
 
 def test_one_remaining_class_is_refused():
-    with pytest.raises(UnlearningError, match="expected at least two remaining classes, got 1"):
+    with pytest.raises(UsageError, match="expected at least two remaining classes, got 1"):
         narrow(network("vgg"), [noise()], (0, 1, 2, 3), passes=1, generator=seeded())
 
 
@@ -212,6 +212,6 @@ def test_zspag_cancelled_while_narrowing_is_cancelled(small_digits, digits_model
 def test_zspag_refuses_such_a_network_before_any_work():
     seen = Counting()
     forget = Split(noise(20), torch.full((20,), 1))
-    with pytest.raises(UnlearningError, match="got resnet; set narrow to 0"):
+    with pytest.raises(UsageError, match="got resnet; set narrow to 0"):
         ZSPAG(narrow=2).unlearn(whole_blocks(), forget, (1,), generator=seeded(), report=seen)
     assert not seen.seen

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from zspag_core.data.backdoor import poison
 from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.hyperparameters import values
 from zspag_core.models import build
-from zspag_core.preparation import RunConfig, as_trained, forget_samples, prepare
+from zspag_core.models.resnet import ResNetConfig
+from zspag_core.preparation import RunConfig, as_trained, describe_images, forget_samples, prepare
 from zspag_core.recipes import recipe_for
 
 
@@ -52,6 +54,14 @@ def test_what_cannot_be_done_is_refused(config, changes, error, said):
     assert said in str(caught.value)
 
 
+def test_a_network_that_a_method_cannot_work_on_is_refused(config, tmp_path):
+    path = tmp_path / "whole.safetensors"
+    save_checkpoint(path, build(ResNetConfig(widths=(4, 8), blocks=(1, 2), image_size=8)), {})
+    with pytest.raises(UsageError, match=r"narrow: expected a network .* got resnet; set narrow to 0"):
+        prepare(config(checkpoint=str(path), settings={"narrow": 1}))
+    assert prepare(config(checkpoint=str(path))).method.narrow == 0
+
+
 def test_a_model_of_another_number_of_classes_is_refused(config, digits_config, tmp_path):
     other = tmp_path / "other.safetensors"
     save_checkpoint(other, build(type(digits_config)(**(digits_config.to_dict() | {"num_classes": 4}))), {})
@@ -59,26 +69,39 @@ def test_a_model_of_another_number_of_classes_is_refused(config, digits_config, 
         prepare(config(checkpoint=str(other)))
 
 
-def test_images_that_a_limited_training_left_out_are_left_out(small_digits, digits_config):
+def header(split, **changes):
+    recipe = values(recipe_for("digits", "resnet_tiny", {"train_limit": 300, "seed": 4}))
+    about = {"data": "digits", "recipe": recipe, "excluded": [], "backdoor": None, "images": describe_images(split)}
+    return about | changes
+
+
+def pictures(split):
+    return sorted(map(bytes, split.images.numpy()))
+
+
+def trained_on(config, split, about):
+    from zspag_core.recipes import Recipe
     from zspag_core.training import _Session
 
-    recipe = recipe_for("digits", "resnet_tiny", {"train_limit": 300, "seed": 4})
-    about = {"data": "digits", "recipe": values(recipe), "excluded": [], "backdoor": None}
-    seen = as_trained(small_digits, about)
-    trained = _Session(digits_config, small_digits.train, recipe, torch.device("cpu"), None).split
+    return _Session(config, split, Recipe(**about["recipe"]), torch.device("cpu"), None).split
+
+
+def test_images_that_a_limited_training_left_out_are_left_out(small_digits, digits_config):
+    about = header(small_digits.train)
+    seen = as_trained(small_digits, about, [3])
     assert len(seen.train) == 300
-    assert sorted(map(bytes, seen.train.images.numpy())) == sorted(map(bytes, trained.images.numpy()))
+    assert pictures(seen.train) == pictures(trained_on(digits_config, small_digits.train, about))
     assert seen.test is small_digits.test
 
-    seen = as_trained(small_digits, about | {"excluded": [3, 7]})
-    assert len(seen.train) == 300 + len(small_digits.train.of_classes((3, 7))), (
-        "others are asked about classes left out"
-    )
-    rest = seen.train.without_classes((3, 7))
-    trained = _Session(
-        digits_config, small_digits.train.without_classes((3, 7)), recipe, torch.device("cpu"), None
-    ).split
-    assert sorted(map(bytes, rest.images.numpy())) == sorted(map(bytes, trained.images.numpy()))
+
+def test_excluded_classes_are_strangers_where_they_are_asked_about_and_else_left_out(small_digits, digits_config):
+    about = header(small_digits.train, excluded=[3, 7])
+    seen = as_trained(small_digits, about, [3])
+    assert len(seen.train) == 300 + len(small_digits.train.of_classes((3,)))
+    rest = seen.train.without_classes((3,))
+    assert pictures(rest) == pictures(trained_on(digits_config, small_digits.train.without_classes((3, 7)), about))
+    whole = as_trained(small_digits, about | {"recipe": {}}, [3])
+    assert set(whole.train.labels.tolist()) == set(range(10)) - {7}
 
 
 @pytest.mark.parametrize(
@@ -87,15 +110,35 @@ def test_images_that_a_limited_training_left_out_are_left_out(small_digits, digi
         {"recipe": {"train_limit": 0, "seed": 0}},
         {"recipe": {"train_limit": "many", "seed": 0}},
         {"recipe": {"train_limit": 300}},
+        {"recipe": {"train_limit": 300, "seed": 2**70}},
+        {"recipe": {"train_limit": 300, "seed": -1}},
         {"recipe": None},
         {"data": "mnist"},
         {"started_from": [{}]},
         {"backdoor": "1:8"},
+        {"images": {"count": 1438, "fingerprint": 1}},
+        {"images": None},
+        {"excluded": None},
+        {"excluded": 3},
+        {"excluded": ["3"]},
     ],
 )
 def test_elsewhere_all_images_stay(small_digits, changes):
-    about = {"data": "digits", "recipe": {"train_limit": 300, "seed": 0}} | changes
-    assert as_trained(small_digits, about) is small_digits
+    assert as_trained(small_digits, header(small_digits.train, **changes), [3]) is small_digits
+
+
+def test_the_same_images_in_another_order_all_stay(small_digits):
+    turned = replace(small_digits, train=small_digits.train[torch.arange(len(small_digits.train)).flip(0)])
+    assert as_trained(turned, header(small_digits.train), [3]) is turned
+
+
+def test_a_class_of_which_nothing_was_drawn_is_refused(small_digits):
+    about = header(small_digits.train)
+    about["recipe"]["train_limit"] = 1
+    (drawn,) = as_trained(small_digits, about, []).train.labels.tolist()
+    other = (drawn + 1) % 10
+    with pytest.raises(UsageError, match=f"some images of digits, none of class {other}"):
+        as_trained(small_digits, about, [drawn, other])
 
 
 def test_configurations_survive_json():

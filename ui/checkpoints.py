@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import CheckpointError
-from zspag_core.lineage import first_recipe
+from zspag_core.lineage import first_recipe, retrain_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "assets" / "checkpoints"
 HEADER_LIMIT = 10_000_000
-RETRAINING = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "crop", "flip")
-"""Settings of the method Retrain that a recipe names too."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,9 @@ def read_header(path: Path) -> Header:
 def recipe_of(checkpoint: str) -> dict[str, Any]:
     """Return the training settings that a checkpoint of this program names; none for a foreign one."""
     try:
-        recipe = read_header(ROOT / checkpoint).recipe
+        return retrain_settings(read_header(ROOT / checkpoint).recipe)
     except CheckpointError:
         return {}
-    return {name: recipe[name] for name in RETRAINING if name in recipe}
 
 
 def _to_header(path: Path, record: dict[str, dict[str, Any]]) -> Header:

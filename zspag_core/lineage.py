@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RETRAIN_SETTINGS = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "crop", "flip")
+"""The settings of the method Retrain, which a recipe names too."""
+
+
+def retrain_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a recipe says of the settings by which Retrain goes."""
+    return {name: recipe[name] for name in RETRAIN_SETTINGS if name in recipe}
+
 
 def first_recipe(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the recipe of the training that began from new weights, by which a network would be trained anew.

@@ -21,8 +21,12 @@ from zspag_core.metrics import planted_in
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from torch import Tensor
+
     from zspag_core.data.dataset import DataSet, Split
     from zspag_core.methods import Method
+
+MOST_SEED = 2**63
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Prepared:
         config: what is asked; its classes are numbers, rising.
         method: with its settings.
         checkpoint: the original model.
-        dataset: at the model's input size.
+        dataset: at the model's input size; its training part as far as the model was trained on it.
         device: where to compute.
     """
 
@@ -101,11 +105,12 @@ def prepare(config: RunConfig) -> Prepared:
     checkpoint = load_checkpoint(config.checkpoint)
     dataset = load_for(checkpoint, config.data)
     config = replace(config, forget=find_forget(config.forget, dataset))
-    return Prepared(config, method, checkpoint, dataset, device)
+    method.check(checkpoint.model, config.classes)
+    return Prepared(config, method, checkpoint, as_trained(dataset, checkpoint.about, config.classes), device)
 
 
 def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
-    """Load a data set at a model's input size, as far as the model was trained on it; check that the classes agree.
+    """Load a data set at a model's input size and check that the classes agree.
 
     Raises:
         UsageError: the model has another number of classes than the data.
@@ -113,33 +118,59 @@ def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
     shape = checkpoint.model.config
     dataset = load_dataset(data, image_size=shape.image_size, channels=shape.channels)
     check_fit(checkpoint, dataset)
-    return as_trained(dataset, checkpoint.about)
+    return dataset
 
 
-def as_trained(dataset: DataSet, about: Mapping[str, Any]) -> DataSet:
-    """Return a data set without the training images that a model has never seen: to membership inference they differ.
+def as_trained(dataset: DataSet, about: Mapping[str, Any], asked: Sequence[int]) -> DataSet:
+    """Return a data set whose training part is what a model has seen: to membership inference the rest differs.
 
-    A training with a train_limit draws its images by the recipe's seed. Everything else has seen all images of the
-    classes that it was trained on; images of excluded classes stay, for others are asked about them. Where a header
-    tells of more than one such draw (a training that went on from another, a planted backdoor), all images stay too.
+    Images of classes that the training excluded are left out, and those that its train_limit did not draw. Of the
+    classes that are asked about, excluded ones keep their images: they are the strangers that a retrained model is
+    asked about. Where a header does not tell for sure, all images stay: other data than it names, a training that went
+    on from another, a planted backdoor.
 
     Args:
         dataset: whole.
-        about: the checkpoint's header.
+        about: the checkpoint's header, which may be anybody's.
+        asked: the classes in the role of the forgotten ones.
+
+    Raises:
+        UsageError: nothing was drawn of a class that is asked about.
     """
+    excluded = about.get("excluded")
+    if not isinstance(excluded, list) or any(type(k) is not int for k in excluded):
+        return dataset
+    if about.get("data") != dataset.name or about.get("started_from") or about.get("backdoor"):
+        return dataset
+    labels, drawn = dataset.train.labels, _drawn(dataset.train, about, excluded)
+    left_out = torch.isin(labels, torch.tensor(excluded, dtype=torch.long))
+    seen = drawn & ~left_out | left_out & torch.isin(labels, torch.tensor(list(asked), dtype=torch.long))
+    if bool(seen.all()):
+        return dataset
+    for k in asked:
+        if not bool(seen[labels == k].any()):
+            raise UsageError(f"forget: the model was trained on some images of {dataset.name}, none of class {k}")
+    return replace(dataset, train=dataset.train[seen.nonzero().flatten()])
+
+
+def _drawn(train: Split, about: Mapping[str, Any], excluded: Sequence[int]) -> Tensor:
+    """Return which training images (N,) bool a training with a train_limit drew by its recipe's seed; else all."""
     recipe = about.get("recipe")
     recipe = recipe if isinstance(recipe, dict) else {}
-    limit, seed, several = recipe.get("train_limit"), recipe.get("seed"), about.get("started_from")
-    if several or about.get("backdoor") or about.get("data") != dataset.name:
-        return dataset
-    if not isinstance(limit, int) or not isinstance(seed, int) or limit < 1:
-        return dataset
-    left_out = torch.isin(dataset.train.labels, torch.tensor(list(about.get("excluded") or ()), dtype=torch.long))
-    pool = (~left_out).nonzero().flatten()
-    drawn = pool[torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))[:limit]]
-    kept = left_out.clone()
-    kept[drawn] = True
-    return replace(dataset, train=dataset.train[kept.nonzero().flatten()])
+    limit, seed = recipe.get("train_limit"), recipe.get("seed")
+    everything = torch.ones(len(train), dtype=torch.bool)
+    if type(limit) is not int or type(seed) is not int or limit < 1 or not 0 <= seed < MOST_SEED:
+        return everything
+    if about.get("images") != describe_images(train):  # in another order the same draw means other images
+        return everything
+    pool = (~torch.isin(train.labels, torch.tensor(excluded, dtype=torch.long))).nonzero().flatten()
+    chosen = torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))[:limit]
+    return torch.zeros_like(everything).index_fill_(0, pool[chosen], value=True)
+
+
+def describe_images(train: Split) -> dict[str, int]:
+    """Return what a checkpoint's header says of the images that a training could choose from."""
+    return {"count": len(train), "fingerprint": train.fingerprint()}
 
 
 def forget_samples(dataset: DataSet, forget: Sequence[int], about: Mapping[str, Any]) -> Split:

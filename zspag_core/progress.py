@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.models import Classifier
+
+
+_PAUSES = threading.local()
+
+
+def worked_clock() -> float:
+    """Return a number of seconds that grows while this thread works, and stands still in its pauses."""
+    return time.perf_counter() - getattr(_PAUSES, "seconds", 0.0)
+
+
+def leave_out(seconds: float) -> None:
+    """Take a pause of this thread, which has just ended, out of `worked_clock`: a person made it, not the work."""
+    _PAUSES.seconds = getattr(_PAUSES, "seconds", 0.0) + seconds
 
 
 @dataclass(frozen=True)

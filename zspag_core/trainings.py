@@ -17,6 +17,7 @@ from zspag_core.errors import Cancelled, UsageError
 from zspag_core.files import check_writable
 from zspag_core.hyperparameters import values
 from zspag_core.models import MODELS, build, named_config
+from zspag_core.preparation import describe_images
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.recipes import recipe_for
 
@@ -117,7 +118,7 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     about = _about(dataset, config, roles, recipe) | {"stopped": trained.stopped, "history": trained.history}
     about["test_accuracy"] = figure
     if starts:
-        about["started_from"] = [_told(start) for start in starts]
+        about["started_from"] = [told(start) for start in starts]
     save_checkpoint(out, trained.model, about)
     if trained.stopped != "cancelled":
         state_path.unlink(missing_ok=True)
@@ -196,7 +197,7 @@ def _sizes_of(starts: Sequence[Checkpoint], config: TrainConfig, roles: Roles, d
     return found
 
 
-def _told(start: Checkpoint) -> dict[str, Any]:
+def told(start: Checkpoint) -> dict[str, Any]:
     """Return what a checkpoint says about its own training, for the header of the one that goes on from it."""
     keys = ("data", "recipe", "excluded", "backdoor", "test_accuracy", "started_from")
     return {key: start.about[key] for key in keys if key in start.about} | {"sha256": start.sha256}
@@ -219,6 +220,7 @@ def _about(dataset: DataSet, config: TrainConfig, roles: Roles, recipe: Recipe) 
     """Say in the checkpoint's header what the model was trained on and how."""
     return {
         "data": dataset.name,
+        "images": describe_images(dataset.train),
         "class_names": list(dataset.class_names),
         "model": config.model,
         "recipe": values(recipe),

@@ -33,7 +33,7 @@ from zspag_core.methods.sharing import SharedStages  # noqa: E402
 from zspag_core.methods.zspag import ZSPAG  # noqa: E402
 from zspag_core.metrics import accuracy, mask_accuracy, outputs_of, probe  # noqa: E402
 from zspag_core.metrics.layers import report_layers  # noqa: E402
-from zspag_core.runs import load_for  # noqa: E402
+from zspag_core.preparation import as_trained, load_for  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,7 +139,7 @@ class Trials:
         self.model = place(loaded.model, device).eval()
         self.dataset = load_for(loaded, part.removesuffix("_resnet").removesuffix("_vit"))
         generator = torch.Generator().manual_seed(0)
-        self.train = self.dataset.train
+        self.train = as_trained(self.dataset, loaded.about, TUNING[part]).train
         self.probed = self.train.sample(PROBE_IMAGES, generator)
         self.before = outputs_of(self.model, self.dataset.test.images)
         self.kept: dict[Any, Any] = {}

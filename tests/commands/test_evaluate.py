@@ -8,7 +8,7 @@ import pytest
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.cli import main
 from zspag_core.commands.evaluate import _class_names, _steps
-from zspag_core.metrics import grade
+from zspag_core.metrics import accuracy, grade, logits_of, relearn
 from zspag_core.models import build
 
 
@@ -37,6 +37,26 @@ def test_the_text_says_every_figure_with_its_direction(digits_checkpoint, capsys
     for words in ("accuracy on remaining classes: ", "accuracy on forgotten classes: ", "50 is ideal",
                   "linear probe", "masked", "nearer to Retrain is better"):  # fmt: skip
         assert words in text
+
+
+def test_relearning_is_told_for_every_model_with_what_is_left_of_the_rest(
+    digits_checkpoint, digits_model, small_digits, tmp_path, capsys
+):
+    other = tmp_path / "never3.safetensors"
+    save_checkpoint(other, digits_model, {"excluded": [3]})
+    extra = ("--original", str(digits_checkpoint), "--retrained", str(other))
+    assert evaluate(digits_checkpoint, "--json", *extra) == 0
+    found = json.loads(capsys.readouterr().out)["relearning"]
+    known = accuracy(logits_of(digits_model, small_digits.test.images), small_digits.test.labels, (3,)).acc_ut
+    expected = relearn(digits_model, small_digits, (3,), known, seed=0)
+    assert set(found["steps"]) == set(found["acc_rt"]) == {"model", "original", "retrained"}
+    assert set(found["steps"].values()) == {expected.steps}
+    assert set(found["acc_rt"].values()) == {expected.acc_rt}
+    assert found["anamnesis_index"] == 1.0
+    assert evaluate(digits_checkpoint, *extra) == 0
+    said = capsys.readouterr().out
+    assert f"steps until retrained knows the classes again: {expected.steps} (remaining classes by then:" in said
+    assert "Anamnesis Index (1 is ideal): 1" in said
 
 
 def test_a_planted_backdoor_is_tried(backdoored_checkpoint, capsys):

@@ -9,6 +9,7 @@ from zspag_core.errors import Cancelled
 from zspag_core.jobs import Lane
 from zspag_core.jobs import reporter as reporter_module
 from zspag_core.jobs.reporter import JobReporter
+from zspag_core.methods.base import timed
 
 
 @pytest.fixture
@@ -121,6 +122,24 @@ def test_paused_job_waits_until_it_may_go_on(store, job, report):
     thread.join(timeout=10)
     assert not thread.is_alive()
     assert waited > 0, "the clock of the page leaves a pause out"
+
+
+def test_a_pause_is_no_time_of_a_stage(store, job, report):
+    seconds = {}
+
+    def stage():
+        with timed(seconds, "unlearn"):
+            report.progress("unlearn", 0, 2)
+
+    store.pause(job.id)
+    thread = threading.Thread(target=stage)
+    thread.start()
+    time.sleep(1.2)
+    store.unpause(job.id)
+    thread.join(timeout=10)
+    waited = store.require(job.id).progress["waited"]
+    assert waited > 0.9
+    assert seconds["unlearn"] < waited
 
 
 def test_a_step_lets_a_paused_job_make_one_epoch(store, job, report, monkeypatch):

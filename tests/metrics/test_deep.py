@@ -186,6 +186,26 @@ def test_relearn_has_no_figure_where_the_original_knew_nothing(trained, known):
     assert relearn(trained.original, trained.dataset, [3], known, seed=0) is None
 
 
+def test_relearn_has_no_figure_where_a_class_has_no_images_to_learn_from(trained):
+    bare = replace(trained.dataset, train=trained.dataset.train.without_classes([4]))
+    assert relearn(trained.original, bare, [3, 4], 90.0, seed=0) is None
+
+
+def test_what_is_left_of_the_rest_is_asked_of_the_same_images_however_long_it_takes(trained, monkeypatch):
+    from zspag_core.metrics import deep
+
+    asked, real = [], deep._accuracy
+    monkeypatch.setattr(deep, "_accuracy", lambda model, split: (asked.append(split), real(model, split))[1])
+    forget, _ = parts(trained)
+    steps = []
+    for lr in (0.01, 0.02):
+        steps.append(relearning(trained.original, forget, trained.dataset.test, 85.0, lr=lr, generator=seeded()).steps)
+        asked.append(None)
+    ends = [asked[place - 1] for place, split in enumerate(asked) if split is None]
+    assert steps[0] != steps[1]
+    assert torch.equal(ends[0].images, ends[1].images)
+
+
 def test_a_model_that_answers_one_class_to_everything_has_not_relearnt_it(trained):
     (forget, _), test = parts(trained), trained.dataset.test
     slow, rash = (relearning(trained.original, forget, test, 85.0, lr=lr, generator=seeded()) for lr in (0.001, 3.0))

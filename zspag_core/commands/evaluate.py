@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import resolve_device
     from zspag_core.metrics import grade
-    from zspag_core.runs import load_for
+    from zspag_core.preparation import as_trained, load_for
 
     if arguments.retrained and not arguments.original:
         raise UsageError("--retrained: expected --original beside it, which sets the accuracy to win back")
@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(arguments.checkpoint)
     dataset = load_for(checkpoint, arguments.data)
     forget = dataset.find_classes(parse_classes(arguments.forget, "--forget"), "--forget")
+    dataset = as_trained(dataset, checkpoint.about, forget)
     models = {"model": checkpoint.model.to(device)}
     for role in ("original", "retrained"):
         if path := getattr(arguments, role):

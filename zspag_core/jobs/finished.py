@@ -10,7 +10,7 @@ from zspag_core.errors import UsageError
 from zspag_core.files import read_json
 from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 from zspag_core.jobs.folders import run_folder
-from zspag_core.preparation import RunConfig, check_fit
+from zspag_core.preparation import RunConfig, as_trained, check_fit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ class FinishedRun:
         config: what was asked.
         original: the model before, on the device.
         unlearned: the model after, on the device.
-        dataset: the data set of the run.
+        dataset: the data set of the run, its training part as far as the original was trained on it.
         sha256: digest of the original model's file.
     """
 
@@ -71,4 +71,5 @@ def open_run(run: str, device: str = "auto") -> FinishedRun:
         raise UsageError(f"run: {config.checkpoint} is another model now than when the run started from it")
     dataset = cached_dataset(config.data, original)
     check_fit(original, dataset)
+    dataset = as_trained(dataset, original.about, config.classes)
     return FinishedRun(folder, config, original.model, unlearned.model, dataset, original.sha256)

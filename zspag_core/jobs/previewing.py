@@ -14,7 +14,7 @@ from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 from zspag_core.jobs.pictures import to_data_url
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics import logits_of
-from zspag_core.preparation import check_fit, find_forget, forget_samples
+from zspag_core.preparation import as_trained, check_fit, find_forget, forget_samples
 from zspag_core.progress import SILENT
 from zspag_core.pseudo_labels import barred_labels
 
@@ -55,6 +55,7 @@ def preview_attack(config: Mapping[str, Any], device: str = "auto", report: Repo
     dataset = cached_dataset(str(config["data"]), checkpoint)
     check_fit(checkpoint, dataset)
     forget = find_forget(config["forget"], dataset)
+    dataset = as_trained(dataset, checkpoint.about, forget)
     start = time.perf_counter()
     model, generator = checkpoint.model, torch.Generator().manual_seed(int(config.get("seed", 0)))
     samples = forget_samples(dataset, forget, checkpoint.about).sample(IMAGES, generator)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import Cancelled
 from zspag_core.jobs.records import Wish
-from zspag_core.progress import Reporter
+from zspag_core.progress import Reporter, leave_out
 
 if TYPE_CHECKING:
     import threading
@@ -89,5 +89,6 @@ class JobReporter(Reporter):
             paused = time.time()
             self._stopping.wait(WRITE_SECONDS)
             self._last = time.time()
+            leave_out(self._last - paused)
             self._waited += self._last - paused
             self._state["waited"] = self._waited

@@ -7,14 +7,13 @@ so.
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from zspag_core.memory import FORGETFUL, Memory
-from zspag_core.progress import SILENT, Reporter
+from zspag_core.progress import SILENT, Reporter, worked_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +38,7 @@ class Unlearned:
         model: the unlearned classifier, a new one; the model that was given is as it was.
         stopped: "epochs" (all were made), "rule" (the stopping rule was met) or "cancelled".
         history: per epoch, its number, loss and what else the method could see.
-        seconds: stage -> wall time.
+        seconds: stage -> time, without pauses.
         proxies: the proxies, where the method makes them.
         labels: the pseudo-labels, where the method chooses them.
         subspace: the protected directions, where the method projects.
@@ -68,6 +67,17 @@ class Method(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     needs_retain: ClassVar[bool]
+
+    def check(self, model: Classifier, classes: tuple[int, ...]) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse, before any work, a model or classes that these settings cannot do.
+
+        Args:
+            model: the original classifier.
+            classes: the forgotten classes.
+
+        Raises:
+            UsageError: it cannot be done.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +134,12 @@ class RetainMethod(Method):
 
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Add the wall time of the block to `seconds[stage]`."""
-    start = time.perf_counter()
+    """Add the time of the block, pauses left out, to `seconds[stage]`."""
+    start = worked_clock()
     try:
         yield
     finally:
-        seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
+        seconds[stage] = seconds.get(stage, 0.0) + worked_clock() - start
 
 
 def staged(run: Unlearned, memory: Memory, stage: str, generator: torch.Generator, make: Callable[[], Made]) -> Made:

@@ -182,6 +182,11 @@ class ZSPAG(ZeroShotMethod):
     )
     stop_rule: bool = knob(default=True, help="Stop by the two figures above; off makes all epochs.")
 
+    def check(self, model: Classifier, classes: tuple[int, ...]) -> None:
+        """Refuse to narrow what cannot be narrowed."""
+        if self.narrow:
+            check_narrow(model, classes)
+
     def unlearn(
         self,
         model: Classifier,
@@ -193,8 +198,7 @@ class ZSPAG(ZeroShotMethod):
         memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Make proxies, find what they use, choose labels, descend outside of it."""
-        if self.narrow:
-            check_narrow(model, classes)
+        self.check(model, classes)
         run = Unlearned(model)
         barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
         try:

@@ -167,7 +167,9 @@ def relearning(
     classes = torch.unique(forget_train.labels).tolist()
     known, others = test.of_classes(classes), test.without_classes(classes)
     _check_relearning(target, lr, batch_size, max_steps, len(forget_train), len(known))
-    pupil, asked = copy.deepcopy(model).requires_grad_(), known.sample(CHECKED_IMAGES, generator)
+    apart = torch.Generator().manual_seed(generator.initial_seed())  # the same images however many steps it takes
+    asked, rest = known.sample(CHECKED_IMAGES, generator), others.sample(CHECKED_IMAGES, apart)
+    pupil = copy.deepcopy(model).requires_grad_()
     optimiser = torch.optim.SGD(pupil.parameters(), lr)
     with evaluating(pupil), torch.enable_grad():
         _neutralise_head(pupil, forget_train.sample(CHECKED_IMAGES, generator))
@@ -179,7 +181,6 @@ def relearning(
             if step < max_steps:
                 place = torch.randint(len(forget_train), (batch_size,), generator=generator)
                 _descend(pupil, optimiser, forget_train[place])
-        rest = others.sample(CHECKED_IMAGES, generator)
         kept = _accuracy(pupil, rest) if len(rest) else None
     return Relearning(step, reached, kept)
 
@@ -206,9 +207,10 @@ def relearn(
         report: see :func:`relearning`.
 
     Returns:
-        The figure; None where there are no test images of the classes or the original knew none of them.
+        The figure; None where one of the classes has no training images, or where the original knew no test image of
+        theirs.
     """
-    if not known:
+    if not known or not all(bool((dataset.train.labels == k).any()) for k in forget_classes):
         return None
     train, target = dataset.train.of_classes(forget_classes), RELEARNED_SHARE * known
     generator = torch.Generator().manual_seed(seed)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zspag_core.devices import device_of
-from zspag_core.errors import UnlearningError
+from zspag_core.errors import UsageError
 from zspag_core.layers import weight_layers
 from zspag_core.narrowing.fitting import fit, lay_bypass, refine
 from zspag_core.narrowing.regression import Code
@@ -62,7 +62,7 @@ def narrow(
         report: told how many images have been looked at, as stage "narrow".
 
     Raises:
-        UnlearningError: this network's features are written in another way, fewer than two classes remain, or too many.
+        UsageError: this network's features are written in another way, fewer than two classes remain, or too many.
     """
     check_narrow(model, forgotten)
     remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
@@ -89,17 +89,17 @@ def check_narrow(model: Classifier, forgotten: tuple[int, ...]) -> None:
     """Refuse, before any work, what :func:`narrow` cannot do.
 
     Raises:
-        UnlearningError: this network's features are written in another way, fewer than two classes remain, or too many.
+        UsageError: this network's features are written in another way, fewer than two classes remain, or too many.
     """
     if not model.writers:
-        raise UnlearningError(
+        raise UsageError(
             f"narrow: expected a network whose features are written by one layer (VGG, AlexNet, ViT, a ResNet whose "
             f"last block has a projection), got {model.architecture}; set narrow to 0"
         )
     remaining, features = model.config.num_classes - len(set(forgotten)), model.head.in_features
     if remaining < 2:
-        raise UnlearningError(f"narrow: expected at least two remaining classes, got {remaining}")
+        raise UsageError(f"narrow: expected at least two remaining classes, got {remaining}")
     if model.stream is not None and remaining >= features:
-        raise UnlearningError(
+        raise UsageError(
             f"narrow: expected fewer remaining classes than the {features} features of this network, got {remaining}"
         )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.hyperparameters import configure, values
+from zspag_core.lineage import retrain_settings
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.reproduce.cells import Cells
 from zspag_core.reproduce.clock import Clock
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.cases import Case
     from zspag_core.reproduce.plans import Plan
     from zspag_core.reproduce.scale import Scale
-
-RETRAIN_KNOBS = ("batch_size", "optimizer", "learning_rate", "weight_decay", "crop", "flip")
 
 
 class Harness:
@@ -151,7 +150,7 @@ def timing_notes(subject: Subject, rows: Sequence[Row], found: int) -> list[str]
     measured = None if retrain is None else retrain.mean_and_deviation("seconds")
     if retrain is not None and measured is not None:
         whole = int(subject.original.recipe.get("epochs", 20)) / int(retrain.settings["epochs"])
-        whole *= len(subject.original.dataset.train.without_classes(subject.forget)) / len(subject.pool)
+        whole *= len(subject.seen.train.without_classes(subject.forget)) / len(subject.pool)
         if whole > 1:
             notes.append(
                 f"Retrain with all epochs on all images would take {whole:.3g} times as long, "
@@ -167,12 +166,11 @@ def _adapted(plan: Plan, subject: Subject, scale: Scale) -> Plan:
     if plan.method != "retrain":
         return plan
     recipe, most = subject.original.recipe, scale.retrain_epochs
-    known = {name: recipe[name] for name in RETRAIN_KNOBS if name in recipe}
     whole = int(recipe.get("epochs", 20))
     epochs = min(whole, most) if most else whole
     label = plan.label if epochs == whole else f"{plan.label} ({epochs} of {whole} epochs)"
-    total = len(subject.original.dataset.train.without_classes(subject.forget))
+    total = len(subject.seen.train.without_classes(subject.forget))
     if len(subject.pool) < total:
         label += f" on {len(subject.pool):,} of {total:,} images"
     seeds = scale.retrain_seeds or None
-    return replace(plan, label=label, settings=known | {"epochs": epochs}, seeds=seeds)
+    return replace(plan, label=label, settings=retrain_settings(recipe) | {"epochs": epochs}, seeds=seeds)

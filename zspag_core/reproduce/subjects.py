@@ -20,10 +20,11 @@ from zspag_core.errors import Cancelled, CheckpointError
 from zspag_core.hyperparameters import values
 from zspag_core.lineage import first_recipe
 from zspag_core.models import MODELS, named_config
-from zspag_core.preparation import as_trained, forget_samples, load_for
+from zspag_core.preparation import as_trained, describe_images, forget_samples, load_for
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.recipes import recipe_for
 from zspag_core.training import accuracy, train
+from zspag_core.trainings import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ class Original:
 
     Attributes:
         model: the classifier, in eval mode, on the device.
-        dataset: all of its data, clean.
+        dataset: all of its data, clean; also images that its training left out.
         recipe: how it was trained; where a training was gone on with, the first one, by which Retrain goes.
         test_accuracy: on the whole test split, percent.
         identity: the same exactly for the same weights.
@@ -73,6 +74,7 @@ class Subject:
 
     Attributes:
         original: the model and all its data.
+        seen: the data as far as the model was trained on it.
         forget: the forgotten classes.
         samples: training images that methods are given.
         tuning: four fifths of them, which methods are given while they are tuned.
@@ -85,7 +87,7 @@ class Subject:
         """Draw the images; the same seed for all methods and seeds."""
         self.original, self.forget = original, forget
         generator = torch.Generator().manual_seed(SAMPLE_SEED)
-        data = original.dataset
+        data = self.seen = as_trained(original.dataset, original.about, forget)
         gone = data.train.of_classes(forget)
         drawn = torch.randperm(len(gone), generator=generator)[: scale.forget_images or len(gone)]
         trained = forget_samples(data, forget, original.about)
@@ -159,11 +161,9 @@ def _trained(case: Case, dataset: DataSet, folder: Path, device: torch.device, r
     if not _is_there(path):
         _train(case, dataset, recipe, path, device, report)
     checkpoint = load_checkpoint(path)
-    about = dict(checkpoint.about)
-    if case.start:
-        about["started_from"] = load_checkpoint(SHIPPED / f"{case.start}.safetensors").about
-    model, seen = place(checkpoint.model, device), as_trained(dataset, about)
-    return Original(model, seen, first_recipe(about), about["test_accuracy"], checkpoint.sha256, about)
+    about = checkpoint.about
+    model = place(checkpoint.model, device)
+    return Original(model, dataset, first_recipe(about), about["test_accuracy"], checkpoint.sha256, about)
 
 
 def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: torch.device, report: Reporter) -> None:
@@ -171,17 +171,19 @@ def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: tor
     split = dataset.train
     if case.backdoor:
         split = plant(split, *case.backdoor, recipe.seed)
-    start = load_checkpoint(SHIPPED / f"{case.start}.safetensors").model if case.start else None
+    start = load_checkpoint(SHIPPED / f"{case.start}.safetensors") if case.start else None
     mean, std = dataset.train.channel_statistics()
     sizes = {"num_classes": dataset.num_classes, "image_size": case.image_size, "mean": mean, "std": std}
-    config = start.config if start else named_config(case.model, **sizes)
+    config = start.model.config if start else named_config(case.model, **sizes)
     path.parent.mkdir(parents=True, exist_ok=True)
     state = path.with_name(f".{path.name}.state")
-    trained = train(config, split, recipe, device=device, start=start, state_path=state, report=report)
+    begun = start.model if start else None
+    trained = train(config, split, recipe, device=device, start=begun, state_path=state, report=report)
     if trained.stopped == "cancelled":
         raise Cancelled("interrupted")
     about = {
         "data": dataset.name,
+        "images": describe_images(dataset.train),
         "class_names": list(dataset.class_names),
         "model": case.model,
         "recipe": values(recipe),
@@ -189,7 +191,7 @@ def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: tor
         "backdoor": ":".join(map(str, case.backdoor)) if case.backdoor else None,
         "test_accuracy": round(accuracy(trained.model, dataset.test, device), 2),
     }
-    save_checkpoint(path, trained.model, about)
+    save_checkpoint(path, trained.model, about | ({"started_from": [told(start)]} if start else {}))
     state.unlink(missing_ok=True)
 
 
