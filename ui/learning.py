@@ -52,7 +52,7 @@ def show_answer_of(number: int, value: str) -> None:
 def begin(number: int, lesson: Lesson, value: str, choice: Choice) -> None:
     """Queue the lesson's run and remember it."""
     arm = lesson.arm(value)
-    job = submit_own(choice, list(arm.forget), arm.method, dict(arm.settings))
+    job = submit_own(choice, list(arm.forget), arm.method, dict(arm.settings), arm.seed)
     st.session_state[f"lesson-run-{number}-{value}"] = job.id
 
 
@@ -61,10 +61,10 @@ def adopt_run(number: int, lesson: Lesson, choice: Choice) -> None:
     job = current_run()
     if job is None or (job.config.get("data"), job.config.get("checkpoint")) != (choice.data, str(choice.checkpoint)):
         return
-    made = job.config["forget"], job.config.get("method"), job.config.get("settings")
+    made = tuple(job.config.get(name) for name in ("forget", "method", "settings", "seed"))
     for value in lesson.knob.values:
         arm, key = lesson.arm(value), f"lesson-run-{number}-{value}"
-        if not st.session_state.get(key) and made == (list(arm.forget), arm.method, dict(arm.settings)):
+        if not st.session_state.get(key) and made == (list(arm.forget), arm.method, dict(arm.settings), arm.seed):
             st.session_state[key] = job.id
 
 
@@ -113,7 +113,8 @@ def show_source(number: int, lesson: Lesson, value: str) -> None:
     job = own_run(number, value)
     if job is None or job.active:
         shipped = shipped_runs(lesson)
-        st.caption(f":material/inventory_2: Pre-run on {shipped.made}, {shipped.machine}, seed 0.")
+        anew = f"; trained anew with seeds 0 to {len(lesson.references) - 1}" if lesson.references else ""
+        st.caption(f":material/inventory_2: Pre-run on {shipped.made}, {shipped.machine}, seed 0{anew}.")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f":material/bolt: Run {job.number}, made here.", width="content")

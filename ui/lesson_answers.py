@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Records = Mapping[str, Mapping[str, Any]]
 
 MOST, SAME = 50.0, 80.0
-NEARLY_ALL, HALF = 90.0, 50.0
+MOST_KEPT, HALF = 80.0, 50.0
 FEW, MANY = 20.0, 80.0
 APART = 10.0
 """Points by which a figure must lie outside the range of the retrained models to tell a model from them."""
@@ -50,7 +50,7 @@ def how_many_kept(value: str, records: Records) -> Answer:
     if "error" in record:
         return Answer(2, f"The run broke down: {record['error']}.")
     kept = record["after"]["acc_rt"]
-    return Answer(0 if kept >= NEARLY_ALL else 1 if kept >= HALF else 2, accuracies(record))
+    return Answer(0 if kept >= MOST_KEPT else 1 if kept >= HALF else 2, accuracies(record))
 
 
 def how_many_attacks(value: str, records: Records) -> Answer:

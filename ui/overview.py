@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ui.checkpoints import shipped_checkpoints
 from ui.choice import choice_of_own, use
 from ui.jobs import job_store, show_run
+from ui.lessons import DEMO_CLASS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from ui.choice import Choice
     from zspag_core.jobs import Job
 
-DEMO_CLASS = "3"
 SAW = (
     "the original model",
     "the training images of the classes that must go: the **forget samples**",
@@ -36,13 +36,13 @@ def demo_choice() -> Choice | None:
 def _demo_of(path: Path) -> Choice | None:
     """Return the choice of a checkpoint that knows the class of the demo."""
     choice = choice_of_own(path)
-    return choice if DEMO_CLASS in choice.class_names else None
+    return choice if str(DEMO_CLASS) in choice.class_names else None
 
 
 def submit_own(
-    choice: Choice, forget: list[int], method: str = "zspag", settings: dict[str, object] | None = None
+    choice: Choice, forget: list[int], method: str = "zspag", settings: dict[str, object] | None = None, seed: int = 0
 ) -> Job:
-    """Queue a run as the Forget page would with untouched controls but for `settings`; look at it and its model."""
+    """Queue a run as the Forget page would with untouched controls but for those given; look at it and its model."""
     config = {
         "data": choice.data,
         "checkpoint": str(choice.checkpoint),
@@ -50,7 +50,7 @@ def submit_own(
         "class_names": [choice.class_names[label] for label in forget],
         "method": method,
         "settings": dict(settings or {}),
-        "seed": 0,
+        "seed": seed,
         "device": "auto",
     }
     job = job_store().submit("unlearn", config, device="auto")
@@ -61,4 +61,4 @@ def submit_own(
 
 def start_demo(choice: Choice) -> Job:
     """Queue the run that forgets the threes."""
-    return submit_own(choice, [choice.class_names.index(DEMO_CLASS)])
+    return submit_own(choice, [choice.class_names.index(str(DEMO_CLASS))])

@@ -10,7 +10,7 @@ from ui.checkpoints import recipe_of
 from ui.jobs import job_store
 from ui.lesson_answers import RETRAINED
 from ui.lesson_records import shipped_runs
-from ui.lessons import DEMO_CLASS, LESSONS
+from ui.lessons import DEMO_CLASS, YARDSTICK
 from ui.overview import demo_choice
 from ui.relearning import with_relearning
 from ui.results import find, headline
@@ -67,12 +67,12 @@ def find_reference(job: Job) -> Reference:
 
 
 def _shipped(job: Job) -> tuple[Mapping[str, Any], ...]:
-    """Return the retrained models of the last lesson for a run on its model and class, nothing for any other run."""
+    """Return the retrained models of a lesson for a run on its model and class, nothing for any other run."""
     demo = demo_choice()
     wanted = (job.config.get("data"), Path(job.config["checkpoint"]), list(job.config["forget"]))
     if demo is None or wanted != (demo.data, demo.checkpoint, [DEMO_CLASS]):
         return ()
-    records = shipped_runs(LESSONS[-1]).records
+    records = shipped_runs(YARDSTICK).records
     return tuple(records[name]["after"] for name in RETRAINED if name in records)
 
 

@@ -62,7 +62,7 @@ def percent(value: float | None, *, sign: bool = False) -> str:
 
 def between(low: float, high: float) -> str:
     """Write a range of percentages, one number where both ends read alike."""
-    return percent(low) if high - low < 0.05 else f"{low:.1f} to {percent(high)}"
+    return percent(low) if percent(low) == percent(high) else f"{low:.1f} to {percent(high)}"
 
 
 def glue(text: str) -> str:

@@ -128,7 +128,7 @@ PRESETS = {
     "tiny epsilon": (
         "Tiny ε",
         "On digits hardly any attack succeeds with so small a budget: classes stay without proxies, and no step is "
-        "safe. Models of photographs give way sooner: try 1/255 there.",
+        "safe. Models of photographs give way far sooner: at 1/255 most attacks succeed already.",
     ),
 }
 """Name and one sentence of every preset."""
@@ -181,7 +181,7 @@ MEASURES = (
     Measure(
         ("mia", "entropy_svc"),
         "Membership · entropy",
-        "forgotten training images that an attacker takes for members",
+        "forgotten training images that an attacker takes for members, mean of up to 20 attacks",
         "nearer to a retrained model",
     ),
     Measure(
@@ -228,7 +228,7 @@ GLOSSARY = {
     "DeepFool": "An attack that steps over the nearest decision boundary, again and again (Moosavi-Dezfooli, 2016).",
     "Energy threshold τ": "Share of the remaining classes' inputs that is protected: more keeps the rest safer, less "
     "forgets deeper.",
-    "Epoch": "One pass over all forget samples.",
+    "Epoch": "One pass over the images that a method trains on: the forget samples, with remaining data those too.",
     "FGSM": "An attack of one single step of full length (Goodfellow, 2015).",
     "For grading only": "Data that judges the model afterwards; the method never sees it.",
     "Forget samples": "Training images of the classes that must go: all the data that a zero-shot method is given.",
@@ -237,7 +237,8 @@ GLOSSARY = {
     "Influence": "An estimate of how training on an image with some label would change the loss on other images.",
     "kNN agreement": "Share of proxies whose nearest real images carry the proxy's label.",
     "L2": "Length of a change: the root of the sum of all squared pixel changes.",
-    "Leak": "How much of the weights' change lies in protected directions; rounding alone gives about 0.000001, "
+    "Leak": "How far the weights' change reaches into protected directions, against the size of the weights; rounding "
+    "alone gives about 0.000001, "
     "narrowing rewrites whole layers.",
     "Logits": "The model's raw score for every class, before they become probabilities.",
     "Loss": "How far the model's answers are from the labels that it is taught.",
@@ -256,7 +257,8 @@ GLOSSARY = {
     "Proxy": "A forget sample that was pushed over a decision boundary and now stands in for another class.",
     "Pseudo-label": "What a forget sample is taught to be instead of its own class.",
     "Rank": "Number of protected directions of a layer; where it is full, nothing can move.",
-    "Relearning": "Steps of training until the model knows the class again; few steps mean that it was only hidden.",
+    "Relearning": "Steps of training until the model knows the class again; few mean that it was only hidden, unless "
+    "all other answers are gone by then.",
     "Remaining data": "All images of the other classes: a zero-shot method has none of them.",
     "Retrain": "Training anew without the forgotten classes: the honest reference, if one has the data.",
     "Same class": "A membership attack that is shown forgotten classes alone: their training images against their test "

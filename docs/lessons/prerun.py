@@ -19,23 +19,19 @@ from safetensors.numpy import load_file
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from ui.checkpoints import recipe_of  # noqa: E402 - the project is not installed
 from ui.lesson_records import record_of  # noqa: E402 - the project is not installed
-from ui.lessons import LESSONS, Arm  # noqa: E402
+from ui.lessons import LESSONS, MODEL, Arm  # noqa: E402
+from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.files import write_json  # noqa: E402
 from zspag_core.runs import RunConfig, execute  # noqa: E402
 
-CHECKPOINT = ROOT / "assets" / "checkpoints" / "digits_resnet.safetensors"
-
 
 def run(arm: Arm) -> dict[str, Any]:
     """Carry out one run and return what the lesson keeps of it."""
-    reference = arm.method == "retrain"  # which the Results page shows too: all figures, the model's own recipe
-    settings = dict(arm.settings) | (recipe_of(str(CHECKPOINT)) if reference else {})
-    config = RunConfig(
-        "digits", str(CHECKPOINT), arm.forget, arm.method, settings, arm.seed, device="cpu", relearning=reference
-    )
+    shown = arm.method == "retrain"  # on the Results page, too: with all figures
+    settings = dict(arm.settings)
+    config = RunConfig("digits", str(MODEL), arm.forget, arm.method, settings, arm.seed, device="cpu", relearning=shown)
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "run"
         try:
@@ -58,7 +54,8 @@ def main() -> None:
             print(lesson.file, value, runs[value].get("error") or runs[value]["after"], flush=True)
         now = datetime.datetime.now(tz=datetime.UTC)
         made = f"{now.day} {now:%B %Y}"
-        write_json(lesson.runs, {"made": made, "machine": f"{os.cpu_count()} CPU cores", "runs": runs})
+        about = {"made": made, "machine": f"{os.cpu_count()} CPU cores", "sha256": load_checkpoint(MODEL).sha256}
+        write_json(lesson.runs, about | {"runs": runs})
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from ui.checkpoints import recipe_of
 from ui.figures.lessons import CHARTS
-from ui.lesson_answers import how_many_attacks, how_many_kept, how_read, what_gives_it_away
+from ui.lesson_answers import RETRAINED, how_many_attacks, how_many_kept, how_read, what_gives_it_away
 from ui.lesson_records import shipped_runs
-from ui.lessons import LESSONS, knob_value, lesson_number
+from ui.lessons import LESSONS, MODEL, YARDSTICK, knob_value, lesson_number
+from zspag_core.checkpoints import load_checkpoint
 from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
 
@@ -108,7 +112,14 @@ def test_a_figure_within_the_spread_of_retrained_models_gives_nothing_away():
     assert "membership 30.0 % (trained anew 5.0 to 60.0 %)" in answer.text
 
 
-def test_retrained_models_of_the_last_lesson_have_three_seeds():
-    lesson = LESSONS[-1]
-    arms = [lesson.arm(name) for name in lesson.references]
-    assert [(arm.method, arm.seed) for arm in arms] == [("retrain", 0), ("retrain", 1), ("retrain", 2)]
+def test_retrained_models_have_a_seed_each_and_the_recipe_of_the_model():
+    arms = [YARDSTICK.arm(name) for name in YARDSTICK.references]
+    assert [(arm.method, arm.seed) for arm in arms] == [("retrain", seed) for seed in range(len(RETRAINED))]
+    assert all(arm.settings == recipe_of(str(MODEL)) for arm in arms)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.file)
+def test_shipped_runs_are_of_the_model_that_ships(lesson):
+    told = json.loads(lesson.runs.read_text(encoding="utf-8")).get("sha256")
+    assert told in {None, load_checkpoint(MODEL).sha256}
+    assert told is not None or lesson is not YARDSTICK, "the Results page rests on it"

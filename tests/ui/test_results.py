@@ -63,7 +63,8 @@ def test_durations_read_as_people_write_them(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("ends", "text"), [((4.0, 4.0), "4.0 %"), ((4.0, 4.04), "4.0 %"), ((4.0, 69.2), "4.0 to 69.2 %")]
+    ("ends", "text"),
+    [((4.0, 4.0), "4.0 %"), ((4.0, 4.04), "4.0 %"), ((4.06, 4.12), "4.1 %"), ((4.0, 69.2), "4.0 to 69.2 %")],
 )
 def test_ranges_read_as_people_write_them(ends, text):
     assert between(*ends) == text

@@ -12,6 +12,7 @@ from ui.figures.standing import bands
 from ui.figures.training import accuracy_figure, describe_accuracy
 from ui.lesson_answers import retrained
 from ui.palette import FORGOTTEN, PROXY, REFERENCE, REMAINING
+from ui.results import between, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -125,7 +126,7 @@ def methods(value: str, records: Records, knob: Knob) -> Drawn:
     figure.update_xaxes(title="%", range=[-4, 104])
     figure.update_yaxes(range=[len(ROWS) - 0.4, -0.6], title=None)
     said = (
-        f"{title} {_figure(name, records[value]):.0f}, trained anew {low:.0f} to {high:.0f} percent"
+        f"{title} {percent(_figure(name, records[value]))}, trained anew {between(low, high)}"
         for (name, _), (title, low, high) in zip(ROWS, known, strict=True)
     )
     alt = f"{knob.say(value)}: {'; '.join(said)}."
