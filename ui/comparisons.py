@@ -87,6 +87,7 @@ def outcome_of(result: Mapping[str, Any], seed: int, part: str = "after") -> Out
         probe=graded["probe"],
         relearning=relearning.get("steps"),
         relearned=relearning.get("reached"),
+        rest_by_then=relearning.get("acc_rt"),
         seconds=float(sum(spent)) if own else None,
         stopped=result["stopped"] if own else "epochs",
         attack=backdoor,

@@ -22,6 +22,13 @@ MASK = Row(
 )
 
 
+def test_a_row_says_how_many_seeds_its_mean_is_of_where_some_failed():
+    made = Outcome(seed=0, acc_rt=10.5, acc_ut=0.0)
+    failed = Outcome(seed=1, acc_rt=None, acc_ut=None, stopped="failed", error="the loss became nan")
+    row = Row(key="rl", label="RL", method="finetune_zs", needs_retain=False, kind="official", seeds=[made, failed])
+    assert "| 10.50 (1 of 2 seeds, the others failed) |" in as_markdown(_with(row), SMALL)
+
+
 def test_a_row_has_mean_deviation_the_papers_figure_and_the_distance_to_mask():
     page = as_markdown(_with(MASK), SMALL)
     (line,) = [line for line in page.splitlines() if line.startswith("| ZS-PAG ")]

@@ -5,7 +5,7 @@ import pytest
 from zspag_core.hyperparameters import configure, values
 from zspag_core.methods import METHODS, PRESETS
 from zspag_core.reproduce.rows import KNOBS, LABELS, OFFICIAL, TUNED, known_methods, overhead, rivals
-from zspag_core.reproduce.scale import BRIEF, FULL, SCALES, SMALL, few_images
+from zspag_core.reproduce.scale import BRIEF, FULL, SCALES, SMALL, every_image, few_images
 
 
 def test_every_method_has_rows_and_only_references_have_none():
@@ -30,6 +30,16 @@ def test_what_takes_longest_has_fewer_seeds_at_the_brief_scale():
     assert (seeds["finetune"], seeds["finetune_tuned"]) == (1, 1)
     assert (seeds["finetune_zs_tuned"], seeds["zspag"]) == (None, None)
     assert {plan.seeds for plan in rivals(few_images(BRIEF))} == {None}
+
+
+def test_times_on_all_images_take_everything_at_full_and_less_where_retrain_is_cut_short():
+    whole = every_image(FULL)
+    assert (whole.retain_seeds, whole.retrain_seeds, whole.retrain_epochs) == (0, 0, 0)
+    for scale, epochs in ((SMALL, 1), (BRIEF, 2)):
+        short = every_image(scale)
+        assert (short.retain_seeds, short.retrain_seeds, short.retrain_epochs) == (1, 1, epochs)
+        assert (short.forget_images, short.retain_images, short.retrain_images) == (0, 0, 0)
+    assert {plan.seeds for plan in overhead(BRIEF)} == {None}, "the paper's own table has every seed"
 
 
 def test_official_settings_are_those_of_the_presets():

@@ -33,6 +33,7 @@ class Outcome:
         seconds: time of the method alone, without grading.
         stopped: why it ended: "epochs", "rule" or "failed".
         relearned: whether the classes were back after `relearning` steps.
+        rest_by_then: accuracy on the remaining classes after these steps; near 0 everything is read as the classes.
         attack: share of triggered test images that the backdoor still leads to its target.
         asr: share of attacked samples that became proxies.
         error: why a failed method came to nothing, in one sentence.
@@ -47,6 +48,7 @@ class Outcome:
     seconds: float | None = None
     stopped: str = "epochs"
     relearned: bool | None = None
+    rest_by_then: float | None = None
     attack: float | None = None
     asr: float | None = None
     error: str | None = None

@@ -201,7 +201,9 @@ class Filler:
         if steps:
             report = self.harness.report
             found = relearn(model, subject.dataset, subject.forget, known, seed=seed, max_steps=steps, report=report)
-        return {"relearning": found and found.steps, "relearned": found and found.reached}
+        if found is None:
+            return {"relearning": None, "relearned": None, "rest_by_then": None}
+        return {"relearning": found.steps, "relearned": found.reached, "rest_by_then": found.acc_rt}
 
     def _attack(self, model: Classifier) -> dict[str, Any]:
         """Return how often the trigger works, where there is one."""

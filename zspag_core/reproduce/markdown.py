@@ -22,6 +22,7 @@ COLUMNS = (
     ("MIA same class (AUC)", "mia.same_class.auc", 1),
     ("probe", "probe", 1),
     ("relearning steps", "relearning", 0),
+    ("the rest by then", "rest_by_then", 1),
     ("seconds", "seconds", 1),
 )
 PAPER_COLUMNS = ("acc_rt", "acc_ut", "attack", "mia.entropy_svc", "seconds")
@@ -35,6 +36,9 @@ test images, 50 is ideal. *Probe*: accuracy on the forgotten classes of a linear
 *relearning steps*: plain fine-tuning steps until the classes are back at 90 % of the original's accuracy (≥: not back
 by then). For both, Original and Retrain are the two ends. *Seconds*: the method alone, without grading. Mean ± standard
 deviation over seeds. Methods marked † need remaining data, all others see the forget samples alone."""
+REST = """\
+*The rest by then*: accuracy on remaining classes after the steps of relearning; near 0 the class has not come back, all
+images are read as it."""
 
 TUNING = """\
 *official*: the settings of the method's official program. *tuned*: {trials} trials for every method with seed 0,
@@ -58,6 +62,7 @@ def as_markdown(comparison: Comparison, scale: Scale) -> str:
         _setting(comparison),
         "\n".join(table),
         LEGEND,
+        REST if any(row.mean_and_deviation("rest_by_then") for row in comparison.rows) else "",
         _tuning(comparison, scale),
         "\n".join(notes),
     ]
@@ -146,6 +151,9 @@ def _figure(row: Row, name: str, digits: int) -> str:
         return "failed" if name == "acc_rt" and any(outcome.error for outcome in row.seeds) else "–"
     mean, deviation = found
     text = f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
+    made = [outcome for outcome in row.seeds if outcome.value(name) is not None]
+    if name == "acc_rt" and len(made) < len(row.seeds):
+        text += f" ({len(made)} of {len(row.seeds)} seeds, the others failed)"
     unreached = name == "relearning" and any(outcome.relearned is False for outcome in row.seeds)
     return f"≥ {text}" if unreached else text
 

@@ -134,9 +134,13 @@ def rivals(scale: Scale, methods: tuple[str, ...] = tuple(LABELS)) -> list[Plan]
     return rows
 
 
+def needs_retain(plan: Plan) -> bool:
+    """Tell whether a row's method is given remaining data."""
+    return plan.method is not None and known_methods()[plan.method].needs_retain
+
+
 def overhead(scale: Scale) -> list[Plan]:
     """Return every method at ten epochs, where it has epochs, and ZS-PAG as it is."""
-    known = known_methods()
     rows = [
         Plan(
             key="zspag",
@@ -158,10 +162,9 @@ def overhead(scale: Scale) -> list[Plan]:
         if method == "zspag":
             continue
         row = official(method, scale)
-        has_epochs = "epochs" in known[method].__dataclass_fields__ and method != "gkt"
+        has_epochs = "epochs" in known_methods()[method].__dataclass_fields__ and method != "gkt"
         settings = dict(row.settings) | ({"epochs": ROUNDS} if has_epochs else {})
-        seeds = (scale.retain_seeds or None) if known[method].needs_retain else None
-        rows.append(replace(row, settings=settings, seeds=seeds))
+        rows.append(replace(row, settings=settings, seeds=None))
     return rows
 
 

@@ -84,6 +84,12 @@ def few_images(scale: Scale) -> Scale:
 
 
 def every_image(scale: Scale) -> Scale:
-    """Return a scale for times on all images, which every method is given; the costliest are measured once."""
+    """Return a scale for times on all images, which every method is given.
+
+    Where the scale cuts Retrain short, what costs most (Retrain, methods that are given remaining data) has one seed,
+    and Retrain one epoch, or as many as are timed.
+    """
     whole = replace(scale, forget_images=0, retain_images=0, retrain_images=0)
+    if not (scale.retrain_epochs or scale.timed_epochs):
+        return whole
     return replace(whole, retain_seeds=1, retrain_seeds=1, retrain_epochs=scale.timed_epochs or 1)
