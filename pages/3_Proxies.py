@@ -19,6 +19,7 @@ from ui.proxies import (
     map_panel,
     numbers_panel,
     read_map,
+    share_images,
     shared_picks,
     wait_for_map,
 )
@@ -122,7 +123,8 @@ def show_pair(runs: Runs, ready: Mapping[str, Shown], look: Mapping[str, Any]) -
     for letter, points in shared_picks(ready, picked).items():
         with places[letter]:
             numbers_panel(ready[letter])
-            drawer_panel(ready[letter], points, examples=PAIR_EXAMPLES, maps=list(ready.values()))
+            cleared = list(ready.values()) if share_images(ready) else None
+            drawer_panel(ready[letter], points, examples=PAIR_EXAMPLES, maps=cleared)
 
 
 run = frame("Proxies", "Where the stand-ins lie among real images, before and after.")

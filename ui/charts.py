@@ -9,12 +9,12 @@ import streamlit as st
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-TO_SELECT = ["select2d", "lasso2d"]
-TO_ZOOM = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]
-FEW_BUTTONS: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": [*TO_ZOOM, *TO_SELECT]}
+SELDOM = ["zoomIn2d", "zoomOut2d", "autoScale2d"]
+WAYS_TO_DRAG = ["zoom2d", "pan2d", "select2d", "lasso2d"]
+FEW_BUTTONS: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": [*SELDOM, *WAYS_TO_DRAG]}
 """What plotly's bar leaves out: with all its buttons it hides the legend. A drag zooms, a double click goes back."""
-PICKING = FEW_BUTTONS | {"modeBarButtonsToRemove": TO_ZOOM}
-"""The same where points can be picked by drawing around them."""
+PICKING = FEW_BUTTONS | {"modeBarButtonsToRemove": SELDOM}
+"""The same where points can be picked by drawing around them: what a drag does can be chosen."""
 
 
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:

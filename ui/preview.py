@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
 
 POLL_SECONDS = 0.25
-ASKED, SHOWN = "preview_asked", "preview_shown"
+ASKED, SHOWN, DRAWN = "preview_asked", "preview_shown", "preview_drawn"
 LEVELS = 255
 ROWS = (("original", "image"), ("noise", "change, amplified"), ("proxy", "proxy"))
 GOOD_ASR, POOR_ASR = 90.0, 50.0
@@ -75,7 +75,9 @@ def _answer(job: Job, names: Sequence[str]) -> None:
         else:
             st.caption(f"No preview: {now.error or 'it was stopped; move a knob to ask again'}")
         if waiting and not now.active:
-            st.rerun()  # nobody need look again; the answer is on its way to the browser already
+            if st.session_state.get(DRAWN) == now.id:
+                st.rerun()  # one look later, so that the page's redraw does not hold the answer up
+            st.session_state[DRAWN] = now.id
 
     answer()
 

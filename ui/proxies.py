@@ -209,6 +209,12 @@ def _energy(shown: Shown, layers: Sequence[Mapping[str, Any]]) -> None:
     chart(figure, key=f"energy-{shown.job.id}", alt=figures.describe_energy(layers))
 
 
+def share_images(maps: Mapping[str, Shown]) -> bool:
+    """Tell whether there are two maps, of the same real images."""
+    clouds = [shown.cloud for shown in maps.values()]
+    return len(clouds) > 1 and same_real_images(*clouds)
+
+
 def shared_picks(maps: Mapping[str, Shown], picked: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
     """Return the points that are shown for each run: its own picks, and the real images that were picked on any map.
 
@@ -216,10 +222,9 @@ def shared_picks(maps: Mapping[str, Shown], picked: Mapping[str, Sequence[int]])
         maps: by letter.
         picked: the points picked on each.
     """
-    clouds = [shown.cloud for shown in maps.values()]
-    if len(clouds) < 2 or not same_real_images(*clouds):
+    if not share_images(maps):
         return {letter: list(points) for letter, points in picked.items()}
-    count = len(clouds[0].zero)
+    count = len(next(iter(maps.values())).cloud.zero)
     real = sorted({point for points in picked.values() for point in points if point < count})
     return {letter: real + [point for point in points if point >= count] for letter, points in picked.items()}
 
@@ -233,7 +238,7 @@ def drawer_panel(
         shown: the run.
         picked: its points.
         examples: how many proxies are shown while nothing is picked.
-        maps: where "Clear selection" clears; None for this run's map alone.
+        maps: where "Clear" clears; None for this run's map alone.
     """
     kinds = shown.cloud.kinds
     proxies = [i for i in picked if kinds[i] == PROXY]
@@ -243,7 +248,7 @@ def drawer_panel(
         selected = f"{counted(len(proxies), 'proxy', 'proxies')}, {counted(len(real), 'real image')}"
         line.markdown(f"##### Selected: {selected}")
         keys = [_map_key(one) for one in maps or [shown]]
-        way.button("Clear selection", key=f"clear-{shown.job.id}", on_click=clear_picks, args=keys, width="stretch")
+        way.button("Clear", key=f"clear-{shown.job.id}", on_click=clear_picks, args=keys, width="stretch")
     else:
         proxies = one_of_each(shown.cloud)[:examples]
         some = f"; until then, {counted(len(proxies), 'example')}" if proxies else ""

@@ -93,7 +93,7 @@ def test_lasso_selection_outlives_the_change_from_before_to_after(page, app_url,
     expect(chart).to_have_attribute("aria-label", re.compile("unlearned model"))
     expect(chart).to_have_attribute("data-same", "yes")
     assert selected.inner_text() == words
-    page.get_by_role("button", name="Clear selection").click()
+    page.get_by_role("button", name="Clear", exact=True).click()
     expect(page.get_by_text("until then")).to_be_visible()
 
 

@@ -158,9 +158,11 @@ def test_maps_of_other_images_keep_their_picks(open_page, graded, monkeypatch):
     first, second = graded((3,), map_kinds=("umap",)), graded((5, 6), map_kinds=("umap",))
     page = open_page(PAGE, first, second)
     page.session_state[f"map-{first.id}"] = {"picked": [0, 2, 21]}
+    page.session_state[f"map-{second.id}"] = {"picked": [22]}
     page.run()
-    assert texts(page).count("Selected: 1 proxy, 2 real images") == 1
-    assert "0 proxies" not in texts(page)
+    assert "Selected: 1 proxy, 2 real images" in texts(page)
+    page.button(key=f"clear-{first.id}").click().run()
+    assert texts(page).count("Selected") == 1, "the other run keeps its own"
 
 
 def test_second_run_without_result_stands_beside(open_page, graded, store, run_config):
