@@ -71,7 +71,11 @@ def what_gives_it_away(value: str, records: Records) -> Answer:
         f"{title} {percent(figure(name, records[value]))} (trained anew {between(*retrained(name, records))})"
         for name, title in (("acc_rt", "Acc_rt"), ("acc_ut", "Acc_ut"), ("probe", "probe"), ("mia", "membership"))
     )
-    return Answer(widest if gaps[widest] > APART else len(gaps), f"{words}.")
+    rule = (
+        f"A figure counts where it lies more than {APART:.0f} points outside what the models trained anew have; the "
+        "farthest is the answer."
+    )
+    return Answer(widest if gaps[widest] > APART else len(gaps), f"{words}. {rule}")
 
 
 def figure(name: str, record: Mapping[str, Any]) -> float:

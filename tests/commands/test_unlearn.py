@@ -78,6 +78,7 @@ def test_what_was_reached_before_ctrl_c_is_replaced_when_the_run_goes_on(command
     with monkeypatch.context() as patch:
         patch.setattr(TerminalReporter, "epoch", interrupted)
         assert command() == 130
+    assert "interrupted after epoch 1: what was reached is in" in capfd.readouterr().err
     assert read_json(run / "result.json")["after"] is None
     assert {path.name for path in run.iterdir()} <= FILES
     (run / "mine.txt").write_text("keep me")

@@ -7,6 +7,7 @@ is used for grading. DIR receives config.json, result.json, model.safetensors an
 
 from __future__ import annotations
 
+import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     with interruptible() as report:
         result = execute(config, arguments.out, report, state=_state(arguments.out) if arguments.resume else None)
     if result["stopped"] == "cancelled":
+        how = "the same command goes on" if arguments.resume else "with --resume the same command would go on"
+        reached = f"interrupted after epoch {len(result['history'])}: what was reached is in {arguments.out}; {how}"
+        print(reached, file=sys.stderr)  # noqa: T201
         return 130
     print(headline(result))  # noqa: T201
     if result["backdoor"]:
