@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import ScriptRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MARK = "leaves_out_late_requests"
 
@@ -17,22 +21,39 @@ def leave_out_late_requests() -> None:
     elsewhere. Streamlit 1.67 answers for the page that was left: the browser believes to be back there, clears the new
     page, and breaks off ("Bad delta path index"). Over a line with 0.5 s each way one click on the Overview's demo
     ended so every time. Links are safe: there the browser itself stops asking (streamlit/streamlit#9617).
+
+    They are left out twice: as they come, so that none is merged with what a visitor asks, and before they are carried
+    out, for one that comes while the script is being switched waits until the new page's script has ended.
     """
-    if hasattr(AppSession.request_rerun, MARK):
-        return
-    answer = AppSession.request_rerun
-
-    @wraps(answer)
-    def request_rerun(session: AppSession, client_state: Any) -> None:  # noqa: ANN401 - a protobuf message
-        by_itself = client_state is not None and client_state.is_auto_rerun
-        if not by_itself or client_state.page_script_hash in {"", page_of(session)}:
-            answer(session, client_state)
-
-    setattr(request_rerun, MARK, True)
-    AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
+    _guard(AppSession, "request_rerun", lambda session, state: state is not None and _late(state, page_of(session)))
+    _guard(ScriptRunner, "_run_script", lambda runner, data: _late(data, _begun(runner)))
 
 
 def page_of(session: AppSession) -> str:
     """Return the page that a session is on: the one whose script began last, also where nobody was told of it yet."""
-    began: str | None = session._pages_manager.intended_page_script_hash
-    return began or session.page_script_hash
+    return _begun(session) or session.page_script_hash
+
+
+def _begun(owner: AppSession | ScriptRunner) -> str:
+    """Return the page whose script began last; empty for a session's first, which is asked for by its name."""
+    return owner._pages_manager.intended_page_script_hash or ""
+
+
+def _late(asked: Any, page: str) -> bool:  # noqa: ANN401 - a protobuf message, or what Streamlit makes of it
+    """Tell whether a part asks by itself for another page than the session is on."""
+    return bool(asked.is_auto_rerun and asked.page_script_hash and page and asked.page_script_hash != page)
+
+
+def _guard(owner: type, name: str, is_late: Callable[[Any, Any], bool]) -> None:
+    """Make a method of Streamlit's, which takes one request, pass over those that come too late; once."""
+    answer = getattr(owner, name)
+    if hasattr(answer, MARK):
+        return
+
+    @wraps(answer)
+    def guarded(self: Any, asked: Any) -> None:  # noqa: ANN401 - an object of `owner`, and its request
+        if not is_late(self, asked):
+            answer(self, asked)
+
+    setattr(guarded, MARK, True)
+    setattr(owner, name, guarded)

@@ -7,29 +7,32 @@ from types import SimpleNamespace
 import pytest
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
 
 from ui import late
 
 HERE, LEFT = "the page that is shown", "the page that was left"
+GUARDED = {AppSession: "request_rerun", ScriptRunner: "_run_script"}
 
 
 @pytest.fixture
 def answered(monkeypatch):
-    """Return what an untouched server answered, in order; the guard is put before it anew."""
+    """Return what an untouched server answered, in order; the guards are put before it anew."""
     found = []
-    monkeypatch.setattr(AppSession, "request_rerun", lambda _session, state: found.append(state))
+    for owner, name in GUARDED.items():
+        monkeypatch.setattr(owner, name, lambda _self, asked: found.append(asked))
     late.leave_out_late_requests()
     return found
 
 
-def session_on(began, told):
-    """Return what stands for a session: the page whose script began last, and the page the server was told of."""
+def on_page(began, told=""):
+    """Return what stands for a session or its runner: the page whose script began last, the page it was told of."""
     return SimpleNamespace(_pages_manager=SimpleNamespace(intended_page_script_hash=began), page_script_hash=told)
 
 
 def test_a_session_is_on_the_page_that_began_last():
-    assert late.page_of(session_on(began=HERE, told=LEFT)) == HERE
-    assert late.page_of(session_on(began="", told=HERE)) == HERE  # the first page is asked for by its name
+    assert late.page_of(on_page(began=HERE, told=LEFT)) == HERE
+    assert late.page_of(on_page(began="", told=HERE)) == HERE  # the first page is asked for by its name
 
 
 @pytest.mark.parametrize(
@@ -44,11 +47,25 @@ def test_a_session_is_on_the_page_that_began_last():
     ],
 )
 def test_only_what_a_page_that_was_left_asks_by_itself_is_passed_over(answered, state, heard):
-    AppSession.request_rerun(session_on(began=HERE, told=LEFT), state)
+    AppSession.request_rerun(on_page(began=HERE, told=LEFT), state)
     assert answered == ([state] if heard else [])
 
 
-def test_the_guard_is_put_up_once(answered):
-    guard = AppSession.request_rerun
+@pytest.mark.parametrize(
+    ("data", "began", "carried_out"),
+    [
+        (RerunData(page_script_hash=LEFT, fragment_id_queue=["f"], is_auto_rerun=True), HERE, False),
+        (RerunData(page_script_hash=HERE, fragment_id_queue=["f"], is_auto_rerun=True), HERE, True),
+        (RerunData(page_script_hash=LEFT, fragment_id_queue=["f"], is_auto_rerun=True), "", True),
+        (RerunData(page_script_hash=LEFT), HERE, True),
+    ],
+)
+def test_what_waited_for_another_page_is_not_carried_out(answered, data, began, carried_out):
+    ScriptRunner._run_script(on_page(began), data)
+    assert answered == ([data] if carried_out else [])
+
+
+def test_the_guards_are_put_up_once(answered):
+    guards = [getattr(owner, name) for owner, name in GUARDED.items()]
     late.leave_out_late_requests()
-    assert AppSession.request_rerun is guard
+    assert [getattr(owner, name) for owner, name in GUARDED.items()] == guards
