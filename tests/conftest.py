@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,6 +39,12 @@ class ByFile(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config, log):
     """Share the tests out by file."""
     return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch):
+    """Bring the main module back: Streamlit puts a page in its place, which new processes would then try to run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 def pytest_collection_modifyitems(config, items):
