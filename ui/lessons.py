@@ -17,6 +17,7 @@ from ui.lesson_answers import (
     how_read,
     what_gives_it_away,
 )
+from ui.words import PIXEL_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
 
 FOLDER = ROOT / "assets" / "lessons"
-MODEL = SHIPPED / "digits_resnet.safetensors"
+DATA, MODEL = "digits", SHIPPED / "digits_resnet.safetensors"
 DEMO_CLASS = 3
-PIXEL_LEVELS = 255
 
 
 @dataclass(frozen=True)

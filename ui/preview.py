@@ -11,7 +11,7 @@ from ui.jobs import ask, checkpoint_question, job_store
 from ui.palette import FORGOTTEN
 from ui.redrawn import redrawn
 from ui.results import percent
-from ui.words import help_for
+from ui.words import PIXEL_LEVELS, help_for
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 ASKED, SHOWN, DRAWN = "preview_asked", "preview_shown", "preview_drawn"
-LEVELS = 255
 ROWS = (("original", "image"), ("noise", "change, amplified"), ("proxy", "proxy"))
 GOOD_ASR, POOR_ASR = 90.0, 50.0
 
@@ -136,7 +135,7 @@ def _sizes(answer: Mapping[str, Any]) -> str:
     """Say how large the changes are, and how sure the model is of the proxies."""
     if answer["mean_confidence"] is None:
         return "No attack succeeded: raise the budget or take another attack."
-    largest = f'<span title="{help_for("L∞")}">L∞ {float(answer["linf"]) * LEVELS:.1f}/255</span>'
+    largest = f'<span title="{help_for("L∞")}">L∞ {float(answer["linf"]) * PIXEL_LEVELS:.1f}/{PIXEL_LEVELS}</span>'
     length = f'<span title="{help_for("L2")}">L2 {float(answer["l2"]):.2f}</span>'
     return f"{largest} · {length} · model sure to {percent(100 * float(answer['mean_confidence']))}"
 

@@ -10,8 +10,7 @@ from ui.checkpoints import recipe_of
 from ui.jobs import job_store
 from ui.lesson_answers import RETRAINED
 from ui.lesson_records import shipped_runs
-from ui.lessons import DEMO_CLASS, YARDSTICK
-from ui.overview import demo_choice
+from ui.lessons import DATA, DEMO_CLASS, MODEL, YARDSTICK
 from ui.relearning import with_relearning
 from ui.results import find, headline
 from zspag_core.jobs import Lane
@@ -68,9 +67,8 @@ def find_reference(job: Job) -> Reference:
 
 def _shipped(job: Job) -> tuple[Mapping[str, Any], ...]:
     """Return the retrained models of a lesson for a run on its model and class, nothing for any other run."""
-    demo = demo_choice()
-    wanted = (job.config.get("data"), Path(job.config["checkpoint"]), list(job.config["forget"]))
-    if demo is None or wanted != (demo.data, demo.checkpoint, [DEMO_CLASS]):
+    asked = (job.config.get("data"), Path(job.config["checkpoint"]), list(job.config["forget"]))
+    if asked != (DATA, MODEL, [DEMO_CLASS]):
         return ()
     records = shipped_runs(YARDSTICK).records
     return tuple(records[name]["after"] for name in RETRAINED if name in records)

@@ -40,6 +40,9 @@ STATES = {
     "interrupted": ("orange", ":material/link_off:", "Interrupted"),
 }
 
+PIXEL_LEVELS = 255
+"""A budget is written as so many of these."""
+
 KNOBS = {
     "epsilon": "ε · perturbation budget",
     "epsilon_l2": "ε₂ · perturbation budget",

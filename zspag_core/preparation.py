@@ -142,9 +142,10 @@ def as_trained(dataset: DataSet, about: Mapping[str, Any], asked: Sequence[int])
         return dataset
     if about.get("data") != dataset.name or about.get("started_from") or about.get("backdoor"):
         return dataset
-    labels, drawn = dataset.train.labels, _drawn(dataset.train, about, excluded)
+    labels = dataset.train.labels
     left_out = torch.isin(labels, torch.tensor(excluded, dtype=torch.long))
-    seen = drawn & ~left_out | left_out & torch.isin(labels, torch.tensor(list(asked), dtype=torch.long))
+    strangers = left_out & torch.isin(labels, torch.tensor(list(asked), dtype=torch.long))
+    seen = _drawn(dataset.train, ~left_out, about) | strangers
     if bool(seen.all()):
         return dataset
     for k in asked:
@@ -153,19 +154,18 @@ def as_trained(dataset: DataSet, about: Mapping[str, Any], asked: Sequence[int])
     return replace(dataset, train=dataset.train[seen.nonzero().flatten()])
 
 
-def _drawn(train: Split, about: Mapping[str, Any], excluded: Sequence[int]) -> Tensor:
-    """Return which training images (N,) bool a training with a train_limit drew by its recipe's seed; else all."""
+def _drawn(train: Split, pool: Tensor, about: Mapping[str, Any]) -> Tensor:
+    """Return which images (N,) bool of a pool, likewise, a train_limit drew by its recipe's seed; else the pool."""
     recipe = about.get("recipe")
     recipe = recipe if isinstance(recipe, dict) else {}
     limit, seed = recipe.get("train_limit"), recipe.get("seed")
-    everything = torch.ones(len(train), dtype=torch.bool)
     if type(limit) is not int or type(seed) is not int or limit < 1 or not 0 <= seed < MOST_SEED:
-        return everything
+        return pool
     if about.get("images") != describe_images(train):  # in another order the same draw means other images
-        return everything
-    pool = (~torch.isin(train.labels, torch.tensor(excluded, dtype=torch.long))).nonzero().flatten()
-    chosen = torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))[:limit]
-    return torch.zeros_like(everything).index_fill_(0, pool[chosen], value=True)
+        return pool
+    places = pool.nonzero().flatten()
+    chosen = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed))[:limit]
+    return torch.zeros_like(pool).index_fill_(0, places[chosen], value=True)
 
 
 def describe_images(train: Split) -> dict[str, int]:

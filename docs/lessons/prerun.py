@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from ui.lesson_records import record_of  # noqa: E402 - the project is not installed
-from ui.lessons import LESSONS, MODEL, Arm  # noqa: E402
+from ui.lessons import DATA, LESSONS, MODEL, Arm  # noqa: E402
 from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.files import write_json  # noqa: E402
@@ -31,7 +31,7 @@ def run(arm: Arm) -> dict[str, Any]:
     """Carry out one run and return what the lesson keeps of it."""
     shown = arm.method == "retrain"  # on the Results page, too: with all figures
     settings = dict(arm.settings)
-    config = RunConfig("digits", str(MODEL), arm.forget, arm.method, settings, arm.seed, device="cpu", relearning=shown)
+    config = RunConfig(DATA, str(MODEL), arm.forget, arm.method, settings, arm.seed, device="cpu", relearning=shown)
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "run"
         try:

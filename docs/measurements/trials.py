@@ -38,7 +38,6 @@ from zspag_core.preparation import as_trained, load_for  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
 DATA = {
     "digits": "digits_resnet",
     "cifar10_resnet": "cifar10_resnet",

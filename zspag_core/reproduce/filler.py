@@ -15,7 +15,7 @@ from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.sharing import DEPENDS, SharedStages
 from zspag_core.metrics import Backdoor, accuracy, grade, logits_of, read_triggered, relearn, triggered_images
 from zspag_core.reproduce.comparison import Outcome, Row
-from zspag_core.reproduce.rows import known_methods
+from zspag_core.reproduce.rows import known_methods, needs_retain
 from zspag_core.reproduce.subjects import Samples, Subject
 from zspag_core.reproduce.tuning import Trial, tune
 
@@ -57,7 +57,7 @@ class Filler:
             key=plan.key,
             label=plan.label,
             method=plan.method,
-            needs_retain=plan.method is not None and known_methods()[plan.method].needs_retain,
+            needs_retain=needs_retain(plan),
             settings=settings,
             kind=plan.kind,
             paper=self.arena.paper.get(plan.paper),
