@@ -98,10 +98,30 @@ def test_bad_settings_are_refused_in_one_sentence(name, given, said):
     assert str(caught.value) == said
 
 
+def many_knobs(*names):
+    fields = [(name, int, knob(0, "")) for name in (*names, *(f"knob_{letter}" for letter in "abcdefghijkl"))]
+    return dataclasses.make_dataclass("Many", fields, frozen=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("learning-rate", "expected learning_rate"),
+        ("eps", "expected one of epochs, epsilon"),
+        ("zzz", "expected one of learning_rate, epsilon, epochs, knob_a, knob_b, knob_c, knob_d, knob_e, knob_f, "
+                "knob_g, knob_h, knob_i or 3 others"),
+    ],
+)  # fmt: skip
+def test_of_many_names_those_are_told_that_may_be_meant(name, said):
+    with pytest.raises(UsageError) as caught:
+        configure(many_knobs("learning_rate", "epsilon", "epochs"), {name: "1"})
+    assert str(caught.value) == f"{name}: no such setting; {said}"
+
+
 def test_a_kind_without_knobs_says_so():
     @dataclasses.dataclass(frozen=True)
     class Bare:
         pass
 
-    with pytest.raises(UsageError, match="no such setting; expected one of none at all"):
+    with pytest.raises(UsageError, match="no such setting; expected none at all"):
         configure(Bare, {"x": 1})

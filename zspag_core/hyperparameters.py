@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import types
 import typing
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Configured = TypeVar("Configured")
+LISTED, ALIKE = 12, 0.5  # names that one sentence can hold; how alike two names are that may be meant for each other
 _TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
 
 
@@ -70,11 +72,19 @@ def configure(kind: type[Configured], settings: Mapping[str, Any]) -> Configured
     known = {field.name: field for field in _knobs(kind)}
     for name in settings:
         if name not in known:
-            raise UsageError(f"{name}: no such setting; expected one of {', '.join(known) or 'none at all'}")
+            raise UsageError(f"{name}: no such setting; expected {_expected(name, list(known))}")
     parsed = {name: _parse(name, _type_of(kind, name), value) for name, value in settings.items()}
     for name, value in parsed.items():
         _check(name, value, known[name].metadata["schema"])
     return kind(**parsed)
+
+
+def _expected(name: str, known: Sequence[str]) -> str:
+    """Say which names there are; of many, those that an unknown one may be meant for, else the first."""
+    near = difflib.get_close_matches(name, known, cutoff=ALIKE) if len(known) > LISTED else known
+    if near:
+        return f"{'one of ' if len(near) > 1 else ''}{', '.join(near)}"
+    return f"one of {', '.join(known[:LISTED])} or {len(known) - LISTED} others" if known else "none at all"
 
 
 def _knobs(kind: type) -> list[dataclasses.Field[Any]]:
