@@ -306,13 +306,20 @@ def test_a_refused_folder_is_said_to_hold_what_it_holds(tmp_path, record, held):
         check_out(tmp_path)
 
 
+class Told(Reporter):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, sentence):
+        self.notes.append(sentence)
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
 def test_a_model_that_hardly_reads_the_data_is_told_of_before_the_work_goes_on(config, digits_config, tmp_path):
-    class Told(Reporter):
-        notes = ()
-
-        def note(self, sentence):
-            self.notes = (*self.notes, sentence)
-
     path = tmp_path / "untrained.safetensors"
     save_checkpoint(path, initialise(digits_config, 0), {"data": "digits"})
     trained, untrained = Told(), Told()
@@ -320,6 +327,16 @@ def test_a_model_that_hardly_reads_the_data_is_told_of_before_the_work_goes_on(c
     execute(config(method="mask", settings={}, checkpoint=str(path)), tmp_path / "untrained", untrained)
     assert not trained.notes
     assert "do model and data belong together?" in "".join(untrained.notes)
+
+
+def test_a_class_that_the_model_never_reads_is_told_of(config, digits_checkpoint, told, tmp_path):
+    checkpoint = load_checkpoint(digits_checkpoint)
+    with torch.no_grad():
+        checkpoint.model.head.bias[3] = -1000
+    path = tmp_path / "blind.safetensors"
+    save_checkpoint(path, checkpoint.model, {"data": "digits"})
+    execute(config(method="mask", settings={}, checkpoint=str(path), forget=(3,)), tmp_path / "blind", told)
+    assert told.notes == ["the model reads 0.0 % of the forgotten classes' test images: there is little to forget"]
 
 
 class StopIn(Reporter):

@@ -19,9 +19,9 @@ from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
 from zspag_core.metrics import Triggered, grade, planted_in, read_triggered, relearn, triggered_images
 from zspag_core.metrics.live import LiveGrades
-from zspag_core.preparation import Prepared, RunConfig, load_for, prepare
+from zspag_core.preparation import Prepared, RunConfig, prepare
 from zspag_core.progress import SILENT, AsStage, Reporter
-from zspag_core.shortfall import only_guesses
+from zspag_core.shortfall import never_learnt, only_guesses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zspag_core.metrics import Grade, Relearning
     from zspag_core.models import Classifier
 
-__all__ = ["Prepared", "RunConfig", "check_out", "execute", "load_for", "prepare"]
+__all__ = ["Prepared", "RunConfig", "check_out", "execute", "prepare"]
 
 STAGES = ("proxies", "subspace", "labels", "unlearn", "evaluate")
 RELEARNING_IMAGES = 1000
@@ -168,13 +168,15 @@ def _reached(replay: Replay) -> str:
 
 
 def _doubt(before: Grade, report: Reporter) -> None:
-    """Say so where the original hardly reads the data: nothing else tells of data that the model does not belong to."""
+    """Say so where the original hardly reads the data, or the classes to forget: the rest would look like success."""
     right, classes = before.accuracy.acc_rt, len(before.accuracy.acc_per_class)
     if right is not None and only_guesses(right, classes):
         report.note(
             f"the model reads {right:.1f} % of the test images of the remaining classes, hardly more than guessing; do "
             "model and data belong together?"
         )
+    elif never_learnt(gone := before.accuracy.acc_ut):
+        report.note(f"the model reads {gone:.1f} % of the forgotten classes' test images: there is little to forget")
 
 
 def _judge(

@@ -9,6 +9,12 @@ if TYPE_CHECKING:
 
 
 GUESSING = 1.5  # times the accuracy of blind guessing
+MOSTLY = 10.0  # percent still recognised, up to which a class counts as mostly forgotten
+
+
+def never_learnt(before: float | None) -> bool:
+    """Tell whether an original that reads `before` percent of a class leaves next to nothing to forget."""
+    return before is not None and before <= MOSTLY
 
 
 def only_guesses(right: float, num_classes: int) -> bool:

@@ -45,12 +45,22 @@ def test_verdict_depends_on_what_is_left(make_view, left, forget, verdict):
     assert verdict in tell(view, Reference())[0]
 
 
+def test_a_class_that_was_never_learnt_is_no_success(make_view):
+    view = make_view()
+    view.result["before"]["acc_ut"], view.result["after"]["acc_ut"] = 4.0, 0.0
+    said = plain(tell(view, Reference())[:1])
+    assert said.endswith("had not been learnt: the original read 4.0 % of the test images right, now it is 0.0 %. "
+                         "There was next to nothing to forget.")  # fmt: skip
+    assert "is forgotten" not in said
+
+
 @pytest.mark.parametrize(
     ("probe", "verdict"),
     [
         (95.0, "(before 96.0 %, retrained 62.0 %): the answer is gone, the knowledge is not."),
         (80.0, "(before 96.0 %, retrained 62.0 %): the answer is gone, the knowledge is only in part."),
-        (66.0, "hardly more than in a model that never saw it. The probe cannot tell them apart."),
+        (66.0, "hardly more than in a model that never saw it."),
+        (62.0, "no more than in a model that never saw it. The probe cannot tell them apart."),
     ],
 )
 def test_depth_is_measured_by_a_retrained_model(make_view, retrained, probe, verdict):

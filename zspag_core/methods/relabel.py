@@ -44,6 +44,7 @@ class Relabel(ZeroShotMethod):
         """Relabel, then descend."""
         run = Unlearned(model)
         barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
+        report.progress("labels", 0, len(forget))
         with timed(run.seconds, "labels"):
             labels = self.relabel(logits_of(model, forget.images), barred, generator)
             run.labels = pseudo_labels.PseudoLabels(labels, self.label_mode)

@@ -89,6 +89,7 @@ class Stages:
     def labels(self, proxies: ProxySet, subspace: Subspace) -> PseudoLabels:
         """Stage 3."""
         mode, logits, barred = self.settings.label_mode, self.logits, self.barred
+        self.report.progress("labels", 0, len(self.forget))  # heard of also where it takes no time
         if mode == "random":
             return PseudoLabels(pseudo_labels.random_labels(barred, self.generator), mode)
         if mode == "second_best":
