@@ -108,23 +108,26 @@ def show_one(shown: Shown, look: Mapping[str, Any]) -> None:
 
 
 def show_pair(runs: Runs, ready: Mapping[str, Shown], look: Mapping[str, Any]) -> None:
-    """Draw two runs beside each other on the same ranges; real images picked on one map are shown for both."""
+    """Draw two runs beside each other on the same ranges; real images picked on one map stand out on both."""
     if len({(job.config["data"], job.config["checkpoint"]) for _, job in runs}) > 1:
         st.caption("The runs start from different models or data: their maps share the ranges, not what the axes mean.")
     places = dict(zip("AB", st.columns(2, gap="medium"), strict=True))
+    both = shared_picks(ready) if share_images(ready) else None
     picked = {}
     for letter, job in runs:
         with places[letter]:
             st.markdown(f"##### {LETTERS[letter]} Run {job.number}")
             if letter in ready:
-                picked[letter] = map_panel(ready[letter], letter, height=PAIR_HEIGHT, **look)
+                picked[letter] = map_panel(ready[letter], letter, height=PAIR_HEIGHT, marked=both or (), **look)
             elif not has_result(job):
                 stand_in(job, SHOWS, letter)
-    for letter, points in shared_picks(ready, picked).items():
+    for letter, own in picked.items():
+        points = sorted({*own, *(both or ())})
         with places[letter]:
             numbers_panel(ready[letter])
-            cleared = list(ready.values()) if share_images(ready) else None
-            drawer_panel(ready[letter], points, examples=PAIR_EXAMPLES, maps=cleared)
+            drawer_panel(
+                ready[letter], points, examples=PAIR_EXAMPLES, maps=list(ready.values()) if both is not None else None
+            )
 
 
 run = frame("Proxies", "Where the stand-ins lie among real images, before and after.")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.compare_story import answers
-from ui.compare_table import ORDERS, records, table_html
+from ui.compare_table import NEAR, ORDERS, records, table_html
 from ui.comparisons import MOST_RUNS, comparison_of
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
-from ui.methods import METHOD_HELP
+from ui.methods import GONE, METHOD_HELP
 from ui.redrawn import redrawn
 from ui.result_panels import draw
 from ui.results import duration, escape, worked
@@ -64,6 +64,9 @@ def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
                 on_click="ignore",
             )
     st.html(table_html(comparison, jobs, order))
+    st.caption(
+        f"**Bold** figures reach their goal: at most {GONE:.0f} % recognised, or within {NEAR:.0f} points of Retrain."
+    )
 
 
 def as_csv(comparison: Comparison) -> str:
@@ -110,7 +113,7 @@ def _words(comparison: Comparison) -> None:
         for row in comparison.rows
     )
     st.markdown("\n".join(lines))
-    st.caption(f"{MASK_NOTE} **Bold** figures reach their goal: at most 5 % recognised, or within 3 points of Retrain.")
+    st.caption(MASK_NOTE)
     st.caption(f"{help_for('Membership inference')} {help_for('Probe')} {help_for('Relearning')}")
 
 

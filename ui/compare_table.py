@@ -6,11 +6,10 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.differences import setting_text
 from ui.figures.compare import ENTROPY, mean_of, reference, span
 from ui.figures.looks import MASK, ORIGINAL, RETRAIN, looks, role_of
 from ui.methods import GONE, METHOD_HELP
-from ui.results import duration
+from ui.results import duration, setting_text
 from ui.runs import page_of
 from ui.words import STATES, help_for
 from zspag_core.jobs import State

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ui.results import duration, escape, find, glue, percent
+from ui.results import duration, escape, find, glue, percent, setting_text
 from ui.story import steps_text
 from ui.views import listed
 from ui.words import MEASURES, knob_label
@@ -73,15 +73,6 @@ def _about(view: View) -> dict[str, str]:
     }
     told |= {knob_label(name): value for name, value in result["config"].items()}
     return {name: escape(setting_text(value)) for name, value in told.items()}
-
-
-def setting_text(value: object) -> str:
-    """Write a setting as a person reads it."""
-    if value is None:
-        return "automatic"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _leads(one: View, two: View) -> list[Row]:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ui.watch import Watched
     from zspag_core.jobs import Event, Job
 
-MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■"}
+MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■", "skipped": "–"}
+FAINT = ("waiting", "skipped")
 NOTE_STYLE = "opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em"  # two lines, so that nothing below moves
 
 
@@ -65,7 +66,7 @@ def stepper_html(stages: Sequence[Step]) -> str:
     """Return the row of stages as HTML that fits the light and the dark theme."""
     cells = []
     for step in stages:
-        strength = "opacity:.55" if step.status == "waiting" else "font-weight:600"
+        strength = "opacity:.55" if step.status in FAINT else "font-weight:600"
         bar = f"linear-gradient(90deg,#2F8FCB {100 * step.share:.0f}%,rgba(128,128,128,.25) {100 * step.share:.0f}%)"
         title = html.escape(STAGES.get(step.name, step.name.capitalize()))
         cells.append(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.jobs import leave_first, leave_second, show_run, show_second, swap_runs
-from ui.methods import method_name
+from ui.methods import way_name
 from ui.results import headline, percent
 from ui.words import STATES
 
@@ -52,7 +52,7 @@ def run_label(job: Job) -> str:
         f"Run {job.number}",
         *([job.title] if job.title else []),
         f"forget {names}",
-        method_name(job.config),
+        way_name(job.config),
     ]
     result = headline(job)
     if result is None:

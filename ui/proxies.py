@@ -17,7 +17,7 @@ from ui.figures import proxies as figures
 from ui.jobs import ask
 from ui.pictures import sheet
 from ui.results import counted, percent
-from ui.scatter import clear_picks, load_ahead, scatter
+from ui.scatter import clear_picks, load_ahead, picks_of, scatter
 from ui.states import failed_line, wait_line
 from ui.words import help_for
 
@@ -128,9 +128,20 @@ def wait_for_map(job: Job, question: Job, letter: str) -> None:
 
 
 def map_panel(
-    shown: Shown, letter: str, *, when: str, colour_by: str, span: Span, highlight: int | None, height: int
+    shown: Shown,
+    letter: str,
+    *,
+    when: str,
+    colour_by: str,
+    span: Span,
+    highlight: int | None,
+    height: int,
+    marked: Sequence[int] = (),
 ) -> list[int]:
-    """Draw a run's map and the sentence on how far its points moved; return the points that are picked."""
+    """Draw a run's map and the sentence on how far its points moved; return the points that are picked.
+
+    `marked` points stand out although they are not picked here; the rest is as in ui.figures.proxies.map_spec.
+    """
     spec = figures.map_spec(
         shown.cloud,
         shown.names,
@@ -142,7 +153,7 @@ def map_panel(
         highlight=highlight,
         height=height,
     )
-    picked = scatter(spec, _map_key(shown))
+    picked = scatter(spec, _map_key(shown), marked)
     st.caption(drift_text(shown, letter))
     return picked
 
@@ -205,6 +216,9 @@ def _energy(shown: Shown, layers: Sequence[Mapping[str, Any]]) -> None:
     if not any(layer.get("captured") is not None for layer in layers):
         return
     st.markdown("**Captured energy** :gray-badge[for grading only]", help=help_for("Captured energy"))
+    if not any(layer["rank"] for layer in layers):
+        st.caption("No direction was protected in this run, so none captures anything.")
+        return
     figure = figures.energy_figure(layers)
     chart(figure, key=f"energy-{shown.job.id}", alt=figures.describe_energy(layers))
 
@@ -215,18 +229,11 @@ def share_images(maps: Mapping[str, Shown]) -> bool:
     return len(clouds) > 1 and same_real_images(*clouds)
 
 
-def shared_picks(maps: Mapping[str, Shown], picked: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """Return the points that are shown for each run: its own picks, and the real images that were picked on any map.
-
-    Args:
-        maps: by letter.
-        picked: the points picked on each.
-    """
-    if not share_images(maps):
-        return {letter: list(points) for letter, points in picked.items()}
+def shared_picks(maps: Mapping[str, Shown]) -> list[int]:
+    """Return the real images that are picked on any of some maps, which are of the same ones."""
+    picked = {point for shown in maps.values() for point in picks_of(_map_key(shown), len(shown.cloud))}
     count = len(next(iter(maps.values())).cloud.zero)
-    real = sorted({point for points in picked.values() for point in points if point < count})
-    return {letter: real + [point for point in points if point >= count] for letter, points in picked.items()}
+    return sorted(point for point in picked if point < count)
 
 
 def drawer_panel(

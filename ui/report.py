@@ -14,12 +14,12 @@ import plotly.io
 from plotly.offline import get_plotlyjs
 
 from ui.charts import FEW_BUTTONS
-from ui.differences import figure_differences, own_settings, setting_differences, setting_text
+from ui.differences import figure_differences, own_settings, setting_differences
 from ui.fence import kept_for_grading, seen_by_method
 from ui.gallery import gallery
 from ui.methods import method_name
 from ui.places import title_of
-from ui.results import find, percent, worked_words
+from ui.results import find, percent, setting_text, worked_words
 from ui.story import steps_text, tell
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, MEASURES, knob_label

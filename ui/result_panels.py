@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from ui.charts import chart
-from ui.differences import figure_differences, markdown_table, own_settings, setting_differences, setting_text
+from ui.differences import figure_differences, markdown_table, own_settings, setting_differences
 from ui.fence import kept_for_grading, needs_retain, seen_by_method
 from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
@@ -15,7 +15,7 @@ from ui.methods import method_name
 from ui.picker import LETTERS
 from ui.reference import order_reference
 from ui.relearning import relearning_line
-from ui.results import escape
+from ui.results import escape, setting_text
 from ui.story import DOWN, UP, cards, standing_of, tell
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label

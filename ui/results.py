@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ui.words import MEASURES, OPTIONAL_STAGES, STAGES, STATES
-from zspag_core.jobs import Wish
+from zspag_core.jobs import State, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ui.words import Measure
     from zspag_core.jobs import Event, Job
 
-ENDS_EARLY = ("unlearn", "before", "evaluate")  # by the stopping rule; once relearning has brought the class back
+BOUNDS = {"unlearn": "at most ", "before": "at least ", "evaluate": "at least "}
+"""How sure the time left is: the stopping rule may end the loop; after the images that grading counts come its fits."""
+
 LOGGED = ("loss", "acc_rt", "acc_ut", "mia", "proxy_agreement", "free_gradient", "learning_rate")
 
 
@@ -26,8 +28,8 @@ class Step:
 
     Attributes:
         name: key of the stage.
-        status: "done", "running" or "waiting".
-        note: count and time left, or the time it took.
+        status: "done", "running", "stopped", "waiting" or "skipped".
+        note: count and time left, or the time it took, or why it took none.
         share: finished part, in [0, 1].
     """
 
@@ -90,6 +92,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def setting_text(value: object) -> str:
+    """Write a setting as a person reads it."""
+    if value is None:
+        return "automatic"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def worked(job: Job) -> float | None:
     """Return the seconds that a job has been worked on, pauses left out; None before it was begun."""
     if job.started is None:
@@ -104,25 +115,15 @@ def worked_words(job: Job) -> str:
 
 
 def steps(job: Job, seen: Iterable[str]) -> list[Step]:
-    """Return the stages of a run, in order.
+    """Return the stages of a run, in order: those of the full method, and others that it has reached.
 
     Args:
         job: the run.
         seen: the stages that its events name.
     """
     reached = list(dict.fromkeys(seen))
-    now = str(job.progress.get("stage", ""))
-    done = [name for name in reached if name != now or job.state == "done"]
-    order = sorted({*reached, *_expected(reached, job)}, key=_place)
-    return [_step(name, done, job) for name in order]
-
-
-def _expected(reached: Sequence[str], job: Job) -> list[str]:
-    """Return the stages still to come: those of the full method that lie after the last one reached."""
-    if not job.active:
-        return []
-    last = max((_place(name) for name in reached), default=-1.0)
-    return [name for name in STAGES if _place(name) > last and name not in OPTIONAL_STAGES]
+    usual = (name for name in STAGES if name not in OPTIONAL_STAGES)
+    return [_step(name, reached, job) for name in sorted({*reached, *usual}, key=_place)]
 
 
 def _place(name: str) -> float:
@@ -131,16 +132,18 @@ def _place(name: str) -> float:
     return names.index(name) if name in names else names.index("evaluate") - 0.5
 
 
-def _step(name: str, done: Sequence[str], job: Job) -> Step:
+def _step(name: str, reached: Sequence[str], job: Job) -> Step:
     """Describe one stage."""
-    seconds = float(job.progress.get("seconds", {}).get(name, 0.0))
-    if name in done:
-        return Step(name, "done", duration(seconds), 1.0)
-    if name != job.progress.get("stage"):
+    now = job.progress.get("stage")
+    if name not in reached and name != now:
+        passed = _place(name) < max(map(_place, reached), default=-1.0)
+        if passed or not job.active:
+            return Step(name, "skipped", "not part of it" if passed else "not reached", 0.0)
         return Step(name, "waiting", "waiting", 0.0)
+    if name != now or job.state == State.DONE:
+        return Step(name, "done", duration(float(job.progress.get("seconds", {}).get(name, 0.0))), 1.0)
     count, total = int(job.progress["done"]), max(1, int(job.progress["total"]))
-    most = "at most " if name in ENDS_EARLY else ""
-    left = "" if (time_left := seconds_left(job)) is None else f" · {most}{duration(time_left)} left"
+    left = "" if (time_left := seconds_left(job)) is None else f" · {BOUNDS.get(name, '')}{duration(time_left)} left"
     return Step(name, "running" if job.active else "stopped", f"{count:,} of {total:,}{left}", min(1.0, count / total))
 
 

@@ -42,7 +42,7 @@ def run_card(row: Row, letters: Mapping[str, str]) -> None:
 
 def _sentence(row: Row) -> str:
     """Say what a run did, or why it did not."""
-    what = f"Forget :orange[{escape(row.forgets)}] in {escape(row.model)} with {row.method}."
+    what = f"Forget :orange[{escape(row.forgets)}] in {escape(row.model)} with {escape(row.way)}."
     if row.acc_rt is not None:
         lead = "" if row.lead is None else f" ({percent(row.lead, sign=True)} over mask)"
         return f"{what} **Acc_rt** {percent(row.acc_rt)}{lead}, **Acc_ut** {percent(row.acc_ut)}."

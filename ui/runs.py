@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.methods import GONE, method_name
+from ui.methods import GONE, method_name, way_name
 from ui.model_source import plain_name
 from ui.results import counted, duration, find, headline, percent, worked
 from ui.words import STATES, help_for
@@ -31,7 +31,8 @@ class Row:
     Attributes:
         job: the run.
         forgets: names of the forgotten classes.
-        method: key of the method.
+        method: short name of the method.
+        way: the same with the settings that were changed first.
         model: name of the checkpoint's file.
         data: name of the data set.
         state: word for the state, and for a run that ended early its reason.
@@ -43,6 +44,7 @@ class Row:
     job: Job
     forgets: str
     method: str
+    way: str
     model: str
     data: str
     state: str
@@ -56,7 +58,7 @@ class Row:
     def line(self) -> str:
         """Return the run in one line."""
         title = f" {self.job.title}," if self.job.title else ""
-        return f"Run {self.job.number},{title} forget {self.forgets}, {self.method}"
+        return f"Run {self.job.number},{title} forget {self.forgets}, {self.way}"
 
     @property
     def text(self) -> str:
@@ -75,6 +77,7 @@ def row_of(job: Job) -> Row:
         job=job,
         forgets=", ".join(config.get("class_names") or map(str, config.get("forget", ()))),
         method=method_name(config),
+        way=way_name(config),
         model=model,
         data=plain_name(str(config.get("data", ""))),
         state=_state(job),
@@ -172,7 +175,7 @@ def table(rows: Sequence[Row], letters: Mapping[str, str]) -> dict[str, list[Any
         "Run": [row.job.number for row in rows],
         "Title": [row.job.title for row in rows],
         "Forgets": [row.forgets for row in rows],
-        "Method": [row.method for row in rows],
+        "Method": [row.way for row in rows],
         "Acc_rt": [row.acc_rt for row in rows],
         "Lead": [row.lead for row in rows],
         "Acc_ut": [row.acc_ut for row in rows],
@@ -204,14 +207,14 @@ def _columns() -> dict[str, Any]:
     return {
         "": st.column_config.TextColumn(width=30, help="The runs that the other pages show"),
         "Run": number(width=50),
-        "Title": st.column_config.TextColumn(width=120),
+        "Title": st.column_config.TextColumn(width=100),
         "Forgets": st.column_config.TextColumn(width=90),
-        "Method": st.column_config.TextColumn(width=90),
+        "Method": st.column_config.TextColumn(width=190),
         "Acc_rt": number("Acc_rt, %", format="%.1f", width=75, help=help_for("Acc_rt")),
         "Lead": number("over mask", format="%+.1f", width=75, help="Acc_rt less what masking alone gives, in points"),
         "Acc_ut": number("Acc_ut, %", format="%.1f", width=75, help=help_for("Acc_ut")),
         "Probe": number("Probe, %", format="%.1f", width=70, help=help_for("Probe")),
-        "State": st.column_config.TextColumn(width=190),
+        "State": st.column_config.TextColumn(width=170),
         "Link": st.column_config.LinkColumn(display_text="Open", width=55, help="In a new tab; the link can be shared"),
         "Asked for": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=100),
         "Settings": st.column_config.TextColumn(width=260),

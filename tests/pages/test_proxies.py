@@ -41,6 +41,13 @@ def test_finished_run_shows_map_numbers_and_examples(open_page, graded):
     assert not waits(page)
 
 
+def test_a_run_that_protected_nothing_says_so_instead_of_an_empty_figure(open_page, graded):
+    bare = {"layers": [{"name": "head", "dim": 64, "rank": 0, "captured": 0.0}]}
+    page = open_page(PAGE, graded(map_kinds=("umap",), subspace=bare))
+    assert "No direction was protected in this run" in texts(page)
+    assert len(page.get("plotly_chart")) == 1
+
+
 def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, store):
     job = graded()
     page = open_page(PAGE, job)
@@ -149,6 +156,7 @@ def test_real_images_picked_on_one_map_are_shown_for_both_runs(open_page, graded
     said = texts(page)
     assert "Selected: 1 proxy, 3 real images" in said
     assert "Selected: 0 proxies, 3 real images" in said
+    assert [chart["marked"] for chart in maps(page)] == [[0, 2, 4], [0, 2, 4]], "they stand out on both"
     page.button(key=f"clear-{second.id}").click().run()
     assert "Selected" not in texts(page), "one press clears both"
 
@@ -161,6 +169,7 @@ def test_maps_of_other_images_keep_their_picks(open_page, graded, monkeypatch):
     page.session_state[f"map-{second.id}"] = {"picked": [22]}
     page.run()
     assert "Selected: 1 proxy, 2 real images" in texts(page)
+    assert [chart["marked"] for chart in maps(page)] == [[], []]
     page.button(key=f"clear-{first.id}").click().run()
     assert texts(page).count("Selected") == 1, "the other run keeps its own"
 

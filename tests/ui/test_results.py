@@ -98,13 +98,14 @@ def test_running_step_has_count_and_time_left():
     assert (found["proxies"].status, found["proxies"].note) == ("running", "5 of 20 · 12 s left")
     assert found["proxies"].share == pytest.approx(0.25)
     assert found["unlearn"].status == "waiting"
-    assert "before" not in found, "a stage that was passed over is not shown as waiting"
+    assert (found["before"].status, found["before"].note) == ("skipped", "not part of it"), "it was passed over"
 
 
-def test_time_left_is_a_bound_where_a_stage_may_end_before_its_count():
-    progress = {"stage": "evaluate", "done": 25, "total": 500, "seconds": {"evaluate": 2.0}}
-    (grading,) = (step for step in steps(job(progress=progress), ["evaluate"]) if step.name == "evaluate")
-    assert grading.note == "25 of 500 · at most 38 s left"
+@pytest.mark.parametrize(("stage", "bound"), [("unlearn", "at most"), ("before", "at least"), ("evaluate", "at least")])
+def test_time_left_is_a_bound_where_a_stage_may_end_before_its_count_or_goes_on_after_it(stage, bound):
+    progress = {"stage": stage, "done": 25, "total": 500, "seconds": {stage: 2.0}}
+    (found,) = (step for step in steps(job(progress=progress), [stage]) if step.name == stage)
+    assert found.note == f"25 of 500 · {bound} 38 s left"
 
 
 def test_time_left_counts_what_this_attempt_has_made():
@@ -123,17 +124,23 @@ def test_no_time_is_left_where_nothing_moves(changes):
 def test_steps_of_a_stopped_run_show_where_it_stopped():
     progress = {"stage": "unlearn", "done": 2, "total": 10, "seconds": {"unlearn": 0.2}}
     found = steps(job(State.CANCELLED, progress), ["load", "unlearn"])
-    assert [(step.name, step.status) for step in found] == [("load", "done"), ("unlearn", "stopped")]
+    told = {step.name: (step.status, step.note) for step in found}
+    assert (told["load"][0], told["unlearn"][0]) == ("done", "stopped")
+    assert told["proxies"] == ("skipped", "not part of it")
+    assert told["evaluate"] == ("skipped", "not reached")
 
 
-def test_steps_of_a_done_run_are_all_done():
+def test_the_row_of_stages_is_as_long_at_the_end_as_at_the_beginning():
     progress = {"stage": "evaluate", "done": 2, "total": 3, "seconds": {"evaluate": 1.0}}
-    assert {step.status for step in steps(job(State.DONE, progress), ["load", "evaluate"])} == {"done"}
+    found = steps(job(State.DONE, progress), ["load", "evaluate"])
+    assert {step.status for step in found if step.name in {"load", "evaluate"}} == {"done"}
+    assert {step.status for step in found if step.name not in {"load", "evaluate"}} == {"skipped"}
+    assert [step.name for step in found] == [step.name for step in steps(job(State.QUEUED), [])]
 
 
 def test_unknown_stage_of_a_new_method_is_shown():
     progress = {"stage": "distil", "done": 1, "total": 2, "seconds": {}}
-    assert [step.name for step in steps(job(progress=progress), ["load", "distil"])] == ["load", "distil", "evaluate"]
+    assert [step.name for step in steps(job(progress=progress), ["load", "distil"])][-2:] == ["distil", "evaluate"]
 
 
 def test_epochs_begin_with_the_model_before():

@@ -107,10 +107,15 @@ def _points(figure: go.Figure, marks: Sequence[Mark], titles: Sequence[str]) -> 
             mode="markers",
             marker=_look(kind, [_colour(mark) for mark, _ in found]),
             name=kind,
+            legendgroup=kind,
+            showlegend=False,
             hovertext=[f"{mark.title}: {kind} {value:.1f} %" for (mark, _), value in zip(found, values, strict=True)],
             hoverinfo="text",
             cliponaxis=False,
         )
+        if found:  # grey in the legend: colours tell the classes, not the kind
+            look = _look(kind, [REFERENCE])
+            figure.add_scatter(x=[None], y=titles[:1], mode="markers", marker=look, name=kind, legendgroup=kind)
 
 
 def _look(kind: str, colours: Sequence[str]) -> dict[str, Any]:

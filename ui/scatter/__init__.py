@@ -32,17 +32,23 @@ def load_ahead(key: str) -> None:
     _empty(key=f"ahead-{key}")
 
 
-def scatter(spec: Mapping[str, Any], key: str) -> list[int]:
+def scatter(spec: Mapping[str, Any], key: str, marked: Sequence[int] = ()) -> list[int]:
     """Draw points and return the numbers of those that the visitor picked, in order.
 
     Args:
         spec: what ui.figures.proxies.map_spec returns.
         key: name of the widget; while it stays the same, zoom and selection stay too.
+        marked: numbers of points that stand out like picked ones.
     """
     count = len(spec["x"])
-    picked = valid_picks(_state(key), count)
-    shown = _mount(key=key, data={**spec, "picked": picked}, default={"picked": []}, on_picked_change=_nothing)
+    data = {**spec, "picked": picks_of(key, count), "marked": list(marked)}
+    shown = _mount(key=key, data=data, default={"picked": []}, on_picked_change=_nothing)
     return valid_picks(shown.picked, count)
+
+
+def picks_of(key: str, count: int) -> list[int]:
+    """Return the points that are picked in a map of `count` points, before it is drawn."""
+    return valid_picks((st.session_state.get(key) or {}).get("picked"), count)
 
 
 def clear_picks(*keys: str) -> None:
@@ -56,12 +62,6 @@ def valid_picks(picked: Any, count: int) -> list[int]:  # noqa: ANN401 - it come
     if not isinstance(picked, list | tuple):
         return []
     return sorted({int(i) for i in picked if isinstance(i, int | float) and 0 <= i < count})
-
-
-def _state(key: str) -> Sequence[int]:
-    """Return what was picked before this run of the page."""
-    found: Any = st.session_state.get(key) or {}
-    return found.get("picked") or []
 
 
 def _nothing() -> None:

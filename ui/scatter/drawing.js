@@ -2,7 +2,7 @@
 
 const DOT = 0, RING = 1, DIAMOND = 2;
 const ORDER = [DOT, DIAMOND, RING]; // what is drawn later lies on top
-const FEW = 12; // so many selected points get a ring each; of more, the rest is dimmed only
+const FEW = 12; // so many chosen points get a ring each; of more, the rest is dimmed only
 const NAME_LIFT = 15; // names stand above their class, not on its points
 
 function drawPlot(plot) {
@@ -12,22 +12,22 @@ function drawPlot(plot) {
   const style = getComputedStyle(plot.canvas);
   const ink = style.getPropertyValue("--st-text-color") || "#333";
   const paper = style.getPropertyValue("--st-background-color") || "#fff";
-  const places = plot.places();
+  const places = plot.places(), chosen = plot.chosen();
   for (const mark of ORDER) {
     places.forEach(([x, y], i) => {
-      if (plot.data.mark[i] === mark) drawPoint(plot, pen, i, x, y);
+      if (plot.data.mark[i] !== mark) return;
+      drawPoint(plot, pen, i, x, y, !plot.lit(i) || (chosen.size > 0 && !chosen.has(i)));
     });
   }
   pen.globalAlpha = 1;
-  if (plot.picked.size <= FEW) for (const i of plot.picked) if (places[i]) circle(pen, ...places[i], 8, ink, 2);
+  if (chosen.size <= FEW) for (const i of chosen) if (places[i]) circle(pen, ...places[i], 8, ink, 2);
   if (plot.near >= 0) circle(pen, ...places[plot.near], 10, ink, 2.5);
   drawNames(plot, pen, ink, paper);
   if (plot.loop) drawLoop(plot, pen, ink);
 }
 
-function drawPoint(plot, pen, i, x, y) {
+function drawPoint(plot, pen, i, x, y, dim) {
   const mark = plot.data.mark[i];
-  const dim = !plot.lit(i) || (plot.picked.size > 0 && !plot.picked.has(i));
   pen.globalAlpha = dim ? 0.17 : mark === RING ? 1 : 0.7;
   pen.fillStyle = pen.strokeStyle = plot.data.colours[plot.data.colour[i]];
   pen.beginPath();

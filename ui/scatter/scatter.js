@@ -16,7 +16,8 @@ class Plot {
     this.tip = root.querySelector(".tip");
     this.view = { zoom: 1, x: 0, y: 0 };
     this.tool = "lasso";
-    this.picked = new Set();
+    this.picked = new Set(); // here
+    this.marked = new Set(); // on the map beside it
     this.alone = null;
     this.near = -1;
     this.sheet = new Image();
@@ -32,6 +33,7 @@ class Plot {
     this.data = data;
     this.tell = tell;
     this.picked = new Set(data.picked);
+    this.marked = new Set(data.marked);
     if (data.sheet && this.sheet.src !== data.sheet) this.sheet.src = data.sheet;
     this.canvas.setAttribute("aria-label", data.alt);
     this.canvas.style.height = `${data.height}px`;
@@ -119,6 +121,11 @@ class Plot {
     if (this.alone === null) return true;
     const { group, mark } = this.data.legend[this.alone];
     return (group == null || this.data.colour[i] === group) && (mark == null || this.data.mark[i] === mark);
+  }
+
+  // The points that stand out: picked here or marked.
+  chosen() {
+    return new Set([...this.picked, ...this.marked]);
   }
 
   // Painting: the rest is in drawing.js

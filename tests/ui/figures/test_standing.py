@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ui.figures.standing import LEAST_BAND, Mark, standing
-from ui.palette import FORGOTTEN, REMAINING
+from ui.palette import FORGOTTEN, REFERENCE, REMAINING
 
 MARKS = [
     Mark("Kept", "higher", 98.0, 97.0, mask=98.5, band=(96.0, 99.0), remaining=True),
@@ -16,12 +16,22 @@ def traces(drawn, name):
 
 def test_before_after_and_mask_are_points_in_the_colours_of_their_classes():
     drawn = standing(MARKS)
-    (before,), (after,), (mask,) = (traces(drawn, name) for name in ("before", "after", "mask"))
+    (before, _), (after, _), (mask, _) = (traces(drawn, name) for name in ("before", "after", "mask"))
     assert list(before.x) == [98.0, 95.0, 95.0]
     assert list(after.x) == [97.0, 0.0], "nothing after for a run that was stopped"
     assert list(after.marker.color) == [REMAINING, FORGOTTEN]
     assert before.marker.line.dash == "dot"
     assert list(mask.x) == [98.5]
+
+
+def test_the_legend_is_grey_for_colours_tell_the_classes():
+    for kind in ("before", "after", "mask"):
+        points, entry = traces(standing(MARKS), kind)
+        assert (points.showlegend, entry.showlegend) == (False, None)
+        assert points.legendgroup == entry.legendgroup == kind, "pressing the entry hides the points"
+        painted = entry.marker.line.color if kind == "before" else entry.marker.color
+        assert painted in (REFERENCE, (REFERENCE,))
+    assert len(traces(standing(MARKS[2:]), "after")) == 1, "no entry without points"
 
 
 def test_retrain_is_a_band_that_can_be_seen():

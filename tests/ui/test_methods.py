@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from ui.methods import METHOD_HELP, method_name, way_name
+from zspag_core.method_names import METHOD_NAMES
+
+
+def test_every_method_has_a_sentence():
+    assert set(METHOD_HELP) == set(METHOD_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ({}, "ZS-PAG"),
+        ({"method": "posterior", "settings": {}}, "Posterior labels"),
+        ({"settings": {"epsilon": 8 / 255}}, "ZS-PAG (ε 8/255)"),
+        ({"settings": {"subspace": "none", "learning_rate": 0.01}}, "ZS-PAG (subspace none, learning rate 0.01)"),
+        ({"settings": {"learning_rate": 0.01, "subspace": "none"}}, "ZS-PAG (subspace none, learning rate 0.01)"),
+        ({"settings": {"label_mode": "second_best"}}, "ZS-PAG (label mode second best)"),
+        ({"settings": {"energy": 0.9, "stop_rule": False, "epochs": 3, "fill": 1.0}},
+         "ZS-PAG (τ 0.9, stop rule off, 2 more)"),
+        ({"method": "unheard of"}, "unheard of"),
+    ],
+)  # fmt: skip
+def test_a_run_is_named_by_its_method_and_what_was_changed(config, name):
+    assert way_name(config) == name
+    assert name.startswith(method_name(config))
