@@ -184,13 +184,13 @@ MEASURES = (
     Measure(
         ("mia", "entropy_svc"),
         "Membership · entropy",
-        "forgotten training images that an attacker takes for members, mean of up to 20 attacks",
+        "forgotten training images that an attacker takes for members, mean of 20 attacks",
         "nearer to a retrained model",
     ),
     Measure(
         ("mia", "confidence_svc"),
         "Membership · confidence",
-        "forgotten training images that an attacker takes for strangers",
+        "forgotten training images that an attacker takes for strangers, mean of 20 attacks",
         "higher",
     ),
     Measure(

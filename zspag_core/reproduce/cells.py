@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Raised when the same identity would come to something else."""
 
 
