@@ -18,9 +18,9 @@ from ui.proxies import (
     find_map,
     map_panel,
     numbers_panel,
+    picked_beside,
     read_map,
     share_images,
-    shared_picks,
     wait_for_map,
 )
 from ui.segments import one_of
@@ -112,22 +112,21 @@ def show_pair(runs: Runs, ready: Mapping[str, Shown], look: Mapping[str, Any]) -
     if len({(job.config["data"], job.config["checkpoint"]) for _, job in runs}) > 1:
         st.caption("The runs start from different models or data: their maps share the ranges, not what the axes mean.")
     places = dict(zip("AB", st.columns(2, gap="medium"), strict=True))
-    both = shared_picks(ready) if share_images(ready) else None
+    shared = share_images(ready)
+    beside = picked_beside(ready) if shared else {letter: [] for letter in ready}
     picked = {}
     for letter, job in runs:
         with places[letter]:
             st.markdown(f"##### {LETTERS[letter]} Run {job.number}")
             if letter in ready:
-                picked[letter] = map_panel(ready[letter], letter, height=PAIR_HEIGHT, marked=both or (), **look)
+                picked[letter] = map_panel(ready[letter], letter, height=PAIR_HEIGHT, marked=beside[letter], **look)
             elif not has_result(job):
                 stand_in(job, SHOWS, letter)
     for letter, own in picked.items():
-        points = sorted({*own, *(both or ())})
+        points = sorted({*own, *beside[letter]})
         with places[letter]:
             numbers_panel(ready[letter])
-            drawer_panel(
-                ready[letter], points, examples=PAIR_EXAMPLES, maps=list(ready.values()) if both is not None else None
-            )
+            drawer_panel(ready[letter], points, examples=PAIR_EXAMPLES, maps=list(ready.values()) if shared else None)
 
 
 run = frame("Proxies", "Where the stand-ins lie among real images, before and after.")

@@ -106,10 +106,10 @@ def many_knobs(*names):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("learning-rate", "expected learning_rate"),
-        ("eps", "expected one of epochs, epsilon"),
+        ("learning-rate", "expected one of 15, perhaps learning_rate"),
+        ("EPSLON", "expected one of 15, perhaps epsilon"),
         ("zzz", "expected one of learning_rate, epsilon, epochs, knob_a, knob_b, knob_c, knob_d, knob_e, knob_f, "
-                "knob_g, knob_h, knob_i or 3 others"),
+                "knob_g, knob_h, knob_i and more, 15 in all"),
     ],
 )  # fmt: skip
 def test_of_many_names_those_are_told_that_may_be_meant(name, said):

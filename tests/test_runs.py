@@ -336,7 +336,7 @@ def test_a_class_that_the_model_never_reads_is_told_of(config, digits_checkpoint
     path = tmp_path / "blind.safetensors"
     save_checkpoint(path, checkpoint.model, {"data": "digits"})
     execute(config(method="mask", settings={}, checkpoint=str(path), forget=(3,)), tmp_path / "blind", told)
-    assert told.notes == ["the model reads 0.0 % of the forgotten classes' test images: there is little to forget"]
+    assert told.notes == ["the model reads only 0.0 % of the forgotten classes' test images: no loss can be seen there"]
 
 
 class StopIn(Reporter):
@@ -380,6 +380,24 @@ def test_cancelling_while_unlearning_keeps_what_was_reached(config, tmp_path):
     assert "test.after" not in load_file(tmp_path / "run" / "grading.safetensors")
     assert "logits_after" not in load_file(tmp_path / "run" / "proxies.safetensors")
     assert report.stages.index("evaluate") < report.stages.index("proxies") < report.stages.index("unlearn")
+
+
+@pytest.mark.parametrize("method", ["zspag", "posterior"])
+def test_a_run_that_goes_on_tells_of_every_stage_that_is_done_already(config, tmp_path, method):
+    settings = {"epochs": 1} if method == "posterior" else QUICK | {"stop_rule": False, "epochs": 1}
+    asked, whole = config(method=method, settings=settings), StopIn("no stage")
+    execute(asked, tmp_path / "whole", whole)
+
+    class StopInTheLastGrading(StopIn):
+        def epoch(self, number, total, model, **_figures):
+            self.stage = "evaluate" if number == 1 else self.stage
+
+    with pytest.raises(Cancelled):
+        execute(asked, tmp_path / "run", StopInTheLastGrading("no stage"), state=tmp_path / "state")
+    again = StopIn("no stage")
+    result = execute(asked, tmp_path / "run", again, state=tmp_path / "state")
+    assert result["stopped"] == "epochs"
+    assert list(dict.fromkeys(again.stages)) == list(dict.fromkeys(whole.stages))
 
 
 def test_a_folder_that_cannot_be_written_is_refused_at_once(config, tmp_path):

@@ -23,10 +23,13 @@ def leave_out_late_requests() -> None:
     ended so every time. Links are safe: there the browser itself stops asking (streamlit/streamlit#9617).
 
     They are left out twice: as they come, so that none is merged with what a visitor asks, and before they are carried
-    out, for one that comes while the script is being switched waits until the new page's script has ended.
+    out: one that comes while the script is being switched waits until the new page's script has ended. (What a visitor
+    asked before such a request is merged with it, and is no part's any more; it is carried out.)
     """
-    _guard(AppSession, "request_rerun", lambda session, state: state is not None and _late(state, page_of(session)))
-    _guard(ScriptRunner, "_run_script", lambda runner, data: _late(data, _begun(runner)))
+    _guard(AppSession, "request_rerun", lambda session, asked: asked is not None and _late(asked, page_of(session)))
+    _guard(
+        ScriptRunner, "_run_script", lambda runner, data: bool(data.fragment_id_queue) and _late(data, _begun(runner))
+    )
 
 
 def page_of(session: AppSession) -> str:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ui.results import setting_text
-from ui.words import PIXEL_LEVELS
-from zspag_core.method_names import METHOD_NAMES
+from ui.words import CHOICES, PIXEL_LEVELS, knob_label
+from zspag_core.method_names import METHOD_NAMES, REFERENCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 USUAL = "zspag"
-TOLD = 2  # so many changed settings are told beside a method's name
-LETTERS = {"epsilon": "ε", "epsilon_l2": "ε₂", "energy": "τ"}
+TOLD = 2  # so many settings are told beside a method's name
 
 METHOD_HELP = {
     "zspag": "Proxies, pseudo-labels, and steps in the free directions only.",
@@ -45,16 +44,20 @@ def method_name(config: Mapping[str, Any]) -> str:
 
 
 def way_name(config: Mapping[str, Any]) -> str:
-    """Return a run's method with the first of its changed settings: two runs of one method do not look alike."""
-    settings = dict(config.get("settings") or {})
-    changed = sorted(settings.items(), key=lambda item: not isinstance(item[1], str))  # a mode tells more than a number
-    told = [_told(name, value) for name, value in changed[:TOLD]]
-    more = [f"{len(changed) - TOLD} more"] if len(changed) > TOLD else []
-    return f"{method_name(config)} ({', '.join(told + more)})" if told else method_name(config)
+    """Return a run's method with the first settings that were given; a reference's, a whole recipe, are left out."""
+    name = method_name(config)
+    settings = {} if config.get("method") in REFERENCES else dict(config.get("settings") or {})
+    given = sorted(settings.items(), key=lambda item: not isinstance(item[1], str))  # a mode tells more than a number
+    told = [_told(*item) for item in given[:TOLD]]
+    more = [f"{len(given) - TOLD} more"] if len(given) > TOLD else []
+    return f"{name} ({', '.join(told + more)})" if told else name
 
 
-def _told(name: str, value: object) -> str:
-    """Write a setting in few letters; a budget in pixel levels as it is written in papers."""
-    levels = name == "epsilon" and isinstance(value, float)
-    text = f"{PIXEL_LEVELS * value:.3g}/{PIXEL_LEVELS}" if levels else setting_text(value)
-    return f"{LETTERS.get(name, name)} {text}".replace("_", " ")
+def _told(name: str, value: Any) -> str:  # noqa: ANN401 - any setting
+    """Write a setting in few letters: a symbol where it has one, a budget in pixel levels as papers write it."""
+    if name == "epsilon":
+        text = f"{PIXEL_LEVELS * value:.3g}/{PIXEL_LEVELS}"
+    else:
+        text = CHOICES.get(value, value.replace("_", " ")) if isinstance(value, str) else setting_text(value)
+    symbol, dot, _ = knob_label(name).partition(" · ")
+    return f"{symbol if dot else name.replace('_', ' ')} {text}"

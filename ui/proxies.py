@@ -229,11 +229,15 @@ def share_images(maps: Mapping[str, Shown]) -> bool:
     return len(clouds) > 1 and same_real_images(*clouds)
 
 
-def shared_picks(maps: Mapping[str, Shown]) -> list[int]:
-    """Return the real images that are picked on any of some maps, which are of the same ones."""
-    picked = {point for shown in maps.values() for point in picks_of(_map_key(shown), len(shown.cloud))}
-    count = len(next(iter(maps.values())).cloud.zero)
-    return sorted(point for point in picked if point < count)
+def picked_beside(maps: Mapping[str, Shown]) -> dict[str, list[int]]:
+    """Return, for each of some maps of the same real images, those that are picked on the others."""
+    real = {letter: _picked_images(shown) for letter, shown in maps.items()}
+    return {letter: sorted(set().union(*(real[other] for other in real if other != letter))) for letter in maps}
+
+
+def _picked_images(shown: Shown) -> set[int]:
+    """Return the real images that are picked on a map."""
+    return {point for point in picks_of(_map_key(shown), len(shown.cloud)) if point < len(shown.cloud.zero)}
 
 
 def drawer_panel(

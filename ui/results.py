@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ui.words import Measure
     from zspag_core.jobs import Event, Job
 
-BOUNDS = {"unlearn": "at most ", "before": "at least ", "evaluate": "at least "}
-"""How sure the time left is: the stopping rule may end the loop; after the images that grading counts come its fits."""
+UNFORESEEN = ("before", "evaluate")
+"""Stages whose time left nobody knows: images are counted, then probes fitted, then steps that may end at any time."""
 
 LOGGED = ("loss", "acc_rt", "acc_ut", "mia", "proxy_agreement", "free_gradient", "learning_rate")
 
@@ -138,19 +138,20 @@ def _step(name: str, reached: Sequence[str], job: Job) -> Step:
     if name not in reached and name != now:
         passed = _place(name) < max(map(_place, reached), default=-1.0)
         if passed or not job.active:
-            return Step(name, "skipped", "not part of it" if passed else "not reached", 0.0)
+            return Step(name, "skipped", "not in this run" if passed else "not reached", 0.0)
         return Step(name, "waiting", "waiting", 0.0)
     if name != now or job.state == State.DONE:
         return Step(name, "done", duration(float(job.progress.get("seconds", {}).get(name, 0.0))), 1.0)
     count, total = int(job.progress["done"]), max(1, int(job.progress["total"]))
-    left = "" if (time_left := seconds_left(job)) is None else f" · {BOUNDS.get(name, '')}{duration(time_left)} left"
+    most = "at most " if name == "unlearn" else ""  # the stopping rule may end it sooner
+    left = "" if (time_left := seconds_left(job)) is None else f" · {most}{duration(time_left)} left"
     return Step(name, "running" if job.active else "stopped", f"{count:,} of {total:,}{left}", min(1.0, count / total))
 
 
 def seconds_left(job: Job) -> float | None:
     """Return how long the stage under way will take at the pace of this attempt; None where that cannot be told."""
     progress = job.progress
-    if not job.active or job.wish == Wish.PAUSE or "done" not in progress:
+    if not job.active or job.wish == Wish.PAUSE or progress.get("stage", "before") in UNFORESEEN:
         return None
     done, total = int(progress["done"]), int(progress["total"])
     made, spent = done - int(progress.get("first", 0)), float(progress["seconds"].get(progress["stage"], 0.0))

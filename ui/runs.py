@@ -32,7 +32,7 @@ class Row:
         job: the run.
         forgets: names of the forgotten classes.
         method: short name of the method.
-        way: the same with the settings that were changed first.
+        way: the same with the first settings that were given.
         model: name of the checkpoint's file.
         data: name of the data set.
         state: word for the state, and for a run that ended early its reason.

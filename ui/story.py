@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ui.figures.standing import Mark, standing
 from ui.results import between, escape, find, glue, percent
 from ui.words import MEASURES, help_for
-from zspag_core.shortfall import MOSTLY, never_learnt, shortfall
+from zspag_core.shortfall import hardly_read, shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ui.reference import Reference
     from ui.views import View
 
-CLEAN = 2.0  # percent still recognised, up to which a class counts as forgotten
+CLEAN, NEARLY = 2.0, 10.0  # percent still recognised, up to which a class counts as forgotten, or mostly
 SHALLOW = 5.0  # points that the probe must fall before one may speak of forgetting inside
 CLOSE = 3.0  # points above a retrained model within which the probe finds hardly more
 UP, DOWN = "+", "−"  # signs of a change
@@ -148,12 +148,10 @@ def _outside(view: View, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     now = after["acc_ut"]
     if now is None:
         return f"There are no test images of {names}, so nobody can say whether it is still recognised."
-    if never_learnt(before["acc_ut"]):
-        return (
-            f"{names} had not been learnt: the original read {percent(before['acc_ut'])} of the test images right, now "
-            f"it is {percent(now)}. There was next to nothing to forget."
-        )
-    verdict = "is forgotten" if now <= CLEAN else "is mostly forgotten" if now <= MOSTLY else "is not forgotten"
+    if hardly_read(before["acc_ut"]):
+        read = f"The original hardly read {names}: {percent(before['acc_ut'])} of the test images, now {percent(now)}"
+        return f"{read}. So the accuracy cannot tell whether anything was forgotten."
+    verdict = "is forgotten" if now <= CLEAN else "is mostly forgotten" if now <= NEARLY else "is not forgotten"
     verdict = verdict if len(view.forget) == 1 else verdict.replace("is", "are", 1)
     return f"{names} {verdict}: {percent(before['acc_ut'])} of the test images were read right, now {percent(now)}."
 
@@ -181,17 +179,22 @@ def _inside(view: View, before: Mapping[str, Any], after: Mapping[str, Any], ref
     if view.result["method"] == "retrain":
         return [f"{text}: this model never saw them, so that much its features tell by themselves."]
     band = reference.band(("probe",))
-    if (after["acc_ut"] or 0.0) > MOSTLY:
-        return [f"{text} (before {percent(then)})."]  # the answer itself is still there
+    if (after["acc_ut"] or 0.0) > NEARLY or hardly_read(before["acc_ut"]):
+        return [f"{text} (before {percent(then)})."]  # the answer is still there, or never was
     if band is None:
         changed = "hardly changed" if then - now < SHALLOW else "lost some of it too"
         return [f"{text} (before {percent(then)}): the answer is gone, the features {changed}."]
-    beside = f"before {percent(then)}, retrained {percent(sum(band) / 2)}"
-    if now <= band[1] + CLOSE:
-        many, last = ("no", " The probe cannot tell them apart.") if now <= band[1] else ("hardly", "")
-        return [f"{text} ({beside}): {many} more than in a model that never saw it.{last}"]
+    beside, shown, (low, high) = f"before {percent(then)}, retrained {between(*band)}", round(now, 1), _rounded(band)
+    if shown <= high + CLOSE:
+        much = "less than" if shown < low else "as much as" if shown <= high else "hardly more than"
+        return [f"{text} ({beside}): {much} in a model that never saw it."]
     depth = "not" if then - now < SHALLOW else "only in part"
     return [f"{text} ({beside}): the answer is gone, the knowledge is {depth}."]
+
+
+def _rounded(band: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of a band as they are shown."""
+    return round(band[0], 1), round(band[1], 1)
 
 
 def _card(

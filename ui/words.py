@@ -184,13 +184,13 @@ MEASURES = (
     Measure(
         ("mia", "entropy_svc"),
         "Membership · entropy",
-        "forgotten training images that an attacker takes for members, mean of 20 attacks",
+        "forgotten training images that an attacker takes for members",
         "nearer to a retrained model",
     ),
     Measure(
         ("mia", "confidence_svc"),
         "Membership · confidence",
-        "forgotten training images that an attacker takes for strangers, mean of 20 attacks",
+        "forgotten training images that an attacker takes for strangers",
         "higher",
     ),
     Measure(
@@ -247,7 +247,7 @@ GLOSSARY = {
     "Loss": "How far the model's answers are from the labels that it is taught.",
     "L∞": "The largest change of any single pixel.",
     "Mask": "The original model with the forgotten outputs blocked: nothing is learned, so what it gives is for free.",
-    "Membership inference": "An attack that guesses whether an image was in the training data.",
+    "Membership inference": "Guessing whether an image was in the training data; a figure is the mean of many attacks.",
     "n_adv": "Most proxies that are kept for one remaining class; the default settings see to a quarter of them.",
     "Normalisation": "How pixel values are shifted and scaled before a network sees them, as in its training.",
     "Over-unlearning": "Losing what should have been kept, together with what should go.",

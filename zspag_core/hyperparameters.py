@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Configured = TypeVar("Configured")
-LISTED, ALIKE = 12, 0.5  # names that one sentence can hold; how alike two names are that may be meant for each other
+LISTED, ALIKE = 12, 0.6  # names that one sentence can hold; how alike two names are that may be meant for each other
 _TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
 
 
@@ -81,10 +81,12 @@ def configure(kind: type[Configured], settings: Mapping[str, Any]) -> Configured
 
 def _expected(name: str, known: Sequence[str]) -> str:
     """Say which names there are; of many, those that an unknown one may be meant for, else the first."""
-    near = difflib.get_close_matches(name, known, cutoff=ALIKE) if len(known) > LISTED else known
+    if len(known) <= LISTED:
+        return f"one of {', '.join(known)}" if known else "none at all"
+    near = difflib.get_close_matches(name.lower(), known, cutoff=ALIKE)
     if near:
-        return f"{'one of ' if len(near) > 1 else ''}{', '.join(near)}"
-    return f"one of {', '.join(known[:LISTED])} or {len(known) - LISTED} others" if known else "none at all"
+        return f"one of {len(known)}, perhaps {' or '.join(near)}"
+    return f"one of {', '.join(known[:LISTED])} and more, {len(known)} in all"
 
 
 def _knobs(kind: type) -> list[dataclasses.Field[Any]]:

@@ -21,7 +21,7 @@ from zspag_core.metrics import Triggered, grade, planted_in, read_triggered, rel
 from zspag_core.metrics.live import LiveGrades
 from zspag_core.preparation import Prepared, RunConfig, prepare
 from zspag_core.progress import SILENT, AsStage, Reporter
-from zspag_core.shortfall import never_learnt, only_guesses
+from zspag_core.shortfall import hardly_read, only_guesses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +129,7 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     replay = Replay(memory, report)
     if memory.recall("before") is not None:
         report.note(f"going on with an interrupted run, after {_reached(replay)}")
+        report.progress("evaluate", 1, 1)
     with timed(seconds, "evaluate"):
         before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
     _doubt(before, report)
@@ -175,8 +176,10 @@ def _doubt(before: Grade, report: Reporter) -> None:
             f"the model reads {right:.1f} % of the test images of the remaining classes, hardly more than guessing; do "
             "model and data belong together?"
         )
-    elif never_learnt(gone := before.accuracy.acc_ut):
-        report.note(f"the model reads {gone:.1f} % of the forgotten classes' test images: there is little to forget")
+    elif hardly_read(gone := before.accuracy.acc_ut):
+        report.note(
+            f"the model reads only {gone:.1f} % of the forgotten classes' test images: no loss can be seen there"
+        )
 
 
 def _judge(

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 GUESSING = 1.5  # times the accuracy of blind guessing
-MOSTLY = 10.0  # percent still recognised, up to which a class counts as mostly forgotten
+HARDLY = 10.0  # percent of the test images of the forgotten classes that the original reads: no loss can be seen
 
 
-def never_learnt(before: float | None) -> bool:
-    """Tell whether an original that reads `before` percent of a class leaves next to nothing to forget."""
-    return before is not None and before <= MOSTLY
+def hardly_read(before: float | None) -> bool:
+    """Tell whether the original reads so little of the forgotten classes that what is left cannot tell of success."""
+    return before is not None and before <= HARDLY
 
 
 def only_guesses(right: float, num_classes: int) -> bool:

@@ -58,6 +58,7 @@ def test_only_what_a_page_that_was_left_asks_by_itself_is_passed_over(answered, 
         (RerunData(page_script_hash=HERE, fragment_id_queue=["f"], is_auto_rerun=True), HERE, True),
         (RerunData(page_script_hash=LEFT, fragment_id_queue=["f"], is_auto_rerun=True), "", True),
         (RerunData(page_script_hash=LEFT), HERE, True),
+        (RerunData(page_script_hash=LEFT, is_auto_rerun=True), HERE, True),  # a visitor's click, merged with a part's
     ],
 )
 def test_what_waited_for_another_page_is_not_carried_out(answered, data, began, carried_out):

@@ -21,9 +21,11 @@ def test_every_method_has_a_sentence():
         ({"settings": {"label_mode": "second_best"}}, "ZS-PAG (label mode second best)"),
         ({"settings": {"energy": 0.9, "stop_rule": False, "epochs": 3, "fill": 1.0}},
          "ZS-PAG (τ 0.9, stop rule off, 2 more)"),
+        ({"settings": {"attack": "cw", "epsilon": 1, "n_adv": 5}}, "ZS-PAG (attack C&W, ε 255/255, 1 more)"),
+        ({"method": "retrain", "settings": {"optimizer": "sgd", "epochs": 30}}, "Retrain"),
         ({"method": "unheard of"}, "unheard of"),
     ],
 )  # fmt: skip
-def test_a_run_is_named_by_its_method_and_what_was_changed(config, name):
+def test_a_run_is_named_by_its_method_and_what_was_given(config, name):
     assert way_name(config) == name
     assert name.startswith(method_name(config))

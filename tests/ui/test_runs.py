@@ -54,7 +54,7 @@ def test_a_row_holds_configuration_and_figures():
     )
     assert (row.acc_rt, row.acc_ut, row.probe) == (99.4, 0.5, 95.0)
     assert row.lead == pytest.approx(0.4)
-    assert row.line == "Run 7, First, forget three, ZS-PAG (attack pgd, ε 8/255)"
+    assert row.line == "Run 7, First, forget three, ZS-PAG (attack PGD, ε 8/255)"
     assert row.settings == "attack=pgd epsilon=0.03137 seed=4"
 
 

@@ -45,22 +45,26 @@ def test_verdict_depends_on_what_is_left(make_view, left, forget, verdict):
     assert verdict in tell(view, Reference())[0]
 
 
-def test_a_class_that_was_never_learnt_is_no_success(make_view):
+def test_a_class_that_the_original_hardly_read_is_no_success(make_view, retrained):
     view = make_view()
     view.result["before"]["acc_ut"], view.result["after"]["acc_ut"] = 4.0, 0.0
-    said = plain(tell(view, Reference())[:1])
-    assert said.endswith("had not been learnt: the original read 4.0 % of the test images right, now it is 0.0 %. "
-                         "There was next to nothing to forget.")  # fmt: skip
+    said = plain(tell(view, retrained))
+    assert (
+        "The original hardly read :orange[**3**]: 4.0 % of the test images, now 0.0 %. So the accuracy cannot" in said
+    )
     assert "is forgotten" not in said
+    assert "the answer is gone" not in said
 
 
 @pytest.mark.parametrize(
     ("probe", "verdict"),
     [
-        (95.0, "(before 96.0 %, retrained 62.0 %): the answer is gone, the knowledge is not."),
-        (80.0, "(before 96.0 %, retrained 62.0 %): the answer is gone, the knowledge is only in part."),
+        (95.0, "(before 96.0 %, retrained 60.0 to 64.0 %): the answer is gone, the knowledge is not."),
+        (80.0, "(before 96.0 %, retrained 60.0 to 64.0 %): the answer is gone, the knowledge is only in part."),
         (66.0, "hardly more than in a model that never saw it."),
-        (62.0, "no more than in a model that never saw it. The probe cannot tell them apart."),
+        (64.04, "as much as in a model that never saw it."),
+        (60.0, "as much as in a model that never saw it."),
+        (30.0, "less than in a model that never saw it."),
     ],
 )
 def test_depth_is_measured_by_a_retrained_model(make_view, retrained, probe, verdict):

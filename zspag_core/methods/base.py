@@ -142,7 +142,14 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         seconds[stage] = seconds.get(stage, 0.0) + worked_clock() - start
 
 
-def staged(run: Unlearned, memory: Memory, stage: str, generator: torch.Generator, make: Callable[[], Made]) -> Made:
+def staged(
+    run: Unlearned,
+    memory: Memory,
+    stage: str,
+    generator: torch.Generator,
+    make: Callable[[], Made],
+    report: Reporter = SILENT,
+) -> Made:
     """Return the outcome of a stage and note its time: from memory where an earlier attempt finished it, else made.
 
     Args:
@@ -150,7 +157,8 @@ def staged(run: Unlearned, memory: Memory, stage: str, generator: torch.Generato
         memory: what is known.
         stage: its name.
         generator: the source of randomness that the stage draws from; it stands afterwards where the stage left it.
-        make: carries the stage out.
+        make: carries the stage out, and tells of it.
+        report: told that the stage is done where it is remembered.
     """
     known = memory.recall(stage)
     if known is None:
@@ -158,6 +166,7 @@ def staged(run: Unlearned, memory: Memory, stage: str, generator: torch.Generato
             value = make()
         memory.keep(stage, {"value": value, "generator": generator.get_state(), "seconds": run.seconds[stage]})
         return value
+    report.progress(stage, 1, 1)
     generator.set_state(known["generator"])
     run.seconds[stage] = known["seconds"]
     remembered: Made = known["value"]

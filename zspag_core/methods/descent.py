@@ -113,6 +113,8 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
     steps = math.ceil(len(images) / schedule.batch_size)
     history, stopped = walk.resume(memory.recall(PART), generator)
     try:
+        if history:
+            report.progress("unlearn", len(history) * steps, schedule.epochs * steps)
         while len(history) < schedule.epochs and stopped == "epochs":
             order = torch.randperm(len(images), generator=generator).split(schedule.batch_size)
             tell = Told(report, len(history) * steps, schedule.epochs * steps)

@@ -84,6 +84,8 @@ def repeat(
     """
     history, stopped = _resume(work, memory.recall(PART), generator), "epochs"
     try:
+        if history:
+            report.progress("unlearn", len(history) * work.steps, epochs * work.steps)
         while len(history) < epochs:
             number = len(history) + 1
             figures = work.epoch(number, generator, Told(report, len(history) * work.steps, epochs * work.steps))

@@ -85,7 +85,7 @@ class Fisher(RetainMethod):
             return fisher_diagonal(model, self._draw(retain, generator).images, report=report)
 
         try:
-            information = staged(run, memory, "unlearn", generator, measure)
+            information = staged(run, memory, "unlearn", generator, measure, report)
         except Cancelled:
             run.stopped = "cancelled"
             return run

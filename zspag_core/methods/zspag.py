@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from zspag_core import pseudo_labels
@@ -261,9 +262,10 @@ class ZSPAG(ZeroShotMethod):
         with timed(run.seconds, "proxies"):
             logits = logits_of(model, forget.images)
         stages = Stages(self, model, forget, logits, classes, barred, generator, report)
-        proxies = run.proxies = staged(run, memory, "proxies", generator, stages.proxies)
-        subspace = run.subspace = staged(run, memory, "subspace", generator, lambda: stages.subspace(proxies))
-        labels = run.labels = staged(run, memory, "labels", generator, lambda: stages.labels(proxies, subspace))
+        once = partial(staged, run, memory, generator=generator, report=report)
+        proxies = run.proxies = once("proxies", make=stages.proxies)
+        subspace = run.subspace = once("subspace", make=lambda: stages.subspace(proxies))
+        labels = run.labels = once("labels", make=lambda: stages.labels(proxies, subspace))
         with timed(run.seconds, "labels"):
             pull = stages.pull(proxies, labels)
         return proxies, subspace, labels, pull

@@ -96,10 +96,11 @@ def entropy_svc(
     """Compute the share of forget samples that attacks on the softmax entropy judge to be members.
 
     An RBF support vector machine (C = 3, gamma = 1) learns members (retained train) from non-members (retained test),
-    equal numbers of each, on the outputs of the very model that is asked about. One machine may say anything: forgotten
-    classes often have entropies that few other samples have. Its verdict on one model of Fashion-MNIST has a standard
-    deviation of 33 over draws of 2,000 a group, on one of the digits 28. The figure is the mean of twenty attacks on
-    500 a group, which takes 2.6 times as long as one on 2,000: standard deviation 1 to 5 (table in docs/choices.md).
+    equal numbers of each, on the outputs of the very model that is asked about. Where members and non-members are hard
+    to tell apart, one machine may say anything: its verdict on the shipped model of Fashion-MNIST has a standard
+    deviation of 33 over draws of 2,000 a group, on one of the digits of 28 over draws of 322. The figure is the mean of
+    twenty attacks on 500 a group, which takes 2.6 times as long as one on 2,000: standard deviation 1 to 5, and a level
+    of its own, since smaller attacks know less (table in docs/choices.md).
 
     Args:
         retain_train: members; at most `limit` of them are drawn for an attack.
