@@ -16,6 +16,12 @@ def test_a_run_that_ended_early_says_why_and_what_to_change():
     assert "All epochs were made while 80 %" in shortfall(result(80.0, "epochs"))
 
 
+def test_where_classes_have_no_proxies_the_attack_is_to_be_changed():
+    bare = result(80.0) | {"proxies": {"per_class": {"0": 0, "1": 12, "2": 0}}}
+    assert "2 of 3 remaining classes have none, so little is known of the rest: a larger epsilon" in shortfall(bare)
+    assert "Less energy" in shortfall(bare | {"proxies": {"per_class": {"0": 3}}})
+
+
 @pytest.mark.parametrize(
     "found",
     [

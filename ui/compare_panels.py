@@ -65,7 +65,8 @@ def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
             )
     st.html(table_html(comparison, jobs, order))
     st.caption(
-        f"**Bold** figures reach their goal: at most {GONE:.0f} % recognised, or within {NEAR:.0f} points of Retrain."
+        f"**Bold** figures reach their goal: at most {GONE:.0f} % recognised, or within {NEAR:.0f} points of what "
+        "Retrain has over its seeds."
     )
 
 

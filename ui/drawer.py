@@ -66,7 +66,7 @@ def triptychs(
             (images[place], f"proxy, {names[label]}"),
         )
         later = None if after is None else after[place]
-        sentence = _sentence(names, label, origin, float(proxies["confidence"][row]), later)
+        sentence = _sentence(names, label, origin, _sure_of(before[place], label), later)
         bars = logit_bars(before[place], later, names, forgotten, ends, always=(source, label))
         found.append(f"{_row(pictures)}<figcaption>{sentence}</figcaption>{bars}")
     return found
@@ -153,10 +153,16 @@ def _signed(value: float) -> str:
     return f"{value + 0.0:.1f}".replace("-", "−")
 
 
-def _sentence(names: Sequence[str], label: int, origin: str, confidence: float, after: Array | None) -> str:
+def _sure_of(logits: Array, label: int) -> float:
+    """Return the softmax probability of a class; not the file's "confidence", which is that of the class aimed at."""
+    weights = np.exp(logits - logits.max())
+    return float(weights[label] / weights.sum())
+
+
+def _sentence(names: Sequence[str], label: int, origin: str, sure: float, after: Array | None) -> str:
     """Say what the models read in a proxy."""
     now = "" if after is None else f" · after: read as {html.escape(names[int(after.argmax())])}"
-    return f"{html.escape(origin)} → <b>{html.escape(names[label])}</b>, confidence {confidence:.2f}{now}"
+    return f"{html.escape(origin)} → <b>{html.escape(names[label])}</b>, probability {sure:.2f}{now}"
 
 
 def _row(pictures: Iterable[tuple[Array, str]]) -> str:

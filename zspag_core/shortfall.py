@@ -39,7 +39,15 @@ def shortfall(result: Mapping[str, Any]) -> str | None:
             f"All epochs were made while {still:.0f} % of the forget samples were still recognised; "
             "more epochs or a larger learning rate would go on."
         )
+    counts = ((result.get("proxies") or {}).get("per_class") or {}).values()
+    bare = sum(count == 0 for count in counts)
+    way = (
+        f"{bare} of {len(counts)} remaining classes have none, so little is known of the rest: a larger epsilon or "
+        "another attack makes more."
+        if bare
+        else "Less energy or a larger stop_margin leaves more room to move."
+    )
     return (
         f"The run ended with {still:.0f} % of the forget samples still recognised: every further step would have cost "
-        "the proxies too much. Less energy or a larger stop_margin leaves more room to move."
+        f"the proxies too much. {way}"
     )

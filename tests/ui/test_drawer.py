@@ -16,7 +16,7 @@ def proxies():
         "images": np.full((2, 3, 8, 8), 0.4, np.float16),
         "originals": np.full((2, 3, 8, 8), 51, np.uint8),
         "labels": np.array([1, 2]),
-        "confidence": np.array([0.991, 0.5], np.float32),
+        "confidence": np.array([0.01, 0.5], np.float32),
         "logits_before": np.array([[-2, 6, 1], [0, 1, 4]], np.float32),
         "logits_after": np.array([[-4, 5, 1], [0, 5, 4]], np.float32),
     }
@@ -25,7 +25,7 @@ def proxies():
 def test_triptych_says_what_the_models_read(proxies):
     first, second = triptychs(proxies, [0, 1], [0, 0], NAMES, [0])
     assert re.findall('alt="([^"]*)"', first) == ["original, cat", "noise × 2.5", "proxy, dog"]
-    assert "cat → <b>dog</b>, confidence 0.99 · after: read as dog" in first
+    assert "cat → <b>dog</b>, probability 0.99 · after: read as dog" in first
     assert "after: read as dog" in second
     assert "−2.0 → −4.0" in first
 
