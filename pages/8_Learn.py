@@ -19,11 +19,12 @@ from ui.learning import (
     show_source,
 )
 from ui.lesson_records import shipped_runs
-from ui.lessons import LESSONS, PIXEL_LEVELS, lesson_number
+from ui.lessons import LESSONS, lesson_number
 from ui.overview import demo_choice
 from ui.preview import preview_panel, preview_question
 from ui.results import glue
 from ui.states import stand_in
+from ui.words import PIXEL_LEVELS
 
 if TYPE_CHECKING:
     from ui.choice import Choice

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.words import CHOICES, CONSEQUENCES, knob_label
+from ui.words import CONSEQUENCES, PIXEL_LEVELS, choice_label, knob_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     Schema = Mapping[str, Any]
 
-PIXEL_LEVELS = 255
 SLIDER_LEVELS = 64
 SLIDER_STEP = 0.5
 COUNTED = ("", "images")  # units that a label need not say
@@ -139,11 +138,6 @@ def _widget(about: Schema, key: str, *, explain: bool) -> Any:  # noqa: ANN401 -
     if explain:
         st.caption(consequence)
     return from_widget(about, held)
-
-
-def choice_label(word: str) -> str:
-    """Return the plain name of one of a setting's choices."""
-    return CHOICES.get(word, word.replace("_", " "))
 
 
 def _number(about: Schema, shared: Mapping[str, Any]) -> float | int | None:

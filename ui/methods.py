@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ui.results import setting_text
-from ui.words import CHOICES, PIXEL_LEVELS, knob_label
+from ui.words import choice_label, knob_label, levels_text
 from zspag_core.method_names import METHOD_NAMES, REFERENCES
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def way_name(config: Mapping[str, Any]) -> str:
 def _told(name: str, value: Any) -> str:  # noqa: ANN401 - any setting
     """Write a setting in few letters: a symbol where it has one, a budget in pixel levels as papers write it."""
     if name == "epsilon":
-        text = f"{PIXEL_LEVELS * value:.3g}/{PIXEL_LEVELS}"
+        text = levels_text(value)
     else:
-        text = CHOICES.get(value, value.replace("_", " ")) if isinstance(value, str) else setting_text(value)
+        text = choice_label(value) if isinstance(value, str) else setting_text(value)
     symbol, dot, _ = knob_label(name).partition(" · ")
     return f"{symbol if dot else name.replace('_', ' ')} {text}"

@@ -151,7 +151,7 @@ def _step(name: str, reached: Sequence[str], job: Job) -> Step:
 def seconds_left(job: Job) -> float | None:
     """Return how long the stage under way will take at the pace of this attempt; None where that cannot be told."""
     progress = job.progress
-    if not job.active or job.wish == Wish.PAUSE or progress.get("stage", "before") in UNFORESEEN:
+    if not job.active or job.wish == Wish.PAUSE or "stage" not in progress or progress["stage"] in UNFORESEEN:
         return None
     done, total = int(progress["done"]), int(progress["total"])
     made, spent = done - int(progress.get("first", 0)), float(progress["seconds"].get(progress["stage"], 0.0))

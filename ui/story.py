@@ -184,17 +184,13 @@ def _inside(view: View, before: Mapping[str, Any], after: Mapping[str, Any], ref
     if band is None:
         changed = "hardly changed" if then - now < SHALLOW else "lost some of it too"
         return [f"{text} (before {percent(then)}): the answer is gone, the features {changed}."]
-    beside, shown, (low, high) = f"before {percent(then)}, retrained {between(*band)}", round(now, 1), _rounded(band)
+    beside = f"before {percent(then)}, retrained {between(*band)}"
+    shown, low, high = (round(value, 1) for value in (now, *band))
     if shown <= high + CLOSE:
         much = "less than" if shown < low else "as much as" if shown <= high else "hardly more than"
         return [f"{text} ({beside}): {much} in a model that never saw it."]
     depth = "not" if then - now < SHALLOW else "only in part"
     return [f"{text} ({beside}): the answer is gone, the knowledge is {depth}."]
-
-
-def _rounded(band: tuple[float, float]) -> tuple[float, float]:
-    """Return the ends of a band as they are shown."""
-    return round(band[0], 1), round(band[1], 1)
 
 
 def _card(

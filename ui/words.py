@@ -147,6 +147,16 @@ COMPARISONS = {
 """Title and question of a comparison, by what its name begins with; those that ship come in this order."""
 
 
+def choice_label(word: str) -> str:
+    """Return the plain name of one of a setting's choices."""
+    return CHOICES.get(word, word.replace("_", " "))
+
+
+def levels_text(budget: float) -> str:
+    """Write a budget of single pixels as papers do: 8/255."""
+    return f"{PIXEL_LEVELS * budget:.3g}/{PIXEL_LEVELS}"
+
+
 def knob_label(name: str) -> str:
     """Return the plain name of a setting."""
     return KNOBS.get(name, name.replace("_", " ").capitalize())
@@ -241,8 +251,7 @@ GLOSSARY = {
     "kNN agreement": "Share of proxies whose nearest real images carry the proxy's label.",
     "L2": "Length of a change: the root of the sum of all squared pixel changes.",
     "Leak": "How far the weights' change reaches into protected directions, against the size of the weights; rounding "
-    "alone gives about 0.000001, "
-    "narrowing rewrites whole layers.",
+    "alone gives about 0.000001, narrowing rewrites whole layers.",
     "Logits": "The model's raw score for every class, before they become probabilities.",
     "Loss": "How far the model's answers are from the labels that it is taught.",
     "L∞": "The largest change of any single pixel.",

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from ui.figures.compare import failed_note, mean_of, record_of
 from ui.figures.drawn import Drawn, lay_out
 from ui.palette import FORGOTTEN, PROXY, REMAINING
-from ui.words import knob_label
+from ui.words import knob_label, levels_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 SWEPT = ("epsilon", "n_adv")
 HEIGHT = 320
 LEAST_SWEEP = 3
-PIXEL_LEVELS = 255
 DASHES = ("solid", "dash", "dot", "dashdot")
 LINES = (("acc_rt", "remaining", REMAINING), ("acc_ut", "forgotten", FORGOTTEN), ("asr", "attacks that succeed", PROXY))
 
@@ -71,4 +70,4 @@ def _sweep(knob: str, arms: Sequence[Sequence[Row]], note: str) -> Drawn:
 
 def _written(knob: str, value: float) -> str:
     """Write a value of a swept setting."""
-    return f"{value * PIXEL_LEVELS:.3g}/255" if knob == "epsilon" else f"{value:g}"
+    return levels_text(value) if knob == "epsilon" else f"{value:g}"
