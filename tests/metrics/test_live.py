@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from zspag_core.data import to_pixels
-from zspag_core.errors import Cancelled
+from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.metrics.live import LiveGrades
 from zspag_core.progress import Reporter
 
@@ -95,3 +97,13 @@ def test_cancelling_passes_through(small_digits, digits_model):
     with pytest.raises(Cancelled):
         live.epoch(1, 1, digits_model)
     assert len(live.rows) == 1
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_outputs_that_are_no_numbers_are_told_in_one_sentence(small_digits, digits_model, ear, broken):
+    model = copy.deepcopy(digits_model)
+    with torch.no_grad():
+        model.head.bias[0] = broken
+    with pytest.raises(UnlearningError, match="outputs became NaN or infinite; try a smaller learning_rate"):
+        LiveGrades(small_digits, (3,), 0, ear).epoch(1, 4, model)
+    assert not ear.heard

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.data.dataset import Split
+from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy
 from zspag_core.metrics.membership import same_class
 from zspag_core.metrics.predictions import Labelled, logits_of
@@ -50,7 +51,11 @@ class LiveGrades(Relay):
         self.seconds = 0.0
 
     def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
-        """Grade the model as it is now, then pass the epoch on with what was found."""
+        """Grade the model as it is now, then pass the epoch on with what was found.
+
+        Raises:
+            UnlearningError: the model's outputs are not numbers any more.
+        """
         start = time.perf_counter()
         found = self._grade(model)
         self.seconds += time.perf_counter() - start
@@ -71,6 +76,8 @@ class LiveGrades(Relay):
 
     def _grade(self, model: Classifier) -> dict[str, float | None]:
         logits = logits_of(model, self.sample.images)
+        if not bool((logits < torch.inf).all()):
+            raise UnlearningError("the model's outputs became NaN or infinite; try a smaller learning_rate")
         both = Labelled(logits, self.sample.labels)
         remaining, forgotten, _members = self.sizes
         tested = both[: remaining + forgotten]
