@@ -17,38 +17,64 @@ FORGOTTEN, REMAINING, REFERENCE, PROXY = "#D9640F", "#0072B2", "#8C8C8C", "#7B61
 BAND = 5.0
 """Half the width, in points, of the region that counts as near Retrain, where Retrain's own deviation is smaller."""
 HEAT = "Inferno"
+MEMBERS = "mia.entropy_svc"
+BAR_HEIGHT = 20
+KINDS = {"reference": REFERENCE, "ZS-PAG": FORGOTTEN, "zero-shot": REMAINING, "with remaining data": PROXY}
+"""What the colours of figure 2 mean."""
 Figure = Any  # of plotly, which is imported late
 
 
 def draw_membership(comparisons: Sequence[Comparison]) -> Figure:
     """Draw figure 2: membership inference of every method, with the region near Retrain shaded."""
     subplots, go = _plotly()
+    drawn = [[row for row in one.rows if row.mean_and_deviation(MEMBERS) is not None] for one in comparisons]
     figure = subplots.make_subplots(
-        rows=len(comparisons), cols=1, subplot_titles=[one.title for one in comparisons], vertical_spacing=0.12
+        rows=len(comparisons),
+        cols=1,
+        subplot_titles=[one.title for one in comparisons],
+        row_heights=[max(len(rows), 1) for rows in drawn],
+        vertical_spacing=0.15 / max(len(comparisons), 1),
     )
-    for place, comparison in enumerate(comparisons, start=1):
-        rows = [row for row in comparison.rows if row.mean_and_deviation("mia.entropy_svc")]
-        found = [row.mean_and_deviation("mia.entropy_svc") or (0.0, None) for row in rows]
-        figure.add_trace(
-            go.Bar(
-                x=[_name(row) for row in rows],
-                y=[mean for mean, _ in found],
-                error_y={"array": [deviation or 0.0 for _, deviation in found]},
-                marker_color=[REFERENCE if row.kind == "reference" else _colour(row) for row in rows],
-                showlegend=False,
-            ),
-            row=place,
-            col=1,
-        )
+    told: set[str] = set()
+    for place, (comparison, rows) in enumerate(zip(comparisons, drawn, strict=True), start=1):
+        for words, colour in KINDS.items():
+            mine = [row for row in rows if _colour(row) == colour]
+            found = [row.mean_and_deviation(MEMBERS) or (0.0, None) for row in mine]
+            figure.add_trace(
+                go.Bar(
+                    orientation="h",
+                    x=[mean for mean, _ in found],
+                    y=[_name(row) for row in mine],
+                    error_x={"array": [deviation or 0.0 for _, deviation in found]},
+                    marker_color=colour,
+                    name=words,
+                    legendgroup=words,
+                    showlegend=bool(mine) and words not in told,
+                ),
+                row=place,
+                col=1,
+            )
+            told |= {words} if mine else set()
         retrain = comparison.row("retrain")
-        band = None if retrain is None else retrain.mean_and_deviation("mia.entropy_svc")
+        band = None if retrain is None else retrain.mean_and_deviation(MEMBERS)
         if band is not None:
             half = max(BAND, band[1] or 0.0)
-            figure.add_hrect(
-                y0=band[0] - half, y1=band[0] + half, fillcolor=REFERENCE, opacity=0.25, line_width=0, row=place, col=1
-            )
-        figure.update_yaxes(title_text="judged member, %", range=[0, 100], row=place, col=1)
-    figure.update_layout(title="Membership inference; shaded: near Retrain", height=120 + 420 * len(comparisons))
+            shade = {"fillcolor": REFERENCE, "opacity": 0.25, "line_width": 0, "layer": "below"}
+            figure.add_vrect(x0=band[0] - half, x1=band[0] + half, **shade, row=place, col=1)
+        order = [_name(row) for row in reversed(rows)]
+        figure.update_yaxes(categoryorder="array", categoryarray=order, dtick=1, row=place, col=1)
+    figure.update_xaxes(range=[0, 100])
+    figure.update_xaxes(title_text="forgotten training images judged members, %", row=len(comparisons), col=1)
+    height = 240 + sum(BAR_HEIGHT * len(rows) + 60 for rows in drawn)
+    at_top = {"yref": "container", "yanchor": "top"}
+    figure.update_layout(
+        title={"text": "Figure 2: membership inference; shaded: near Retrain", "y": 1 - 20 / height} | at_top,
+        template="plotly_white",
+        width=1000,
+        height=height,
+        margin={"t": 140},
+        legend={"orientation": "h", "y": 1 - 55 / height} | at_top,
+    )
     return figure
 
 
@@ -118,7 +144,7 @@ def draw_map(title: str, record: Mapping[str, Any]) -> Figure:
                 )
     agreement = "–" if record["agreement"] is None else f"{record['agreement']:.1f} %"
     words = f"proxies (x) whose nearest real samples carry their label: {agreement}; ASR {record['asr']:.1f} %"
-    figure.update_layout(title=f"{title}<br><sub>{words}</sub>", height=720, width=940)
+    figure.update_layout(title=f"{title}<br><sub>{words}</sub>", template="plotly_white", height=720, width=940)
     figure.update_xaxes(showticklabels=False)
     figure.update_yaxes(showticklabels=False, scaleanchor="x")
     return figure
@@ -135,10 +161,10 @@ def draw_curves(comparison: Comparison) -> Figure:
     without = [row for row in comparison.rows if row.key.startswith("n_adv_") and row.key.endswith("_rl")]
     success = [(row.mean_and_deviation("asr") or (0.0, None))[0] for row in budgets]
     lines = [
-        ("Acc_rt", budgets, "acc_rt", success, REMAINING, 1),
-        ("Acc_ut", budgets, "acc_ut", success, FORGOTTEN, 1),
-        ("ZS-PAG", with_labels, "acc_rt", _quotas(with_labels), REMAINING, 2),
-        ("subspace + random labels", without, "acc_rt", _quotas(without), PROXY, 2),
+        ("ZS-PAG, Acc_rt", budgets, "acc_rt", success, REMAINING, 1),
+        ("ZS-PAG, Acc_ut", budgets, "acc_ut", success, FORGOTTEN, 1),
+        ("ZS-PAG, Acc_rt", with_labels, "acc_rt", _quotas(with_labels), REMAINING, 2),
+        ("random labels in its subspace, Acc_rt", without, "acc_rt", _quotas(without), PROXY, 2),
     ]
     for name, rows, figure_name, x, colour, col in lines:
         found = [row.mean_and_deviation(figure_name) or (None, None) for row in rows]
@@ -151,20 +177,28 @@ def draw_curves(comparison: Comparison) -> Figure:
                 mode="lines+markers",
                 name=name,
                 line={"color": colour},
-                showlegend=col == 2 or figure_name == "acc_ut",
+                showlegend=(col, colour) != (2, REMAINING),
             ),
             row=1,
             col=col,
         )
-    for key, words in (("original", "original"), ("mask", "mask")):
+    for key, side in (("original", "bottom right"), ("mask", "top right")):
         row = comparison.row(key)
         level = None if row is None else row.mean_and_deviation("acc_rt")
         if level is not None:
-            figure.add_hline(y=level[0], line_dash="dot", line_color=REFERENCE, annotation_text=words)
+            figure.add_hline(
+                y=level[0], line_dash="dot", line_color=REFERENCE, annotation_text=key, annotation_position=side
+            )
     figure.update_xaxes(title_text="attack success rate, %", row=1, col=1)
-    figure.update_xaxes(title_text="n_adv", type="log", row=1, col=2)
-    figure.update_yaxes(title_text="accuracy, %")
-    figure.update_layout(title=comparison.title, height=480, width=1000)
+    figure.update_xaxes(title_text="n_adv", type="log", tickvals=_quotas(with_labels), row=1, col=2)
+    figure.update_yaxes(title_text="accuracy, %", col=1)
+    figure.update_layout(
+        title=comparison.title,
+        template="plotly_white",
+        height=480,
+        width=1000,
+        legend={"orientation": "h", "y": -0.22, "x": 0},
+    )
     return figure
 
 
@@ -201,6 +235,8 @@ def _name(row: Row) -> str:
 
 def _colour(row: Row) -> str:
     """Return one colour for ZS-PAG, one for other zero-shot methods, one for those with remaining data."""
+    if row.kind == "reference":
+        return REFERENCE
     if row.method == "zspag":
         return FORGOTTEN
     return PROXY if row.needs_retain else REMAINING
