@@ -23,9 +23,10 @@ def test_every_row_with_a_figure_has_a_bar_of_its_mean_and_deviation(two):
         for trace in traces
         for name, value, spread in zip(trace.y, trace.x, trace.error_x.array, strict=True)
     }
-    means = [row.mean_and_deviation(MEMBERS) for row in two[1].rows]
-    expected = [(mean[0], mean[1] or 0.0) for mean in means if mean]
-    assert sorted(drawn.values()) == pytest.approx(sorted(expected))
+    found = {row.key: row.mean_and_deviation(MEMBERS) for row in two[1].rows}
+    expected = [(mean[0], mean[1] or 0.0) for mean in found.values() if mean]
+    assert sorted(drawn.values()) == sorted(expected)
+    assert drawn["ZS-PAG, tuned"] == found["zspag_tuned"]
     assert len(figure.layout.yaxis2.categoryarray) == len(expected), "no two rows share a name"
 
 
