@@ -98,3 +98,10 @@ def test_images_stay_on_a_gpu_that_has_four_times_their_room(monkeypatch, kind, 
 
 def test_attention_on_cuda_is_left_alone():
     assert isinstance(plain_attention(torch.device("cuda")), contextlib.nullcontext)
+
+
+@pytest.mark.parametrize(("capability", "layout"), [("AVX2", torch.contiguous_format), ("AVX512", torch.channels_last)])
+def test_a_processor_whose_small_convolutions_overrun_gets_the_plain_layout(monkeypatch, capability, layout):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert devices.memory_format(torch.device("cpu")) is layout
+    assert devices.memory_format(torch.device("cuda")) is torch.channels_last

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from zspag_core.data.dataset import DataSet, Split, to_pixels
+from zspag_core.devices import memory_format
 from zspag_core.errors import UsageError
 
 
@@ -95,12 +96,12 @@ def test_a_refusal_names_no_more_classes_than_fit(split):
         many.find_class("cat", "forget")
 
 
-def test_pixels_lie_in_0_to_1_channels_last():
+def test_pixels_lie_in_0_to_1_in_the_layout_of_the_device():
     images = torch.randint(0, 256, (5, 3, 4, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     kept = images.clone()
     pixels = to_pixels(images)
     assert pixels.dtype == torch.float32
-    assert pixels.is_contiguous(memory_format=torch.channels_last)
+    assert pixels.is_contiguous(memory_format=memory_format(torch.device("cpu")))
     torch.testing.assert_close(pixels, images.double().div(255).float())
     assert torch.equal(images, kept)
 

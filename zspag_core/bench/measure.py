@@ -21,6 +21,7 @@ from zspag_core.bench.passes import (
     wait_for,
 )
 from zspag_core.data.dataset import to_pixels
+from zspag_core.devices import place
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure, values
 from zspag_core.lineage import first_recipe
@@ -104,7 +105,7 @@ def _prepare(config: RunConfig) -> Prepared:
     if attack != "pgd":
         raise UsageError(f"attack: bench compares with a literal PGD, expected pgd, got {attack!r}")
     prepared = prepare(config)
-    prepared.checkpoint.model.to(prepared.device).to(memory_format=torch.channels_last).eval()
+    place(prepared.checkpoint.model, prepared.device).eval()
     return prepared
 
 

@@ -12,7 +12,14 @@ import torch
 from torch.func import functional_call, jvp, vjp
 from torch.nn import functional as F
 
-from zspag_core.devices import device_of, images_at_once, mixed_precision, plain_attention, transformable_attention
+from zspag_core.devices import (
+    device_of,
+    images_at_once,
+    memory_format,
+    mixed_precision,
+    plain_attention,
+    transformable_attention,
+)
 from zspag_core.layers import weight_layers
 from zspag_core.methods.descent import AGREEMENT_IMAGES, ROUND_IMAGES
 from zspag_core.methods.zspag import ZSPAG
@@ -162,7 +169,9 @@ def price_work(model: Classifier, images: Tensor, work: list[Work]) -> dict[tupl
     for kind, wanted in sorted({(part.kind, part.batch) for part in work}):
         largest = max(part.images for part in work if (part.kind, part.batch) == (kind, wanted))
         size = min(wanted, largest)
-        batch = images.repeat(-(-size // len(images)), 1, 1, 1)[:size].contiguous(memory_format=torch.channels_last)
+        batch = images.repeat(-(-size // len(images)), 1, 1, 1)[:size].contiguous(
+            memory_format=memory_format(images.device)
+        )
         prices[kind, wanted] = seconds_of(KINDS[kind](model, batch), model.head.weight.device) / size
     return prices
 
