@@ -68,7 +68,7 @@ def test_stages_fit_together(digits_model, forget):
 
 
 def test_deep_forgetting_moves_features_towards_those_of_proxies(digits_model, forget):
-    free = {"pooling": "pooled", "energy": 0.8, "stop_margin": 100.0}
+    free = {"pooling": "pooled", "energy": 0.8, "stop_margin": 100.0, "epochs": 6}
     shallow, deep = (unlearn(digits_model, forget, deep=deep, **free) for deep in (0.0, 10.0))
     assert deep.stopped == "epochs", "the goal of the rule is another one"
     reached = deep.proxies.labels.unique()
@@ -106,7 +106,7 @@ def test_every_attack_is_built_with_this_methods_settings(name):
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name != "pgd"])
 def test_other_attacks_unlearn_too(digits_model, forget, name):
-    found = unlearn(digits_model, forget, attack=name, epsilon_l2=5.0)
+    found = unlearn(digits_model, forget, attack=name, epsilon_l2=5.0, epochs=6)
     assert len(found.proxies) > 0
     with torch.no_grad():
         before, after = (
