@@ -58,6 +58,11 @@ def memory_format(device: torch.device) -> torch.memory_format:
     return torch.contiguous_format if narrow else torch.channels_last
 
 
+def laid_out(images: torch.Tensor) -> torch.Tensor:
+    """Return images (N, C, H, W) in the layout of their device, copied only where they are not."""
+    return images.contiguous(memory_format=memory_format(images.device))
+
+
 def device_of(model: torch.nn.Module) -> torch.device:
     """Return where the model's parameters are (the CPU for a model without any)."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

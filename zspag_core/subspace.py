@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from zspag_core.devices import device_of, exact, memory_format
+from zspag_core.devices import device_of, exact, laid_out
 from zspag_core.errors import UnlearningError
 from zspag_core.layers import WeightLayer, as_matrices, groups_of, input_dim, watching, weight_layers
 from zspag_core.moments import SecondMoment
@@ -174,7 +174,7 @@ def class_moments(
 
     for batch in images.split(batch_size):
         with watching(layers, see):
-            model(batch.to(device).contiguous(memory_format=memory_format(device)))
+            model(laid_out(batch.to(device)))
     return moments
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from zspag_core.devices import images_at_once, memory_format, mixed_precision, plain_attention
+from zspag_core.devices import images_at_once, laid_out, mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT
@@ -220,7 +220,7 @@ class _Run:
 
     def forward(self, images: Tensor, *, with_gradient: bool) -> tuple[Tensor, Tensor]:
         """Return the images as the leaf that a gradient may be taken at, and their logits."""
-        leaf = images.detach().contiguous(memory_format=memory_format(images.device)).requires_grad_(with_gradient)
+        leaf = laid_out(images.detach()).requires_grad_(with_gradient)
         precision = mixed_precision(images.device) if self.mixed and with_gradient else contextlib.nullcontext()
         with torch.set_grad_enabled(with_gradient), precision, plain_attention(images.device):
             logits: Tensor = self.model(leaf)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from zspag_core.devices import (
     device_of,
     images_at_once,
-    memory_format,
+    laid_out,
     mixed_precision,
     plain_attention,
     transformable_attention,
@@ -169,9 +169,7 @@ def price_work(model: Classifier, images: Tensor, work: list[Work]) -> dict[tupl
     for kind, wanted in sorted({(part.kind, part.batch) for part in work}):
         largest = max(part.images for part in work if (part.kind, part.batch) == (kind, wanted))
         size = min(wanted, largest)
-        batch = images.repeat(-(-size // len(images)), 1, 1, 1)[:size].contiguous(
-            memory_format=memory_format(images.device)
-        )
+        batch = laid_out(images.repeat(-(-size // len(images)), 1, 1, 1)[:size])
         prices[kind, wanted] = seconds_of(KINDS[kind](model, batch), model.head.weight.device) / size
     return prices
 

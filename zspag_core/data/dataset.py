@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from zspag_core.devices import memory_format
+from zspag_core.devices import laid_out
 from zspag_core.errors import UsageError, some_of
 
 if TYPE_CHECKING:
@@ -129,4 +129,4 @@ class DataSet:
 
 def to_pixels(images: Tensor, device: torch.device | str = "cpu") -> Tensor:
     """Return uint8 images (N, C, H, W) as float32 in [0, 1] on the device, in the layout that suits it."""
-    return images.to(device).float().div_(255).contiguous(memory_format=memory_format(torch.device(device)))
+    return laid_out(images.to(device).float().div_(255))

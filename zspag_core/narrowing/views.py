@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from zspag_core.data.augment import crop_and_flip
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import images_at_once, memory_format
+from zspag_core.devices import images_at_once, laid_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ class Views:
     def _counted(self, pixels: Tensor) -> Tensor:
         self.done += len(pixels)
         self.report.progress("narrow", self.done, self.total)
-        return pixels.contiguous(memory_format=memory_format(pixels.device))
+        return laid_out(pixels)
 
 
 class Seen:
