@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from xdist.scheduler import LoadScopeScheduling
 
+from zspag_core.allocation import keep_freed_memory
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import poison
@@ -27,6 +28,7 @@ pytest_plugins = ["tests.records"]
 # Tests use small networks: one thread is faster than two that wait for each other, also in the commands they start.
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+keep_freed_memory()
 
 
 class ByFile(LoadScopeScheduling):

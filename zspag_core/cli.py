@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
+from zspag_core.allocation import keep_freed_memory
 from zspag_core.errors import Cancelled, UnlearningError, ZspagError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     parser = _build_parser()
     chosen = parser.parse_args(arguments)
+    keep_freed_memory()
     try:
         return int(chosen.run(chosen))
     except (Cancelled, KeyboardInterrupt):
