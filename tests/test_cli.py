@@ -38,6 +38,14 @@ def unlearn(digits_checkpoint, tmp_path):
     return arguments
 
 
+def test_a_reader_that_has_read_enough_is_no_fault():
+    command = [sys.executable, "-m", "zspag_core", "methods"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as listing:
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 0
+
+
 BAD = [
     ({"data": "nowhere"}, [], "nowhere"),
     ({"data": ""}, [], "''"),

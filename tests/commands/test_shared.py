@@ -52,6 +52,24 @@ def test_bars_and_lines_go_to_stderr(capfd):
     assert "epoch 1/3: loss 0.1235" in err
 
 
+def test_a_stage_that_ends_before_its_limit_has_a_full_bar(capfd):
+    with interruptible() as report:
+        report.progress("unlearn", 45, 150)
+        report.progress("evaluate", 29, 500)
+    err = capfd.readouterr().err
+    assert "45/45" in err
+    assert "29/29" in err
+
+
+def test_a_stage_that_fails_has_the_bar_it_came_to(capfd):
+    with pytest.raises(UsageError), interruptible() as report:
+        report.progress("unlearn", 45, 150)
+        raise UsageError("no")
+    err = capfd.readouterr().err
+    assert "45/150" in err
+    assert "45/45" not in err
+
+
 def test_the_first_ctrl_c_cancels_and_the_second_ends_at_once():
     before = signal.getsignal(signal.SIGINT)
 

@@ -107,8 +107,14 @@ class TerminalReporter(Reporter):
         """Write a sentence on a line of its own."""
         self._write(f"note: {sentence}")
 
+    def finish(self) -> None:
+        """End the current bar as a full one: a stage may be done before it reaches its limit."""
+        if self._bar is not None:
+            self._bar.total = self._bar.n
+        self.close()
+
     def close(self) -> None:
-        """End the current bar."""
+        """End the current bar where it stands."""
         if self._bar is not None:
             self._bar.close()
         self._bar, self._stage = None, ""
@@ -116,7 +122,7 @@ class TerminalReporter(Reporter):
     def _open(self, stage: str, total: int) -> None:
         from tqdm import tqdm
 
-        self.close()
+        self.finish()
         self._stage = stage
         self._bar = tqdm(total=total, desc=stage, file=sys.stderr, mininterval=0.5, leave=True)
 
@@ -139,6 +145,7 @@ def interruptible() -> Iterator[TerminalReporter]:
     before = signal.signal(signal.SIGINT, stop)
     try:
         yield reporter
+        reporter.finish()
     finally:
         signal.signal(signal.SIGINT, before)
         reporter.close()
