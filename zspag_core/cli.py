@@ -50,12 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     keep_freed_memory()
     try:
-        code = int(chosen.run(chosen))
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # whoever reads the output, such as `head`, has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _carry_out(chosen)
     except (Cancelled, KeyboardInterrupt):
         return _fail(chosen.command, "interrupted", 130)
     except UnlearningError as error:
@@ -68,6 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(chosen.command, f"{error.name} is not installed: pip install -r requirements.txt", 1)
     except OSError as error:
         return _fail(chosen.command, f"{error.filename or 'file'}: {error.strerror or error}", 1)
+
+
+def _carry_out(chosen: argparse.Namespace) -> int:
+    """Run a command; that whoever reads its output, such as `head`, has read enough is no fault."""
+    try:
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor is it when the interpreter ends
+        return 0
+    return code
 
 
 def _build_parser() -> _Parser:

@@ -62,9 +62,13 @@ def test_a_stage_that_ends_before_its_limit_has_a_full_bar(capfd):
 
 
 def test_a_stage_that_fails_has_the_bar_it_came_to(capfd):
-    with pytest.raises(UsageError), interruptible() as report:
-        report.progress("unlearn", 45, 150)
-        raise UsageError("no")
+    def fail():
+        with interruptible() as report:
+            report.progress("unlearn", 45, 150)
+            raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        fail()
     err = capfd.readouterr().err
     assert "45/150" in err
     assert "45/45" not in err

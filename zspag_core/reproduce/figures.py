@@ -186,8 +186,14 @@ def draw_curves(comparison: Comparison) -> Figure:
         row = comparison.row(key)
         level = None if row is None else row.mean_and_deviation("acc_rt")
         if level is not None:
-            words = {"annotation_text": key, "annotation_position": side, "annotation_xanchor": "left"}  # beside the plot
-            figure.add_hline(y=level[0], line_dash="dot", line_color=REFERENCE, **words)
+            figure.add_hline(
+                y=level[0],
+                line_dash="dot",
+                line_color=REFERENCE,
+                annotation_text=key,
+                annotation_position=side,
+                annotation_xanchor="left",  # beside the plot
+            )
     figure.update_xaxes(title_text="attack success rate, %", row=1, col=1)
     figure.update_xaxes(title_text="n_adv", type="log", tickvals=_quotas(with_labels), row=1, col=2)
     figure.update_yaxes(title_text="accuracy, %", col=1)
