@@ -26,9 +26,15 @@ from zspag_core.training import train
 pytest_plugins = ["tests.records"]
 
 # Tests use small networks: one thread is faster than two that wait for each other, also in the commands they start.
-torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
 keep_freed_memory()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Give every test one thread again: UMAP gives torch all cores, and whoever came after it was forty times slower."""
+    torch.set_num_threads(1)
 
 
 class ByFile(LoadScopeScheduling):
