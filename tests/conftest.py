@@ -33,7 +33,7 @@ keep_freed_memory()
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Give every test one thread again: UMAP gives torch all cores, and whoever came after it was forty times slower."""
+    """Give every test one thread again: UMAP gives torch all cores, and what came after was forty times slower."""
     torch.set_num_threads(1)
 
 

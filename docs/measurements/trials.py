@@ -67,7 +67,7 @@ WITH: dict[str, Callable[[Any], dict[str, Any]]] = {
     "attack_steps": lambda steps: {"step_size": STEP_SIZES[steps]},
 }
 """What must be set besides for a knob to matter: the knob -> its value -> settings."""
-RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+RATES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 ARMS = ("estimated", "random", "none")
 ATTACKS = ("pgd", "fgsm", "cw", "deepfool")
 BUDGETS = (0.5 / 255, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 32 / 255)
