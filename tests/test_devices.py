@@ -104,6 +104,8 @@ def test_attention_on_cuda_is_left_alone():
 def test_a_processor_whose_small_convolutions_overrun_gets_the_plain_layout(monkeypatch, capability, layout):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert devices.memory_format(torch.device("cpu")) is layout
-    with torch.inference_mode():  # no backward pass can follow
-        assert devices.memory_format(torch.device("cpu")) is torch.channels_last
     assert devices.memory_format(torch.device("cuda")) is torch.channels_last
+    images = torch.zeros(2, 3, 4, 4)
+    assert devices.laid_out(images).is_contiguous(memory_format=layout)
+    with torch.inference_mode():  # no backward pass can follow
+        assert devices.laid_out(images).is_contiguous(memory_format=torch.channels_last)

@@ -48,20 +48,24 @@ def place(model: Placed, device: torch.device) -> Placed:
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Return the layout of images and convolutions: channels last, but plain for gradients on x86 without AVX-512.
+    """Return the layout of images and convolutions: channels last, but not on an x86 CPU without AVX-512.
 
-    There the backward pass of a small convolution in channels-last layout writes past its memory (torch 2.14.1, an AMD
-    EPYC with AVX2 alone: "double free or corruption" while the ResNet of digits is trained; with plain layout, or
-    without oneDNN, it does not). In inference mode no such pass can follow, and a batch of 128 takes the ResNet of
-    CIFAR-10 146 ms in place of 204.
+    There the backward pass of a small convolution in that layout writes past its memory (torch 2.14.1, an AMD EPYC with
+    AVX2 alone: "double free or corruption" while the ResNet of digits is trained; with plain layout, or without oneDNN,
+    it does not).
     """
     narrow = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
-    return torch.contiguous_format if narrow and not torch.is_inference_mode_enabled() else torch.channels_last
+    return torch.contiguous_format if narrow else torch.channels_last
 
 
 def laid_out(images: torch.Tensor) -> torch.Tensor:
-    """Return images (N, C, H, W) in the layout of their device, copied only where they are not."""
-    return images.contiguous(memory_format=memory_format(images.device))
+    """Return images (N, C, H, W) in the layout of their device, copied only where they are not.
+
+    In inference mode, where no backward pass can follow, that is channels last everywhere: on two cores with AVX2 a batch
+    of 128 takes the ResNet of CIFAR-10 146 ms in place of 204.
+    """
+    layout = torch.channels_last if torch.is_inference_mode_enabled() else memory_format(images.device)
+    return images.contiguous(memory_format=layout)
 
 
 def device_of(model: torch.nn.Module) -> torch.device:

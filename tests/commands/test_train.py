@@ -75,7 +75,7 @@ def test_ctrl_c_leaves_a_usable_file_and_the_next_call_resumes(train, tmp_path, 
     assert load_checkpoint(path).about["stopped"] == "cancelled"
     said = capfd.readouterr().err
     assert "going on" not in said
-    assert f"interrupted in epoch 2: what was reached is in {path}; the same command goes on\n" in said
+    assert f"interrupted after epoch 1: what was reached is in {path}; the same command goes on\n" in said
     assert train(epochs="2") == 0
     assert "note: going on with an interrupted training, after epoch 1\n" in capfd.readouterr().err
     assert path.read_bytes() == whole.read_bytes()

@@ -13,6 +13,7 @@ from zspag_core.progress import Reporter
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import FrameType
 
     from torch import nn
@@ -130,6 +131,12 @@ class TerminalReporter(Reporter):
         from tqdm import tqdm
 
         tqdm.write(line, file=sys.stderr)
+
+
+def tell_interrupted(epochs: int, out: Path, how: str) -> int:
+    """Say after which epoch Ctrl-C came, where that much is, and how to go on; return the exit code."""
+    print(f"interrupted after epoch {epochs}: what was reached is in {out}; {how}", file=sys.stderr)  # noqa: T201
+    return 130
 
 
 @contextmanager

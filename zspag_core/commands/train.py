@@ -7,7 +7,6 @@ With --backdoor 1:8 half of class 1 carries a white square and the label 8 (pape
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from zspag_core.commands.shared import (
     parse_classes,
     parse_seed,
     parse_settings,
+    tell_interrupted,
 )
 from zspag_core.errors import UsageError
 
@@ -74,9 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     with interruptible() as report:
         about = execute(config, arguments.out, report)
     if about["stopped"] == "cancelled":
-        reached = f"interrupted in epoch {len(about['history']) + 1}: what was reached is in {arguments.out}"
-        print(f"{reached}; the same command goes on", file=sys.stderr)  # noqa: T201
-        return 130
+        return tell_interrupted(len(about["history"]), arguments.out, "the same command goes on")
     print(f"{arguments.out}: test accuracy {about['test_accuracy']:.2f} %")  # noqa: T201
     print(f"classes: {', '.join(numbered(about['class_names']))}")  # noqa: T201
     return 0

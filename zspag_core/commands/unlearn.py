@@ -7,7 +7,6 @@ is used for grading. DIR receives config.json, result.json, model.safetensors an
 
 from __future__ import annotations
 
-import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from zspag_core.commands.shared import (
     parse_classes,
     parse_seed,
     parse_settings,
+    tell_interrupted,
 )
 from zspag_core.errors import UsageError
 
@@ -70,9 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = execute(config, arguments.out, report, state=_state(arguments.out) if arguments.resume else None)
     if result["stopped"] == "cancelled":
         how = "the same command goes on" if arguments.resume else "with --resume the same command would go on"
-        reached = f"interrupted after epoch {len(result['history'])}: what was reached is in {arguments.out}; {how}"
-        print(reached, file=sys.stderr)  # noqa: T201
-        return 130
+        return tell_interrupted(len(result["history"]), arguments.out, how)
     print(headline(result))  # noqa: T201
     if result["backdoor"]:
         print(attack_line(result["backdoor"]))  # noqa: T201
