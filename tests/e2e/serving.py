@@ -91,9 +91,11 @@ def worker_pids(home):
         store.close()
 
 
-def end_workers(home):
-    for pid in worker_pids(home).values():
-        os.kill(pid, 15)
+def end_workers(home, lane=""):
+    """End the workers that use a home; with a lane only those that serve it."""
+    for lanes, pid in worker_pids(home).items():
+        if lane in (*lanes, ""):
+            os.kill(pid, 15)
 
 
 def find_chromium():

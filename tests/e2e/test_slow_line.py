@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.waiting import LONG, wait_for_end
+from tests.e2e.serving import end_workers, worker_pids
+from tests.e2e.waiting import LONG, wait_for_end, wait_until
 from ui.checkpoints import shipped_checkpoints
+from zspag_core.jobs import Lane
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 QUICK = {"n_adv": 10, "epochs": 1, "attack_steps": 5, "stop_rule": False}
@@ -38,10 +40,12 @@ def submit(store):
     return submit
 
 
-def test_page_stays_whole_when_the_map_becomes_ready(page, app_url, store, submit):
+def test_page_stays_whole_when_the_map_becomes_ready(page, app_url, store, submit, server_home):
     job = submit(n_adv=9)
     page.goto(app_url)
     wait_for_end(store, [job])
+    end_workers(server_home, Lane.MAPS)  # one that drew maps of this model before is done before the page can wait
+    wait_until(lambda: not any(Lane.MAPS in lanes for lanes in worker_pids(server_home)), "the worker does not end")
     slow(page, 500)
     page.goto(f"{app_url}/Proxies?job={job.id}")
     chart = page.locator("canvas.map")
