@@ -91,7 +91,7 @@ def maps_of(runs: Runs, kind: str, waiting: DeltaGenerator) -> dict[str, Shown]:
             drawable, pending = find_map(job, kind)
             if pending is not None:
                 with waiting:
-                    wait_for_map(job, pending, letter)
+                    wait_for_map(job, pending, letter, drawable)
             if drawable:
                 ready[letter] = read_map(job, drawable)
     return ready

@@ -65,7 +65,7 @@ def test_a_network_that_a_method_cannot_work_on_is_refused(config, tmp_path):
 def test_a_model_of_another_number_of_classes_is_refused(config, digits_config, tmp_path):
     other = tmp_path / "other.safetensors"
     save_checkpoint(other, build(type(digits_config)(**(digits_config.to_dict() | {"num_classes": 4}))), {})
-    with pytest.raises(UsageError, match="model and data do not fit: the model has 4 classes, digits has 10"):
+    with pytest.raises(UsageError, match="model and data do not fit: the model tells 4 classes apart, digits has 10"):
         prepare(config(checkpoint=str(other)))
 
 

@@ -329,6 +329,14 @@ def test_a_model_that_hardly_reads_the_data_is_told_of_before_the_work_goes_on(c
     assert "do model and data belong together?" in "".join(untrained.notes)
 
 
+def test_other_names_of_the_classes_are_told_of(config, digits_model, told, tmp_path):
+    path = tmp_path / "named.safetensors"
+    names = [f"digit {k}" for k in range(10)]
+    save_checkpoint(path, digits_model, {"data": "digits", "class_names": names})
+    execute(config(method="mask", settings={}, checkpoint=str(path)), tmp_path / "named", told)
+    assert told.notes == ["The names differ: class 0 is 'digit 0' to the model, '0' in the data."]
+
+
 def test_a_class_that_the_model_never_reads_is_told_of(config, digits_checkpoint, told, tmp_path):
     checkpoint = load_checkpoint(digits_checkpoint)
     with torch.no_grad():

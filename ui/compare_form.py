@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.comparisons import OWN, Subject, order, preset_of, subject_of
+from ui.comparisons import OWN, Subject, network_of, order, preset_of, subject_of
 from ui.jobs import job_store
 from ui.methods import METHOD_HELP
 from ui.model_source import plain_name
@@ -75,7 +74,7 @@ def _group_title(group: str, shipped: Sequence[Comparison]) -> str:
 
 def _pick_among(names: Sequence[str], named: str, shipped: Sequence[Comparison]) -> str:
     """Draw the comparisons of one group, by what they were made on, and return the name of the one chosen."""
-    titles = {one.name: f"{plain_name(one.data)} · {one.model}" for one in shipped}
+    titles = {one.name: f"{plain_name(one.data)} · {network_of(one)}" for one in shipped}
     group = preset_of(names[0]) if names[0] in titles else MINE
     key = f"compare-among-{group}-{st.session_state.get(ROUND, 0)}"
     first = names.index(named) if named in names else 0
@@ -110,7 +109,7 @@ def shipped_head(comparison: Comparison) -> None:
     names = ", ".join(comparison.class_names[label] for label in comparison.forget)
     seeds = max((len(row.seeds) for row in comparison.rows), default=0)
     subject = subject_of(comparison)
-    model = comparison.model if subject is None else f"the shipped {Path(subject.checkpoint).stem}"
+    model = f"{'' if subject is None else 'the shipped '}{network_of(comparison)}"
     st.caption(
         f":green-badge[:material/bolt: ready-made] Forget :orange[{escape(names)}] in {escape(model)} on "
         f"{escape(plain_name(comparison.data))} · {counted(seeds, 'seed')} · computed on {comparison.device}, "

@@ -19,6 +19,7 @@ from ui.redrawn import redrawn
 from ui.result_panels import draw
 from ui.results import duration, escape, worked
 from ui.states import progress_of
+from ui.strip import chosen_model
 from ui.words import GRADING_NOTE, MASK_NOTE, help_for
 from zspag_core.jobs import State
 
@@ -66,7 +67,7 @@ def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
     st.html(table_html(comparison, jobs, order))
     st.caption(
         f"**Bold** figures reach their goal: at most {GONE:.0f} % recognised, or within {NEAR:.0f} points of what "
-        "Retrain has over its seeds."
+        "Retrain has over its seeds where the original is further off."
     )
 
 
@@ -141,7 +142,7 @@ def _facts(comparison: Comparison, jobs: Sequence[Job]) -> str:
     names = ", ".join(comparison.class_names[label] for label in comparison.forget)
     seeds = sorted({int(job.config["seed"]) for job in jobs})
     which = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-    return f"Forget :orange[{escape(names)}] in {escape(comparison.model)} on {escape(comparison.data)} · {which}"
+    return f"Forget :orange[{escape(names)}] in {chosen_model(jobs[-1])} on {escape(comparison.data)} · {which}"
 
 
 def _progress(name: str, jobs: Sequence[Job]) -> None:

@@ -171,14 +171,24 @@ def _lead(row: Row, comparison: Comparison) -> str:
 
 
 def _class(column: Column, row: Row, comparison: Comparison) -> str:
-    """Mark a cell that reaches its goal: the class is gone, or the figure is that of Retrain."""
+    """Mark a cell that reaches its goal: the class is gone, or the figure is Retrain's and was not so before."""
     mean = mean_of(row, column.name) if column.name != "lead" else None
     if mean is None or role_of(row):
         return ""
     if column.name == "acc_ut":
         return ' class="zs-good"' if mean[0] <= GONE else ""
-    band = span(reference(comparison, RETRAIN), column.name) if column.name in {ENTROPY, "probe"} else None
-    return ' class="zs-good"' if band and band[0] - NEAR <= mean[0] <= band[1] + NEAR else ""
+    if column.name not in {ENTROPY, "probe"}:
+        return ""
+    before = mean_of(reference(comparison, ORIGINAL), column.name)
+    if before is not None and _near_retrain(before[0], column.name, comparison):
+        return ""
+    return ' class="zs-good"' if _near_retrain(mean[0], column.name, comparison) else ""
+
+
+def _near_retrain(value: float, name: str, comparison: Comparison) -> bool:
+    """Tell whether a figure is what retrained models have, give or take."""
+    band = span(reference(comparison, RETRAIN), name)
+    return band is not None and band[0] - NEAR <= value <= band[1] + NEAR
 
 
 def _paper(row: Row) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ui.checkpoints import ROOT, read_header, recipe_of, shipped_checkpoints
@@ -19,7 +20,6 @@ from zspag_core.reproduce.comparison import Comparison, Outcome, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from zspag_core.jobs import Job
 
@@ -207,6 +207,12 @@ def _settings(row: Row, subject: Subject) -> dict[str, Any]:
     if row.method == "retrain" and not row.settings:
         return recipe_of(subject.checkpoint)
     return dict(row.settings)
+
+
+def network_of(comparison: Comparison) -> str:
+    """Return what the network is called elsewhere: its shipped checkpoint, where there is one, else its size."""
+    subject = subject_of(comparison)
+    return comparison.model if subject is None else Path(subject.checkpoint).stem
 
 
 def subject_of(comparison: Comparison) -> Subject | None:

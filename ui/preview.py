@@ -40,9 +40,7 @@ def preview_panel(question: Mapping[str, Any] | None, names: Sequence[str]) -> N
         names: one name per class.
     """
     with st.container(border=True, gap="xsmall"):
-        st.markdown(
-            "**Instant preview** :gray-badge[at most 64 forget images]", help=f"{help_for('Proxy')} {help_for('ASR')}"
-        )
+        st.markdown("**Instant preview** :gray-badge[up to 64 images]", help=f"{help_for('Proxy')} {help_for('ASR')}")
         if question is None:
             st.caption("Tick a class: its images are attacked here at once, with the settings above.")
             return

@@ -118,11 +118,12 @@ def _sheet(_images: Any, content: int) -> str:  # noqa: ANN401 - cache_resource 
     return sheet(_images)
 
 
-def wait_for_map(job: Job, question: Job, letter: str) -> None:
-    """Say how long the map that was asked for still takes, or why it did not work out."""
+def wait_for_map(job: Job, question: Job, letter: str, drawn: str) -> None:
+    """Say how long the map that was asked for still takes and which one is drawn meanwhile, or why it failed."""
     kind = str(question.config.get("kind", "umap"))
     if question.active:
-        wait_line(question, f"Drawing the {TITLES[kind]} of run {job.number}", SECONDS[kind])
+        meanwhile = ", PCA until then" if drawn and drawn != kind else ""
+        wait_line(question, f"Drawing the {TITLES[kind]} of run {job.number}{meanwhile}", SECONDS[kind])
     else:
         failed_line(question, f"The {TITLES[kind]} of run {job.number}", f"again-{letter}")
 
@@ -215,7 +216,8 @@ def _energy(shown: Shown, layers: Sequence[Mapping[str, Any]]) -> None:
     """Draw the captured energy, where it was measured."""
     if not any(layer.get("captured") is not None for layer in layers):
         return
-    st.markdown("**Captured energy** :gray-badge[for grading only]", help=help_for("Captured energy"))
+    st.markdown("**Captured energy**", help=help_for("Captured energy"))
+    st.markdown(":gray-badge[for grading only]")
     if not any(layer["rank"] for layer in layers):
         st.caption("No direction was protected in this run, so none captures anything.")
         return

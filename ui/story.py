@@ -184,13 +184,18 @@ def _inside(view: View, before: Mapping[str, Any], after: Mapping[str, Any], ref
     if band is None:
         changed = "hardly changed" if then - now < SHALLOW else "lost some of it too"
         return [f"{text} (before {percent(then)}): the answer is gone, the features {changed}."]
-    beside = f"before {percent(then)}, retrained {between(*band)}"
+    return [f"{text} (before {percent(then)}, retrained {between(*band)}): {_beside(then, now, band)}."]
+
+
+def _beside(then: float, now: float, band: tuple[float, float]) -> str:
+    """Say what the probe's way means beside that of models which never saw the class."""
     shown, low, high = (round(value, 1) for value in (now, *band))
+    if abs(then - now) < SHALLOW and then <= high + CLOSE:
+        return "little changed, but a model that never saw it shows nearly as much, so here the probe cannot tell"
     if shown <= high + CLOSE:
         much = "less than" if shown < low else "as much as" if shown <= high else "hardly more than"
-        return [f"{text} ({beside}): {much} in a model that never saw it."]
-    depth = "not" if then - now < SHALLOW else "only in part"
-    return [f"{text} ({beside}): the answer is gone, the knowledge is {depth}."]
+        return f"{much} in a model that never saw it"
+    return f"the answer is gone, the knowledge is {'not' if then - now < SHALLOW else 'only in part'}"
 
 
 def _card(

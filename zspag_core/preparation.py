@@ -14,6 +14,7 @@ from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import plant
 from zspag_core.devices import resolve_device
 from zspag_core.errors import UsageError
+from zspag_core.fit import check_fit
 from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
 from zspag_core.metrics import planted_in
@@ -113,7 +114,7 @@ def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
     """Load a data set at a model's input size and check that the classes agree.
 
     Raises:
-        UsageError: the model has another number of classes than the data.
+        UsageError: the model has other classes than the data, in number or order.
     """
     shape = checkpoint.model.config
     dataset = load_dataset(data, image_size=shape.image_size, channels=shape.channels)
@@ -193,19 +194,6 @@ def forget_samples(dataset: DataSet, forget: Sequence[int], about: Mapping[str, 
     recipe = about.get("recipe")
     seed = recipe.get("seed") if isinstance(recipe, dict) else None
     return plant(samples, planted.source, planted.target, seed if isinstance(seed, int) else 0)
-
-
-def check_fit(checkpoint: Checkpoint, dataset: DataSet) -> None:
-    """Refuse a data set with another number of classes than the model.
-
-    Raises:
-        UsageError: they differ.
-    """
-    classes = checkpoint.model.config.num_classes
-    if dataset.num_classes != classes:
-        raise UsageError(
-            f"model and data do not fit: the model has {classes} classes, {dataset.name} has {dataset.num_classes}"
-        )
 
 
 def find_forget(asked: Sequence[int | str], dataset: DataSet) -> tuple[int, ...]:

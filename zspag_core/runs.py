@@ -14,14 +14,15 @@ from zspag_core.devices import place
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.explain.watch import Watch, choose_watched
 from zspag_core.files import check_writable, finite, read_json, write_json
+from zspag_core.fit import other_names
 from zspag_core.hyperparameters import values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
 from zspag_core.metrics import Triggered, grade, planted_in, read_triggered, relearn, triggered_images
 from zspag_core.metrics.live import LiveGrades
 from zspag_core.preparation import Prepared, RunConfig, prepare
-from zspag_core.progress import SILENT, AsStage, Reporter
-from zspag_core.shortfall import hardly_read, only_guesses
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.shortfall import guessing, hardly_read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,9 +60,9 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
     Args:
         config: what to do.
         out: folder to write; must not exist, be empty, or hold the interrupted attempt that `state` goes on from.
-        report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate", and
-            after every epoch (the original model counts as epoch 0) the model with loss, acc_rt, acc_ut and mia, and a
-            frame of the watched images.
+        report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate" and
+            "relearning", and after every epoch (the original model counts as epoch 0) the model with loss, acc_rt,
+            acc_ut and mia, and a frame of the watched images.
         state: folder that keeps finished stages and epochs; an attempt that ended early, also by being killed, goes on
             from there when the same is asked again, with the same result. It is removed when the run has come to its
             end. None keeps nothing.
@@ -132,7 +133,7 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
         report.progress("evaluate", 1, 1)
     with timed(seconds, "evaluate"):
         before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
-    _doubt(before, report)
+    _doubt(before, prepared, report)
     live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay)
     watch = Watch(model, prepared.dataset, choose_watched(before.tested, forget), live)
     watch.epoch(0, 0, model)
@@ -168,18 +169,18 @@ def _reached(replay: Replay) -> str:
     return f"epoch {max(replay.epochs)}" if replay.epochs else "its last finished stage"
 
 
-def _doubt(before: Grade, report: Reporter) -> None:
-    """Say so where the original hardly reads the data, or the classes to forget: the rest would look like success."""
-    right, classes = before.accuracy.acc_rt, len(before.accuracy.acc_per_class)
-    if right is not None and only_guesses(right, classes):
-        report.note(
-            f"the model reads {right:.1f} % of the test images of the remaining classes, hardly more than guessing; do "
-            "model and data belong together?"
-        )
-    elif hardly_read(gone := before.accuracy.acc_ut):
-        report.note(
+def _doubt(before: Grade, prepared: Prepared, report: Reporter) -> None:
+    """Say what makes the figures doubtful: other names, a model that only guesses, classes that it never read right."""
+    found, gone = before.accuracy, before.accuracy.acc_ut
+    doubts = [other_names(prepared.checkpoint.about, prepared.dataset)]
+    guesses = guessing(found.acc_rt, prepared.dataset.num_classes)
+    doubts.append(guesses)
+    if not guesses and hardly_read(gone):
+        doubts.append(
             f"the model reads only {gone:.1f} % of the forgotten classes' test images: no loss can be seen there"
         )
+    for sentence in filter(None, doubts):
+        report.note(sentence)
 
 
 def _judge(
@@ -246,7 +247,7 @@ def _relearn(model: Classifier, before: Grade, prepared: Prepared, report: Repor
     if not wanted:
         return None
     known = before.accuracy.acc_ut
-    return relearn(model, dataset, config.classes, known, seed=config.seed, report=AsStage(report, "evaluate"))
+    return relearn(model, dataset, config.classes, known, seed=config.seed, report=report)
 
 
 def _write(folder: Path, prepared: Prepared, outcome: _Outcome) -> None:

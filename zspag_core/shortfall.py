@@ -22,6 +22,16 @@ def only_guesses(right: float, num_classes: int) -> bool:
     return right <= GUESSING * 100 / num_classes
 
 
+def guessing(right: float | None, num_classes: int) -> str | None:
+    """Say so in one sentence where a model hardly reads the test images of the remaining classes, else None."""
+    if right is None or not only_guesses(right, num_classes):
+        return None
+    return (
+        f"the model reads {right:.1f} % of the test images of the remaining classes, hardly more than guessing; do "
+        "model and data belong together?"
+    )
+
+
 def shortfall(result: Mapping[str, Any]) -> str | None:
     """Say in one sentence why a run with a stopping rule ended before its goal; None where it did not.
 

@@ -9,7 +9,7 @@ from zspag_core.checkpoints import save_checkpoint
 from zspag_core.cli import main
 from zspag_core.commands.evaluate import _class_names, _steps
 from zspag_core.metrics import accuracy, grade, logits_of, relearn
-from zspag_core.models import build
+from zspag_core.models import build, initialise
 
 
 def evaluate(checkpoint, *extra, forget="3"):
@@ -29,6 +29,19 @@ def test_json_holds_the_figures_of_grade(digits_checkpoint, digits_model, small_
             assert record[name] == pytest.approx(value), name
     assert "relearning" not in record
     assert record["backdoor"] is None
+
+
+def test_what_makes_the_figures_doubtful_is_noted(digits_checkpoint, digits_model, digits_config, tmp_path, capsys):
+    other, untrained = tmp_path / "other.safetensors", tmp_path / "untrained.safetensors"
+    save_checkpoint(other, digits_model, {"class_names": [f"digit {k}" for k in range(10)]})
+    save_checkpoint(untrained, initialise(digits_config, 0), {})
+    notes = {}
+    for path in (digits_checkpoint, other, untrained):
+        assert evaluate(path) == 0
+        notes[path] = [line for line in capsys.readouterr().err.splitlines() if "note: " in line]
+    assert not notes[digits_checkpoint]
+    assert ["class 0 is 'digit 0' to the model" in line for line in notes[other]] == [True]
+    assert ["hardly more than guessing" in line for line in notes[untrained]] == [True]
 
 
 def test_the_text_says_every_figure_with_its_direction(digits_checkpoint, capsys):

@@ -44,11 +44,13 @@ def test_bars_and_lines_go_to_stderr(capfd):
         assert capfd.readouterr().err == ""
         report.progress("proxies", 2, 4, found=3)
         report.progress("unlearn", 1, 2, loss=0.25)
+        report.epoch(0, 0, nn.Linear(1, 1), acc_rt=99.5)
         report.epoch(1, 3, nn.Linear(1, 1), loss=0.123456)
     out, err = capfd.readouterr()
     assert out == ""
     assert "proxies" in err
     assert "unlearn" in err
+    assert "original: acc_rt 99.5\n" in err
     assert "epoch 1/3: loss 0.1235" in err
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ui.checkpoints import shipped_checkpoints
 from ui.compare_form import kinds_note
 from ui.compare_panels import as_csv, progress_words
 from ui.compare_table import in_order, table_html
-from ui.comparisons import comparison_of, order, outcome_of, shipped_comparisons, subject_of
+from ui.comparisons import comparison_of, network_of, order, outcome_of, shipped_comparisons, subject_of
 from ui.methods import METHOD_HELP
 from zspag_core.jobs import State
 from zspag_core.method_names import METHOD_NAMES
@@ -75,6 +77,25 @@ def test_table_escapes_names_and_marks_what_reaches_its_goal(make_comparison):
     assert "85.5, 1.4" in line
     assert "failed: the loss became nan" in table
     assert "0.0 <small>" not in next(line for line in table.split("<tr") if "BadT</th>" in line)
+
+
+def test_what_the_original_has_already_is_no_goal_reached(make_comparison):
+    rows = make_comparison().rows
+    near = replace(rows[0], seeds=[replace(one, probe=82.0, mia={"entropy_svc": 43.0}) for one in rows[0].seeds])
+    retrained = replace(rows[2], seeds=[replace(one, probe=80.0) for one in rows[2].seeds])
+
+    def probe_of(original):
+        table = table_html(make_comparison(rows=[original, rows[1], retrained, *rows[3:]]), {})
+        return next(line for line in table.split("<tr") if "ZS-PAG</th>" in line)
+
+    assert '<td class="zs-good">80.0' in probe_of(rows[0])
+    assert "<td>80.0" in probe_of(near)
+    assert "<td>41.5" in probe_of(near)
+
+
+def test_a_network_is_called_as_its_shipped_checkpoint(make_comparison):
+    assert network_of(make_comparison()) == "digits_resnet"
+    assert network_of(make_comparison(data="faces12", model="resnet18")) == "resnet18"
 
 
 def test_seeds_that_failed_are_counted(make_comparison):

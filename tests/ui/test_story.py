@@ -73,6 +73,14 @@ def test_depth_is_measured_by_a_retrained_model(make_view, retrained, probe, ver
     assert plain(tell(view, retrained)).endswith(verdict)
 
 
+@pytest.mark.parametrize("probe", [96.0, 93.0])
+def test_depth_is_not_judged_where_the_original_reads_like_a_retrained_model(make_view, retrained, probe):
+    view = make_view()
+    view.result["before"]["probe"], view.result["after"]["probe"] = 66.0, probe - 30
+    said = "little changed, but a model that never saw it shows nearly as much, so here the probe cannot tell."
+    assert plain(tell(view, retrained)).endswith(said)
+
+
 def test_without_a_reference_only_the_change_is_told(make_view):
     view = make_view()
     view.result["after"]["probe"] = 70.0

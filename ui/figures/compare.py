@@ -24,7 +24,7 @@ SET_APART = ("official", "tuned")
 CORNER = 8.0  # points of either accuracy that the good corner spans
 LEAST_BAND = 1.2  # points: narrower bands would not be seen
 SMALL, LARGE = 9.0, 30.0  # pixels: the quickest and the slowest method
-ROW_HEIGHT, SCATTER_HEIGHT, LEGEND_HEIGHT = 27, 430, 19
+ROW_HEIGHT, LINE_HEIGHT, SCATTER_HEIGHT, LEGEND_HEIGHT = 27, 15, 430, 19
 ENTROPY = "mia.entropy_svc"
 
 
@@ -175,7 +175,7 @@ def _against_retrain(comparison: Comparison, name: str, title: str) -> tuple[go.
             cliponaxis=False,
             hovertemplate=f"{row.label}: %{{x:.1f}} %<extra></extra>",
         )
-    lay_out(figure, ROW_HEIGHT * len(rows) + 110)
+    lay_out(figure, _height_of(rows) + 110)
     figure.update_layout(showlegend=True)
     figure.update_xaxes(title=title, range=[-3, 103], dtick=20)
     labels = [row.label for row in rows]
@@ -213,7 +213,7 @@ def seconds(comparison: Comparison) -> Drawn:
         cliponaxis=False,
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
-    lay_out(figure, ROW_HEIGHT * len(rows) + 110)
+    lay_out(figure, _height_of(rows) + 110)
     figure.update_layout(margin={"r": 60}, bargap=0.35)
     figure.update_xaxes(title="seconds", rangemode="tozero")
     labels = [row.label for row in rows]
@@ -239,6 +239,12 @@ def mean_of(row: Row | None, name: str) -> tuple[float, float | None] | None:
 def _wrapped(label: str) -> str:
     """Write a label in lines that leave room for the picture."""
     return "<br>".join(textwrap.wrap(label, LABEL_WIDTH))
+
+
+def _height_of(rows: Sequence[Row]) -> int:
+    """Return the pixels that rows take whose labels have as many lines as the longest one."""
+    lines = max((_wrapped(row.label).count("<br>") for row in rows), default=0)
+    return (ROW_HEIGHT + LINE_HEIGHT * lines) * len(rows)
 
 
 def _error(deviation: float | None, colour: str) -> dict[str, Any] | None:

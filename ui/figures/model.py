@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TALL = 10  # a bar of so many percent has room for its figure
 NAMED = 20  # up to so many classes have their names on the axis
+FIGURE_SIZE = 10  # pixels: "100" fits on each of ten bars in half a page of 1280
 HEIGHT = 340
 CURVE_HEIGHT = 280
 LAYOUT: dict[str, Any] = {"first": 1, "height": CURVE_HEIGHT, "legend": 1.15}
@@ -42,7 +43,8 @@ def class_accuracy_figure(names: Sequence[str], accuracy: Sequence[float | None]
         text=[f"{value:.0f}" for value in known] if len(names) <= NAMED else None,
         textposition=["inside" if value >= TALL else "outside" for value in known],
         insidetextanchor="start",  # at the foot, where the line of the mean does not cross it
-        insidetextfont={"color": "black"},
+        textfont={"size": FIGURE_SIZE},
+        insidetextfont={"color": "black", "size": FIGURE_SIZE},
         constraintext="none",
         textangle=0,
         cliponaxis=False,

@@ -51,8 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Grade the model and print the figures."""
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import resolve_device
+    from zspag_core.fit import other_names
     from zspag_core.metrics import grade
     from zspag_core.preparation import as_trained, load_for
+    from zspag_core.shortfall import guessing
 
     if arguments.retrained and not arguments.original:
         raise UsageError("--retrained: expected --original beside it, which sets the accuracy to win back")
@@ -69,6 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
             models[role] = other.model.to(device)
     with interruptible() as report:
         found = grade(models["model"], dataset, forget, seed=seed, device=device, report=report)
+        doubts = other_names(checkpoint.about, dataset), guessing(found.accuracy.acc_rt, dataset.num_classes)
+        for sentence in filter(None, doubts):
+            report.note(sentence)
         record: dict[str, Any] = {
             "forget": list(forget),
             "num_classes": dataset.num_classes,

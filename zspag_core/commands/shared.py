@@ -97,9 +97,9 @@ class TerminalReporter(Reporter):
         self._bar.update(done - self._bar.n)
 
     def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
-        """Write the epoch's figures on a line of their own."""
+        """Write the epoch's figures on a line of their own; epoch 0 is the original model."""
         words = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        self._write(f"epoch {number}/{total}: {words}")
+        self._write(f"{f'epoch {number}/{total}' if number else 'original'}: {words}")
         if self.interrupted:
             self.close()
             raise Cancelled("interrupted")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from zspag_core.errors import UsageError
 from zspag_core.files import read_json
+from zspag_core.fit import check_fit
 from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 from zspag_core.jobs.folders import run_folder
-from zspag_core.preparation import RunConfig, as_trained, check_fit
+from zspag_core.preparation import RunConfig, as_trained
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,13 +6,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.fit import check_fit, doubt, why_not
 from zspag_core.jobs.adopting import left_open
 from zspag_core.jobs.describe import describe_class
 from zspag_core.jobs.pictures import to_data_url
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torch import Tensor, nn
 
@@ -87,40 +88,6 @@ def summarise(architecture: str, image_size: int) -> str:
     return f"{FAMILIES.get(architecture, architecture)}, {image_size} × {image_size} pixels"
 
 
-def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | None:
-    """Return one sentence why a model cannot be used with a data set, or None.
-
-    Args:
-        classes: number of the model's outputs.
-        names: what the model calls them, None where it does not say.
-        data: the data set.
-    """
-    if classes != data.num_classes:
-        return f"The model tells {classes} classes apart, {data.name} has {data.num_classes}."
-    if names is not None and tuple(names) != data.class_names and set(names) == set(data.class_names):
-        label = next(k for k, name in enumerate(names) if name != data.class_names[k])
-        return (
-            f"Model and data number their classes differently: class {label} is '{names[label]}' to the model and "
-            f"'{data.class_names[label]}' in {data.name}."
-        )
-    return None
-
-
-def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
-    """Return one sentence on what looks odd about a pair that fits, or None."""
-    names = about.get("class_names")
-    if about.get("excluded"):
-        left_out = ", ".join(data.class_names[label] for label in about["excluded"] if label < data.num_classes)
-        return f"The model was trained without {left_out}: it cannot forget what it never learnt."
-    if names is None:
-        return "The file does not name its classes: check in the samples below that they are in the data's order."
-    if tuple(names) != data.class_names:
-        label = next(k for k, name in enumerate(names) if name != data.class_names[k])
-        there = data.class_names[label]
-        return f"The names differ: class {label} is '{names[label]}' to the model, '{there}' in the data."
-    return None
-
-
 def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str, Any]:
     """Return the layers of a model, and how it does on test images.
 
@@ -137,7 +104,6 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 
     from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
     from zspag_core.metrics import accuracy, outputs_of
-    from zspag_core.preparation import check_fit
 
     report.progress("load", 0, 1)
     loaded = cached_checkpoint(str(config["checkpoint"]))

@@ -9,12 +9,13 @@ import torch
 
 from zspag_core.data import to_pixels
 from zspag_core.devices import device_of
+from zspag_core.fit import check_fit
 from zspag_core.hyperparameters import configure
 from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 from zspag_core.jobs.pictures import to_data_url
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics import logits_of
-from zspag_core.preparation import as_trained, check_fit, find_forget, forget_samples
+from zspag_core.preparation import as_trained, find_forget, forget_samples
 from zspag_core.progress import SILENT
 from zspag_core.pseudo_labels import barred_labels
 

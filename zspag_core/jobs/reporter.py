@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import Cancelled
 from zspag_core.jobs.records import Wish
-from zspag_core.progress import Reporter, leave_out
+from zspag_core.progress import Relay, Reporter, leave_out
 
 if TYPE_CHECKING:
     import threading
@@ -92,3 +92,11 @@ class JobReporter(Reporter):
             leave_out(self._last - paused)
             self._waited += self._last - paused
             self._state["waited"] = self._waited
+
+
+class GradingAsOne(Relay):
+    """Passes relearning on as part of the grading, which is one stage of a run to a visitor."""
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
+        """Pass progress on."""
+        self.inner.progress("evaluate" if stage == "relearning" else stage, done, total, **figures)

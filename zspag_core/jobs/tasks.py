@@ -29,12 +29,13 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     import shutil
 
     from zspag_core.jobs.folders import state_folder
+    from zspag_core.jobs.reporter import GradingAsOne
     from zspag_core.runs import RunConfig, execute
 
     own = {field.name for field in dataclasses.fields(RunConfig)}  # pages add what they want to remember
     config = RunConfig.from_dict({name: value for name, value in job.config.items() if name in own})
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
-    result: dict[str, Any] = execute(config, job.folder, report, state=state_folder(job.id))
+    result: dict[str, Any] = execute(config, job.folder, GradingAsOne(report), state=state_folder(job.id))
     if result["after"] is not None:
         _draw_first_map(job)
     return result

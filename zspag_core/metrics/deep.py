@@ -173,10 +173,10 @@ def relearning(
     with evaluating(pupil), torch.enable_grad():
         _neutralise_head(pupil, forget_train.sample(CHECKED_IMAGES, generator))
         for step in range(max_steps + 1):
+            report.progress("relearning", step, max_steps)
             reached = (step % CHECK_EVERY == 0 or step == max_steps) and _accuracy(pupil, asked) >= target
             if reached:
                 break
-            report.progress("relearning", step, max_steps)
             if step < max_steps:
                 place = torch.randint(len(forget_train), (batch_size,), generator=generator)
                 _descend(pupil, forget_train[place], lr)

@@ -51,6 +51,14 @@ def test_membership_and_probe_stand_against_retrain(make_comparison):
     assert "Retrain 40.0 to 41.0 %" in [trace.name for trace in membership(make_comparison()).figure.data]
 
 
+def test_rows_grow_with_the_lines_of_their_labels(make_comparison):
+    short = make_comparison()
+    long = replace(short, rows=[replace(row, label=f"{row.label}, which has a rather long name") for row in short.rows])
+    for draw, rows in ((inside, 3), (seconds, 5)):
+        height, taller = (draw(one).figure.layout.height for one in (short, long))
+        assert taller - height == 15 * rows, "one line more in each"
+
+
 def test_times_are_bars_striped_where_more_data_was_needed(make_comparison):
     (bars,) = seconds(make_comparison()).figure.data
     assert list(bars.y) == ["Mask", "Retrain", "ZS-PAG", "Neggrad <zs>", "SalUn"]
