@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -216,6 +217,52 @@ def test_an_epoch_that_costs_the_proxies_too_much_is_made_again_with_smaller_ste
     with torch.no_grad():
         kept = (found.model(proxies.images).argmax(1) == proxies.labels).float().mean()
     assert 100 * float(kept) == pytest.approx(found.history[-1]["proxy_agreement"], abs=1e-3)
+
+
+def lengths(found):
+    return [round(row["learning_rate"] / found.history[0]["learning_rate"], 6) for row in found.history]
+
+
+def test_steps_grow_where_many_epochs_have_not_reached_the_goal(
+    digits_model, forget, soft, proxies, subspace, monkeypatch
+):
+    """Thirty epochs of so small a step leave most of the class; steps half as long again each reach the goal."""
+    rule = StoppingRule(forget_accuracy=20.0, margin=3.0)
+    shared = {"rate": 0.003, "proxies": proxies, "subspace": subspace, "rule": rule}
+    found = run(digits_model, forget, soft, epochs=30, **shared)
+    assert lengths(found)[: descent.PATIENCE] == [1.0] * descent.PATIENCE
+    grown = lengths(found)[descent.PATIENCE :]
+    assert grown == pytest.approx([descent.STEP_GROWTH ** (1 + k) for k in range(len(grown))])
+    assert found.stopped == "rule"
+    assert all(row["proxy_agreement"] >= 97.0 for row in found.history)
+    monkeypatch.setattr(descent, "STEP_GROWTH", 1.0)
+    steady = run(digits_model, forget, soft, epochs=30, **shared)
+    assert steady.stopped == "epochs"
+    assert steady.history[-1]["forget_accuracy"] > 40
+
+
+@pytest.mark.parametrize(
+    ("rule", "watched", "why"),
+    [
+        (None, True, "no rule"),
+        (StoppingRule(forget_accuracy=None, margin=3.0), True, "no goal"),
+        (StoppingRule(forget_accuracy=0.0, margin=3.0), False, "nobody would see the damage"),
+    ],
+)
+def test_steps_keep_their_length(digits_model, forget, soft, proxies, subspace, monkeypatch, rule, watched, why):
+    monkeypatch.setattr(descent, "PATIENCE", 2)
+    watch = {"proxies": proxies} if watched else {}
+    found = run(digits_model, forget, soft, epochs=4, rate=1e-4, subspace=subspace, rule=rule, **watch)
+    assert lengths(found) == [1.0] * 4, why
+
+
+def test_steps_that_did_damage_do_not_grow_again(digits_model, forget, soft, proxies, monkeypatch):
+    monkeypatch.setattr(descent, "PATIENCE", 1)
+    rule = StoppingRule(forget_accuracy=-1.0, margin=5.0)
+    found = run(digits_model, forget, soft, epochs=8, rate=0.3, proxies=proxies, rule=rule)
+    rates = [0.3, *(row["learning_rate"] for row in found.history)]
+    assert rates[1] < 0.3
+    assert all(later <= earlier for earlier, later in itertools.pairwise(rates))
 
 
 def test_when_no_step_is_small_enough_the_run_says_so(digits_model, forget, proxies, monkeypatch):

@@ -30,6 +30,8 @@ PART = "unlearn"
 ROUND_IMAGES = 1024  # after so many samples the rule looks: a class of 5,000 is often forgotten within the first epoch
 RETRIES = 6
 STEP_CUT = 3.0
+PATIENCE = 10
+STEP_GROWTH = 1.5
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class StoppingRule:
             knows no goal: all epochs are made.
         margin: percentage points that the agreement on the proxies may fall; a round that falls further, or in which
             the loss is no number any more, is undone and made again with a third of the step, up to six times in all.
+            The other way round, every epoch after the tenth takes steps half as long again as the one before, as long
+            as there are proxies to be watched and nothing had to be undone.
     """
 
     forget_accuracy: float | None
@@ -188,6 +192,7 @@ class _Walk:
     ) -> tuple[list[dict[str, float]], str]:
         """Make one pass, or the part of it after which the rule is met; return its rounds and why the loop may end."""
         rounds: list[dict[str, float]] = []
+        self._lengthen(number, schedule.rule)
         size = max(1, ROUND_IMAGES // schedule.batch_size)
         for first in range(0, len(order), size):
             row = self._round(number, order[first : first + size], schedule.rule, tell, first)
@@ -198,6 +203,12 @@ class _Walk:
             if goal is not None and row["forget_accuracy"] <= goal:
                 return rounds, "rule"
         return rounds, "epochs"
+
+    def _lengthen(self, epoch: int, rule: StoppingRule | None) -> None:
+        """Take longer steps where many epochs have not reached the goal and the proxies have never been harmed."""
+        aims = rule is not None and rule.forget_accuracy is not None
+        if aims and epoch > PATIENCE and self.retries == RETRIES and len(self.watch.images):
+            self.loop.learning_rate *= STEP_GROWTH
 
     def _round(
         self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: Told, done: int

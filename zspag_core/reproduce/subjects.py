@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.cases import Case
     from zspag_core.reproduce.scale import Scale
 
-SHIPPED = Path(__file__).parents[2] / "assets" / "checkpoints"
+ASSETS = Path(__file__).parents[2] / "assets"
+SHIPPED, ORIGINALS = ASSETS / "checkpoints", ASSETS / "originals"
+"""Models for everybody, and models that only tables need: trained anew on another processor they would be others."""
 HELD_SHARE = 0.2
 SAMPLE_SEED = 0
 load_once = lru_cache(maxsize=4)(load_dataset)
@@ -154,11 +156,13 @@ def _data_of(case: Case) -> DataSet:
 
 
 def _trained(case: Case, dataset: DataSet, folder: Path, device: torch.device, report: Reporter) -> Original:
-    """Return the original that was trained earlier for this very case, or train it."""
+    """Return the original that comes with the project or was trained earlier for this very case, or train it."""
     recipe = recipe_for(case.data, case.model, case.settings)
     identity = _digest([case.to_dict(), values(recipe), dataset.train.fingerprint(), dataset.test.fingerprint()])
-    path = folder / f"{case.name}-{identity[:8]}.safetensors"
-    if not _is_there(path):
+    name = f"{case.name}-{identity[:8]}.safetensors"
+    path = next(filter(_is_there, (ORIGINALS / name, folder / name)), None)
+    if path is None:
+        path = folder / name
         _train(case, dataset, recipe, path, device, report)
     checkpoint = load_checkpoint(path)
     about = checkpoint.about
