@@ -53,6 +53,7 @@ def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, 
     page = open_page(PAGE, job)
     assert len(maps(page)) == 1
     assert "Drawing the UMAP of run" in waits(page)
+    assert ", PCA until then: " in waits(page)
     assert "of about 15 s" in waits(page)
     (question,) = store.latest(Lane.MAPS)
     assert (question.kind, question.config) == ("map", {"run": job.id, "kind": "umap"})
@@ -79,6 +80,7 @@ def test_without_any_map_pca_is_asked_for_first(open_page, graded, store):
     page = open_page(PAGE, graded(map_kinds=()))
     assert not maps(page)
     assert "Drawing the PCA" in waits(page)
+    assert "until then" not in waits(page)
     assert store.latest(Lane.INTERACTIVE)[-1].config["kind"] == "pca"
 
 

@@ -181,7 +181,11 @@ class ZSPAG(ZeroShotMethod):
         maximum=100.0,
         unit="%",
     )
-    stop_rule: bool = knob(default=True, help="Stop by the two figures above; off makes all epochs.")
+    stop_rule: bool = knob(
+        default=True,
+        help="Stop by the two figures above, and lengthen the steps where ten epochs have not reached the goal; off "
+        "makes all epochs.",
+    )
 
     def check(self, model: Classifier, classes: tuple[int, ...]) -> None:
         """Refuse to narrow what cannot be narrowed."""
