@@ -38,6 +38,25 @@ def test_an_original_is_trained_once_and_again_for_another_recipe(case, tmp_path
     assert len(counted) == 2
 
 
+def test_an_original_that_comes_with_the_project_is_not_trained(case, tmp_path, monkeypatch, counted):
+    first = load_original(case, tmp_path / "made", CPU)
+    monkeypatch.setattr(subjects, "ORIGINALS", tmp_path / "made")
+    again = load_original(case, tmp_path / "out", CPU)
+    assert len(counted) == 1
+    assert again.identity == first.identity
+    assert not (tmp_path / "out").exists()
+    load_original(replace(case, settings={"epochs": 1, "seed": 1}), tmp_path / "out", CPU)
+    assert len(counted) == 2, "another recipe is another original"
+
+
+def test_the_original_of_the_small_cifar100_comes_with_the_project(shared_data, tmp_path, monkeypatch, counted):
+    monkeypatch.setenv("ZSPAG_DATA", str(shared_data))
+    original = load_original(CASES["small"]["cifar100-resnet"], tmp_path, CPU)
+    assert not counted
+    assert original.test_accuracy == 64.25
+    assert len(original.dataset.class_names) == 20
+
+
 def test_a_training_that_was_stopped_leaves_no_original(case, tmp_path, counted):
     class Stop(Reporter):
         def progress(self, *_args, **_figures):
