@@ -334,7 +334,7 @@ def test_other_names_of_the_classes_are_told_of(config, digits_model, told, tmp_
     names = [f"digit {k}" for k in range(10)]
     save_checkpoint(path, digits_model, {"data": "digits", "class_names": names})
     execute(config(method="mask", settings={}, checkpoint=str(path)), tmp_path / "named", told)
-    assert told.notes == ["The names differ: class 0 is 'digit 0' to the model, '0' in the data."]
+    assert told.notes == ["the names differ: class 0 is 'digit 0' to the model, '0' in digits"]
 
 
 def test_a_class_that_the_model_never_reads_is_told_of(config, digits_checkpoint, told, tmp_path):

@@ -14,7 +14,7 @@ WAYS_TO_DRAG = ["zoom2d", "pan2d", "select2d", "lasso2d"]
 FEW_BUTTONS: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": [*SELDOM, *WAYS_TO_DRAG]}
 """What plotly's bar leaves out: with all its buttons it hides the legend. A drag zooms, a double click goes back."""
 BAR_ROOM = 30
-"""Pixels at the right of a picture in which plotly's bar stands upright, where it covers neither legend nor marks."""
+"""Pixels beside a picture, in which plotly's bar covers neither legend nor marks."""
 PICKING = FEW_BUTTONS | {"modeBarButtonsToRemove": SELDOM}
 """The same where points can be picked by drawing around them: what a drag does can be chosen."""
 
@@ -27,16 +27,19 @@ def chart(figure: go.Figure, *, key: str, alt: str) -> None:
         key: its name among the widgets.
         alt: what it shows, for those who cannot see it.
     """
-    st.plotly_chart(_with_room(figure), key=key, alt=alt, config=FEW_BUTTONS)
+    st.plotly_chart(_make_room(figure), key=key, alt=alt, config=FEW_BUTTONS)
 
 
 def picking_chart(figure: go.Figure, *, key: str, alt: str) -> list[Any]:
     """Draw a figure whose points can be picked; return what the picked ones carry as "customdata"."""
-    event: Any = st.plotly_chart(_with_room(figure), key=key, alt=alt, config=PICKING, on_select="rerun")
+    event: Any = st.plotly_chart(_make_room(figure), key=key, alt=alt, config=PICKING, on_select="rerun")
     return [point["customdata"] for point in event.selection.points]
 
 
-def _with_room(figure: go.Figure) -> go.Figure:
-    """Return a figure with plotly's bar upright in a margin of its own."""
-    margin = max(BAR_ROOM, figure.layout.margin.r or 0)
-    return figure.update_layout(modebar={"orientation": "v"}, margin={"r": margin})
+def _make_room(figure: go.Figure) -> go.Figure:
+    """Give plotly's bar a margin of its own: upright at the right, or on top where the legend stands at the right."""
+    margin, beside = figure.layout.margin, (figure.layout.legend.x or 0) > 1
+    side, size = ("t", margin.t) if beside else ("r", margin.r)
+    return figure.update_layout(
+        modebar={"orientation": "h" if beside else "v"}, margin={side: max(BAR_ROOM, size or 0)}
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.compare_story import answers
-from ui.compare_table import NEAR, ORDERS, records, table_html
+from ui.compare_table import ORDERS, records, table_html
 from ui.comparisons import MOST_RUNS, comparison_of
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
@@ -17,7 +17,7 @@ from ui.jobs import POLL_SECONDS, job_store
 from ui.methods import GONE, METHOD_HELP
 from ui.redrawn import redrawn
 from ui.result_panels import draw
-from ui.results import duration, escape, worked
+from ui.results import NEAR, duration, escape, worked
 from ui.states import progress_of
 from ui.strip import chosen_model
 from ui.words import GRADING_NOTE, MASK_NOTE, help_for

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ui.figures.compare import ENTROPY, mean_of, reference, span
 from ui.figures.looks import MASK, ORIGINAL, RETRAIN, looks, role_of
 from ui.methods import GONE, METHOD_HELP
-from ui.results import duration, setting_text
+from ui.results import duration, near, setting_text
 from ui.runs import page_of
 from ui.words import STATES, help_for
 from zspag_core.jobs import State
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.comparison import Comparison, Row
 
 ABSENT = "–"
-NEAR = 3.0  # points within which a figure counts as Retrain's
+GOALS = ("acc_ut", ENTROPY, "probe")
 ROLES = {
     ORIGINAL: "the model before",
     MASK: "the original with the forgotten outputs blocked: nothing is learned",
@@ -172,23 +172,16 @@ def _lead(row: Row, comparison: Comparison) -> str:
 
 def _class(column: Column, row: Row, comparison: Comparison) -> str:
     """Mark a cell that reaches its goal: the class is gone, or the figure is Retrain's and was not so before."""
-    mean = mean_of(row, column.name) if column.name != "lead" else None
-    if mean is None or role_of(row):
+    mean = None if role_of(row) else mean_of(row, column.name) if column.name in GOALS else None
+    if mean is None:
         return ""
     if column.name == "acc_ut":
-        return ' class="zs-good"' if mean[0] <= GONE else ""
-    if column.name not in {ENTROPY, "probe"}:
-        return ""
-    before = mean_of(reference(comparison, ORIGINAL), column.name)
-    if before is not None and _near_retrain(before[0], column.name, comparison):
-        return ""
-    return ' class="zs-good"' if _near_retrain(mean[0], column.name, comparison) else ""
-
-
-def _near_retrain(value: float, name: str, comparison: Comparison) -> bool:
-    """Tell whether a figure is what retrained models have, give or take."""
-    band = span(reference(comparison, RETRAIN), name)
-    return band is not None and band[0] - NEAR <= value <= band[1] + NEAR
+        reached = mean[0] <= GONE
+    else:
+        band, before = (span(reference(comparison, role), column.name) for role in (RETRAIN, ORIGINAL))
+        there_already = before is not None and band is not None and near(sum(before) / 2, band)
+        reached = band is not None and near(mean[0], band) and not there_already
+    return ' class="zs-good"' if reached else ""
 
 
 def _paper(row: Row) -> str:

@@ -122,7 +122,7 @@ def wait_for_map(job: Job, question: Job, letter: str, drawn: str) -> None:
     """Say how long the map that was asked for still takes and which one is drawn meanwhile, or why it failed."""
     kind = str(question.config.get("kind", "umap"))
     if question.active:
-        meanwhile = ", PCA until then" if drawn and drawn != kind else ""
+        meanwhile = f", {TITLES[drawn]} until then" if drawn else ""
         wait_line(question, f"Drawing the {TITLES[kind]} of run {job.number}{meanwhile}", SECONDS[kind])
     else:
         failed_line(question, f"The {TITLES[kind]} of run {job.number}", f"again-{letter}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNFORESEEN = ("before", "evaluate")
 """Stages whose time left nobody knows: images are counted, then probes fitted, then steps that may end at any time."""
 
+NEAR = 3.0  # points within which a percentage counts as that of retrained models
 LOGGED = ("loss", "acc_rt", "acc_ut", "mia", "proxy_agreement", "free_gradient", "learning_rate")
 
 
@@ -65,6 +66,11 @@ def percent(value: float | None, *, sign: bool = False) -> str:
 def between(low: float, high: float) -> str:
     """Write a range of percentages, one number where both ends read alike."""
     return percent(low) if percent(low) == percent(high) else f"{low:.1f} to {percent(high)}"
+
+
+def near(value: float, band: tuple[float, float]) -> bool:
+    """Tell whether a percentage is what retrained models have, from the least to the largest, give or take."""
+    return band[0] - NEAR <= value <= band[1] + NEAR
 
 
 def glue(text: str) -> str:

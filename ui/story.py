@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ui.figures.standing import Mark, standing
-from ui.results import between, escape, find, glue, percent
+from ui.results import NEAR, between, escape, find, glue, near, percent
 from ui.words import MEASURES, help_for
 from zspag_core.shortfall import hardly_read, shortfall
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 CLEAN, NEARLY = 2.0, 10.0  # percent still recognised, up to which a class counts as forgotten, or mostly
 SHALLOW = 5.0  # points that the probe must fall before one may speak of forgetting inside
-CLOSE = 3.0  # points above a retrained model within which the probe finds hardly more
 UP, DOWN = "+", "−"  # signs of a change
 NARROW = "\N{NO-BREAK SPACE}%"
 
@@ -190,9 +189,9 @@ def _inside(view: View, before: Mapping[str, Any], after: Mapping[str, Any], ref
 def _beside(then: float, now: float, band: tuple[float, float]) -> str:
     """Say what the probe's way means beside that of models which never saw the class."""
     shown, low, high = (round(value, 1) for value in (now, *band))
-    if abs(then - now) < SHALLOW and then <= high + CLOSE:
-        return "little changed, but a model that never saw it shows nearly as much, so here the probe cannot tell"
-    if shown <= high + CLOSE:
+    if near(then, band) and near(now, band):
+        return "a model that never saw it shows about as much, and so did the original, so here the probe cannot tell"
+    if shown <= high + NEAR:
         much = "less than" if shown < low else "as much as" if shown <= high else "hardly more than"
         return f"{much} in a model that never saw it"
     return f"the answer is gone, the knowledge is {'not' if then - now < SHALLOW else 'only in part'}"

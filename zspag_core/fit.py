@@ -21,11 +21,11 @@ def check_fit(checkpoint: Checkpoint, dataset: DataSet) -> None:
     """
     reason = why_not(checkpoint.model.config.num_classes, checkpoint.about.get("class_names"), dataset)
     if reason is not None:
-        raise UsageError(f"model and data do not fit: {reason[0].lower()}{reason[1:-1]}")
+        raise UsageError(f"model and data do not fit: {reason}")
 
 
 def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | None:
-    """Return one sentence why a model cannot be used with a data set, or None.
+    """Return in a few words why a model cannot be used with a data set, or None.
 
     Args:
         classes: number of the model's outputs.
@@ -33,33 +33,14 @@ def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | N
         data: the data set.
     """
     if classes != data.num_classes:
-        return f"The model tells {classes} classes apart, {data.name} has {data.num_classes}."
+        return f"the model tells {classes} classes apart, {data.name} has {data.num_classes}"
     if names is not None and tuple(names) != data.class_names and set(names) == set(data.class_names):
-        label = _first_difference(names, data)
-        return (
-            f"Model and data number their classes differently: class {label} is '{names[label]}' to the model and "
-            f"'{data.class_names[label]}' in {data.name}."
-        )
+        return f"the classes are numbered differently: {_first_difference(names, data)}"
     return None
 
 
-def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
-    """Return one sentence on what looks odd about a pair that fits, or None.
-
-    Args:
-        about: the checkpoint's header.
-        data: the data set.
-    """
-    if about.get("excluded"):
-        left_out = ", ".join(data.class_names[label] for label in about["excluded"] if label < data.num_classes)
-        return f"The model was trained without {left_out}: it cannot forget what it never learnt."
-    if about.get("class_names") is None:
-        return "The file does not name its classes: check in the samples below that they are in the data's order."
-    return other_names(about, data)
-
-
 def other_names(about: Mapping[str, Any], data: DataSet) -> str | None:
-    """Return one sentence where model and data call a class by different names, else None.
+    """Return in a few words where model and data call a class by different names, else None.
 
     Args:
         about: the checkpoint's header; where it names no classes there is nothing to compare.
@@ -68,10 +49,10 @@ def other_names(about: Mapping[str, Any], data: DataSet) -> str | None:
     names = about.get("class_names")
     if names is None or tuple(names) == data.class_names:
         return None
-    label = _first_difference(names, data)
-    return f"The names differ: class {label} is '{names[label]}' to the model, '{data.class_names[label]}' in the data."
+    return f"the names differ: {_first_difference(names, data)}"
 
 
-def _first_difference(names: Sequence[str], data: DataSet) -> int:
-    """Return the first class that two lists of as many names call differently."""
-    return next(k for k, name in enumerate(names) if name != data.class_names[k])
+def _first_difference(names: Sequence[str], data: DataSet) -> str:
+    """Name the first class that two lists of as many names call differently."""
+    label = next(k for k, name in enumerate(names) if name != data.class_names[k])
+    return f"class {label} is '{names[label]}' to the model, '{data.class_names[label]}' in {data.name}"

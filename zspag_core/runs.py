@@ -171,15 +171,14 @@ def _reached(replay: Replay) -> str:
 
 def _doubt(before: Grade, prepared: Prepared, report: Reporter) -> None:
     """Say what makes the figures doubtful: other names, a model that only guesses, classes that it never read right."""
-    found, gone = before.accuracy, before.accuracy.acc_ut
-    doubts = [other_names(prepared.checkpoint.about, prepared.dataset)]
+    found = before.accuracy
     guesses = guessing(found.acc_rt, prepared.dataset.num_classes)
-    doubts.append(guesses)
-    if not guesses and hardly_read(gone):
-        doubts.append(
-            f"the model reads only {gone:.1f} % of the forgotten classes' test images: no loss can be seen there"
-        )
-    for sentence in filter(None, doubts):
+    blind = (
+        f"the model reads only {found.acc_ut:.1f} % of the forgotten classes' test images: no loss can be seen there"
+        if hardly_read(found.acc_ut)
+        else None
+    )
+    for sentence in filter(None, (other_names(prepared.checkpoint.about, prepared.dataset), guesses or blind)):
         report.note(sentence)
 
 

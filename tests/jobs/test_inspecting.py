@@ -10,9 +10,15 @@ import torch
 
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.data import to_pixels
+from zspag_core.data.dataset import DataSet, Split
 from zspag_core.errors import DataError, UsageError
-from zspag_core.jobs.inspecting import inspect_data, layers_of, model_report
+from zspag_core.jobs.inspecting import doubt, inspect_data, layers_of, model_report
 from zspag_core.models import build, named_config
+
+
+def empty(*names):
+    none = Split(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+    return DataSet("set", names, none, none)
 
 
 @pytest.fixture
@@ -67,6 +73,20 @@ def test_nothing_is_downloaded_unless_asked(monkeypatch, tmp_path):
     monkeypatch.delenv("ZSPAG_DATA", raising=False)
     with pytest.raises(DataError):
         inspect_data({"data": "cifar100"})
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ({"class_names": ["a", "b"]}, None),
+        ({}, "does not name its classes"),
+        ({"class_names": ["a", "c"]}, "class 1 is 'c' to the model, 'b' in set"),
+        ({"class_names": ["a", "b"], "excluded": [1]}, "trained without b"),
+    ],
+)
+def test_odd_pairs_are_doubted(about, sentence):
+    found = doubt(about, empty("a", "b"))
+    assert found is None if sentence is None else sentence in found
 
 
 def test_report_agrees_with_an_independent_count(digits_checkpoint, digits_model, small_digits):

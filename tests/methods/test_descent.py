@@ -230,8 +230,8 @@ def test_steps_grow_where_many_epochs_have_not_reached_the_goal(
     rule = StoppingRule(forget_accuracy=20.0, margin=3.0)
     shared = {"rate": 0.003, "proxies": proxies, "subspace": subspace, "rule": rule}
     found = run(digits_model, forget, soft, epochs=30, **shared)
-    assert lengths(found)[: descent.PATIENCE] == [1.0] * descent.PATIENCE
-    grown = lengths(found)[descent.PATIENCE :]
+    assert lengths(found)[: descent.PATIENT_EPOCHS] == [1.0] * descent.PATIENT_EPOCHS
+    grown = lengths(found)[descent.PATIENT_EPOCHS :]
     assert grown == pytest.approx([descent.STEP_GROWTH ** (1 + k) for k in range(len(grown))])
     assert found.stopped == "rule"
     assert all(row["proxy_agreement"] >= 97.0 for row in found.history)
@@ -250,19 +250,28 @@ def test_steps_grow_where_many_epochs_have_not_reached_the_goal(
     ],
 )
 def test_steps_keep_their_length(digits_model, forget, soft, proxies, subspace, monkeypatch, rule, watched, why):
-    monkeypatch.setattr(descent, "PATIENCE", 2)
+    monkeypatch.setattr(descent, "PATIENT_EPOCHS", 2)
     watch = {"proxies": proxies} if watched else {}
     found = run(digits_model, forget, soft, epochs=4, rate=1e-4, subspace=subspace, rule=rule, **watch)
     assert lengths(found) == [1.0] * 4, why
 
 
 def test_steps_that_did_damage_do_not_grow_again(digits_model, forget, soft, proxies, monkeypatch):
-    monkeypatch.setattr(descent, "PATIENCE", 1)
+    monkeypatch.setattr(descent, "PATIENT_EPOCHS", 1)
     rule = StoppingRule(forget_accuracy=-1.0, margin=5.0)
     found = run(digits_model, forget, soft, epochs=8, rate=0.3, proxies=proxies, rule=rule)
     rates = [0.3, *(row["learning_rate"] for row in found.history)]
     assert rates[1] < 0.3
     assert all(later <= earlier for earlier, later in itertools.pairwise(rates))
+
+
+def test_steps_grow_no_further_than_the_cuts_could_take_back(digits_model, forget, soft, proxies, monkeypatch):
+    monkeypatch.setattr(descent, "PATIENT_EPOCHS", 0)
+    monkeypatch.setattr(descent, "STEP_GROWTH", 20.0)
+    rule = StoppingRule(forget_accuracy=-1.0, margin=100.0)
+    found = run(digits_model, forget, soft, epochs=4, rate=1e-9, proxies=proxies, rule=rule)
+    rates = [row["learning_rate"] / 1e-9 for row in found.history]
+    assert rates == pytest.approx([20, 400, descent.STEP_CUT**descent.RETRIES, descent.STEP_CUT**descent.RETRIES])
 
 
 def test_when_no_step_is_small_enough_the_run_says_so(digits_model, forget, proxies, monkeypatch):
@@ -335,6 +344,24 @@ def test_a_loop_goes_on_after_its_last_epoch_with_steps_as_small_as_they_were(
     assert all(torch.equal(a, b) for a, b in zip(rest.model.parameters(), whole.model.parameters(), strict=True))
     done = run(digits_model, forget, soft, **settings, memory=memory)
     assert done.history == whole.history, "a loop that had ended makes no further epoch"
+
+
+def test_a_loop_goes_on_with_steps_as_long_as_they_had_grown(
+    digits_model, forget, soft, proxies, subspace, tmp_path, monkeypatch
+):
+    class Stop(Reporter):
+        def epoch(self, number, total, model, **figures):
+            if number == 2:
+                raise Cancelled("stop")
+
+    monkeypatch.setattr(descent, "PATIENT_EPOCHS", 1)
+    rule = StoppingRule(forget_accuracy=0.0, margin=3.0)
+    shared = {"epochs": 4, "rate": 0.001, "rule": rule, "proxies": proxies, "subspace": subspace}
+    whole = run(digits_model, forget, soft, **shared)
+    assert lengths(whole) == [1.0, 1.5, 2.25, 3.375]
+    memory = FileMemory(tmp_path, "a")
+    run(digits_model, forget, soft, **shared, memory=memory, report=Stop())
+    assert run(digits_model, forget, soft, **shared, memory=memory, seed=99).history == whole.history
 
 
 def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, soft):

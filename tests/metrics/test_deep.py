@@ -246,6 +246,19 @@ def test_relearning_reports_and_can_be_cancelled(trained):
     assert report.calls == 3
 
 
+def test_relearning_reports_the_step_that_reaches_the_target(trained):
+    class Last(Reporter):
+        done = -1
+
+        def progress(self, stage, done, total, **figures):
+            self.done = done
+
+    report = Last()
+    found = relearning(trained.original, *parts(trained), 85.0, lr=0.01, generator=seeded(), report=report)
+    assert found.reached
+    assert report.done == found.steps > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -41,12 +41,16 @@ def test_an_original_is_trained_once_and_again_for_another_recipe(case, tmp_path
 def test_an_original_that_comes_with_the_project_is_not_trained(case, tmp_path, monkeypatch, counted):
     first = load_original(case, tmp_path / "made", CPU)
     monkeypatch.setattr(subjects, "ORIGINALS", tmp_path / "made")
-    again = load_original(case, tmp_path / "out", CPU)
+    again = load_original(replace(case, title="Other words"), tmp_path / "out", CPU)
     assert len(counted) == 1
     assert again.identity == first.identity
     assert not (tmp_path / "out").exists()
-    load_original(replace(case, settings={"epochs": 1, "seed": 1}), tmp_path / "out", CPU)
+    told = []
+    report = Reporter()
+    monkeypatch.setattr(report, "note", told.append)
+    load_original(replace(case, settings={"epochs": 1, "seed": 1}), tmp_path / "out", CPU, report)
     assert len(counted) == 2, "another recipe is another original"
+    assert told == [f"the original of {case.name} that comes with the project is of other data or recipe; training one"]
 
 
 def test_the_original_of_the_small_cifar100_comes_with_the_project(shared_data, tmp_path, monkeypatch, counted):

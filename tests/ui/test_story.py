@@ -73,12 +73,20 @@ def test_depth_is_measured_by_a_retrained_model(make_view, retrained, probe, ver
     assert plain(tell(view, retrained)).endswith(verdict)
 
 
-@pytest.mark.parametrize("probe", [96.0, 93.0])
-def test_depth_is_not_judged_where_the_original_reads_like_a_retrained_model(make_view, retrained, probe):
+@pytest.mark.parametrize(
+    ("then", "now", "verdict"),
+    [
+        (66.0, 66.0, "and so did the original, so here the probe cannot tell."),
+        (66.9, 58.0, "and so did the original, so here the probe cannot tell."),
+        (66.0, 75.0, "the answer is gone, the knowledge is not."),
+        (40.0, 40.0, "less than in a model that never saw it."),
+        (67.2, 66.0, "hardly more than in a model that never saw it."),
+    ],
+)
+def test_depth_is_not_judged_where_the_original_reads_like_a_retrained_model(make_view, retrained, then, now, verdict):
     view = make_view()
-    view.result["before"]["probe"], view.result["after"]["probe"] = 66.0, probe - 30
-    said = "little changed, but a model that never saw it shows nearly as much, so here the probe cannot tell."
-    assert plain(tell(view, retrained)).endswith(said)
+    view.result["before"]["probe"], view.result["after"]["probe"] = then, now
+    assert plain(tell(view, retrained)).endswith(verdict)
 
 
 def test_without_a_reference_only_the_change_is_told(make_view):

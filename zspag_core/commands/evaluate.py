@@ -70,10 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
             _check_role(role, other, checkpoint, dataset, forget)
             models[role] = other.model.to(device)
     with interruptible() as report:
+        if names := other_names(checkpoint.about, dataset):
+            report.note(names)
         found = grade(models["model"], dataset, forget, seed=seed, device=device, report=report)
-        doubts = other_names(checkpoint.about, dataset), guessing(found.accuracy.acc_rt, dataset.num_classes)
-        for sentence in filter(None, doubts):
-            report.note(sentence)
+        guesses = guessing(found.accuracy.acc_rt, dataset.num_classes)
+        if guesses and "unlearned" not in checkpoint.about:  # else it is the method that spoilt the model
+            report.note(guesses)
         record: dict[str, Any] = {
             "forget": list(forget),
             "num_classes": dataset.num_classes,

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.fit import check_fit, doubt, why_not
+from zspag_core.fit import check_fit, other_names, why_not
 from zspag_core.jobs.adopting import left_open
 from zspag_core.jobs.describe import describe_class
 from zspag_core.jobs.pictures import to_data_url
@@ -69,7 +69,7 @@ def _model_side(loaded: Checkpoint, data: DataSet) -> dict[str, Any]:
     config = loaded.model.config
     fits = why_not(config.num_classes, loaded.about.get("class_names"), data)
     return {
-        "fits": fits,
+        "fits": None if fits is None else _sentence(fits),
         "doubt": doubt(loaded.about, data) if fits is None else None,
         "architecture": loaded.model.architecture,
         "summary": summarise(loaded.model.architecture, config.image_size),
@@ -86,6 +86,27 @@ def _model_side(loaded: Checkpoint, data: DataSet) -> dict[str, Any]:
 def summarise(architecture: str, image_size: int) -> str:
     """Return family and input size of a network as a person reads them."""
     return f"{FAMILIES.get(architecture, architecture)}, {image_size} × {image_size} pixels"
+
+
+def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
+    """Return one sentence on what looks odd about a pair that fits, or None.
+
+    Args:
+        about: the checkpoint's header.
+        data: the data set.
+    """
+    if about.get("excluded"):
+        left_out = ", ".join(data.class_names[label] for label in about["excluded"] if label < data.num_classes)
+        return f"The model was trained without {left_out}: it cannot forget what it never learnt."
+    if about.get("class_names") is None:
+        return "The file does not name its classes: check in the samples below that they are in the data's order."
+    names = other_names(about, data)
+    return None if names is None else _sentence(names)
+
+
+def _sentence(words: str) -> str:
+    """Write words as a sentence."""
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str, Any]:

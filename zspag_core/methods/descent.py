@@ -30,13 +30,17 @@ PART = "unlearn"
 ROUND_IMAGES = 1024  # after so many samples the rule looks: a class of 5,000 is often forgotten within the first epoch
 RETRIES = 6
 STEP_CUT = 3.0
-PATIENCE = 10
+PATIENT_EPOCHS = 10
 STEP_GROWTH = 1.5
+MOST_GROWTH = STEP_CUT**RETRIES  # what the cuts could take back
 
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """When to stop, seen from inside the zero-shot fence.
+    """When to stop and how long steps are, seen from inside the zero-shot fence.
+
+    A round that harms the proxies is made again with shorter steps. Where ten epochs have not reached the goal and no
+    round had to be made again, every further epoch takes steps half as long again as the one before.
 
     Attributes:
         forget_accuracy: percent of a round's forget samples still read as one of the forgotten classes or as they were
@@ -44,8 +48,7 @@ class StoppingRule:
             knows no goal: all epochs are made.
         margin: percentage points that the agreement on the proxies may fall; a round that falls further, or in which
             the loss is no number any more, is undone and made again with a third of the step, up to six times in all.
-            The other way round, every epoch after the tenth takes steps half as long again as the one before, as long
-            as there are proxies to be watched and nothing had to be undone.
+            Without proxies nothing can be seen to fall, and steps never grow.
     """
 
     forget_accuracy: float | None
@@ -57,7 +60,7 @@ class Schedule:
     """How the loop goes.
 
     Attributes:
-        learning_rate: of plain SGD.
+        learning_rate: of plain SGD; with a rule, of its first steps.
         epochs: passes over the samples at most.
         batch_size: samples per step.
         rule: when to stop earlier; None to make all epochs.
@@ -192,23 +195,23 @@ class _Walk:
     ) -> tuple[list[dict[str, float]], str]:
         """Make one pass, or the part of it after which the rule is met; return its rounds and why the loop may end."""
         rounds: list[dict[str, float]] = []
-        self._lengthen(number, schedule.rule)
+        goal = schedule.rule.forget_accuracy if schedule.rule is not None else None
+        if goal is not None and number > PATIENT_EPOCHS:
+            self._lengthen(schedule.learning_rate)
         size = max(1, ROUND_IMAGES // schedule.batch_size)
         for first in range(0, len(order), size):
             row = self._round(number, order[first : first + size], schedule.rule, tell, first)
             if row is None:
                 return rounds, "rule"
             rounds.append(row)
-            goal = schedule.rule.forget_accuracy if schedule.rule is not None else None
             if goal is not None and row["forget_accuracy"] <= goal:
                 return rounds, "rule"
         return rounds, "epochs"
 
-    def _lengthen(self, epoch: int, rule: StoppingRule | None) -> None:
-        """Take longer steps where many epochs have not reached the goal and the proxies have never been harmed."""
-        aims = rule is not None and rule.forget_accuracy is not None
-        if aims and epoch > PATIENCE and self.retries == RETRIES and len(self.watch.images):
-            self.loop.learning_rate *= STEP_GROWTH
+    def _lengthen(self, first: float) -> None:
+        """Take longer steps from now on, if the proxies are there and have never been harmed; `first` is the first."""
+        if self.retries == RETRIES and len(self.watch.images):
+            self.loop.learning_rate = min(STEP_GROWTH * self.loop.learning_rate, MOST_GROWTH * first)
 
     def _round(
         self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: Told, done: int

@@ -75,7 +75,12 @@ class ZSPAG(ZeroShotMethod):
         minimum=0.01,
         maximum=1.0,
     )
-    learning_rate: float = knob(0.1, "Step length of the projected descent.", minimum=1e-7, maximum=100.0)
+    learning_rate: float = knob(
+        0.1,
+        "Step length of the projected descent; of its first steps where the rule may change it.",
+        minimum=1e-7,
+        maximum=100.0,
+    )
     batch_size: int = knob(32, "Forget samples per step.", minimum=1, maximum=8192, unit="images")
     attack_steps: int = knob(15, "Steps of PGD, C&W and DeepFool at most.", minimum=1, maximum=1000)
     attack_confidence: float = knob(

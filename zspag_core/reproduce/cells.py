@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 """Raised when the same identity would come to something else."""
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parents[2] / "assets"
 SHIPPED, ORIGINALS = ASSETS / "checkpoints", ASSETS / "originals"
 """Models for everybody, and models that only tables need: trained anew on another processor they would be others."""
+WORDS = ("title", "note")  # of a case, without which its original is the same
 HELD_SHARE = 0.2
 SAMPLE_SEED = 0
 load_once = lru_cache(maxsize=4)(load_dataset)
@@ -114,7 +115,7 @@ class Subject:
 
 
 def load_original(case: Case, folder: Path, device: torch.device, report: Reporter = SILENT) -> Original:
-    """Load a shipped original, or train one once.
+    """Load an original that comes with the project, or train one once.
 
     Args:
         case: which.
@@ -158,11 +159,16 @@ def _data_of(case: Case) -> DataSet:
 def _trained(case: Case, dataset: DataSet, folder: Path, device: torch.device, report: Reporter) -> Original:
     """Return the original that comes with the project or was trained earlier for this very case, or train it."""
     recipe = recipe_for(case.data, case.model, case.settings)
-    identity = _digest([case.to_dict(), values(recipe), dataset.train.fingerprint(), dataset.test.fingerprint()])
+    about_case = {name: value for name, value in case.to_dict().items() if name not in WORDS}
+    identity = _digest([about_case, values(recipe), dataset.train.fingerprint(), dataset.test.fingerprint()])
     name = f"{case.name}-{identity[:8]}.safetensors"
     path = next(filter(_is_there, (ORIGINALS / name, folder / name)), None)
     if path is None:
         path = folder / name
+        if any(ORIGINALS.glob(f"{case.name}-*")):
+            report.note(
+                f"the original of {case.name} that comes with the project is of other data or recipe; training one"
+            )
         _train(case, dataset, recipe, path, device, report)
     checkpoint = load_checkpoint(path)
     about = checkpoint.about
