@@ -45,6 +45,11 @@ class Subject:
     forget: tuple[int, ...]
     class_names: tuple[str, ...]
 
+    @property
+    def network(self) -> str:
+        """Return what the original is called elsewhere, too."""
+        return Path(self.checkpoint).stem
+
 
 def shipped_comparisons(folder: Path | None = None) -> list[Comparison]:
     """Return the comparisons whose results ship with the app, in the order of their presets, digits first.
@@ -210,9 +215,9 @@ def _settings(row: Row, subject: Subject) -> dict[str, Any]:
 
 
 def network_of(comparison: Comparison) -> str:
-    """Return what the network is called elsewhere: its shipped checkpoint, where there is one, else its size."""
+    """Return the name of a shipped comparison's original, where that ships too, else of the network's size."""
     subject = subject_of(comparison)
-    return comparison.model if subject is None else Path(subject.checkpoint).stem
+    return comparison.model if subject is None else subject.network
 
 
 def subject_of(comparison: Comparison) -> Subject | None:
