@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ui.figures.compare import mean_of, reference
+from ui.figures.compare import mean_of, reference, span
 from ui.figures.looks import MASK, ORIGINAL, RETRAIN, role_of
 from ui.methods import GONE
-from ui.results import escape, glue, percent
+from ui.results import escape, glue, near, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +75,10 @@ def _cost(comparison: Comparison, forgetting: Sequence[Row]) -> str:
         return "No method forgets here, so there is nothing to weigh." if before else "The original is not known yet."
     ranked = sorted(forgetting, key=lambda row: -_value(row, "acc_rt"))
     free = [row for row in ranked if not row.needs_retain] or ranked
-    best = (
-        f"Of those that forget, **{escape(free[0].label)}** keeps most{_without(free[0])}: {_change(free[0], before)}."
-    )
+    level = [row for row in free if percent(_value(row, "acc_rt")) == percent(_value(free[0], "acc_rt"))]
+    names = _list([f"**{escape(row.label)}**" for row in level])
+    verb = "keeps" if len(level) == 1 else "keep"
+    best = f"Of those that forget, {names} {verb} most{_without(free[0])}: {_change(free[0], before)}."
     lost = [row for row in ranked if _value(row, "acc_rt") < before[0] - KEPT]
     if not lost:
         return f"{best} None loses more than {KEPT:.0f} points."
@@ -132,8 +133,10 @@ def _inside(comparison: Comparison, forgetting: Sequence[Row], mask: float) -> s
     if before is None or not known:
         return ""
     deepest = min(known, key=lambda row: _value(row, "probe"))
-    found = _value(deepest, "probe")
+    found, band = _value(deepest, "probe"), span(reference(comparison, RETRAIN), "probe")
     ends = f"original {percent(before[0])}" + (f", Retrain {percent(after[0])}" if after is not None else "")
+    if band is not None and near(before[0], band) and near(found, band):
+        return f"**Inside** the probe cannot tell: models that never saw the class show about as much ({ends})."
     if before[0] - found < CLEAR:
         return f"**Inside**, the probe finds the class as before in every one that keeps the rest ({ends})."
     who = f"{escape(deepest.label)} is deepest among those that keep the rest"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ui.compare_story import answers
 
 
@@ -35,6 +37,21 @@ def test_hidden_classes_are_called_hidden(make_comparison):
     assert "None loses more than 2 points." in cost
     assert "None is 0.5 points above that" in more
     assert "the probe finds the class as before" in more
+
+
+def test_methods_that_keep_as_much_are_named_together(make_comparison):
+    rows = make_comparison().rows
+    other = replace(rows[3], key="other", label="Other")
+    _, cost, _ = told(make_comparison(rows=[*rows[:4], other]))
+    assert "**ZS-PAG**, **Other** keep most without remaining data: 97.5 %, +2.0." in cost
+
+
+def test_depth_is_not_told_where_the_original_reads_like_retrain(make_comparison):
+    rows = make_comparison().rows
+    retrained = replace(rows[2], seeds=[replace(one, probe=94.0) for one in rows[2].seeds])
+    shallow = replace(rows[3], seeds=[replace(one, probe=92.0) for one in rows[3].seeds])
+    *_, more = told(make_comparison(rows=[*rows[:2], retrained, shallow]))
+    assert "**Inside** the probe cannot tell: models that never saw the class show about as much (original" in more
 
 
 def test_rows_that_failed_with_some_seeds_are_named(make_comparison):

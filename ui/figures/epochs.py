@@ -29,7 +29,8 @@ def lay_out_epochs(
         hovermode="x unified",
     )
     figure.update_xaxes(title="epoch", range=[first - 0.2, total + 0.2], dtick=max(1, total // 10))
-    figure.update_yaxes(title=title, hoverformat=".3g")
+    figure.update_yaxes(title=title)
+    figure.update_traces(yhoverformat=".3g")  # that of an axis would format its ticks, too
     if empty:
         words = "the line starts with the first epoch"
         figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     with interruptible() as report:
         result = execute(config, arguments.out, report, state=_state(arguments.out) if arguments.resume else None)
     if result["stopped"] == "cancelled":
-        how = "the same command goes on" if arguments.resume else "with --resume the same command would go on"
+        how = "the same command goes on" if arguments.resume else "begun with --resume it could be gone on with"
         return tell_interrupted(len(result["history"]), arguments.out, how)
     print(headline(result))  # noqa: T201
     if result["backdoor"]:
