@@ -71,16 +71,13 @@ def show_question(number: int, lesson: Lesson, value: str, choice: Choice) -> st
     return predicted
 
 
-def show_answer(number: int, lesson: Lesson, value: str, predicted: str | None) -> None:
+def show_answer(number: int, lesson: Lesson, value: str, predicted: str) -> None:
     """Draw what the run says, whether it was predicted, and the chart."""
     records = records_seen(number, lesson)
     answer = lesson.answer(value, records)
     right = lesson.options[answer.option].format(lesson.knob.say(value))
     with st.container(border=True, gap="small"):
-        words = (
-            "The answer" if predicted is None else "As you predicted" if predicted == right else "Not as you predicted"
-        )
-        st.markdown(f"#### {words}")
+        st.markdown("#### As you predicted" if predicted == right else "#### Not as you predicted")
         st.markdown(glue(f"**{right}.** {answer.text}"))
         drawn = CHARTS[lesson.chart](value, records, lesson.knob)
         st.markdown(f"**{drawn.title}** :gray-badge[for grading only]")
@@ -101,12 +98,13 @@ def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
         value = pick_value(number, lesson)
         predicted = show_question(number, lesson, value, choice)
         job = own_run(number, value)
-        if record_for(number, lesson, value) is not None:
+        record = record_for(number, lesson, value)
+        if record is not None and predicted is not None:
             show_answer(number, lesson, value, predicted)
             if lesson.chart == "budgets":
                 preview = {"attack": "pgd", "epsilon": int(value) / PIXEL_LEVELS}
                 preview_panel(preview_question(choice, lesson.arm(value).forget, preview, 0), choice.class_names)
-        elif job is not None:
+        elif job is not None and record is None:
             stand_in(job, "The answer", "lesson")
         else:
             st.info("Predict first. Then the answer and its chart stand here.", icon=":material/school:")

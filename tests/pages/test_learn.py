@@ -92,6 +92,25 @@ def test_answer_is_read_from_the_run_just_made(open_page, overview, store, resul
     assert f"Run {job.number}, made here" in texts(page)
 
 
+def test_nothing_is_told_before_it_was_predicted(open_page, overview, store, result):
+    """Somebody who comes with a finished run, from the demo or by a link, is asked first, too."""
+    page = open_lesson(open_page, overview, 2)
+    predict(page, 2, "0.001", 0)
+    page.button(key="run-lesson").click().run()
+    store.beats.beat("worker", "worker", ("runs",), "cpu")
+    part = {"acc_per_class": [99.0] * 10}
+    answer = result | {"forget": [3], "before": result["before"] | part, "after": result["after"] | part}
+    job = store.claim("runs", "worker", "cpu")
+    store.finish(job, State.DONE, answer=answer)
+    again = open_lesson(open_page, overview, 2, job=job.id)
+    again.session_state["prediction-2-0.001"] = None
+    again.run()
+    assert "predicted" not in texts(again)
+    assert "Predict first. Then" in again.info[0].value
+    predict(again, 2, "0.001", 0)
+    assert "As you predicted" in texts(again)
+
+
 def test_run_of_a_lesson_is_found_again_by_its_address(open_page, overview, store):
     page = open_lesson(open_page, overview, 2)
     predict(page, 2, "0.001", 0)
