@@ -105,7 +105,7 @@ def test_a_model_for_other_data_is_refused(unlearn, digits_config, tmp_path_fact
     assert call(unlearn(checkpoint=str(other))) == 2
     err = capfd.readouterr().err
     assert err.count("\n") == 1
-    assert "the model has 4 classes, digits has 10" in err
+    assert "the model tells 4 classes apart, digits has 10" in err
     assert not list(tmp_path.iterdir())
 
 
