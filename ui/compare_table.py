@@ -172,16 +172,16 @@ def _lead(row: Row, comparison: Comparison) -> str:
 
 def _class(column: Column, row: Row, comparison: Comparison) -> str:
     """Mark a cell that reaches its goal: the class is gone, or the figure is Retrain's and was not so before."""
-    mean = None if role_of(row) else mean_of(row, column.name) if column.name in GOALS else None
+    mean = mean_of(row, column.name) if column.name in GOALS and not role_of(row) else None
     if mean is None:
         return ""
     if column.name == "acc_ut":
-        reached = mean[0] <= GONE
-    else:
-        band, before = (span(reference(comparison, role), column.name) for role in (RETRAIN, ORIGINAL))
-        there_already = before is not None and band is not None and near(sum(before) / 2, band)
-        reached = band is not None and near(mean[0], band) and not there_already
-    return ' class="zs-good"' if reached else ""
+        return ' class="zs-good"' if mean[0] <= GONE else ""
+    band = span(reference(comparison, RETRAIN), column.name)
+    before = mean_of(reference(comparison, ORIGINAL), column.name)
+    if band is None or (before is not None and near(before[0], band)):
+        return ""
+    return ' class="zs-good"' if near(mean[0], band) else ""
 
 
 def _paper(row: Row) -> str:
