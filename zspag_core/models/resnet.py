@@ -9,7 +9,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.models.base import Classifier, ModelConfig, Writer
+from zspag_core.models.base import Classifier, ModelConfig, Stream, Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,16 @@ def _conv_bn(inputs: int, outputs: int, size: int, stride: int = 1, groups: int 
     """Return a bias-free convolution that keeps the resolution (at stride 1), followed by BatchNorm."""
     conv = nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+def _norm_of(conv_bn: nn.Module) -> nn.BatchNorm2d:
+    """Return the BatchNorm of what `_conv_bn` made."""
+    return cast("nn.BatchNorm2d", cast("nn.Sequential", conv_bn)[1])
+
+
+def _as_writer(conv_bn: nn.Module) -> Writer:
+    """Return the two modules that `_conv_bn` made as a writer."""
+    return Writer(cast("nn.Conv2d", cast("nn.Sequential", conv_bn)[0]), _norm_of(conv_bn))
 
 
 class Block(nn.Module):
@@ -101,12 +111,34 @@ class ResNet(Classifier):
 
     @property
     def writers(self) -> tuple[Writer, ...]:
-        """The last block's last convolution and its shortcut's; none where the block hands its input on as it is."""
-        block = cast("Block", cast("nn.Sequential", self.stages[-1])[-1])
+        """The last block's last convolution and its shortcut's, if it has one.
+
+        None where a block hands its input on as it is and nothing can be found that reads it or that it is made by.
+        """
+        block = self._last_blocks[-1]
         if isinstance(block.shortcut, nn.Identity):
-            return ()
-        pairs = (cast("nn.Sequential", part) for part in (block.convs[-1], block.shortcut))
-        return tuple(Writer(cast("nn.Conv2d", conv), cast("nn.BatchNorm2d", norm)) for conv, norm in pairs)
+            return () if self.stream is None else (_as_writer(block.convs[-1]),)
+        return _as_writer(block.convs[-1]), _as_writer(block.shortcut)
+
+    @property
+    def stream(self) -> Stream | None:
+        """What basic blocks of the last stage hand on as it is, from the first of them, whose shortcut is projected."""
+        first, *others = self._last_blocks
+        whole = [isinstance(block.shortcut, nn.Identity) for block in (first, *others)]
+        if whole[0] or not others or cast("ResNetConfig", self.config).bottleneck:
+            return None
+        feeders = [first.convs[-1], first.shortcut, *(block.convs[-1] for block in others[:-1])]
+        return Stream(
+            source=others[-1],
+            reader=_as_writer(others[-1].convs[0]),
+            feeders=tuple(map(_norm_of, feeders)),
+            listeners=tuple(_norm_of(block.convs[0]) for block in others),
+        )
+
+    @property
+    def _last_blocks(self) -> list[Block]:
+        """The blocks of the last stage."""
+        return [cast("Block", block) for block in cast("nn.Sequential", self.stages[-1])]
 
     @property
     def cam_layers(self) -> dict[str, nn.Module]:

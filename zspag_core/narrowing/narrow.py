@@ -93,8 +93,8 @@ def check_narrow(model: Classifier, forgotten: tuple[int, ...]) -> None:
     """
     if not model.writers:
         raise UsageError(
-            f"narrow: expected a network whose features are written by one layer (VGG, AlexNet, ViT, a ResNet whose "
-            f"last block has a projection), got {model.architecture}; set narrow to 0"
+            f"narrow: expected a network whose features can be rewritten (VGG, AlexNet, ViT, a ResNet of basic blocks "
+            f"in more than one stage), got another {model.architecture}; set narrow to 0"
         )
     remaining, features = model.config.num_classes - len(set(forgotten)), model.head.in_features
     if remaining < 2:
