@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.hyperparameters import configure, values
-from zspag_core.lineage import retrain_settings
+from zspag_core.lineage import on_fewer_images, retrain_settings
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.reproduce.cells import Cells
 from zspag_core.reproduce.clock import Clock
@@ -169,8 +169,9 @@ def _adapted(plan: Plan, subject: Subject, scale: Scale) -> Plan:
     whole = int(recipe.get("epochs", 20))
     epochs = min(whole, most) if most else whole
     label = plan.label if epochs == whole else f"{plan.label} ({epochs} of {whole} epochs)"
+    settings = retrain_settings(recipe) | {"epochs": epochs}
     total = len(subject.seen.train.without_classes(subject.forget))
     if len(subject.pool) < total:
         label += f" on {len(subject.pool):,} of {total:,} images"
-    seeds = scale.retrain_seeds or None
-    return replace(plan, label=label, settings=retrain_settings(recipe) | {"epochs": epochs}, seeds=seeds)
+        settings = on_fewer_images(settings)
+    return replace(plan, label=label, settings=settings, seeds=scale.retrain_seeds or None)
