@@ -29,6 +29,7 @@ KEY, ROUND = "training", "training-round"
 MODELS = {
     "resnet_tiny": "ResNet, tiny: seconds an epoch on digits",
     "resnet_small": "ResNet, small: minutes an epoch on CIFAR-10",
+    "resnet_medium": "ResNet, medium: twice as long as the small one",
     "resnet18": "ResNet-18: wants a GPU",
     "vgg11_narrow": "VGG-11, narrow",
     "vgg11": "VGG-11: wants a GPU",

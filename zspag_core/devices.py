@@ -62,7 +62,7 @@ def laid_out(images: torch.Tensor) -> torch.Tensor:
     """Return images (N, C, H, W) in the layout of their device, copied only where they are not.
 
     In inference mode, where no backward pass can follow, that is channels last everywhere: on two cores with AVX2 a
-    batch of 128 takes the ResNet of CIFAR-10 146 ms in place of 204.
+    batch of 128 takes the small ResNet of CIFAR-10 146 ms in place of 204.
     """
     layout = torch.channels_last if torch.is_inference_mode_enabled() else memory_format(images.device)
     return images.contiguous(memory_format=layout)
@@ -77,9 +77,9 @@ def images_at_once(device: torch.device) -> int:
     """Return how many small images go through a network together where only speed depends on it.
 
     On a CPU a convolution's outputs must stay small enough for their memory to be used again. Milliseconds an image of
-    `cifar10_resnet` at 64, 128, 256 and 512 images, measured on two AMD Zen 4 cores: forward 0.41, 0.48, 0.56, 0.84, in
-    bfloat16 0.19, 0.18, 0.19, 0.40, attack 0.55, 0.51, 0.53, 0.73, forward-mode derivative 2.2, 2.1, 2.8, 3.2. Smaller
-    networks do not care. A GPU wants to be fed.
+    `cifar10_resnet_small` at 64, 128, 256 and 512 images, measured on two AMD Zen 4 cores: forward 0.41, 0.48, 0.56,
+    0.84, in bfloat16 0.19, 0.18, 0.19, 0.40, attack 0.55, 0.51, 0.53, 0.73, forward-mode derivative 2.2, 2.1, 2.8, 3.2.
+    Smaller networks do not care. A GPU wants to be fed.
     """
     return 128 if device.type == "cpu" else 512
 

@@ -41,10 +41,17 @@ if TYPE_CHECKING:
 DATA = {
     "digits": "digits_resnet",
     "cifar10_resnet": "cifar10_resnet",
+    "cifar10_resnet_small": "cifar10_resnet_small",
     "cifar10_vit": "cifar10_vit",
     "fashion_mnist": "fashion_mnist_vgg",
 }
-TUNING = {"digits": (0, 3, 4, 8), "cifar10_resnet": (3,), "cifar10_vit": (3,), "fashion_mnist": (6,)}
+TUNING = {
+    "digits": (0, 3, 4, 8),
+    "cifar10_resnet": (3,),
+    "cifar10_resnet_small": (3,),
+    "cifar10_vit": (3,),
+    "fashion_mnist": (6,),
+}
 SEEDS = (0, 1, 2)
 PROBE_IMAGES = 3000
 
@@ -136,7 +143,7 @@ class Trials:
     def __init__(self, part: str, checkpoint: Path, device: torch.device) -> None:
         loaded = load_checkpoint(checkpoint)
         self.model = place(loaded.model, device).eval()
-        self.dataset = load_for(loaded, part.removesuffix("_resnet").removesuffix("_vit"))
+        self.dataset = load_for(loaded, loaded.about["data"])
         generator = torch.Generator().manual_seed(0)
         self.train = as_trained(self.dataset, loaded.about, TUNING[part]).train
         self.probed = self.train.sample(PROBE_IMAGES, generator)

@@ -141,6 +141,7 @@ def test_names_that_saved_checkpoints_rely_on(name, expected):
     ("name", "count"),
     [
         ("resnet_small", 1_228_970),
+        ("resnet_medium", 2_797_610),
         ("resnet18", 11_173_962),
         ("vgg11", 9_228_362),
         ("vit_small", 811_146),

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         required=True,
         metavar="M",
-        help="resnet_tiny, resnet_small, resnet18, vgg11, vgg11_narrow, alexnet or vit_small",
+        help="resnet_tiny, resnet_small, resnet_medium, resnet18, vgg11, vgg11_narrow, alexnet or vit_small",
     )
     parser.add_argument("--epochs", required=True, metavar="E", help="passes over the training images")
     parser.add_argument("--out", required=True, type=Path, metavar="F", help="file to write, ending in .safetensors")

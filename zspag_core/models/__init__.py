@@ -30,6 +30,7 @@ MODELS: dict[str, ModelConfig] = {
     "vgg11": VGGConfig(),
     "vgg11_narrow": VGGConfig(layers=(32, POOL, 64, POOL, 128, 128, POOL, 128, 128, POOL, 128, 128)),
     "resnet_small": ResNetConfig(widths=(32, 64, 128, 256), blocks=(1, 1, 1, 1)),
+    "resnet_medium": ResNetConfig(widths=(32, 64, 128, 256), blocks=(2, 2, 2, 2)),
     "resnet_tiny": ResNetConfig(widths=(16, 32, 64), blocks=(1, 1, 1)),
     "resnet18": ResNetConfig(widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2)),
     "vit_small": ViTConfig(),

@@ -53,7 +53,11 @@ class Case:
 DIGITS = Case(name="digits-resnet", title="Digits, ResNet", data="digits", model="resnet_tiny", shipped="digits_resnet")
 CIFAR10 = Case(name="cifar10-vit", title="CIFAR-10, ViT", data="cifar10", model="vit_small", shipped="cifar10_vit")
 CIFAR10_RESNET = Case(
-    name="cifar10-resnet", title="CIFAR-10, ResNet", data="cifar10", model="resnet_small", shipped="cifar10_resnet"
+    name="cifar10-resnet",
+    title="CIFAR-10, ResNet",
+    data="cifar10",
+    model="resnet_small",
+    shipped="cifar10_resnet_small",
 )
 OVERFITTED = replace(
     CIFAR10_RESNET,
