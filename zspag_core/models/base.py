@@ -61,32 +61,15 @@ class Writer:
 
 @dataclass(frozen=True)
 class Stream:
-    """What the last writer adds to: tokens, or maps, that a block hands on as they are.
+    """A residual stream of tokens, which what is written is added to.
 
     Attributes:
         source: the module that is given the stream as it is before.
-        reader: the layer before the writer, which reads the stream; the features hear of it through this, too.
-        norm: the norm of the sum, whose first token the features are; None where they come about by ReLU and a mean.
-        feeders: without a norm, the BatchNorms whose outputs add up to the stream, if need be after a ReLU.
-        listeners: without a norm, the BatchNorms that follow the layers which read it.
+        norm: the norm of the sum; the features are the first token after it.
     """
 
     source: nn.Module
-    reader: Writer
-    norm: nn.LayerNorm | None = None
-    feeders: tuple[nn.BatchNorm2d, ...] = ()
-    listeners: tuple[nn.BatchNorm2d, ...] = ()
-
-    @torch.no_grad()
-    def quieten(self, factor: float) -> None:
-        """Make the stream so many times quieter, a power of two, with all that is read off it as it was, to the bit."""
-        for norm in self.feeders:
-            norm.weight.div_(factor)
-            norm.bias.div_(factor)
-        for norm in self.listeners:
-            assert norm.running_mean is not None, "the norm counts"  # noqa: S101
-            norm.running_mean.div_(factor)
-            norm.weight.mul_(factor)
+    norm: nn.LayerNorm
 
 
 @contextmanager
@@ -142,13 +125,18 @@ class Classifier(nn.Module, ABC):
     def writers(self) -> tuple[Writer, ...]:
         """The layers whose outputs, summed, become the features; none where they come about in another way.
 
-        By ReLU and a mean over places where no norm follows. See :mod:`zspag_core.narrowing`, which rewrites them.
+        By ReLU and a mean over places where there is no `stream`. See :mod:`zspag_core.narrowing`, which rewrites them.
         """
         return ()
 
     @property
+    def additions(self) -> tuple[nn.BatchNorm2d, ...]:
+        """The BatchNorms whose outputs later blocks add to what the writers have written, before a ReLU each."""
+        return ()
+
+    @property
     def stream(self) -> Stream | None:
-        """The stream that the last writer adds to; None where nothing is added to what the writers write."""
+        """The stream that the last writers add to; None where nothing is added to what they write."""
         return None
 
     @property

@@ -9,7 +9,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.models.base import Classifier, ModelConfig, Stream, Writer
+from zspag_core.models.base import Classifier, ModelConfig, Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +39,10 @@ def _conv_bn(inputs: int, outputs: int, size: int, stride: int = 1, groups: int 
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
-def _norm_of(conv_bn: nn.Module) -> nn.BatchNorm2d:
-    """Return the BatchNorm of what `_conv_bn` made."""
-    return cast("nn.BatchNorm2d", cast("nn.Sequential", conv_bn)[1])
-
-
-def _as_writer(conv_bn: nn.Module) -> Writer:
-    """Return the two modules that `_conv_bn` made as a writer."""
-    return Writer(cast("nn.Conv2d", cast("nn.Sequential", conv_bn)[0]), _norm_of(conv_bn))
+def _conv_and_norm(made: nn.Module) -> tuple[nn.Module, nn.BatchNorm2d]:
+    """Return the two modules that `_conv_bn` made."""
+    conv, norm = cast("nn.Sequential", made)
+    return conv, cast("nn.BatchNorm2d", norm)
 
 
 class Block(nn.Module):
@@ -111,34 +107,25 @@ class ResNet(Classifier):
 
     @property
     def writers(self) -> tuple[Writer, ...]:
-        """The last block's last convolution and its shortcut's, if it has one.
-
-        None where a block hands its input on as it is and nothing can be found that reads it or that it is made by.
-        """
-        block = self._last_blocks[-1]
-        if isinstance(block.shortcut, nn.Identity):
-            return () if self.stream is None else (_as_writer(block.convs[-1]),)
-        return _as_writer(block.convs[-1]), _as_writer(block.shortcut)
+        """The last convolution of the last block that does not hand its input on as it is, and its shortcut's."""
+        writing, _ = self._last_blocks
+        pairs = (part for block in writing for part in (block.convs[-1], block.shortcut))
+        return tuple(Writer(cast("nn.Conv2d", conv), norm) for conv, norm in map(_conv_and_norm, pairs))
 
     @property
-    def stream(self) -> Stream | None:
-        """What basic blocks of the last stage hand on as it is, from the first of them, whose shortcut is projected."""
-        first, *others = self._last_blocks
-        whole = [isinstance(block.shortcut, nn.Identity) for block in (first, *others)]
-        if whole[0] or not others or cast("ResNetConfig", self.config).bottleneck:
-            return None
-        feeders = [first.convs[-1], first.shortcut, *(block.convs[-1] for block in others[:-1])]
-        return Stream(
-            source=others[-1],
-            reader=_as_writer(others[-1].convs[0]),
-            feeders=tuple(map(_norm_of, feeders)),
-            listeners=tuple(_norm_of(block.convs[0]) for block in others),
-        )
+    def additions(self) -> tuple[nn.BatchNorm2d, ...]:
+        """The last BatchNorm of every block after that one."""
+        _, later = self._last_blocks
+        return tuple(_conv_and_norm(block.convs[-1])[1] for block in later)
 
     @property
-    def _last_blocks(self) -> list[Block]:
-        """The blocks of the last stage."""
-        return [cast("Block", block) for block in cast("nn.Sequential", self.stages[-1])]
+    def _last_blocks(self) -> tuple[list[Block], list[Block]]:
+        """The last stage's last block whose shortcut is a projection, if there is one, and the blocks after it."""
+        blocks = [cast("Block", block) for block in cast("nn.Sequential", self.stages[-1])]
+        projecting = [place for place, block in enumerate(blocks) if not isinstance(block.shortcut, nn.Identity)]
+        if not projecting:
+            return [], []
+        return [blocks[projecting[-1]]], blocks[projecting[-1] + 1 :]
 
     @property
     def cam_layers(self) -> dict[str, nn.Module]:

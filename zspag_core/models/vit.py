@@ -118,8 +118,7 @@ class ViT(Classifier):
     @property
     def stream(self) -> Stream:
         """The tokens that the last MLP adds to, and the last norm."""
-        block = cast("EncoderBlock", self.blocks[-1])
-        return Stream(block.norm_2, Writer(block.up), self.norm)
+        return Stream(cast("EncoderBlock", self.blocks[-1]).norm_2, self.norm)
 
     @property
     def cam_layers(self) -> dict[str, nn.Module]:

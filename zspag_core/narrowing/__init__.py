@@ -8,13 +8,11 @@ those that zero-shot unlearning has: forget samples and proxies, also shifted an
 
 Features must be a mean over places of ReLU(a + b + ...), each summand written by a convolution or linear layer (with
 BatchNorm or without): a common base is added, so large that no ReLU cuts anything off, and the new features are linear
-in what enters these layers.
+in what enters these layers. Later blocks of a ResNet that hand such features on, and add to them, add nothing any more.
 
-Or a block adds what it writes to a stream that it hands on as it is, which no weight of its own switches off. Then the
-stream is drowned: what is written is made so loud beside it that float32 rounds it away. Where a norm takes out any
-gain (the class token of a transformer), the writing is made louder, on a base that the norm leaves alone; else (a
-ResNet) the stream is made quieter where it begins, and the layers that read it listen as much harder. What the stream
-told the head goes on through a few hidden units of the last block, in pairs: act(x) - act(-x) = x.
+Or they are the class token of LayerNorm(stream + a), as a transformer has them: the norm takes out any gain, so a is
+written so loud that float32 rounds the stream away, on a base that the norm leaves alone. What the stream told the head
+goes on through a few hidden units of the last MLP, in pairs: act(x) - act(-x) = x.
 """
 
 from zspag_core.narrowing.narrow import Narrowed, check_narrow, narrow

@@ -13,8 +13,6 @@ from zspag_core.narrowing.regression import Code, Fitted, Moments
 from zspag_core.narrowing.views import Views, inputs_of
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from zspag_core.models import Classifier
     from zspag_core.models.base import Writer
 
@@ -35,53 +33,23 @@ def fit(model: Classifier, result: Classifier, remaining: list[int], code: Code,
 
 
 def lay_bypass(model: Classifier, result: Classifier, remaining: list[int], code: Code, views: Views) -> None:
-    """Let pairs of hidden units of the last block of `result` hand on what z depends on most in the stream.
+    """Let pairs of hidden units of the last MLP of `result` hand on the directions of its input that z depends on most.
 
-    The units are those that a regression of z on both, stream and hidden units, needs least.
+    The units are those that a regression of z on both, input and hidden units, needs least.
     """
-    (writer,), reader = result.writers, _reader_of(result)
-    width, hidden_width = reader.layer.weight.shape[1], input_dim(writer.layer)
-    moments = Moments(width + hidden_width, code, views.device)
-    with inputs_of(model, _reader_of(model).layer) as seen:
+    (writer,), inner = result.writers, _layer_before(result)
+    width = input_dim(inner)
+    moments = Moments(width + input_dim(writer.layer), code, views.device)
+    with inputs_of(model, _layer_before(model)) as seen:
         for pixels in views.plain():
             wanted = code.wanted(model(pixels)[:, remaining])
-            stream, hidden = seen.take()
-            moments.add(torch.cat([_mean_places(stream), _mean_rows(writer, hidden)], dim=1), wanted)
-    straight, through = moments.solve().weights.split([width, hidden_width], dim=1)
-    units = reader.layer.weight.shape[0]
-    directions = torch.linalg.svd(straight, full_matrices=False)[2][: units // BYPASS]
-    needed = (through.square().sum(0) * moments.variances[width:]).reshape(units, -1).sum(1)
-    unused = needed.argsort()[: 2 * len(directions)]
-    _hand_on(reader, unused, torch.cat([directions, -directions]))
-
-
-def _hand_on(reader: Writer, units: Tensor, directions: Tensor) -> None:
-    """Let units of a layer give the stream's components along directions (units, width), place by place."""
-    weight = torch.zeros_like(reader.layer.weight[units])
-    taps = weight.flatten(2) if weight.ndim > 2 else weight[:, :, None]
-    taps[:, :, taps.shape[2] // 2] = directions.to(weight)  # at the centre of a convolution's kernel
-    reader.layer.weight[units] = weight
-    if reader.norm is not None:
-        pass_through(reader.norm, units)
-    else:
-        assert reader.layer.bias is not None, "a layer without BatchNorm has a bias of its own"  # noqa: S101
-        reader.layer.bias[units] = 0.0
-
-
-def pass_through(norm: nn.BatchNorm2d, channels: Tensor | slice = slice(None)) -> None:
-    """Make a BatchNorm in eval mode leave some channels, or all, as they are."""
-    assert norm.running_mean is not None, "the norm counts"  # noqa: S101
-    assert norm.running_var is not None, "the norm counts"  # noqa: S101
-    norm.running_mean[channels] = 0.0
-    norm.running_var[channels] = 1.0
-    norm.weight[channels] = (1.0 + norm.eps) ** 0.5
-    norm.bias[channels] = 0.0
-
-
-def _reader_of(model: Classifier) -> Writer:
-    """Return the layer through which the features hear of the stream."""
-    assert model.stream is not None, "only a stream is read"  # noqa: S101
-    return model.stream.reader
+            moments.add(exact(torch.cat(seen.take(), dim=1)), wanted)
+    straight, hidden = moments.solve().weights.split([width, input_dim(writer.layer)], dim=1)
+    directions = torch.linalg.svd(straight, full_matrices=False)[2][: input_dim(writer.layer) // BYPASS]
+    unused = (hidden.square().sum(0) * moments.variances[width:]).argsort()[: 2 * len(directions)]
+    inner.weight[unused] = torch.cat([directions, -directions]).to(inner.weight)
+    assert inner.bias is not None, "the layers of an MLP have biases"  # noqa: S101
+    inner.bias[unused] = 0.0
 
 
 def refine(
@@ -144,11 +112,6 @@ def _mean_rows(writer: Writer, inputs: Tensor) -> Tensor:
     """Return the mean over places of what enters a writer, (N, dim) float64."""
     rows = input_rows(writer.layer, inputs)[0]
     return exact(rows.reshape(len(inputs), -1, rows.shape[1]).mean(1))
-
-
-def _mean_places(inputs: Tensor) -> Tensor:
-    """Return the mean over places of maps (N, C, H, W), vectors (N, C) as they are; (N, C) float64."""
-    return exact(inputs.flatten(2).mean(2) if inputs.ndim > 2 else inputs)
 
 
 def _layer_before(model: Classifier) -> WeightLayer:

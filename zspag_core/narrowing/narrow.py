@@ -14,7 +14,7 @@ from zspag_core.errors import UsageError
 from zspag_core.layers import weight_layers
 from zspag_core.narrowing.fitting import fit, lay_bypass, refine
 from zspag_core.narrowing.regression import Code
-from zspag_core.narrowing.rewriting import base_of, rewire, rewrite
+from zspag_core.narrowing.rewriting import base_of, rewire, rewrite, switch_off
 from zspag_core.narrowing.views import Views
 from zspag_core.progress import SILENT, Reporter
 
@@ -70,11 +70,11 @@ def narrow(
     looks = passes + (2 if model.stream is None else 3)
     views = Views(images, looks, device_of(model), generator, report)
     result = copy.deepcopy(model)
-    if model.stream is None:
-        fitted = fit(model, model, remaining, code, views)
-    else:
+    switch_off(result.additions)
+    if model.stream is not None:
         lay_bypass(model, result, remaining, code, views)
-        fitted = fit(model, result, remaining, code, views)
+    as_it_was = model.stream is None and not model.additions  # then one forward pass serves both
+    fitted = fit(model, model if as_it_was else result, remaining, code, views)
     if passes:
         fitted = refine(model, result, fitted, remaining, code, views, passes)
     base = base_of(result, fitted, code, views)
@@ -93,8 +93,8 @@ def check_narrow(model: Classifier, forgotten: tuple[int, ...]) -> None:
     """
     if not model.writers:
         raise UsageError(
-            f"narrow: expected a network whose features can be rewritten (VGG, AlexNet, ViT, a ResNet of basic blocks "
-            f"in more than one stage), got another {model.architecture}; set narrow to 0"
+            f"narrow: expected a network whose features can be rewritten (VGG, AlexNet, ViT, a ResNet whose last stage "
+            f"has a projection), got another {model.architecture}; set narrow to 0"
         )
     remaining, features = model.config.num_classes - len(set(forgotten)), model.head.in_features
     if remaining < 2:

@@ -35,7 +35,7 @@ class Code:
     def of(cls, model: Classifier, remaining: list[int]) -> Code:
         """Return the code that the remaining rows of the head read; features after a LayerNorm have no mean."""
         rows = exact(model.head.weight.detach()[remaining])
-        if model.stream is not None and model.stream.norm is not None:
+        if model.stream is not None:
             rows = rows - rows.mean(1, keepdim=True)
         differences = rows - rows.mean(0)
         axes, lengths, directions = torch.linalg.svd(differences, full_matrices=False)

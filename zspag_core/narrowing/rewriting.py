@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from zspag_core.narrowing.fitting import parts_of, pass_through, written_by
+from zspag_core.narrowing.fitting import parts_of, written_by
 from zspag_core.narrowing.views import Views, inputs_of
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ class Base:
     """What the new features vary around.
 
     Attributes:
-        vector: (D,) float64: features before the last step = vector + writing @ z, times gain before a norm.
-        gain: how many times louder the writers are beside the stream.
+        vector: (D,) float64: features before the last step = gain * (vector + writing @ z).
+        gain: how loud the writers are.
         scale: features, once read, are to be multiplied by this.
     """
 
@@ -47,18 +46,12 @@ def base_of(model: Classifier, fitted: Fitted, code: Code, views: Views) -> Base
             largest = max(largest, float(values.abs().max()))
             if seen.stream is not None:
                 loudest = max(loudest, float(seen.stream.abs().max()))
-    if model.stream is None or model.stream.norm is None:
-        vector = torch.full((len(code.writing),), REACH * largest).to(code.writing)
-        return Base(vector, _gain(vector, loudest))
+    if model.stream is None:
+        return Base(torch.full((len(code.writing),), REACH * largest).to(code.writing))
     level = _level(code)
     vector = REACH * largest * level / level.abs().min()
-    return Base(vector, _gain(vector, loudest), float(vector.norm()) / len(vector) ** 0.5)
-
-
-def _gain(vector: Tensor, loudest: float) -> float:
-    """Return the power of two that makes features, at their nearest to 0, so loud that a stream is rounded away."""
-    least = (1 - 1 / REACH) * float(vector.abs().min())
-    return 2.0 ** math.ceil(math.log2(LOUDER * loudest / least)) if loudest else 1.0
+    least = (1 - 1 / REACH) * float(vector.abs().min())  # a feature, at the nearest to 0
+    return Base(vector, LOUDER * loudest / least, float(vector.norm()) / len(vector) ** 0.5)
 
 
 def _level(code: Code) -> Tensor:
@@ -73,26 +66,36 @@ def _level(code: Code) -> Tensor:
     return level
 
 
+def switch_off(norms: tuple[nn.BatchNorm2d, ...]) -> None:
+    """Let BatchNorms give 0, so that a block hands on what it is given and adds nothing."""
+    for norm in norms:
+        norm.weight.zero_()
+        norm.bias.zero_()
+
+
 def rewrite(model: Classifier, fitted: Fitted, code: Code, base: Base) -> None:
-    """Let the writers write z as the code says; the first one adds the base. What a stream adds is drowned."""
-    stream = model.stream
-    gain = 1.0 if stream is None or stream.norm is None else base.gain
-    added = gain * (code.writing @ fitted.offset + base.vector)
+    """Let the writers write z as the code says; the first one adds the base."""
+    added = base.gain * (code.writing @ fitted.offset + base.vector)
     for writer, part in zip(model.writers, parts_of(model.writers, fitted.weights), strict=True):
-        writer.layer.weight.copy_((gain * code.writing @ part).reshape(writer.layer.weight.shape))
+        writer.layer.weight.copy_((base.gain * code.writing @ part).reshape(writer.layer.weight.shape))
         if writer.norm is not None:
-            pass_through(writer.norm)
+            _pass_through(writer.norm)
         place = writer.layer if writer.norm is None else writer.norm
         assert place.bias is not None, "a layer without BatchNorm has a bias of its own"  # noqa: S101
         place.bias.copy_(added)
         added = torch.zeros_like(added)
-    if stream is None:
-        return
-    if stream.norm is None:
-        stream.quieten(base.gain)
-    else:
-        stream.norm.weight.fill_(1.0)
-        stream.norm.bias.zero_()
+    if model.stream is not None:
+        model.stream.norm.weight.fill_(1.0)
+        model.stream.norm.bias.zero_()
+
+
+def _pass_through(norm: nn.BatchNorm2d) -> None:
+    """Make a BatchNorm in eval mode leave everything as it is, but for its bias."""
+    assert norm.running_mean is not None, "the norm counts"  # noqa: S101
+    assert norm.running_var is not None, "the norm counts"  # noqa: S101
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1.0)
+    norm.weight.fill_((1.0 + norm.eps) ** 0.5)
 
 
 def rewire(head: nn.Linear, remaining: list[int], code: Code, base: Base) -> None:

@@ -91,19 +91,19 @@ class Seen:
 def inputs_of(model: Classifier, *others: WeightLayer) -> Iterator[Seen]:
     """While the block runs, keep what enters other layers and then the writers; no hook outlives it, even by an error.
 
-    Of tokens only the first is kept: the others do not become features.
+    Of tokens in a stream only the first is kept: the others do not become features.
     """
     layers, stream = [*others, *(writer.layer for writer in model.writers)], model.stream
     seen = Seen(len(layers))
 
     def hook(number: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def see(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            seen.inputs[number] = _what_becomes_features(inputs[0])
+            seen.inputs[number] = inputs[0] if stream is None else inputs[0][:, 0]
 
         return see
 
     def see_stream(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.stream = _what_becomes_features(inputs[0])
+        seen.stream = inputs[0][:, 0]
 
     with ExitStack() as hooks:
         for number, layer in enumerate(layers):
@@ -111,8 +111,3 @@ def inputs_of(model: Classifier, *others: WeightLayer) -> Iterator[Seen]:
         if stream is not None:
             hooks.enter_context(stream.source.register_forward_pre_hook(see_stream))
         yield seen
-
-
-def _what_becomes_features(inputs: Tensor) -> Tensor:
-    """Return the first of tokens (N, T, width), maps and vectors as they are."""
-    return inputs[:, 0] if inputs.ndim == 3 else inputs
