@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "assets" / "checkpoints"
+ORIGINALS = ROOT / "assets" / "originals"  # what ready-made comparisons began from, where that is not for everybody
 HEADER_LIMIT = 10_000_000
 
 

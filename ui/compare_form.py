@@ -109,7 +109,7 @@ def shipped_head(comparison: Comparison) -> None:
     names = ", ".join(comparison.class_names[label] for label in comparison.forget)
     seeds = max((len(row.seeds) for row in comparison.rows), default=0)
     subject = subject_of(comparison)
-    model = comparison.model if subject is None else f"the shipped {subject.network}"
+    model = comparison.model if subject is None else subject.network
     st.caption(
         f":green-badge[:material/bolt: ready-made] Forget :orange[{escape(names)}] in {escape(model)} on "
         f"{escape(plain_name(comparison.data))} · {counted(seeds, 'seed')} · computed on {comparison.device}, "

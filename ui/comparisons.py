@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ui.checkpoints import ROOT, read_header, recipe_of, shipped_checkpoints
+from ui.checkpoints import ORIGINALS, ROOT, read_header, recipe_of, shipped_checkpoints
 from ui.jobs import job_store
 from ui.names import names_of
 from ui.places import data_of
@@ -215,17 +215,18 @@ def _settings(row: Row, subject: Subject) -> dict[str, Any]:
 
 
 def network_of(comparison: Comparison) -> str:
-    """Return the name of a shipped comparison's original, where that ships too, else of the network's size."""
+    """Return the name of a ready-made comparison's original, where that is here, else of the network's size."""
     subject = subject_of(comparison)
     return comparison.model if subject is None else subject.network
 
 
 def subject_of(comparison: Comparison) -> Subject | None:
-    """Return what a shipped comparison can be run on here; None where its data or its model is missing."""
-    for path in shipped_checkpoints():
+    """Return what a ready-made comparison began from, to run it on here; None where its data or model is missing."""
+    asked = (comparison.model, comparison.data, comparison.test_accuracy)
+    for path in [*shipped_checkpoints(), *shipped_checkpoints(ORIGINALS)]:
         try:
             header = read_header(path)
-            if header.model == comparison.model and header.data == comparison.data:
+            if (header.model, header.data, header.test_accuracy) == asked:
                 forget = tuple(comparison.forget)
                 names = tuple(header.class_names[label] for label in forget)
                 return Subject(data_of(header.data), str(path), forget, names)

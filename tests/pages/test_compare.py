@@ -83,7 +83,7 @@ def test_several_data_sets_of_one_preset_are_chosen_between(compare_page, folder
     box = page.selectbox(key="compare-among-table1-0")
     assert box.value == "table1-digits-resnet", "digits first"
     box.set_value("table1-cifar10-vit").run()
-    assert "in the shipped cifar10" in texts(page)
+    assert r"in vit\_small on" in texts(page)
     assert page.query_params["compare"] == "table1-cifar10-vit"
 
 

@@ -7,7 +7,7 @@ import torch
 
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
 from zspag_core.data.backdoor import plant
-from zspag_core.errors import Cancelled, DataError
+from zspag_core.errors import Cancelled, CheckpointError, DataError
 from zspag_core.progress import Reporter
 from zspag_core.reproduce import subjects
 from zspag_core.reproduce.cases import CASES, Case
@@ -78,6 +78,22 @@ def test_chosen_classes_count_from_nought_and_keep_their_names(case, tmp_path, s
     assert data.class_names == ("2", "5", "7")
     assert data.train.labels.unique().tolist() == [0, 1, 2]
     assert (data.train.labels == 1).sum() == (small_digits.train.labels == 5).sum()
+
+
+def test_an_original_for_tables_alone_is_found_where_it_lies(case, tmp_path, monkeypatch, counted, digits_model):
+    save_checkpoint(tmp_path / "earlier.safetensors", digits_model, {"recipe": {"epochs": 6}, "test_accuracy": 98.5})
+    monkeypatch.setattr(subjects, "ORIGINALS", tmp_path)
+    original = load_original(replace(case, shipped="earlier"), tmp_path / "out", CPU)
+    assert (original.test_accuracy, original.recipe) == (98.5, {"epochs": 6})
+    assert not counted
+    with pytest.raises(CheckpointError, match="nowhere"):
+        load_original(replace(case, shipped="nowhere"), tmp_path / "out", CPU)
+
+
+def test_every_original_that_a_case_names_comes_with_the_project():
+    named = {name for cases in CASES.values() for case in cases.values() for name in (case.shipped, case.start) if name}
+    assert {"digits_resnet", "cifar10_vit_earlier", "cifar10_resnet_small", "fashion_mnist_vgg"} <= named
+    assert all(load_checkpoint(subjects.find_checkpoint(name)).about["test_accuracy"] > 75 for name in named)
 
 
 def test_a_backdoor_is_planted_in_a_start_and_retrain_keeps_the_first_recipe(

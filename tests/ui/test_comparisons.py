@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 from ui.checkpoints import shipped_checkpoints
@@ -60,6 +61,16 @@ def test_runs_add_up_to_a_comparison_with_its_references(store, make_comparison,
     assert share == 0.5
     assert words.startswith("2 of 4 runs have ended")
     assert words.endswith("left")
+
+
+def test_comparison_is_run_on_the_model_that_it_began_from(make_comparison, monkeypatch, tmp_path):
+    digits = shipped_checkpoints()[0]
+    monkeypatch.setattr("ui.comparisons.ORIGINALS", tmp_path)
+    monkeypatch.setattr(shipped_checkpoints, "__defaults__", (tmp_path / "none",))
+    assert subject_of(make_comparison()) is None
+    shutil.copy(digits, tmp_path / "digits_earlier.safetensors")
+    assert network_of(make_comparison()) == "digits_earlier"
+    assert subject_of(make_comparison(test_accuracy=99.0)) is None, "another model of the same size"
 
 
 def test_comparison_without_its_data_cannot_be_run(make_comparison):

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+EARLIER_NOTE = (
+    "The ViT that shipped until 2026-11-27 (assets/originals), so that this page repeats; cifar10_vit, which ships "
+    "now, reads 81.0 %."
+)
 SVHN_NOTE = "The paper's figures are of SVHN with VGG; Fashion-MNIST stands in for it here."
 FACES_NOTE = "The paper's figures are of Facescrub with ResNet; faces12, twelve identities, stands in for it here."
 
@@ -22,8 +26,8 @@ class Case:
         title: what a person reads.
         data: name of the data set.
         model: name of a size, a key of MODELS.
-        shipped: name of the checkpoint that comes with the project; empty to train one.
-        start: name of a shipped checkpoint whose training goes on; empty to start from new weights.
+        shipped: name of a checkpoint that comes with the project, for all or for tables alone; empty to train one.
+        start: name of such a checkpoint whose training goes on; empty to start from new weights.
         settings: of the recipe by which it is trained, beside those that suit data and model.
         classes: which classes of the data set make up the case; empty for all.
         image_size: side of the images in pixels; a shipped checkpoint has its own.
@@ -51,7 +55,14 @@ class Case:
 
 
 DIGITS = Case(name="digits-resnet", title="Digits, ResNet", data="digits", model="resnet_tiny", shipped="digits_resnet")
-CIFAR10 = Case(name="cifar10-vit", title="CIFAR-10, ViT", data="cifar10", model="vit_small", shipped="cifar10_vit")
+CIFAR10 = Case(
+    name="cifar10-vit",
+    title="CIFAR-10, ViT",
+    data="cifar10",
+    model="vit_small",
+    shipped="cifar10_vit_earlier",
+    note=EARLIER_NOTE,
+)
 CIFAR10_RESNET = Case(
     name="cifar10-resnet",
     title="CIFAR-10, ResNet",
@@ -123,9 +134,9 @@ SMALL = {
         replace(FACES, title="faces12, small ResNet", model="resnet_tiny", image_size=32),
         replace(
             BACKDOOR,
-            start="cifar10_vit",
+            start="cifar10_vit_earlier",
             settings={"epochs": 3, "train_limit": 10_000, "learning_rate": 3e-4},
-            note="The backdoor was planted in the shipped model by three more epochs on 10,000 images.",
+            note="The backdoor was planted in the ViT of the other tables by three more epochs on 10,000 images.",
         ),
     )
 }

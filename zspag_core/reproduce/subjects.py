@@ -127,7 +127,7 @@ def load_original(case: Case, folder: Path, device: torch.device, report: Report
         DataError: the data set is not at hand.
     """
     if case.shipped:
-        checkpoint = load_checkpoint(SHIPPED / f"{case.shipped}.safetensors")
+        checkpoint = load_checkpoint(find_checkpoint(case.shipped))
         dataset, about, sha = load_for(checkpoint, case.data), checkpoint.about, checkpoint.sha256
         return Original(
             place(checkpoint.model, device),
@@ -181,7 +181,7 @@ def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: tor
     split = dataset.train
     if case.backdoor:
         split = plant(split, *case.backdoor, recipe.seed)
-    start = load_checkpoint(SHIPPED / f"{case.start}.safetensors") if case.start else None
+    start = load_checkpoint(find_checkpoint(case.start)) if case.start else None
     mean, std = dataset.train.channel_statistics()
     sizes = {"num_classes": dataset.num_classes, "image_size": case.image_size, "mean": mean, "std": std}
     config = start.model.config if start else named_config(case.model, **sizes)
@@ -203,6 +203,12 @@ def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: tor
     }
     save_checkpoint(path, trained.model, about | ({"started_from": [told(start)]} if start else {}))
     state.unlink(missing_ok=True)
+
+
+def find_checkpoint(name: str) -> Path:
+    """Return the checkpoint of that name that comes with the project, for everybody or for tables alone."""
+    places = [folder / f"{name}.safetensors" for folder in (SHIPPED, ORIGINALS)]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _is_there(path: Path) -> bool:
