@@ -83,7 +83,7 @@ def test_several_data_sets_of_one_preset_are_chosen_between(compare_page, folder
     box = page.selectbox(key="compare-among-table1-0")
     assert box.value == "table1-digits-resnet", "digits first"
     box.set_value("table1-cifar10-vit").run()
-    assert r"in vit\_small on" in texts(page)
+    assert "in vit\\_small on" in next(caption.value for caption in page.caption if "ready-made" in caption.value)
     assert page.query_params["compare"] == "table1-cifar10-vit"
 
 
