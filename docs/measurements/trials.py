@@ -1,7 +1,7 @@
 """Trials behind docs/choices.md and docs/relations.md: one JSON line each, never made twice.
 
     python docs/measurements/trials.py choices --part digits --out trials.jsonl
-    python docs/measurements/trials.py relations --part cifar10_resnet --out trials.jsonl
+    python docs/measurements/trials.py relations --part cifar10_resnet_small --out trials.jsonl
     python docs/measurements/trials.py table --out trials.jsonl
 
 Every trial is graded on the two halves of the test images apart: settings are chosen on the even-numbered one
@@ -34,6 +34,7 @@ from zspag_core.methods.zspag import ZSPAG  # noqa: E402
 from zspag_core.metrics import accuracy, mask_accuracy, outputs_of, probe  # noqa: E402
 from zspag_core.metrics.layers import report_layers  # noqa: E402
 from zspag_core.preparation import as_trained, load_for  # noqa: E402
+from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +44,7 @@ DATA = {
     "cifar10_resnet": "cifar10_resnet",
     "cifar10_resnet_small": "cifar10_resnet_small",
     "cifar10_vit": "cifar10_vit",
+    "cifar10_vit_earlier": "cifar10_vit_earlier",
     "fashion_mnist": "fashion_mnist_vgg",
 }
 TUNING = {
@@ -50,6 +52,7 @@ TUNING = {
     "cifar10_resnet": (3,),
     "cifar10_resnet_small": (3,),
     "cifar10_vit": (3,),
+    "cifar10_vit_earlier": (3,),
     "fashion_mnist": (6,),
 }
 SEEDS = (0, 1, 2)
@@ -95,7 +98,7 @@ def main() -> int:
     if chosen.what == "table":
         print(table(read(chosen.out)))
         return 0
-    checkpoint = chosen.checkpoint or ROOT / "assets" / "checkpoints" / f"{DATA[chosen.part]}.safetensors"
+    checkpoint = chosen.checkpoint or find_checkpoint(DATA[chosen.part])
     bench = Trials(chosen.part, checkpoint, resolve_device(chosen.device))
     plans = {"choices": choices, "relations": relations, "claims": claims}
     knobs = set(filter(None, chosen.knobs.split(",")))
