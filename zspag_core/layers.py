@@ -19,8 +19,16 @@ WeightLayer = nn.Linear | nn.Conv2d
 
 
 def weight_layers(model: nn.Module) -> dict[str, WeightLayer]:
-    """Return the layers whose weights may move, by name, in the order of the modules."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
+    """Return the layers whose weights may move, by name, in the order of the modules.
+
+    Not those that a classifier says are `unmoved`: what they compute is not their weight times an input that is seen.
+    """
+    unmoved = getattr(model, "unmoved", ())
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and name not in unmoved
+    }
 
 
 def input_dim(layer: WeightLayer) -> int:

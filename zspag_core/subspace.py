@@ -125,7 +125,8 @@ def estimate_subspace(
         gathered.add_class(class_moments(model, layers, proxies.images[proxies.labels == k], batch_size))
         report.progress("subspace", done, len(classes))
     missing = tuple(k for k in remaining if k not in classes)
-    gathered.protect_rows(model.head.weight.detach()[list(missing)], _name_of(model.head, layers))
+    if (head := _name_of(model.head, layers)) is not None:
+        gathered.protect_rows(model.head.weight.detach()[list(missing)].flatten(1), head)
     return Subspace(gathered.bases(tolerance), missing, pooling)
 
 
@@ -232,6 +233,6 @@ def _above(values: Tensor, tolerance: float) -> Tensor:
     return (values > rounding.clamp_min(tolerance)).sum(1)
 
 
-def _name_of(module: nn.Module, layers: dict[str, WeightLayer]) -> str:
-    """Return the name of a layer."""
-    return next(name for name, layer in layers.items() if layer is module)
+def _name_of(module: nn.Module, layers: dict[str, WeightLayer]) -> str | None:
+    """Return the name of a layer, None where it is not among those that move."""
+    return next((name for name, layer in layers.items() if layer is module), None)

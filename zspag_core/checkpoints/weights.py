@@ -31,14 +31,27 @@ def restore(blueprint: Classifier, weights: Mapping[str, Tensor]) -> Classifier:
         CheckpointError: a tensor is missing, surplus, of another shape or kind, or not finite.
     """
     expected = blueprint.state_dict()
-    _check_names(expected.keys(), weights.keys())
-    for name, like in expected.items():
-        _check_form(name, weights[name], like)
-    ready = {name: _converted(name, weights[name], like) for name, like in expected.items()}
+    check_fit_of_weights(expected, weights)
+    ready = {name: converted(name, weights[name], like) for name, like in expected.items()}
     with torch.random.fork_rng(devices=[]):  # the first values are drawn in vain and must disturb nobody's sequence
         model = build(blueprint.config)
     model.load_state_dict(ready, strict=True)
     return model.eval()
+
+
+def check_fit_of_weights(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are not, one by one, those of a network.
+
+    Args:
+        expected: the network's state_dict; may be on the meta device.
+        weights: what a file holds.
+
+    Raises:
+        CheckpointError: a tensor is missing, surplus, or of another shape or kind.
+    """
+    _check_names(expected.keys(), weights.keys())
+    for name, like in expected.items():
+        _check_form(name, weights[name], like)
 
 
 def _check_names(expected: Iterable[str], given: Iterable[str]) -> None:
@@ -59,14 +72,18 @@ def _check_form(name: str, given: Tensor, like: Tensor) -> None:
     """Refuse a tensor of another shape or kind of number."""
     if given.shape != like.shape:
         raise CheckpointError(f"tensor {name!r}: expected shape {tuple(like.shape)}, got {tuple(given.shape)}")
-    allowed = FLOATING if like.is_floating_point() else WHOLE
+    allowed = FLOATING if like.is_floating_point() else {*WHOLE, like.dtype}
     if given.dtype not in allowed:
         kinds = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in allowed))
         raise CheckpointError(f"tensor {name!r}: expected {kinds}, got {str(given.dtype).removeprefix('torch.')}")
 
 
-def _converted(name: str, given: Tensor, like: Tensor) -> Tensor:
-    """Return the values in our dtype; refuse infinities and NaN, and variances below 0."""
+def converted(name: str, given: Tensor, like: Tensor) -> Tensor:
+    """Return the values in our dtype.
+
+    Raises:
+        CheckpointError: infinities or NaN, or variances below 0.
+    """
     values = given.detach().to(like.dtype)
     if not torch.isfinite(values).all():
         raise CheckpointError(f"tensor {name!r}: {int((~torch.isfinite(values)).sum())} values are NaN or infinite")

@@ -14,8 +14,6 @@ from zspag_core.models.base import evaluating
 if TYPE_CHECKING:
     from zspag_core.models import Classifier
 
-FINE_ENOUGH = 6  # places a side below which a map shows little more than a blob
-
 
 class Attention(NamedTuple):
     """GradCAM maps and what the model says of the same images.
@@ -58,9 +56,9 @@ def attention(model: Classifier, pixels: Tensor, targets: Tensor, layer: str, *,
 
 
 def default_layer(model: Classifier) -> str | None:
-    """Return the deepest layer whose maps have six places a side, else the one with the finest; None without layers."""
+    """Return the deepest layer whose maps are fine enough, else the one with the finest; None without layers."""
     sides = {name: min(shape) for name, shape in map_shapes(model).items()}
-    fine = [name for name, side in sides.items() if side >= FINE_ENOUGH]
+    fine = [name for name, side in sides.items() if side >= model.finest_side]
     return fine[-1] if fine else max(sides, key=sides.__getitem__, default=None)
 
 

@@ -63,8 +63,7 @@ class Loop:
         if not self.layers:
             raise UnlearningError("nothing can move: the protected subspace fills every layer; try a smaller energy")
         with mixed_precision(self.device), plain_attention(self.device):
-            features = self.model.embed(to_pixels(images, self.device))
-            logits = self.model.head(features)
+            features, logits = self.model.both(to_pixels(images, self.device))
             loss = F.cross_entropy(logits.float(), labels.to(self.device))
             if pull is not None:
                 apart = features.float() - pull.targets.to(self.device)

@@ -237,18 +237,19 @@ def anamnesis_index(steps: int | None, retrain_steps: int | None) -> float | Non
 def _neutralise_head(model: Classifier, forget: Split) -> None:
     """Zero the final layer's forgotten rows, centre the others and give their logits a mean square of 1 on `forget`."""
     head, gone = model.head, torch.unique(forget.labels)
-    stays = torch.ones(head.out_features, dtype=torch.bool)
+    stays = torch.ones(len(head.weight), dtype=torch.bool)
     stays[gone] = False
     if not bool(stays.any()):
         raise ValueError("forget samples: expected at least one class to remain, got all of them")
     with torch.no_grad():
-        for rows in (head.weight, head.bias):
+        for rows in filter(lambda part: part is not None, (head.weight, head.bias)):
             rows[stays] -= rows[stays].mean(dim=0)
             rows[~stays] = 0
         logits = model(to_pixels(forget.images, device_of(model)))[:, stays]
         scale = logits.square().mean().sqrt().clamp(min=torch.finfo(logits.dtype).tiny)
         head.weight.div_(scale)
-        head.bias.div_(scale)
+        if head.bias is not None:
+            head.bias.div_(scale)
 
 
 def _descend(model: nn.Module, batch: Split, lr: float) -> None:
@@ -258,10 +259,11 @@ def _descend(model: nn.Module, batch: Split, lr: float) -> None:
     """
     device, weights = device_of(model), list(model.parameters())
     loss = F.cross_entropy(model(to_pixels(batch.images, device)), batch.labels.to(device))
-    slopes = torch.autograd.grad(loss, weights)
+    slopes = torch.autograd.grad(loss, weights, allow_unused=True)  # an auxiliary head's, for example
     with torch.no_grad():
         for weight, slope in zip(weights, slopes, strict=True):
-            weight.sub_(slope, alpha=lr)
+            if slope is not None:
+                weight.sub_(slope, alpha=lr)
 
 
 @torch.inference_mode()

@@ -179,11 +179,7 @@ def _check_bytes(images: Tensor) -> None:
 def _embed_and_head(network: Classifier) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Return the function from pixels to features and logits."""
 
-    def compute(pixels: Tensor) -> tuple[Tensor, Tensor]:
-        features = network.embed(pixels)
-        return features, network.head(features)
-
-    return compute
+    return network.both
 
 
 def _in_batches(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +92,8 @@ class Classifier(nn.Module, ABC):
     """
 
     architecture: str
+    finest_side: int = 6
+    """Places a side of a GradCAM map below which it shows little more than a blob."""
     head: nn.Linear
     mean: Tensor
     std: Tensor
@@ -115,6 +117,16 @@ class Classifier(nn.Module, ABC):
         """Return logits (N, num_classes) of images (N, C, H, W) in [0, 1]."""
         logits: Tensor = self.head(self.embed(images))
         return logits
+
+    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, D) and logits (N, num_classes) of images (N, C, H, W) in [0, 1], in one pass."""
+        features = self.embed(images)
+        return features, self.head(features)
+
+    @property
+    def unmoved(self) -> Mapping[str, str]:
+        """The weight layers that steps must leave as they are, by name -> why; none where every layer is seen whole."""
+        return {}
 
     @property
     @abstractmethod

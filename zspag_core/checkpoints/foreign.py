@@ -1,0 +1,321 @@
+"""Weights of another library's network, or of the owner's own class -> a classifier of ours around it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from zspag_core.checkpoints.weights import check_fit_of_weights, converted
+from zspag_core.errors import CheckpointError, UsageError
+from zspag_core.models.foreign import ForeignClassifier, ForeignConfig, parse_source
+from zspag_core.models.foreign.anatomy import dry_images, examine
+from zspag_core.models.foreign.reading import (
+    FIELDS,
+    Reading,
+    channels_of,
+    hf_reading,
+    sizes_to_try,
+    timm_reading,
+    usual,
+)
+from zspag_core.models.foreign.sources import build_network, hf_folder, python_network
+from zspag_core.models.foreign.surgery import assumed_activation, change, differences, side_of_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PLACEHOLDER = 977
+"""Classes a network is first built for: a number that no layer has by chance."""
+
+
+def load_foreign(
+    source: str, weights: Mapping[str, Tensor] | None, hints: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[ForeignClassifier, dict[str, Any]]:
+    """Return a classifier around a network that a source names, and what is known about it.
+
+    Args:
+        source: as `--model` takes it.
+        weights: the owner's, under the owner's names; None leaves those that the owner's code made (python: only).
+        hints: what was found beside the weights: "timm_config", "hf_config", "preprocessor", "class_names", ….
+        given: fields of :class:`ForeignConfig` that the caller states.
+
+    Returns:
+        The classifier, and {"origin", "given", "assumed", "class_names" where known}.
+
+    Raises:
+        CheckpointError, UsageError: weights and source do not go together, or there is no such source.
+    """
+    kind, name = parse_source(source)
+    if kind == "hf" and not hints.get("hf_config"):
+        raise CheckpointError("expected a Hugging Face folder with config.json and weights")
+    arguments = _arguments(kind, hints)
+    if kind == "python":
+        network = python_network(name, None if weights is None else _outputs_guess(weights))
+        config = ForeignConfig(source=source, channels=channels_of(network) if channels_of(network) in {1, 3} else 3)
+    elif kind == "hf":
+        network = hf_folder(Path(name).expanduser())
+        count = int(getattr(network.config, "num_labels", 0) or 2)
+        arguments["model_type"] = str(arguments.get("model_type", ""))
+        config = ForeignConfig(source=f"hf:{arguments['model_type']}", arguments=arguments, num_classes=count)
+        config = replace(config, **_grey_or_colour(channels_of(network)))
+    else:
+        if weights is None:
+            raise UsageError(f"model: {source} needs weights: name their file with --checkpoint")
+        config, network = _built_for(source, arguments, weights, given)
+    if weights is not None and kind != "hf":
+        fill(network, weights)
+    reading = _reading(kind, network, hints, given, config)
+    classifier, reading = _wrapped(network, config, reading)
+    about: dict[str, Any] = {"origin": source, "given": dict(reading.said), "assumed": dict(reading.assumed)}
+    if assumed_activation(classifier.config.changes):
+        about["assumed"]["head_activation"] = "relu"
+    if names := _class_names(hints, classifier.config.num_classes):
+        about["class_names"] = names
+    return classifier, about
+
+
+def rebuild_foreign(settings: Mapping[str, Any], weights: Mapping[str, Tensor], source: str = "") -> ForeignClassifier:
+    """Return the classifier that a header of ours describes.
+
+    Args:
+        settings: fields of :class:`ForeignConfig`.
+        weights: under the owner's names.
+        source: what the caller names with `--model`; code of an owner is run on the caller's word alone.
+
+    Raises:
+        CheckpointError, UsageError: the header describes no network, or one whose code is not at hand.
+    """
+    plain = {name: tuple(v) if name in {"mean", "std"} and isinstance(v, list) else v for name, v in settings.items()}
+    try:
+        config = ForeignConfig(**plain)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"config of a foreign network: {error}") from None
+    if source.startswith("python:"):
+        network = python_network(source.partition(":")[2], config.num_classes)
+    else:
+        network = build_network(config)
+    fill(network, weights)
+    return ForeignClassifier(network, config)
+
+
+def adapt(
+    network: nn.Module,
+    *,
+    image_size: int | None = None,
+    channels: int | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    shorter_side: int | None = None,
+    interpolation: str | None = None,
+) -> ForeignClassifier:
+    """Return a classifier around a copy of a network that is in memory; what is not said is assumed as usual.
+
+    Raises:
+        CheckpointError: it is no classifier of such images.
+    """
+    import copy
+
+    told = {"image_size": image_size, "channels": channels, "mean": mean, "std": std}
+    told |= {"shorter_side": shorter_side, "interpolation": interpolation}
+    said = {name: value for name, value in told.items() if value is not None}
+    found = channels_of(network)
+    config = ForeignConfig(source=f"module:{type(network).__name__}", **_grey_or_colour(said.get("channels", found)))
+    reading = Reading({}, usual(config.channels, 0)).with_said(said)
+    reading.assumed.pop("image_size", None)
+    return _wrapped(copy.deepcopy(network).cpu().eval(), config, reading)[0]
+
+
+@torch.no_grad()
+def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put weights into a network after checking that every one fits.
+
+    Raises:
+        CheckpointError: a tensor is missing, surplus, of another shape or kind, or not finite.
+    """
+    expected = network.state_dict()
+    counters = {name: torch.tensor(0) for name in expected if name.endswith("num_batches_tracked")}
+    have = {**{name: value for name, value in counters.items() if name not in weights}, **weights}
+    check_fit_of_weights(expected, have)
+    network.load_state_dict({name: converted(name, have[name], like) for name, like in expected.items()}, strict=True)
+
+
+def _arguments(kind: str, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the owner's config file tells the library's builder."""
+    if kind == "hf":
+        return dict(hints["hf_config"])
+    if kind == "timm":
+        told = (hints.get("timm_config") or {}).get("model_args")
+        return dict(told) if isinstance(told, dict) else {}
+    return {}
+
+
+def _built_for(
+    source: str, arguments: dict[str, Any], weights: Mapping[str, Tensor], given: Mapping[str, Any]
+) -> tuple[ForeignConfig, nn.Module]:
+    """Return the config and the network of a library with as many classes, channels and tokens as the weights."""
+    kind = parse_source(source)[0]
+    config = ForeignConfig(source=source, arguments=arguments)
+    config = _of_classes(config, PLACEHOLDER)
+    described = _described(config)
+    count, changes = differences(described, weights, PLACEHOLDER)
+    config = replace(_of_classes(config, max(2, count)), changes=changes)
+    if size := _size_of_tables(kind, described, weights, given):
+        config = replace(config, arguments={("image_size" if kind == "torchvision" else "img_size"): size, **arguments})
+    if (stem := changes.get("stem")) and stem["channels"] in {1, 3}:
+        config = replace(config, **_grey_or_colour(stem["channels"]))
+    return config, build_network(config)
+
+
+def _of_classes(config: ForeignConfig, count: int) -> ForeignConfig:
+    """Return a config for another number of classes."""
+    try:
+        return replace(config, num_classes=count)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from None
+
+
+def _size_of_tables(
+    kind: str, described: nn.Module, weights: Mapping[str, Tensor], given: Mapping[str, Any]
+) -> int | None:
+    """Return the image size that position tables are for, where it is not the library's usual one."""
+    side = side_of_tables(described, weights)
+    if side is None:
+        return int(given["image_size"]) if kind == "timm" and _takes_size(described, given) else None
+    patches = next((m for m in described.modules() if isinstance(m, nn.Conv2d)), None)
+    return side * int(patches.stride[0]) if patches is not None else None
+
+
+def _takes_size(described: nn.Module, given: Mapping[str, Any]) -> bool:
+    """Tell whether a network of timm is built for one image size, and another is given."""
+    config = getattr(described, "default_cfg", None) or {}
+    fixed = bool(config.get("fixed_input_size"))
+    return fixed and "image_size" in given and given["image_size"] != config.get("input_size", (3, 0, 0))[1]
+
+
+def _described(config: ForeignConfig) -> nn.Module:
+    """Return the network without memory for its weights where its library can build that, else whole."""
+    with contextlib.suppress(CheckpointError), torch.device("meta"):
+        return build_network(config)
+    return build_network(config)
+
+
+def _reading(
+    kind: str, network: nn.Module, hints: Mapping[str, Any], given: Mapping[str, Any], config: ForeignConfig
+) -> Reading:
+    """Return how images are prepared: what the caller and the files say, else the library's or ImageNet's usual way."""
+    channels = config.channels
+    usually = usual(channels, 0)
+    said: dict[str, Any] = {}
+    if kind == "timm":
+        usually |= timm_reading(getattr(network, "default_cfg", None))
+        said = timm_reading((hints.get("timm_config") or {}).get("pretrained_cfg"))
+    elif kind == "hf":
+        size = hints["hf_config"].get("image_size")
+        usually |= {"image_size": size} if isinstance(size, int) else {}
+        said = hf_reading(hints.get("preprocessor"))
+    elif kind == "torchvision":
+        usually["image_size"] = 299 if "inception" in config.source else getattr(network, "image_size", 224)
+    for name in ("mean", "std", "image_size"):
+        if name in hints:
+            said[name] = tuple(hints[name]) if name != "image_size" else int(hints[name])
+    if size := config.arguments.get("img_size", config.arguments.get("image_size") if kind != "hf" else None):
+        usually["image_size"] = size if isinstance(size, int) else size[0]
+    if "image_size" in given and "shorter_side" not in given:  # another size: the library's crop is for its own
+        usually["shorter_side"] = 0
+        said.pop("shorter_side", None) if said.get("image_size") != given["image_size"] else None
+    reading = Reading({}, {k: v for k, v in usually.items() if k in FIELDS}).with_said(said).with_said(given)
+    return _as_many(reading, channels)
+
+
+def _as_many(reading: Reading, channels: int) -> Reading:
+    """Return a reading with one mean and deviation a channel: of three the average, of one the same three times."""
+
+    def fitted(name: str, value: Any) -> Any:  # noqa: ANN401 - any field
+        if name not in {"mean", "std"} or len(value) == channels:
+            return value
+        return (sum(value) / len(value),) * channels
+
+    parts = ({name: fitted(name, value) for name, value in part.items()} for part in (reading.said, reading.assumed))
+    said, assumed = parts
+    said.pop("channels", None)
+    assumed.pop("channels", None)
+    return Reading(said, assumed)
+
+
+def _wrapped(network: nn.Module, config: ForeignConfig, reading: Reading) -> tuple[ForeignClassifier, Reading]:
+    """Return the classifier at the image size that is said, or at the first usual one that the network takes."""
+    if "image_size" in reading.said:
+        return _at(network, config, reading), reading
+    failure: CheckpointError | None = None
+    for size in sizes_to_try(network, reading.assumed.get("image_size") or None):
+        tried = Reading(reading.said, {**reading.assumed, "image_size": size})
+        if size != reading.assumed.get("image_size"):
+            tried.assumed["shorter_side"] = 0
+        try:
+            return _at(network, config, tried), tried
+        except CheckpointError as error:
+            failure = failure or error
+    raise failure or CheckpointError("no image size was tried")
+
+
+def _at(network: nn.Module, config: ForeignConfig, reading: Reading) -> ForeignClassifier:
+    """Return the classifier with images prepared as the reading says; the dry run tells the number of classes.
+
+    Raises:
+        CheckpointError: the network does not take such images.
+    """
+    fields = {name: value for name, value in reading.fields.items() if name in FIELDS}
+    if "mean" in fields and len(fields["mean"]) != config.channels:
+        raise CheckpointError(f"mean: expected {config.channels} numbers, one a channel, got {len(fields['mean'])}")
+    try:
+        config = replace(config, **fields)
+        if config.kind in {"python", "module"}:
+            mean, std = (torch.tensor(part).view(1, -1, 1, 1) for part in (config.mean, config.std))
+            found = examine(network, dry_images(config.channels, config.image_size, network, mean, std))
+            config = replace(config, num_classes=found.classes)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from None
+    return ForeignClassifier(network, config)
+
+
+def _grey_or_colour(channels: int) -> dict[str, Any]:
+    """Return the fields of a config for so many channels."""
+    if channels not in {1, 3}:
+        raise CheckpointError(f"expected a network for grey (1) or colour (3) images, got {channels} channels")
+    parts = usual(channels, 0)
+    return {"channels": channels, "mean": parts["mean"], "std": parts["std"]}
+
+
+def _outputs_guess(weights: Mapping[str, Tensor]) -> int | None:
+    """Return the number of outputs of the last matrix in a state_dict, which is usually the head's."""
+    return next((len(tensor) for tensor in reversed(list(weights.values())) if tensor.ndim in {2, 4}), None)
+
+
+def _class_names(hints: Mapping[str, Any], count: int) -> list[str] | None:
+    """Return what the owner's files call the classes, None where they do not say or only number them."""
+    names = hints.get("class_names")
+    if names is None and (config := hints.get("hf_config")):
+        labels = config.get("id2label")
+        if isinstance(labels, dict) and {str(k) for k in labels} == {str(k) for k in range(len(labels))}:
+            names = [str(labels.get(str(k), labels.get(k))) for k in range(len(labels))]
+    if names is None and (config := hints.get("timm_config")):
+        names = config.get("label_names") or (config.get("pretrained_cfg") or {}).get("label_names")
+    if not isinstance(names, list | tuple) or len(names) != count or len({str(n) for n in names}) != count:
+        return None
+    if all(str(name) == f"LABEL_{k}" for k, name in enumerate(names)):
+        return None
+    return [str(name) for name in names]
+
+
+def folder_source(folder: Path, hints: Mapping[str, Any]) -> str | None:
+    """Return the source that a folder's config.json names, None where it names none."""
+    if (config := hints.get("timm_config")) and isinstance(config.get("architecture"), str):
+        return f"timm:{config['architecture']}"
+    if (config := hints.get("hf_config")) and isinstance(config.get("model_type"), str):
+        return f"hf:{folder}"
+    return None
