@@ -92,5 +92,5 @@ def test_missing_and_large_files_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such file"):
         read_contents(tmp_path / "m.pt", 1)
     path = _saved({"w": torch.zeros(500_000)}, tmp_path / "m.pt")
-    with pytest.raises(CheckpointError, match="declares 2 MB of tensors, more than the limit of 1 MB.*ZSPAG_LIMIT_MB"):
+    with pytest.raises(CheckpointError, match=r"declares 2 MB of tensors, more than the limit of 1 MB.*ZSPAG_LIMIT_MB"):
         read_contents(path, 1)

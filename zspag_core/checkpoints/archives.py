@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from zspag_core.checkpoints.harmless import harmless_globals
-from zspag_core.checkpoints.kinds import other_zip, whole_model
+from zspag_core.checkpoints.kinds import newer_pickle, other_zip, pickled_model, runs_code
 from zspag_core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ MAX_HEADER_BYTES = 10_000_000  # of JSON or pickle; a network of a thousand tens
 ZIP_MAGIC = b"PK\x03\x04"
 OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled number that torch.save began with before 1.6
 OLD_PICKLES = 4  # magic number, protocol, kind of machine, and the object; the values of the tensors follow
-OLD_CONSTANTS = {0x1950A86A20F9469CFC6C, 1001, 2147483647, 4294967295}  # magic, protocol, the sizes of C numbers
+LONG_PICKLE = f"its pickle alone is over {MAX_HEADER_BYTES / 1e6:g} MB, far more than a state_dict needs"
 BYTES_PER_VALUE = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 UNREADABLE = (
     *(pickle.UnpicklingError, zipfile.BadZipFile, struct.error, RuntimeError, ValueError, TypeError, LookupError),
@@ -127,7 +127,7 @@ def read_pickled(path: Path, limit_mb: float) -> object:
             # Mapped, because a storage then cannot reach outside the file, whatever size the pickle declares for it.
             return torch.load(named, map_location="cpu", weights_only=True, mmap=not old)
     except UNREADABLE as error:
-        raise CheckpointError(_refusal(str(error), path.name)) from None
+        raise CheckpointError(_refusal(str(error), path)) from None
 
 
 def is_zip(path: Path) -> bool:
@@ -159,8 +159,11 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
+            protocol = _protocol(archive)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error):
         raise CheckpointError("damaged: its zip directory cannot be read") from None
+    if protocol > 2:
+        raise CheckpointError(newer_pickle(path.name, protocol))
     if other := other_zip(path, [part.filename for part in parts]):
         raise CheckpointError(other)
     if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
@@ -168,9 +171,17 @@ def _check_archive(path: Path) -> None:
     if any(part.file_size != part.compress_size for part in parts):
         raise CheckpointError("damaged: its zip directory declares sizes that the archive does not have")
     if any(part.filename.endswith(".pkl") and part.file_size > MAX_HEADER_BYTES for part in parts):
-        raise CheckpointError(
-            f"its pickle alone is over {MAX_HEADER_BYTES / 1e6:g} MB, far more than a state_dict needs"
-        )
+        raise CheckpointError(LONG_PICKLE)
+
+
+def _protocol(archive: zipfile.ZipFile) -> int:
+    """Return the pickle protocol of an archive; torch reads 2 without running code, newer ones not."""
+    name = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
+    if name is None or archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        return 2
+    with archive.open(name) as file:
+        first = file.read(2)
+    return first[1] if first[:1] == b"\x80" and len(first) == 2 else 2
 
 
 def _check_old_format(path: Path, limit_mb: float) -> None:
@@ -184,38 +195,31 @@ def _check_old_format(path: Path, limit_mb: float) -> None:
     try:
         with path.open("rb") as file:
             for _ in range(OLD_PICKLES):
-                _check_declared(file, size)
+                _pass_pickle(file)
     except UNREADABLE:
         raise CheckpointError("not a readable PyTorch file (damaged, in the format of torch before 1.6)") from None
 
 
-def _check_declared(file: BinaryIO, size: int) -> None:
-    """Read past one pickle without building anything; refuse numbers that are larger than the file."""
+def _pass_pickle(file: BinaryIO) -> None:
+    """Read past one pickle without building anything; refuse one without end."""
     start = file.tell()
-    for _, value, position in pickletools.genops(file):
-        if isinstance(value, int) and value > size and value not in OLD_CONSTANTS:
-            raise CheckpointError(f"declares {value} values in {size} bytes")
+    for _, _, position in pickletools.genops(file):
         if position is not None and position - start > MAX_HEADER_BYTES:
-            raise CheckpointError(
-                f"its pickle alone is over {MAX_HEADER_BYTES / 1e6:g} MB, far more than a state_dict needs"
-            )
+            raise CheckpointError(LONG_PICKLE)
 
 
-def _refusal(message: str, name: str) -> str:
+def _refusal(message: str, path: Path) -> str:
     """Turn torch's paragraphs into one sentence."""
     if named := re.search(r"GLOBAL ([\w.]+)", message):
-        if _is_model_class(named[1]):
-            return whole_model(name, named[1])
-        return (
-            f"refused, because it would run code ({named[1]}); save model.state_dict() instead of the model: where you "
-            f'trust it, `saved = torch.load("{name}", weights_only=False, map_location="cpu")` and '
-            f'`torch.save(saved["state_dict"], "weights.pth")`'
-        )
+        return pickled_model(path.name, named[1]) if _holds_modules(path) else runs_code(path.name, named[1])
     first = message.strip().splitlines()[0] if message.strip() else "no reason given"
     return f"not a readable PyTorch file ({first[:200]})"
 
 
-def _is_model_class(name: str) -> bool:
-    """Return whether a global looks like the class of a network."""
-    roots = ("torch.nn.", "torchvision.", "timm.", "transformers.", "__main__.")
-    return name.startswith(roots) and name.rpartition(".")[2][:1].isupper()
+def _holds_modules(path: Path) -> bool:
+    """Return whether a refused file holds layers of torch.nn as objects, that is, a pickled model."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except UNREADABLE:  # the old format
+        return False
+    return any(name.startswith("torch.nn.modules.") for name in names)

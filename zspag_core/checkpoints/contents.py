@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from zspag_core.checkpoints.folders import open_folder
 from zspag_core.checkpoints.networks import copies, readings
 from zspag_core.checkpoints.opening import open_file
-from zspag_core.errors import CheckpointError, UsageError
+from zspag_core.errors import CheckpointError, UsageError, some_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from zspag_core.checkpoints.export import Container
@@ -54,9 +54,8 @@ class Contents:
         """  # noqa: D205
         yield replace(self, others=())
         for reading in self.others:
-            names = {**copies(self.container.tensors, reading), **reading}
             weights = {short: self.container.tensors[name] for name, short in reading.items()}
-            yield replace(self, weights=weights, container=replace(self.container, names=names), others=())
+            yield replace(self, weights=weights, container=_named(self.container, reading), others=())
 
 
 def default_limit_mb() -> float:
@@ -94,9 +93,28 @@ def read_contents(path: Path, limit_mb: float, *, entry: str | None = None) -> C
     found, notes = ([{name: name for name in tensors}], []) if ours else readings(tensors, opened.entry)
     weights = {short: tensors[name] for name, short in found[0].items()}
     _check_size(weights, limit_mb)
-    container = replace(opened.container, names={**copies(tensors, found[0]), **found[0]})
+    container = _named(opened.container, found[0])
     notes = [*opened.notes, *notes]
     return Contents(weights, opened.header, container, tuple(notes), opened.hints, tuple(found[1:]))
+
+
+def _named(container: Container, reading: Reading) -> Container:
+    """Return a container that knows which of its tensors are the network's, and says what becomes of the others."""
+    twins = copies(container.tensors, reading)
+    large = [n for n, tensor in container.tensors.items() if n not in reading and n not in twins and tensor.ndim > 1]
+    notes = list(container.notes)
+    if twins:
+        notes.append(
+            f"a copy of the network gets the same weights, because it may still hold the class: {_firsts(twins)}"
+        )
+    if large:
+        notes.append(f"beside the network, and unchanged: {_firsts(large)}")
+    return replace(container, names={**twins, **reading}, notes=tuple(notes))
+
+
+def _firsts(names: Iterable[str]) -> str:
+    """Return the first words of names."""
+    return some_of(sorted({name.partition(".")[0] for name in names}), 6)
 
 
 def _check_backed(weights: Mapping[str, Tensor]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from zspag_core.checkpoints.harmless import NumpyArray, plain
+from zspag_core.checkpoints.harmless import TooMuch, emptied, small_copy
 from zspag_core.errors import some_of
 from zspag_core.files import replace_file
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-MOST_VALUES = 16  # of a tensor that goes back although it is not the network's: an accuracy, a class count
 OURS = ("num_batches_tracked",)  # counters that a network may do without
 
 
@@ -66,10 +65,12 @@ class Container:
     def filled(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the file's tensors with the network's replaced, in the file's order."""
         self._check(weights)
-        ready: dict[int, Tensor] = {}
+        ready: dict[tuple[object, ...], Tensor] = {}
         return {name: self._tensor(name, tensor, weights, ready) for name, tensor in self.tensors.items()}
 
-    def _tensor(self, name: str, like: Tensor, weights: Mapping[str, Tensor], ready: dict[int, Tensor]) -> Tensor:
+    def _tensor(
+        self, name: str, like: Tensor, weights: Mapping[str, Tensor], ready: dict[tuple[object, ...], Tensor]
+    ) -> Tensor:
         """Return what stands under one name; tensors that were one object stay one object."""
         given = weights.get(self.names.get(name, ""), like)
         key = _place(like)
@@ -96,9 +97,9 @@ class Container:
         raise NotImplementedError
 
 
-def _place(tensor: Tensor) -> int:
-    """Return a number that two tensors share where they are the same values in memory."""
-    return hash((tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tensor.shape, tensor.stride()))
+def _place(tensor: Tensor) -> tuple[object, ...]:
+    """Return what that two tensors share where they are the same values in memory."""
+    return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
 
 
 def _as_it_was(given: Tensor, like: Tensor) -> Tensor:
@@ -131,14 +132,6 @@ class TorchContainer(Container):
             torch.save(_placed(self.payload, self.route, network), file, _use_new_zipfile_serialization=not self.old)
 
 
-def emptied(holder: dict[str, Any]) -> dict[str, Any]:
-    """Return an empty dictionary of the same class and with the same attributes."""
-    fresh = type(holder)()
-    if hasattr(holder, "__dict__"):
-        fresh.__dict__.update(holder.__dict__)
-    return fresh
-
-
 def _placed(payload: Any, route: tuple[str, ...], network: dict[str, Any]) -> Any:  # noqa: ANN401 - any payload
     """Return a payload with the network in its place, without changing the given one."""
     if not route:
@@ -162,25 +155,14 @@ def without_weights(payload: object, route: tuple[str, ...]) -> tuple[Any, list[
         if name == route[0]:
             fresh[name], below = without_weights(value, route[1:])
             dropped += [f"{name}.{word}" for word in below]
-        elif not _holds_weights(value):
-            fresh[name] = copy.deepcopy(value)
-        else:
+            continue
+        try:
+            fresh[name] = small_copy(value)
+        except TooMuch:
             dropped.append(str(name))
             if "pytorch-lightning_version" in payload:
                 fresh[name] = type(value)()  # Lightning asks for these entries, not for what is in them
     return fresh, dropped
-
-
-def _holds_weights(value: object) -> bool:
-    """Return whether a value has a tensor or an array of more than a few values at any depth."""
-    value = plain(value) if not isinstance(value, NumpyArray) else value.value
-    if isinstance(value, dict):
-        return any(_holds_weights(part) for part in value.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return any(_holds_weights(part) for part in value)
-    if isinstance(value, Tensor):
-        return value.numel() > MOST_VALUES
-    return getattr(value, "size", 0) > MOST_VALUES if type(value).__module__ == "numpy" else False
 
 
 @dataclass(frozen=True)
@@ -217,7 +199,7 @@ class FolderContainer(Container):
     """
 
     parts: Mapping[str, Container] = field(default_factory=dict)
-    others: tuple[Path, ...] = ()
+    others: Mapping[str, bytes] = field(default_factory=dict)
 
     def write(self, folder: Path, stem: str, weights: Mapping[str, Tensor]) -> Path:
         """Write a folder; see Container.write."""
@@ -225,8 +207,8 @@ class FolderContainer(Container):
         partial = folder / f".{stem}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        for path in self.others:
-            shutil.copyfile(path, partial / path.name)
+        for name, content in self.others.items():
+            (partial / name).write_bytes(content)
         for name, part in self.parts.items():
             part.save(partial / name, {key: tensors[key] for key in part.tensors})
         shutil.rmtree(target, ignore_errors=True)

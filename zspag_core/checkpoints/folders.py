@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is taken
 MOST_JSON = 10_000_000  # bytes
+MOST_TAKEN_ALONG = 2_000_000  # bytes of one file
 TAKEN_ALONG = (".json", ".txt", ".md")
 
 
@@ -89,10 +90,10 @@ def _joined(path: Path, files: list[Path], limit_mb: float) -> FolderContainer:
     """Open the weight files of a folder as one container."""
     parts = {file.name: _part(file, limit_mb) for file in files}
     tensors = {name: tensor for part in parts.values() for name, tensor in part.tensors.items()}
-    others = sorted(file for file in path.iterdir() if file.is_file() and _goes_along(file))
-    left = sorted(file.name for file in path.iterdir() if file.name not in parts and file not in others)
-    notes = (f"without {some_of(left, 6)}",) if left else ()
-    return FolderContainer("", tensors, {}, notes, parts, tuple(others))
+    others = {file.name: file.read_bytes() for file in sorted(path.iterdir()) if _goes_along(file)}
+    left = sorted(file.name for file in path.iterdir() if file.name not in parts and file.name not in others)
+    notes = (f"without {some_of(left, 6)}, which lay in the folder",) if left else ()
+    return FolderContainer("", tensors, {}, notes, parts, others)
 
 
 def _part(file: Path, limit_mb: float) -> Container:
@@ -105,13 +106,17 @@ def _part(file: Path, limit_mb: float) -> Container:
 
 def _goes_along(file: Path) -> bool:
     """Return whether a file is copied into a folder that is written: small texts, no weights, no code."""
-    return file.suffix in TAKEN_ALONG and file.stat().st_size <= MOST_JSON and not file.name.startswith(".")
+    kind = file.suffix in TAKEN_ALONG and not file.name.startswith(".")
+    return kind and file.is_file() and file.stat().st_size <= MOST_TAKEN_ALONG
 
 
 def _hints(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a folder and the plain facts in them."""
-    timm = "architecture" in config and "model_type" not in config
-    facts = hints(config) | {"timm_config" if timm else "hf_config": config}
+    facts = hints(config)
+    if "architecture" in config:
+        facts["timm_config"] = config
+    if "model_type" in config or "architectures" in config:
+        facts["hf_config"] = config
     if (path / "preprocessor_config.json").is_file():
         facts["preprocessor"] = read_settings(path / "preprocessor_config.json")
         facts |= {key: value for key, value in hints(facts["preprocessor"]).items() if key in {"mean", "std"}}

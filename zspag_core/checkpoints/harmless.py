@@ -128,3 +128,51 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - anything that a file holds
     if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
         return dict(vars(value))
     return value
+
+
+MOST_VALUES = 16  # of a tensor that is kept although it is not the network's: an accuracy, an input size
+MOST_PARTS = 200_000
+DEEPEST = 30
+
+
+class TooMuch(Exception):
+    """A value holds weights, or more than facts beside a network need."""
+
+
+def small_copy(value: Any) -> Any:  # noqa: ANN401 - anything that a file holds
+    """Return a copy of a value that shares nothing with the file.
+
+    Raises:
+        TooMuch: it holds a tensor or array of more than a few values, very many values, or is nested without end.
+    """
+    return _copied(value, iter(range(MOST_PARTS)), 0)
+
+
+def _copied(value: Any, room: Iterator[int], depth: int) -> Any:  # noqa: ANN401 - anything that a file holds
+    """Copy one value; `room` runs out where the same parts are repeated without end."""
+    if next(room, None) is None or depth > DEEPEST or _many(value):
+        raise TooMuch
+    if isinstance(value, dict):
+        fresh = emptied(value)
+        fresh.update({key: _copied(part, room, depth + 1) for key, part in value.items()})
+        return fresh
+    if type(value) in {list, tuple, set, frozenset}:
+        return type(value)([_copied(part, room, depth + 1) for part in value])
+    if type(value) in {argparse.Namespace, types.SimpleNamespace}:
+        return type(value)(**_copied(vars(value), room, depth + 1))
+    return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+def _many(value: object) -> bool:
+    """Return whether a value is a tensor or array that may be weights."""
+    if isinstance(value, torch.Tensor):
+        return value.numel() > MOST_VALUES
+    return isinstance(value, NumpyArray) and value.value.size > MOST_VALUES
+
+
+def emptied(holder: dict[Any, Any]) -> dict[Any, Any]:
+    """Return an empty dictionary of the same class and with the same attributes (`_metadata` of a state_dict)."""
+    fresh = type(holder)()
+    if hasattr(holder, "__dict__"):
+        fresh.__dict__.update(vars(holder))
+    return fresh

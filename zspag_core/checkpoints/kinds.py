@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 SAVE = 'torch.save(model.state_dict(), "weights.pth")'
 FIRST_BYTES = 600
-FROM_ANOTHER_PROGRAM = "open it in the program that made it, put its weights into a PyTorch network and save " + SAVE
+FROM_ANOTHER_PROGRAM = (
+    "open it in the program that made it, put its weights into a PyTorch network and save that: " + SAVE
+)
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF", f"an HDF5 file, as Keras writes it; networks of PyTorch are read: {FROM_ANOTHER_PROGRAM}"),
     (b"GGUF", f"a GGUF file of llama.cpp, which holds no image classifier of PyTorch; {FROM_ANOTHER_PROGRAM}"),
@@ -53,11 +55,28 @@ def exported_program(name: str) -> str:
     )
 
 
-def whole_model(name: str, what: str) -> str:
+def pickled_model(name: str, what: str) -> str:
     """Say that a file holds a pickled model, and how its weights are had."""
     return (
         f"a whole pickled model, and opening it would run code ({what}); where you trust it, save model.state_dict() "
         f'instead of the model: `model = torch.load("{name}", weights_only=False, map_location="cpu")` and `{SAVE}`'
+    )
+
+
+def runs_code(name: str, what: str) -> str:
+    """Say that something beside the weights would run code, and how they are had without it."""
+    return (
+        f"refused, because it would run code ({what}); where you trust it, save the weights alone: "
+        f'`saved = torch.load("{name}", weights_only=False, map_location="cpu")` and '
+        '`torch.save(saved["state_dict"], "weights.pth")`'
+    )
+
+
+def newer_pickle(name: str, protocol: int) -> str:
+    """Say that a file was pickled in a way that cannot be read without running code."""
+    return (
+        f"pickled with protocol {protocol}, where torch.save uses 2; where you trust it, save it again: "
+        f'`saved = torch.load("{name}", weights_only=False, map_location="cpu")` and `torch.save(saved, "weights.pth")`'
     )
 
 
@@ -110,6 +129,8 @@ def other_folder(path: Path) -> str:
     """Say why a folder holds no weights that can be read."""
     if (path / "saved_model.pb").exists():
         return f"a TensorFlow SavedModel; networks of PyTorch are read: {FROM_ANOTHER_PROGRAM}"
+    if (path / "adapter_config.json").exists():
+        return "an adapter (LoRA), which is no whole network; merge it into its base: `model.merge_and_unload()`, then save"
     for file, option in (("tf_model.h5", "from_tf"), ("flax_model.msgpack", "from_flax")):
         if (path / file).exists():
             return (

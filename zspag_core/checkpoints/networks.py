@@ -28,9 +28,7 @@ USUAL_ENTRIES = (
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "_forward_module.")
 PARTS = (*WRAPPERS, "network.", "backbone.", "encoder.", "classifier.", "student.", "base_model.", "resnet.", "cnn.")
 INSIDE = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-NO_NETWORK = re.compile(
-    r"optim|sched|scaler|callback|loops|rng|hparam|hyper_param|args|config|cfg|metric|history", re.I
-)
+NO_NETWORK = re.compile(r"optim|sched|scaler|callback|loops|rng", re.I)
 NO_WEIGHTS = re.compile(
     r"(^|_)(loss|losses|criterion|metrics?|acc|accuracy|auroc|auc|f1|precision|recall|confusion|confmat|ece)(_|\d|$)"
     r"|^(train|val|valid|test)_",
@@ -42,22 +40,24 @@ DEEPEST = 6
 
 def networks(payload: object) -> dict[Route, dict[str, Any]]:
     """Return every dictionary of tensors that may be a network, by the way to it."""
-    found = dict(_walk(payload, ()))
+    found = dict(_walk(payload, (), set()))
     if not found and isinstance(payload, dict) and _has_weights(payload):
         return {(): payload}
     return found
 
 
-def _walk(value: object, route: Route) -> Iterator[tuple[Route, dict[str, Any]]]:
-    """Go down the dictionaries of a payload, but not into optimizers, settings and counters."""
-    if not isinstance(value, dict) or len(route) > DEEPEST or not all(isinstance(name, str) for name in value):
+def _walk(value: object, route: Route, seen: set[int]) -> Iterator[tuple[Route, dict[str, Any]]]:
+    """Go down the dictionaries of a payload, each once, but not into optimizers and counters."""
+    if not isinstance(value, dict) or len(route) > DEEPEST or id(value) in seen:
         return
-    if _is_network(value):
+    seen.add(id(value))
+    names = all(isinstance(name, str) for name in value)
+    if names and _is_network(value):
         yield route, value
         return
     for name, part in value.items():
-        if not NO_NETWORK.search(name):
-            yield from _walk(part, (*route, name))
+        if names and not NO_NETWORK.search(name):
+            yield from _walk(part, (*route, name), seen)
 
 
 def _is_network(value: dict[str, Any]) -> bool:
@@ -106,7 +106,10 @@ def _named(routes: list[Route], entry: str) -> tuple[Route, str | None]:
 
 def several(names: list[str]) -> str:
     """Ask which of several networks is meant."""
-    return f"holds several networks: {some_of(names, 6)}; say which one with the option entry, for example {names[0]!r}"
+    return (
+        f"holds several networks: {some_of(names, 6)}; say which one is meant with the option entry, for example "
+        f"--entry {names[0]}"
+    )
 
 
 def readings(names: Mapping[str, Tensor], entry: str | None) -> tuple[list[Reading], list[str]]:

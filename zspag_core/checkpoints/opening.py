@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from zspag_core.checkpoints.archives import (
     safetensors_header,
 )
 from zspag_core.checkpoints.export import Container, SafetensorsContainer, TorchContainer, without_weights
+from zspag_core.checkpoints.harmless import TooMuch, emptied, small_copy
 from zspag_core.checkpoints.hints import hints
 from zspag_core.checkpoints.kinds import other_file
 from zspag_core.checkpoints.networks import chosen, networks
@@ -99,21 +101,26 @@ def _open_torch(path: Path, limit_mb: float, entry: str | None) -> Opened:
     route, rest = chosen(found, entry)
     holder = found[route]
     tensors = {name: value for name, value in holder.items() if isinstance(value, Tensor)}
+    old = not is_zip(path)
+    if old:
+        _check_old_storages(tensors, path)
     frame, dropped = without_weights(payload, route)
-    shell = _shell(holder)
-    container = TorchContainer(
-        _torch_suffix(path), tensors, {}, _left_out(dropped), frame, route, shell, not is_zip(path)
-    )
+    container = TorchContainer(_torch_suffix(path), tensors, {}, _left_out(dropped), frame, route, _shell(holder), old)
     return Opened(container, _our_header(payload), rest, tuple(_notes(found, route, holder)), _facts(payload))
+
+
+def _check_old_storages(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse a file of before torch 1.6 that declares more values than it holds; its storages are not mapped."""
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors.values()}
+    if sum(storages.values()) > path.stat().st_size:
+        raise CheckpointError("damaged: it declares more values than it holds")
 
 
 def _shell(holder: dict[str, Any]) -> dict[str, Any]:
     """Return the network's dictionary with None in the place of each tensor."""
-    shell = {name: None if isinstance(value, Tensor) else value for name, value in holder.items()}
-    fresh = type(holder)(shell)
-    if hasattr(holder, "__dict__"):
-        fresh.__dict__.update(holder.__dict__)
-    return fresh
+    shell = emptied(holder)
+    shell.update({name: None if isinstance(value, Tensor) else value for name, value in holder.items()})
+    return shell
 
 
 def _our_header(payload: object) -> dict[str, Any] | None:
@@ -137,9 +144,12 @@ def _no_network(payload: object) -> str:
 def _notes(found: Mapping[tuple[str, ...], Any], route: tuple[str, ...], holder: Mapping[str, Any]) -> list[str]:
     """Say which of several networks was taken, and what stands among its tensors."""
     others = [".".join(way) for way in found if way != route]
-    notes = [f"{'.'.join(route)!r} is taken; the file also holds {some_of(others, 6)} (choose with the option entry)"]
     odd = [name for name, value in holder.items() if not isinstance(value, Tensor)]
-    return (notes if others else []) + ([f"left aside, because they are no tensors: {some_of(odd, 6)}"] if odd else [])
+    notes = [f"left aside, because they are no tensors: {some_of(odd, 6)}"] if odd else []
+    if not others:
+        return notes
+    taken = ".".join(route)
+    return [f"{taken} is taken; the file also holds {some_of(others, 6)}, had with --entry {others[0]}", *notes]
 
 
 def _left_out(dropped: list[str]) -> tuple[str, ...]:
@@ -159,5 +169,6 @@ def _facts(payload: object) -> dict[str, Any]:
     """Return the plain facts of a payload."""
     facts = hints(payload)
     if isinstance(payload, dict) and isinstance(payload.get("hyper_parameters"), dict):
-        facts["hyper_parameters"] = payload["hyper_parameters"]
+        with suppress(TooMuch):
+            facts["hyper_parameters"] = small_copy(payload["hyper_parameters"])
     return facts
