@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+Place = tuple[object, ...]  # where in memory the values of a tensor lie, and how
 OURS = ("num_batches_tracked",)  # counters that a network may do without
 
 
@@ -65,12 +66,10 @@ class Container:
     def filled(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the file's tensors with the network's replaced, in the file's order."""
         self._check(weights)
-        ready: dict[tuple[object, ...], Tensor] = {}
+        ready: dict[Place, Tensor] = {}
         return {name: self._tensor(name, tensor, weights, ready) for name, tensor in self.tensors.items()}
 
-    def _tensor(
-        self, name: str, like: Tensor, weights: Mapping[str, Tensor], ready: dict[tuple[object, ...], Tensor]
-    ) -> Tensor:
+    def _tensor(self, name: str, like: Tensor, weights: Mapping[str, Tensor], ready: dict[Place, Tensor]) -> Tensor:
         """Return what stands under one name; tensors that were one object stay one object."""
         given = weights.get(self.names.get(name, ""), like)
         key = _place(like)
@@ -97,7 +96,7 @@ class Container:
         raise NotImplementedError
 
 
-def _place(tensor: Tensor) -> tuple[object, ...]:
+def _place(tensor: Tensor) -> Place:
     """Return what that two tensors share where they are the same values in memory."""
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
 

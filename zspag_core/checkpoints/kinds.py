@@ -9,9 +9,7 @@ if TYPE_CHECKING:
 
 SAVE = 'torch.save(model.state_dict(), "weights.pth")'
 FIRST_BYTES = 600
-FROM_ANOTHER_PROGRAM = (
-    "open it in the program that made it, put its weights into a PyTorch network and save that: " + SAVE
-)
+FROM_ANOTHER_PROGRAM = "open it in the program that made it, put its weights into a PyTorch network and save " + SAVE
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF", f"an HDF5 file, as Keras writes it; networks of PyTorch are read: {FROM_ANOTHER_PROGRAM}"),
     (b"GGUF", f"a GGUF file of llama.cpp, which holds no image classifier of PyTorch; {FROM_ANOTHER_PROGRAM}"),
@@ -130,7 +128,7 @@ def other_folder(path: Path) -> str:
     if (path / "saved_model.pb").exists():
         return f"a TensorFlow SavedModel; networks of PyTorch are read: {FROM_ANOTHER_PROGRAM}"
     if (path / "adapter_config.json").exists():
-        return "an adapter (LoRA), which is no whole network; merge it into its base: `model.merge_and_unload()`, then save"
+        return "an adapter (LoRA), which is no whole network; merge it with `model.merge_and_unload()` and save that"
     for file, option in (("tf_model.h5", "from_tf"), ("flax_model.msgpack", "from_flax")):
         if (path / file).exists():
             return (

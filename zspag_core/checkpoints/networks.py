@@ -136,7 +136,7 @@ def readings(names: Mapping[str, Tensor], entry: str | None) -> tuple[list[Readi
     if twins := _twins(names, likeliest):
         raise CheckpointError(several(twins))
     part = _main_part(names, likeliest)
-    others = [_stripped(_below(likeliest, f"{first}."))[0] for first in _usual_parts(likeliest)]
+    others = [_stripped(_below(likeliest, f"{first}."))[0] for first in _usual_parts(names, likeliest)]
     if part is None:
         return _unique([*bare, *others]), notes
     return _unique([*_stripped(part), *bare, *others]), [*notes, *_left_aside(likeliest, part)]
@@ -252,10 +252,12 @@ def _main_part(tensors: Mapping[str, Tensor], reading: Reading) -> Reading | Non
     return _below(reading, f"{main[0]}.") if len(main) == 1 and len(firsts) > 1 and not rest else None
 
 
-def _usual_parts(reading: Reading) -> list[str]:
-    """Return the first words, of those that wrapping classes use, behind which some but not all names stand."""
-    firsts = Counter(short.partition(".")[0] for short in reading.values())
-    return [first for first in firsts if f"{first}." in PARTS and firsts[first] < len(reading)]
+def _usual_parts(tensors: Mapping[str, Tensor], reading: Reading) -> list[str]:
+    """Return the first words that wrapping classes use and behind which more than half of all values lie."""
+    sizes: Counter[str] = Counter()
+    for name, short in reading.items():
+        sizes[short.partition(".")[0]] += tensors[name].numel()
+    return [first for first in sizes if f"{first}." in PARTS and 1 < 2 * sizes[first] / sizes.total() < 2]
 
 
 def _left_aside(whole: Reading, part: Reading) -> list[str]:
