@@ -97,18 +97,11 @@ def _rewritten(source, target, *, compression=zipfile.ZIP_STORED, change=lambda 
     return target
 
 
-def test_compressed_archives_are_refused(tmp_path):
-    torch.save({"w": torch.zeros(1000)}, tmp_path / "m.pt")
-    path = _rewritten(tmp_path / "m.pt", tmp_path / "small.pt", compression=zipfile.ZIP_DEFLATED)
-    with pytest.raises(CheckpointError, match="a compressed archive"):
-        read_pickled(path, 1)
-
-
-def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused_by_its_directory(tmp_path):
+def test_compressed_archives_are_refused_whatever_they_unpack_to(tmp_path):
     torch.save({"w": torch.zeros(1_000_000)}, tmp_path / "m.pt")
-    path = _rewritten(tmp_path / "m.pt", tmp_path / "bomb.pt", compression=zipfile.ZIP_DEFLATED)
+    path = _rewritten(tmp_path / "m.pt", tmp_path / "bomb.ckpt", compression=zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 100_000
-    with pytest.raises(CheckpointError, match="unpacks to 4 MB, more than the limit of 1 MB"):
+    with pytest.raises(CheckpointError, match="a compressed archive"):
         read_pickled(path, 1)
 
 

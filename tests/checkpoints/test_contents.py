@@ -88,18 +88,9 @@ def test_other_payloads_are_refused(payload, message, tmp_path):
         read_contents(path, 1)
 
 
-def test_missing_large_and_unknown_files_are_refused(tmp_path):
+def test_missing_and_large_files_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such file"):
         read_contents(tmp_path / "m.pt", 1)
     path = _saved({"w": torch.zeros(500_000)}, tmp_path / "m.pt")
-    with pytest.raises(CheckpointError, match="2 MB, more than the limit of 1 MB"):
+    with pytest.raises(CheckpointError, match=r"declares 2 MB of tensors, more than the limit of 1 MB.*ZSPAG_LIMIT_MB"):
         read_contents(path, 1)
-    (tmp_path / "m.h5").write_bytes(b"\x89HDF")
-    with pytest.raises(CheckpointError, match=r"expected a \.safetensors file or a \.pt file"):
-        read_contents(tmp_path / "m.h5", 1)
-
-
-def test_the_old_pickle_format_is_refused(tmp_path):
-    torch.save({"w": torch.ones(2)}, tmp_path / "m.pt", _use_new_zipfile_serialization=False)
-    with pytest.raises(CheckpointError, match=r"since 1\.6"):
-        read_contents(tmp_path / "m.pt", 1)

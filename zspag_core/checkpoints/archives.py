@@ -1,26 +1,36 @@
-"""Read the tensors of a `.safetensors` file or of a zip-based `.pt` file, refusing what lies about its size."""
+"""Read a `.safetensors` file or a file of torch.save, refusing what lies about its size or would run code."""
 
 from __future__ import annotations
 
 import json
 import math
 import pickle
+import pickletools
 import re
 import struct
+import tempfile
 import zipfile
-from typing import TYPE_CHECKING, TypeGuard
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
 
+from zspag_core.checkpoints.harmless import harmless_globals
+from zspag_core.checkpoints.kinds import newer_pickle, other_zip, pickled_model, runs_code
 from zspag_core.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from torch import Tensor
 
 MAX_HEADER_BYTES = 10_000_000  # of JSON or pickle; a network of a thousand tensors needs 0.1 MB
+ZIP_MAGIC = b"PK\x03\x04"
+OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled number that torch.save began with before 1.6
+OLD_PICKLES = 4  # magic number, protocol, kind of machine, and the object; the values of the tensors follow
+LONG_PICKLE = f"its pickle alone is over {MAX_HEADER_BYTES / 1e6:g} MB, far more than a state_dict needs"
 BYTES_PER_VALUE = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 UNREADABLE = (
     *(pickle.UnpicklingError, zipfile.BadZipFile, struct.error, RuntimeError, ValueError, TypeError, LookupError),
@@ -40,6 +50,20 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"not a valid safetensors file ({str(error).splitlines()[0]})") from None
+
+
+def is_safetensors(path: Path) -> bool:
+    """Return whether a file begins as safetensors: the length of a header, then a JSON object; or is named so."""
+    with path.open("rb") as file:
+        first = file.read(9)
+    short = int.from_bytes(first[:8], "little") <= MAX_HEADER_BYTES
+    return path.suffix == ".safetensors" or (len(first) == 9 and short and first[8:] == b"{")
+
+
+def safetensors_header(path: Path) -> bytes:
+    """Return the JSON header of a file whose header has been checked."""
+    with path.open("rb") as file:
+        return file.read(int.from_bytes(file.read(8), "little"))
 
 
 def _check_safetensors_header(path: Path) -> None:
@@ -81,47 +105,121 @@ def _sizes(value: object) -> TypeGuard[list[int]]:
 
 
 def read_pickled(path: Path, limit_mb: float) -> object:
-    """Return what a zip-based `.pt` file holds, read without running any code of the file.
+    """Return what a file of torch.save holds, read without running any code of the file.
+
+    A zip archive is mapped into memory, so that what is not used is not read. A file of before torch 1.6 is read whole.
 
     Args:
         path: file written by torch.save.
-        limit_mb: most megabytes that its parts may come to.
+        limit_mb: most megabytes of a file of before torch 1.6.
 
     Raises:
-        CheckpointError: the archive is damaged, compressed or too large, or its pickle needs more than tensors and
-            plain values.
+        CheckpointError: the archive is damaged, compressed, TorchScript, or its pickle needs more than tensors, plain
+            values and the listed harmless globals.
     """
-    _check_archive(path, limit_mb)
+    old = not is_zip(path)
+    if old:
+        _check_old_format(path, limit_mb)
+    else:
+        _check_archive(path)
     try:
-        # Mapped, because a storage then cannot reach outside the file, whatever size the pickle declares for it.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with _without_safetensors_ending(path) as named, harmless_globals():
+            # Mapped, because a storage then cannot reach outside the file, whatever size the pickle declares for it.
+            return torch.load(named, map_location="cpu", weights_only=True, mmap=not old)
     except UNREADABLE as error:
-        raise CheckpointError(_refusal(str(error))) from None
+        raise CheckpointError(_refusal(str(error), path)) from None
 
 
-def _check_archive(path: Path, limit_mb: float) -> None:
-    """Refuse an archive that is compressed, declares more than the limit, or is no state_dict."""
+def is_zip(path: Path) -> bool:
+    """Return whether a file begins as a zip archive."""
+    with path.open("rb") as file:
+        return file.read(4) == ZIP_MAGIC
+
+
+def is_old_torch(path: Path) -> bool:
+    """Return whether a file begins as torch.save wrote it before 1.6."""
+    with path.open("rb") as file:
+        return file.read(len(OLD_MAGIC)) == OLD_MAGIC
+
+
+@contextmanager
+def _without_safetensors_ending(path: Path) -> Iterator[Path]:
+    """Yield a name of the file that does not end in .safetensors, by which torch.load would judge it."""
+    if path.suffix != ".safetensors":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "weights.pt"
+        link.symlink_to(path.absolute())
+        yield link
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that is compressed, lies about its sizes, or is no state_dict."""
     try:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
+            protocol = _protocol(archive)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error):
         raise CheckpointError("damaged: its zip directory cannot be read") from None
-    total = sum(part.file_size for part in parts)
-    if total > limit_mb * 1e6:
-        raise CheckpointError(f"unpacks to {total / 1e6:.0f} MB, more than the limit of {limit_mb:g} MB")
+    if protocol > 2:
+        raise CheckpointError(newer_pickle(path.name, protocol))
+    if other := other_zip(path, [part.filename for part in parts]):
+        raise CheckpointError(other)
     if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
         raise CheckpointError("a compressed archive; torch.save writes uncompressed ones")
+    if any(part.file_size != part.compress_size for part in parts):
+        raise CheckpointError("damaged: its zip directory declares sizes that the archive does not have")
     if any(part.filename.endswith(".pkl") and part.file_size > MAX_HEADER_BYTES for part in parts):
+        raise CheckpointError(LONG_PICKLE)
+
+
+def _protocol(archive: zipfile.ZipFile) -> int:
+    """Return the pickle protocol of an archive; torch reads 2 without running code, newer ones not."""
+    name = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
+    if name is None or archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        return 2
+    with archive.open(name) as file:
+        first = file.read(2)
+    return first[1] if first[:1] == b"\x80" and len(first) == 2 else 2
+
+
+def _check_old_format(path: Path, limit_mb: float) -> None:
+    """Refuse a file of before torch 1.6 that is too large to be read whole, or declares more than it has."""
+    size = path.stat().st_size
+    if size > limit_mb * 1e6:
         raise CheckpointError(
-            f"its pickle alone is over {MAX_HEADER_BYTES / 1e6:g} MB, far more than a state_dict needs"
+            f"{size / 1e6:.0f} MB in the format of torch before 1.6, more than the limit of {limit_mb:g} MB; save it "
+            f'again: `weights = torch.load("{path.name}", map_location="cpu")` and `torch.save(weights, "weights.pth")`'
         )
-    if any(part.filename.endswith("constants.pkl") for part in parts):
-        raise CheckpointError("a TorchScript program, which is code; save its state_dict() instead")
+    try:
+        with path.open("rb") as file:
+            for _ in range(OLD_PICKLES):
+                _pass_pickle(file)
+    except UNREADABLE:
+        raise CheckpointError("not a readable PyTorch file (damaged, in the format of torch before 1.6)") from None
 
 
-def _refusal(message: str) -> str:
+def _pass_pickle(file: BinaryIO) -> None:
+    """Read past one pickle without building anything; refuse one without end."""
+    start = file.tell()
+    for _, _, position in pickletools.genops(file):
+        if position is not None and position - start > MAX_HEADER_BYTES:
+            raise CheckpointError(LONG_PICKLE)
+
+
+def _refusal(message: str, path: Path) -> str:
     """Turn torch's paragraphs into one sentence."""
     if named := re.search(r"GLOBAL ([\w.]+)", message):
-        return f"refused, because it would run code ({named[1]}); save model.state_dict() instead of the model"
+        return pickled_model(path.name, named[1]) if _holds_modules(path) else runs_code(path.name, named[1])
     first = message.strip().splitlines()[0] if message.strip() else "no reason given"
     return f"not a readable PyTorch file ({first[:200]})"
+
+
+def _holds_modules(path: Path) -> bool:
+    """Return whether a refused file holds layers of torch.nn as objects, that is, a pickled model."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except UNREADABLE:  # the old format
+        return False
+    return any(name.startswith("torch.nn.modules.") for name in names)

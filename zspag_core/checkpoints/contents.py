@@ -1,104 +1,123 @@
-"""Read a checkpoint file as a flat state_dict and, where the file has one, our header."""
+"""Read a checkpoint, file or model folder, as the tensors of one network and what is known about them."""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from zspag_core.checkpoints.archives import read_pickled, read_safetensors
-from zspag_core.checkpoints.saving import FORMAT, HEADER
-from zspag_core.errors import CheckpointError
+from zspag_core.checkpoints.folders import open_folder
+from zspag_core.checkpoints.networks import copies, readings
+from zspag_core.checkpoints.opening import open_file
+from zspag_core.errors import CheckpointError, UsageError, some_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
-ZIP_MAGIC = b"PK\x03\x04"
+    from zspag_core.checkpoints.export import Container
+    from zspag_core.checkpoints.networks import Reading
+
+LIMIT_MB = 2000  # of the weights taken: ViT-L/16 has 1,217 MB, ConvNeXt-XL 1,400 MB, VGG-16 553 MB
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """What a file or folder holds.
 
     Attributes:
-        weights: tensors by name, all backed by as many bytes as they declare; not compared with any model yet.
-        header: architecture, config and about as the file states them; None when it is a bare state_dict.
+        weights: tensors by their names in the network (without what wrappers put before them), all backed by as many
+            bytes as they declare; not compared with any model yet.
+        header: architecture, config and about as the file states them, where it is ours; else None.
+        container: how the network came; `container.write(folder, stem, weights)` writes it back that way.
+        notes: what was chosen, left aside or assumed: plain sentences.
+        hints: plain facts beside the weights, see `hints.hints`; for a model folder also `hf_config` or `timm_config`
+            (config.json) and `preprocessor` (preprocessor_config.json); for a Lightning checkpoint `hyper_parameters`.
+        others: other ways to name the tensors, for a recogniser to try when `weights` fits nothing; see `readings`.
     """
 
     weights: dict[str, Tensor]
     header: dict[str, Any] | None
+    container: Container
+    notes: tuple[str, ...] = ()
+    hints: dict[str, Any] = field(default_factory=dict)
+    others: tuple[Reading, ...] = ()
+
+    def readings(self) -> Iterator[Contents]:
+        """Yield these contents, then the same tensors under other names: without a first word that all share
+        (`backbone.`), with the wrappers' words that were dropped (`model.` may be the owner's own), or the part below
+        one first word. Each has its own container, so that what it names goes back to the right place.
+        """  # noqa: D205
+        yield replace(self, others=())
+        for reading in self.others:
+            weights = {short: self.container.tensors[name] for name, short in reading.items()}
+            yield replace(self, weights=weights, container=_named(self.container, reading), others=())
 
 
-def read_contents(path: Path, limit_mb: float) -> Contents:
-    """Read a `.safetensors`, `.pt` or `.pth` file.
-
-    Args:
-        path: the file; whether it is a PyTorch archive is decided by its first bytes.
-        limit_mb: most megabytes of the file and of the tensors in it.
+def default_limit_mb() -> float:
+    """Return the most megabytes of weights that are taken: ZSPAG_LIMIT_MB, else 2,000.
 
     Raises:
-        CheckpointError: missing, too large, of another kind, or damaged.
+        UsageError: the variable is no positive number.
     """
-    if not path.is_file():
-        raise CheckpointError("no such file")
-    if (size := path.stat().st_size) > limit_mb * 1e6:
-        raise CheckpointError(f"{size / 1e6:.0f} MB, more than the limit of {limit_mb:g} MB")
-    with path.open("rb") as file:
-        zipped = file.read(4) == ZIP_MAGIC
-    if zipped:
-        weights, header = _unwrap(read_pickled(path, limit_mb))
-    elif path.suffix == ".safetensors":
-        tensors, metadata = read_safetensors(path)
-        weights, header = tensors, _parse_header(metadata)
-    else:
-        raise CheckpointError("expected a .safetensors file or a .pt file as torch.save has written it since 1.6")
-    _check_backed(weights, limit_mb)
-    return Contents(weights if header else _without_prefix(weights), header)
-
-
-def _parse_header(metadata: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return our header out of safetensors metadata; None when another program wrote the file."""
-    if HEADER not in metadata:
-        return None
+    text = os.environ.get("ZSPAG_LIMIT_MB") or str(LIMIT_MB)
     try:
-        header = json.loads(metadata[HEADER])
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"its {HEADER!r} header is not JSON") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise CheckpointError(f"expected a header of format {FORMAT!r}")
-    return header
+        limit = float(text)
+    except ValueError:
+        limit = math.nan
+    if not 0 < limit < math.inf:
+        raise UsageError(f"ZSPAG_LIMIT_MB: expected a number of megabytes, got {text!r}")
+    return limit
 
 
-def _unwrap(payload: object) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    """Find the state_dict in what torch.load returned."""
-    header = None
-    if isinstance(payload, dict) and {"architecture", "config", "state_dict"} <= payload.keys():
-        header = {name: payload.get(name) for name in ("architecture", "config")} | {"about": payload.get("about", {})}
-    while isinstance(payload, dict) and (inner := next((key for key in WRAPPERS if _is_dict(payload, key)), None)):
-        payload = payload[inner]
-    if not isinstance(payload, dict):
-        raise CheckpointError(f"holds a {type(payload).__name__}, expected a state_dict (tensors by name)")
-    for name, value in payload.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise CheckpointError(
-                f"entry {name!r} is a {type(value).__name__}, expected a state_dict (tensors by name)"
-            )
-    return payload, header
+def read_contents(path: Path, limit_mb: float, *, entry: str | None = None) -> Contents:
+    """Read a file of torch.save or safetensors, by its content and whatever its ending, or a model folder.
+
+    Args:
+        path: the file, or a folder of transformers or timm.
+        limit_mb: most megabytes of the weights that are taken; what else a file holds is not read into memory.
+        entry: which network is meant where there are several: an entry of the dictionary ("state_dict_ema"), the first
+            word of its tensors' names ("net"), or both ("state_dict.net").
+
+    Raises:
+        CheckpointError: missing, too large, of another kind, damaged, or more than one network without `entry`.
+    """
+    opened = open_folder(path, limit_mb, entry) if path.is_dir() else open_file(path, limit_mb, entry)
+    tensors = opened.container.tensors
+    _check_backed(tensors)
+    ours = opened.header is not None
+    found, notes = ([{name: name for name in tensors}], []) if ours else readings(tensors, opened.entry)
+    weights = {short: tensors[name] for name, short in found[0].items()}
+    _check_size(weights, limit_mb)
+    container = _named(opened.container, found[0])
+    notes = [*opened.notes, *notes]
+    return Contents(weights, opened.header, container, tuple(notes), opened.hints, tuple(found[1:]))
 
 
-def _is_dict(payload: dict[Any, Any], key: str) -> bool:
-    """Return whether an entry exists and is itself a dictionary."""
-    return isinstance(payload.get(key), dict)
+def _named(container: Container, reading: Reading) -> Container:
+    """Return a container that knows which of its tensors are the network's, and says what becomes of the others."""
+    twins = copies(container.tensors, reading)
+    large = [n for n, tensor in container.tensors.items() if n not in reading and n not in twins and tensor.ndim > 1]
+    notes = list(container.notes)
+    if twins:
+        notes.append(
+            f"a copy of the network gets the same weights, because it may still hold the class: {_firsts(twins)}"
+        )
+    if large:
+        notes.append(f"beside the network, and unchanged: {_firsts(large)}")
+    return replace(container, names={**twins, **reading}, notes=tuple(notes))
 
 
-def _check_backed(weights: Mapping[str, Tensor], limit_mb: float) -> None:
+def _firsts(names: Iterable[str]) -> str:
+    """Return the first words of names."""
+    return some_of(sorted({name.partition(".")[0] for name in names}), 6)
+
+
+def _check_backed(weights: Mapping[str, Tensor]) -> None:
     """Refuse tensors that are more than the bytes behind them, before anything copies one."""
     for name, tensor in weights.items():
         if type(tensor) not in {Tensor, nn.Parameter} or tensor.layout != torch.strided or tensor.device.type != "cpu":
@@ -110,19 +129,18 @@ def _check_backed(weights: Mapping[str, Tensor], limit_mb: float) -> None:
             raise CheckpointError(
                 f"tensor {name!r}: declares shape {shape}, but the file does not hold that many values"
             )
+
+
+def _check_size(weights: Mapping[str, Tensor], limit_mb: float) -> None:
+    """Refuse more weights than the limit."""
     total = sum(_declared_bytes(tensor) for tensor in weights.values())
     if total > limit_mb * 1e6:
-        raise CheckpointError(f"declares {total / 1e6:.0f} MB of tensors, more than the limit of {limit_mb:g} MB")
+        raise CheckpointError(
+            f"declares {total / 1e6:.0f} MB of tensors, more than the limit of {limit_mb:g} MB, which the environment "
+            "variable ZSPAG_LIMIT_MB raises"
+        )
 
 
 def _declared_bytes(tensor: Tensor) -> int:
     """Return the size that the shape stands for, in whole numbers that cannot overflow."""
     return math.prod(tensor.shape) * tensor.element_size()
-
-
-def _without_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drop what DataParallel, torch.compile and wrapping modules put before every name."""
-    for prefix in PREFIXES:
-        if weights and all(name.startswith(prefix) for name in weights):
-            return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in weights.items()})
-    return weights
