@@ -45,7 +45,7 @@ def load_foreign(
         given: fields of :class:`ForeignConfig` that the caller states.
 
     Returns:
-        The classifier, and {"origin", "given", "assumed", "class_names" where known}.
+        The classifier, and {"origin", "told", "assumed", "class_names" where known}.
 
     Raises:
         CheckpointError, UsageError: weights and source do not go together, or there is no such source.
@@ -56,7 +56,8 @@ def load_foreign(
     arguments = _arguments(kind, hints)
     if kind == "python":
         network = python_network(name, None if weights is None else _outputs_guess(weights))
-        config = ForeignConfig(source=source, channels=channels_of(network) if channels_of(network) in {1, 3} else 3)
+        file, _, called = name.rpartition(":")  # where it lies is this machine's affair
+        config = ForeignConfig(source=f"python:{Path(file).name}:{called}", **_grey_or_colour(channels_of(network)))
     elif kind == "hf":
         network = hf_folder(Path(name).expanduser())
         count = int(getattr(network.config, "num_labels", 0) or 2)
@@ -71,7 +72,8 @@ def load_foreign(
         fill(network, weights)
     reading = _reading(kind, network, hints, given, config)
     classifier, reading = _wrapped(network, config, reading)
-    about: dict[str, Any] = {"origin": source, "given": dict(reading.said), "assumed": dict(reading.assumed)}
+    about: dict[str, Any] = {"origin": classifier.config.source}
+    about |= {"told": dict(reading.said), "assumed": dict(reading.assumed)}
     if assumed_activation(classifier.config.changes):
         about["assumed"]["head_activation"] = "relu"
     if names := _class_names(hints, classifier.config.num_classes):

@@ -1,28 +1,34 @@
-"""Read a checkpoint: our own format, or another program's weights of an architecture that we know."""
+"""Read a checkpoint: our own format, or another program's weights, whose network is known by name or by shapes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import reprlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.checkpoints.configs import blueprint, checked_config
-from zspag_core.checkpoints.contents import Contents, read_contents
+from zspag_core.checkpoints.contents import Contents, default_limit_mb, read_contents
+from zspag_core.checkpoints.foreign import folder_source, load_foreign, rebuild_foreign
 from zspag_core.checkpoints.weights import restore
 from zspag_core.errors import CheckpointError
 from zspag_core.models import ARCHITECTURES
-from zspag_core.models.convert import recognise
+from zspag_core.models.convert import Recognised, recognise
+from zspag_core.models.foreign import ForeignClassifier
+from zspag_core.models.foreign.sources import hf_file_weights
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
+    from zspag_core.checkpoints.export import Container
     from zspag_core.models import Classifier, ModelConfig
+
+FOREIGN = "foreign"
 
 
 @dataclass(frozen=True)
@@ -31,82 +37,184 @@ class Checkpoint:
 
     Attributes:
         model: the classifier in eval mode, on the CPU, float32.
-        about: what the file says about it; for a bare state_dict its `origin`, and what had to be `assumed`.
-        sha256: hash of the file's bytes, in hexadecimal.
+        about: what the file says about it; for another program's weights its `origin`, what was `told` and what had to
+            be `assumed`.
+        sha256: hash of the file's bytes, in hexadecimal; of a folder's weight files.
+        notes: what was chosen, left aside or assumed while reading, in plain sentences.
+        origin: how the weights came, so that others of the same network can go back; None for a file of ours.
     """
 
     model: Classifier
     about: dict[str, Any]
     sha256: str
+    notes: tuple[str, ...] = ()
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How another program's weights came, and under which names.
+
+    Attributes:
+        container: writes them back.
+        weights: as they were, under the owner's names.
+        recognised: the change of names where the network became one of ours.
+    """
+
+    container: Container
+    weights: Mapping[str, Tensor] = field(repr=False)
+    recognised: Recognised | None = None
+
+    def write(self, folder: Path, stem: str, model: Classifier) -> Path:
+        """Write a model of the same network in the owner's names, dtypes and container; return the file or folder."""
+        return self.container.write(folder, stem, self._named(model))
+
+    def _named(self, model: Classifier) -> dict[str, Tensor]:
+        """Return a model's weights under the names of `weights`."""
+        if self.recognised is not None:
+            return self.recognised.owner_weights(model.state_dict(), self.weights)
+        if not isinstance(model, ForeignClassifier):
+            return {name: tensor for name, tensor in model.state_dict().items() if name in self.weights}
+        if model.config.kind == "hf":  # the library's files have other names than its modules
+            filed = hf_file_weights(model.network)
+            return {short: filed[name] for name, short in self.container.names.items() if name in filed}
+        own = model.owner_weights()
+        return {name: own[name] for name in self.weights}
 
 
 def load_checkpoint(
     path: str | os.PathLike[str],
     *,
     config: ModelConfig | None = None,
-    image_size: int | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-    heads: int | None = None,
-    limit_mb: float = 400,
+    model: str = "",
+    entry: str | None = None,
+    limit_mb: float | None = None,
+    **reading: Any,  # noqa: ANN401 - numbers, lists of them, a word
 ) -> Checkpoint:
     """Read a classifier without running code of the file and without trusting the sizes that it declares.
 
-    Accepted are our own `.safetensors`, bare state_dicts (`.safetensors`, `.pt`, `.pth`; also inside {"state_dict": …},
-    {"model": …}, {"net": …} or behind "module.") of torchvision's ResNet, VGG and ViT or of our own networks, and
-    {"architecture", "config", "state_dict"} dictionaries of our own networks.
+    Accepted are our own `.safetensors`; weights of any network that `model` names, in any container that
+    :func:`zspag_core.checkpoints.contents.read_contents` reads; without a name folders of Hugging Face and timm, and
+    bare state_dicts of torchvision's ResNet, VGG and ViT or of our own networks.
 
     Args:
-        path: the file.
+        path: the file or folder.
         config: the config of a bare state_dict of one of our own networks.
-        image_size: side of the input in pixels; else what the file says, or 224 (ImageNet stem) or 32.
-        mean: per-channel mean of pixels in [0, 1]; else what the file says, or ImageNet's.
-        std: per-channel standard deviation of pixels in [0, 1]; else what the file says, or ImageNet's.
-        heads: attention heads of a ViT; else what the file says, or width / 64 as in torchvision.
-        limit_mb: most megabytes of the file and of what it unpacks to.
+        model: "torchvision:NAME", "timm:NAME", "hf:FOLDER" or "python:FILE.py:CALLABLE" (which runs that code).
+        entry: which of several networks in the file.
+        limit_mb: most megabytes of weights; None takes ZSPAG_LIMIT_MB, else 2,000.
+        **reading: what weights do not show, in place of what the file says or what is assumed: `image_size` in pixels,
+            `mean` and `std` (one number a channel, for pixels in [0, 1]), `heads` of a ViT, `shorter_side`,
+            `interpolation`.
 
     Raises:
-        CheckpointError: the file is refused; the message says why in one sentence.
+        CheckpointError, UsageError: the file is refused; the message says why in one sentence.
     """
     path = Path(path)
-    given = {"image_size": image_size, "mean": mean, "std": std, "heads": heads}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in reading.items() if value is not None}
+    limit = default_limit_mb() if limit_mb is None else limit_mb
     try:
-        contents = read_contents(path, limit_mb)
-        identified = _identify(contents, config, given)
-        plan = blueprint(checked_config(identified.architecture, identified.settings | given), limit_mb * 1e6 / 2)
-        about = _checked_about(identified.about, plan.config.num_classes)
-        model = restore(plan, identified.weights)
+        contents = read_contents(path, limit, entry=entry)
+        found = _read(path, contents, config, model, given, limit)
+        about = _checked_about(found.about, found.model.config.num_classes)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
-    with path.open("rb") as file:
-        return Checkpoint(model, about, hashlib.file_digest(file, "sha256").hexdigest())
+    return Checkpoint(found.model, about, _hash(path), contents.notes, found.origin)
 
 
 @dataclass(frozen=True)
-class _Identified:
-    """Weights under our names, and everything needed to build their network."""
+class _Found:
+    """A classifier, what is said about it, and how it came."""
 
-    architecture: object
-    settings: dict[str, Any]
-    weights: Mapping[str, Tensor]
+    model: Classifier
     about: object
+    origin: Origin | None = None
 
 
-def _identify(contents: Contents, config: ModelConfig | None, given: Mapping[str, Any]) -> _Identified:
-    """Find out which network the weights belong to: by the header, by the caller's word, or by names and shapes."""
+def _read(
+    path: Path, contents: Contents, config: ModelConfig | None, model: str, given: Mapping[str, Any], limit_mb: float
+) -> _Found:
+    """Return the classifier that contents are for."""
     if contents.header is not None:
-        header = contents.header
-        settings = header.get("config")
-        if not isinstance(settings, dict):
-            raise CheckpointError(f"config: expected names and values, got {type(settings).__name__}")
-        return _Identified(header.get("architecture"), settings, contents.weights, header.get("about", {}))
+        return _ours(contents, model, given, limit_mb)
+    source = model or folder_source(path, contents.hints)
+    if source and source.startswith("hf:"):  # the folder that was read is the one that is meant
+        source = f"hf:{path}"
+    attempts = (_of(reading, source, config, given, limit_mb) for reading in contents.readings())
+    return _first(attempts)
+
+
+def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found:
+    """Return the first reading of the names that fits; the first one's refusal where none does."""
+    refusal: CheckpointError | None = None
+    for attempt in attempts:
+        if isinstance(attempt, _Found):
+            return attempt
+        refusal = refusal or attempt
+    raise refusal or CheckpointError("holds no weights")
+
+
+def _of(
+    contents: Contents, source: str | None, config: ModelConfig | None, given: Mapping[str, Any], limit_mb: float
+) -> _Found | CheckpointError:
+    """Return the classifier that one reading of the names gives, or why it gives none."""
+    try:
+        return _foreign(contents, source, given) if source else _bare(contents, config, given, limit_mb)
+    except CheckpointError as error:
+        return error
+
+
+def _foreign(contents: Contents, source: str, given: Mapping[str, Any]) -> _Found:
+    """Return the classifier around a network that is named."""
+    classifier, about = load_foreign(source, contents.weights, contents.hints, given)
+    return _Found(classifier, about, Origin(contents.container, contents.weights))
+
+
+def _bare(contents: Contents, config: ModelConfig | None, given: Mapping[str, Any], limit_mb: float) -> _Found:
+    """Return one of our networks, by the caller's word or by names and shapes of the weights."""
     if config is not None:
-        return _Identified(_architecture_of(config), asdict(config), contents.weights, {"origin": "state_dict"})
-    found = recognise(contents.weights, heads_given="heads" in given)
-    assumed = {name: value for name, value in found.assumed.items() if name not in given}
-    about = {"origin": found.origin, "assumed": assumed}
-    return _Identified(found.architecture, found.settings | found.assumed, found.weights, about)
+        settings, weights, about = asdict(config), contents.weights, {"origin": "state_dict"}
+        architecture, found = _architecture_of(config), None
+    else:
+        found = recognise(contents.weights, heads_given="heads" in given)
+        said = {name: contents.hints[name] for name in ("image_size", "mean", "std") if name in contents.hints}
+        said = {name: value for name, value in said.items() if name in found.assumed and name not in given}
+        assumed = {name: value for name, value in found.assumed.items() if name not in {*given, *said}}
+        about = {"origin": found.origin, "assumed": assumed, "told": {**said, **given}}
+        about |= {"class_names": names} if (names := _names(contents.hints, found.settings["num_classes"])) else {}
+        settings, architecture, weights = found.settings | found.assumed | said, found.architecture, found.weights
+    plan = blueprint(checked_config(architecture, settings | dict(given)), limit_mb * 1e6 / 2)
+    return _Found(restore(plan, weights), about, Origin(contents.container, contents.weights, found))
+
+
+def _ours(contents: Contents, model: str, given: Mapping[str, Any], limit_mb: float) -> _Found:
+    """Return the classifier that a header of ours describes."""
+    header = contents.header or {}
+    settings, architecture = header.get("config"), header.get("architecture")
+    if not isinstance(settings, dict):
+        raise CheckpointError(f"config: expected names and values, got {type(settings).__name__}")
+    about = header.get("about", {})
+    if architecture == FOREIGN:
+        return _Found(rebuild_foreign(settings | dict(given), contents.weights, model), about)
+    plan = blueprint(checked_config(architecture, settings | dict(given)), limit_mb * 1e6 / 2)
+    return _Found(restore(plan, contents.weights), about)
+
+
+def _names(hints: Mapping[str, Any], count: int) -> list[str] | None:
+    """Return the class names that stand beside the weights, where there is one for each output."""
+    names = hints.get("class_names")
+    return list(names) if isinstance(names, list) and len(names) == count else None
+
+
+def _hash(path: Path) -> str:
+    """Return the hash of a file, or of a folder's weight files."""
+    parts = sorted(p for p in path.iterdir() if p.suffix in {".safetensors", ".bin"}) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for part in parts:
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _architecture_of(config: ModelConfig) -> str | None:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save
 
 from zspag_core.files import replace_file
+from zspag_core.models.foreign import ForeignClassifier
 
 if TYPE_CHECKING:
     import os
@@ -44,7 +45,8 @@ def save_checkpoint(path: str | os.PathLike[str], model: Classifier, about: Mapp
         "about": dict(about),
     }
     text = json.dumps(header, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    weights = {name: _plain(tensor) for name, tensor in model.state_dict().items()}
+    own = model.owner_weights() if isinstance(model, ForeignClassifier) else model.state_dict()
+    weights = {name: _plain(tensor) for name, tensor in own.items()}
     with replace_file(Path(path)) as partial:
         partial.write_bytes(save(weights, metadata={HEADER: text}))
 

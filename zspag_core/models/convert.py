@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from zspag_core.errors import CheckpointError
+from zspag_core.models.vgg import POOL
 from zspag_core.models.infer import alexnet_sizes, numbers, resnet_sizes, shape_of, vgg_sizes, vit_sizes
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GREY_MEAN, GREY_STD = (0.449,), (0.226,)
-HEAD_WIDTH = 64  # channels per attention head in every ViT of torchvision
+VIT_HEADS = {768: 12, 1024: 16, 1280: 16}
+"""Attention heads of torchvision's own ViTs, by their width; of another width nothing shows them."""
+VGG_BLOCKS = {(1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)}
+"""Convolutions between the poolings of VGG-11, 13, 16 and 19."""
+VGG_SIZES = {1: 32, 7: 224}
+"""Image size by the side of the map that enters a VGG's linear layers: of the variant for small images, and its own."""
 
 RESNET_NAMES = (
     (r"conv1\.", "stem.0."),
@@ -52,6 +58,9 @@ class Recognised:
         settings: config fields that the weights determine.
         assumed: config fields that they do not, with the usual value.
         weights: the tensors under our names.
+        ours: the owner's name of a tensor -> ours; of a fused q, k, v the name with "qkv" in it, of a bias that was
+            folded into a running mean a name that `weights` does not have.
+        folded: our name of a running mean -> the bias of the owner's that is in it.
     """
 
     origin: str
@@ -59,6 +68,27 @@ class Recognised:
     settings: dict[str, Any]
     assumed: dict[str, Any]
     weights: dict[str, Tensor]
+    ours: dict[str, str]
+    folded: dict[str, Tensor] = field(default_factory=dict)
+
+    def owner_weights(self, state: Mapping[str, Tensor], original: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a state_dict of ours under the owner's names; what did not change is the owner's own tensor.
+
+        Args:
+            state: of our network.
+            original: the owner's weights, from which this was recognised.
+        """
+        return {name: self._back(name, self.ours[name], state, tensor) for name, tensor in original.items()}
+
+    def _back(self, theirs: str, ours: str, state: Mapping[str, Tensor], original: Tensor) -> Tensor:
+        """Return what stands under one of the owner's names."""
+        parts = [ours.replace("qkv", letter) for letter in "qkv"] if ".qkv." in ours else [ours]
+        if any(part not in state for part in parts):
+            return original  # a bias that was folded
+        if all(torch.equal(state[part].cpu(), self.weights[part].to(state[part].dtype)) for part in parts):
+            return original
+        joined = torch.cat([state[part].cpu() for part in parts])
+        return joined + self.folded[ours].to(joined) if ours in self.folded else joined
 
 
 def recognise(weights: Mapping[str, Tensor], *, heads_given: bool = False) -> Recognised:
@@ -88,7 +118,8 @@ def _torchvision_resnet(weights: Mapping[str, Tensor]) -> Recognised:
     renamed = _with_counters(_renamed(weights, RESNET_NAMES))
     sizes = resnet_sizes(renamed)
     assumed = _imagenet(sizes["channels"]) | {"image_size": 224 if sizes["imagenet_stem"] else 32}
-    return Recognised("torchvision ResNet", "resnet", sizes, assumed, renamed)
+    ours = {name: _our_name(name, RESNET_NAMES) for name in weights}
+    return Recognised("torchvision ResNet", "resnet", sizes, assumed, renamed, ours)
 
 
 def _torchvision_vgg(weights: Mapping[str, Tensor]) -> Recognised:
@@ -98,26 +129,57 @@ def _torchvision_vgg(weights: Mapping[str, Tensor]) -> Recognised:
         raise CheckpointError(
             f"tensor 'features.0.weight': expected 3x3 kernels as in VGG, got {kernel[0]}x{kernel[1]}"
         )
-    renamed = _with_counters(_bias_folded(_renamed(weights, (*_classifier_names(weights), (r"features\.", "convs.")))))
+    names = (*_classifier_names(weights), (r"features\.", "convs."))
+    plain = _renamed(weights, names)
+    renamed = _with_counters(_bias_folded(plain))
     sizes = vgg_sizes(renamed)
+    _check_vgg(sizes)
     assumed = _imagenet(sizes["channels"]) | {
-        "image_size": 224 if sizes["pooled"] > 1 else 32,
+        "image_size": VGG_SIZES[sizes["pooled"]],
         "dropout": 0.5 if sizes["hidden"] else 0.0,
     }
-    return Recognised("torchvision VGG", "vgg", sizes, assumed, renamed)
+    ours = {name: _our_name(name, names) for name in weights}
+    folded = {_mean_of(name): plain[name] for name in plain if name not in renamed}
+    return Recognised("torchvision VGG", "vgg", sizes, assumed, renamed, ours, folded)
+
+
+def _check_vgg(sizes: Mapping[str, Any]) -> None:
+    """Refuse what has a VGG's names and is another network: many have `features` and `classifier`.
+
+    Raises:
+        CheckpointError: its convolutions do not come as a VGG's do, or nothing shows where its last pooling is.
+    """
+    blocks, count = [], 0
+    for width in sizes["layers"]:
+        count += width != POOL
+        if width == POOL:
+            blocks.append(count)
+            count = 0
+    if tuple(blocks) not in VGG_BLOCKS:
+        raise CheckpointError(
+            f"its names (features, classifier) are those of many networks, and its {sum(blocks)} convolutions do not "
+            "come as in VGG-11, 13, 16 or 19: name its own class with --model python:FILE.py:CALLABLE"
+        )
+    if sizes["pooled"] not in VGG_SIZES:
+        side = sizes["pooled"]
+        raise CheckpointError(
+            f"its weights do not show what brings its last map to {side}x{side} places: name its own class with --model "
+            "python:FILE.py:CALLABLE"
+        )
 
 
 def _torchvision_vit(weights: Mapping[str, Tensor], *, heads_given: bool) -> Recognised:
     """Recognise a vision transformer."""
     renamed = _qkv_split(_renamed(weights, VIT_NAMES))
     sizes = vit_sizes(renamed)
-    if sizes["width"] % HEAD_WIDTH and not heads_given:
+    if sizes["width"] not in VIT_HEADS and not heads_given:
         raise CheckpointError(
-            f"its weights do not show how many attention heads it has, and its width {sizes['width']} is no multiple "
-            f"of {HEAD_WIDTH}: pass heads"
+            f"its weights do not show how many attention heads it has, and its width {sizes['width']} is not one of "
+            f"torchvision's own ViTs ({', '.join(map(str, VIT_HEADS))}): pass heads"
         )
-    assumed = _imagenet(sizes["channels"]) | {"heads": sizes["width"] // HEAD_WIDTH}
-    return Recognised("torchvision ViT", "vit", sizes, assumed, renamed)
+    assumed = _imagenet(sizes["channels"]) | {"heads": VIT_HEADS.get(sizes["width"], 1)}
+    ours = {name: _our_name(name, VIT_NAMES) for name in weights}
+    return Recognised("torchvision ViT", "vit", sizes, assumed, renamed, ours)
 
 
 def _own(weights: dict[str, Tensor], *, heads_given: bool) -> Recognised:
@@ -132,7 +194,7 @@ def _own(weights: dict[str, Tensor], *, heads_given: bool) -> Recognised:
         raise CheckpointError(_unknown(weights))
     channels = sizes["channels"]
     normal = {"mean": (0.5,) * channels, "std": (0.25,) * channels}
-    return Recognised("state_dict", architecture, sizes, assumed | normal, weights)
+    return Recognised("state_dict", architecture, sizes, assumed | normal, weights, {name: name for name in weights})
 
 
 def _unknown(weights: Mapping[str, Tensor]) -> str:
@@ -180,11 +242,18 @@ def _classifier_names(weights: Mapping[str, Tensor]) -> tuple[tuple[str, str], .
     return (*hidden, (rf"classifier\.{found[-1]}\.", "head."))
 
 
+def _mean_of(bias: str) -> str:
+    """Return the name of the running mean that a convolution's bias is folded into."""
+    index = int(bias.split(".")[1])
+    return f"convs.{index + 1}.running_mean"
+
+
 def _bias_folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Move the bias of every convolution that BatchNorm follows into its running mean, which changes no output."""
     folded = dict(weights)
     for index in numbers(weights, r"convs\.(\d{1,3})\.weight"):
-        bias, mean = f"convs.{index}.bias", f"convs.{index + 1}.running_mean"
+        bias = f"convs.{index}.bias"
+        mean = _mean_of(bias)
         if (
             bias in weights
             and mean in weights

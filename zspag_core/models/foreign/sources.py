@@ -6,9 +6,10 @@ import contextlib
 import importlib.util
 import inspect
 import sys
+import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -109,12 +110,8 @@ def hf_folder(folder: Path) -> nn.Module:
         CheckpointError: the folder holds no image classifier, or weights are missing or do not fit.
     """
     transformers = _transformers()
-    quiet = transformers.utils.logging
-    shown = quiet.is_progress_bar_enabled()
-    quiet.disable_progress_bar()
     try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with torch.random.fork_rng(devices=[]), _quiet(transformers):
             network, loaded = transformers.AutoModelForImageClassification.from_pretrained(
                 str(folder),
                 local_files_only=True,
@@ -126,14 +123,20 @@ def hf_folder(folder: Path) -> nn.Module:
     except (OSError, *RAISED) as error:
         words = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"transformers cannot read it: {words[:300]}") from None
-    finally:
-        if shown:
-            quiet.enable_progress_bar()
     for what, said in (("missing_keys", "lacks"), ("unexpected_keys", "holds, beyond what its network has,")):
         if names := sorted(map(str, loaded.get(what) or ())):
             raise CheckpointError(f"{said} tensor {names[0]!r}{f' and {len(names) - 1} more' if len(names) > 1 else ''}")
     found: nn.Module = network.eval()
     return found
+
+
+def hf_file_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a network's weights under the names that its library gives them in files."""
+    from safetensors.torch import load_file
+
+    with tempfile.TemporaryDirectory() as folder, _quiet(_transformers()):
+        cast("Any", network).save_pretrained(folder, max_shard_size="100GB")
+        return load_file(Path(folder) / "model.safetensors")
 
 
 BUILDERS: dict[str, Callable[[str, int, Mapping[str, Any]], nn.Module]] = {
@@ -223,6 +226,23 @@ def _near(name: str, known: list[str]) -> str:
 
     near = difflib.get_close_matches(name, known, n=NAMED, cutoff=0.5)
     return f"; did you mean {some_of(near, NAMED)}?" if near else ""
+
+
+@contextlib.contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:  # noqa: ANN401 - the module
+    """Let transformers work without progress bars and warnings."""
+    logs = transformers.utils.logging
+    shown, level = logs.is_progress_bar_enabled(), logs.get_verbosity()
+    logs.disable_progress_bar()
+    logs.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logs.set_verbosity(level)
+        if shown:
+            logs.enable_progress_bar()
 
 
 def _transformers() -> Any:  # noqa: ANN401 - the module
