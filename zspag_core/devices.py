@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+    from zspag_core.data.images import Pictures
+
 Placed = TypeVar("Placed", bound=torch.nn.Module)
 
 
@@ -87,11 +89,11 @@ def images_at_once(device: torch.device) -> int:
 ROOM_SHARE = 0.25
 
 
-def fits_beside_work(images: torch.Tensor, device: torch.device) -> bool:
+def fits_beside_work(images: Pictures, device: torch.device) -> bool:
     """Tell whether a GPU's free memory holds images that are used again and again, with three quarters to spare."""
     if device.type != "cuda":
         return False
-    return images.numel() * images.element_size() <= ROOM_SHARE * torch.cuda.mem_get_info(device)[0]
+    return images.nbytes <= ROOM_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 def exact_device(device: torch.device) -> torch.device:

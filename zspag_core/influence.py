@@ -24,6 +24,7 @@ from zspag_core.progress import SILENT, Reporter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zspag_core.data.images import Pictures
     from zspag_core.subspace import Subspace
 
 Weights = dict[str, Tensor]
@@ -96,7 +97,7 @@ def inverse_direction(
 def label_influences(
     model: nn.Module,
     direction: Weights,
-    images: Tensor,
+    images: Pictures,
     *,
     batch_size: int | None = None,
     report: Reporter = SILENT,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from zspag_core.data.resizing import Size
+
 MIN_IMAGES = 10_000
 """Smaller data sets are decoded anew each time."""
 MAX_FILES = 8

@@ -51,6 +51,10 @@ class Split:
             return Split(torch.cat(parts), self.labels.to(device))
         return Split(self.images.to(device), self.labels.to(device))
 
+    def loaded(self) -> LoadedSplit:
+        """Return the same with the images in memory; for a few."""
+        return LoadedSplit(in_memory(self.images), self.labels)
+
     def of_classes(self, classes: Sequence[int]) -> Split:
         """Return the part whose label is one of `classes`."""
         return self[torch.isin(self.labels, torch.tensor(list(classes)))]
@@ -81,6 +85,13 @@ class Split:
         for batch in self.images[::97].split(CHUNK):
             found = zlib.crc32(in_memory(batch).contiguous().numpy().tobytes(), found)
         return zlib.crc32(self.labels.numpy().tobytes(), found)
+
+
+@dataclass(frozen=True)
+class LoadedSplit(Split):
+    """A split whose images are a tensor."""
+
+    images: Tensor
 
 
 @dataclass(frozen=True)

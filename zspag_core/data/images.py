@@ -11,7 +11,8 @@ import tempfile
 import weakref
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, overload
 
 import torch
 from torch import Tensor
@@ -63,8 +64,16 @@ class Images:
         """Return the number of images."""
         return len(self.rows)
 
-    def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Images:
-        """Return those that an index, a mask or a slice selects."""
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+
+    @overload
+    def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Images: ...
+
+    def __getitem__(self, index: int | Tensor | slice | Sequence[int]) -> Images | Tensor:
+        """Return one image (C, S, S), or those that an index, a mask or a slice selects."""
+        if isinstance(index, int):
+            return self.source.take(self.rows[index][None])[0]
         return Images(self.source, self.rows[index], self.channels, self.image_size)
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -98,11 +107,6 @@ Pictures = Tensor | Images
 def in_memory(images: Pictures) -> Tensor:
     """Return images as a tensor."""
     return images.tensor() if isinstance(images, Images) else images
-
-
-def picture_at(images: Pictures, place: int) -> Tensor:
-    """Return one image, (C, S, S) uint8."""
-    return images[torch.tensor([place])].tensor()[0] if isinstance(images, Images) else images[place]
 
 
 def concat(*parts: Pictures) -> Pictures:
@@ -273,7 +277,7 @@ class _Spool:
             descriptor, name = tempfile.mkstemp(dir=folder)
         except OSError:
             descriptor, name = tempfile.mkstemp()
-        os.unlink(name)
+        Path(name).unlink()
         self.descriptor, self.end = descriptor, 0
         weakref.finalize(self, os.close, descriptor)
 

@@ -21,6 +21,7 @@ from zspag_core.methods.loop import Loop, Pull
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.subspace import Subspace
@@ -83,7 +84,7 @@ class Descent:
 
 def descend(  # noqa: PLR0913 - one function is the whole loop
     model: Classifier,
-    images: Tensor,
+    images: Pictures,
     labels: Tensor,
     barred: Tensor,
     schedule: Schedule,
@@ -160,7 +161,7 @@ class _Walk:
         self,
         loop: Loop,
         watch: _Watch,
-        images: Tensor,
+        images: Pictures,
         labels: Tensor,
         barred: Tensor,
         pull: Pull | None,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from zspag_core.data.dataset import Split, to_pixels
+from zspag_core.data.images import Pictures, concat
 from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import knob
@@ -191,9 +192,9 @@ class Samples:
         """Return which labels each forget sample must not be taught or still read as, (N, num_classes) bool."""
         return barred_labels(self.forget.labels, self.classes, num_classes)
 
-    def images(self, pair: Pair) -> Tensor:
+    def images(self, pair: Pair) -> Pictures:
         """Return the uint8 images of a step, forget samples first."""
-        return torch.cat([self.forget.images[pair.forget], self.retain.images[pair.retain]])
+        return concat(self.forget.images[pair.forget], self.retain.images[pair.retain])
 
 
 class Steps(Work):

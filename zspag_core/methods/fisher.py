@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zspag_core.data.dataset import Split
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
 
 NUMBERS_AT_ONCE = {"cpu": 2**24, "cuda": 2**29}  # of per-sample gradients: 64 MB, and 2 GB where a GPU must be fed
@@ -129,7 +130,7 @@ class Fisher(RetainMethod):
         return noisy
 
 
-def fisher_diagonal(model: Classifier, images: Tensor, *, report: Reporter = SILENT) -> dict[str, Tensor]:
+def fisher_diagonal(model: Classifier, images: Pictures, *, report: Reporter = SILENT) -> dict[str, Tensor]:
     """Compute the diagonal of the Fisher information, mean over images, expectation over the model's own posterior.
 
     F = 1/N Σ_x Σ_y p(y | x) (∂ log p(y | x) / ∂w)², every square of one sample's gradient, in evaluation mode.

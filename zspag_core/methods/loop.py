@@ -17,6 +17,7 @@ from zspag_core.errors import UnlearningError
 from zspag_core.layers import WeightLayer, weight_layers
 
 if TYPE_CHECKING:
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
     from zspag_core.subspace import Subspace
 
@@ -52,7 +53,7 @@ class Loop:
             layer.weight.requires_grad_()
         self.device = self.model.head.weight.device
 
-    def step(self, images: Tensor, labels: Tensor, pull: Pull | None = None) -> tuple[float, Tensor, float]:
+    def step(self, images: Pictures, labels: Tensor, pull: Pull | None = None) -> tuple[float, Tensor, float]:
         """Take one projected step; return the loss, the predictions before it and ‖P g‖ / ‖g‖.
 
         Args:

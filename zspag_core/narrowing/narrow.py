@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from zspag_core.devices import device_of
 from zspag_core.errors import UsageError
@@ -19,6 +18,7 @@ from zspag_core.narrowing.views import Views
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
 
 
@@ -42,7 +42,7 @@ class Narrowed:
 @torch.no_grad()
 def narrow(
     model: Classifier,
-    images: list[Tensor],
+    images: list[Pictures],
     forgotten: tuple[int, ...],
     *,
     passes: int,

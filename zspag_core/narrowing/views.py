@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zspag_core.data.augment import crop_and_flip
 from zspag_core.data.dataset import to_pixels
+from zspag_core.data.images import Pictures, in_memory
 from zspag_core.devices import images_at_once, laid_out
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Views:
 
     def __init__(
         self,
-        images: list[Tensor],
+        images: list[Pictures],
         looks: int,
         device: torch.device,
         generator: torch.Generator,
@@ -64,8 +65,8 @@ class Views:
                 pixels = crop_and_flip(pixels, padding=padding, flip=True, generator=self.generator, beyond="reflect")
             yield self._counted(pixels)
 
-    def _pixels(self, batch: Tensor) -> Tensor:
-        return batch.to(self.device) if batch.is_floating_point() else to_pixels(batch, self.device)
+    def _pixels(self, batch: Pictures) -> Tensor:
+        return to_pixels(batch, self.device) if batch.dtype == torch.uint8 else in_memory(batch).to(self.device).float()
 
     def _counted(self, pixels: Tensor) -> Tensor:
         self.done += len(pixels)
