@@ -75,8 +75,8 @@ def device_of(model: torch.nn.Module) -> torch.device:
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
-def images_at_once(device: torch.device) -> int:
-    """Return how many small images go through a network together where only speed depends on it.
+def most_at_once(device: torch.device) -> int:
+    """Return how many images, where memory allows, go through a network together: more would not be faster.
 
     On a CPU a convolution's outputs must stay small enough for their memory to be used again. Milliseconds an image of
     `cifar10_resnet_small` at 64, 128, 256 and 512 images, measured on two AMD Zen 4 cores: forward 0.41, 0.48, 0.56,

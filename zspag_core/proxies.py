@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zspag_core.data.dataset import Split, to_pixels
-from zspag_core.devices import device_of, images_at_once
+from zspag_core.devices import device_of, most_at_once
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _Hunt:
             index = torch.cat(list(wanted.values()))
             targets = torch.cat([torch.full_like(taken, k) for k, taken in wanted.items()])
             self.planned = self.attempted + len(index)
-            size = images_at_once(self.device)  # on the device at a time, whatever n_adv
+            size = most_at_once(self.device)  # on the device at a time, whatever n_adv
             for part, aims in zip(index.split(size), targets.split(size), strict=True):
                 self._attack(part, aims)
 

@@ -13,10 +13,11 @@ import torch
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, update_bn
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.augment import crop_and_flip, cut_out
 from zspag_core.data.dataset import to_pixels
 from zspag_core.data.images import in_memory
-from zspag_core.devices import chance, fits_beside_work, images_at_once, mixed_precision, place, plain_attention
+from zspag_core.devices import chance, fits_beside_work, mixed_precision, place, plain_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.files import replace_file
 from zspag_core.models import initialise
@@ -284,7 +285,7 @@ def accuracy(
     """
     model.eval()
     correct = done = 0
-    size = batch_size or images_at_once(device)
+    size = batch_size or images_at_once(model, split.images)
     for images, labels in zip(split.images.split(size), split.labels.split(size), strict=True):
         with mixed_precision(device):
             correct += int((model(to_pixels(images, device)).argmax(1).cpu() == labels).sum())

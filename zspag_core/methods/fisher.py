@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import transformable_attention
 from zspag_core.errors import Cancelled, UnlearningError
@@ -149,7 +150,7 @@ def fisher_diagonal(model: Classifier, images: Pictures, *, report: Reporter = S
     sums = {name: torch.zeros_like(value) for name, value in weights.items()}
     device, labels = model.head.weight.device, model.config.num_classes
     numbers = NUMBERS_AT_ONCE.get(device.type, NUMBERS_AT_ONCE["cpu"])
-    chunk = max(1, min(CHUNK, numbers // sum(map(Tensor.numel, weights.values()))))
+    chunk = max(1, min(CHUNK, numbers // sum(map(Tensor.numel, weights.values())), images_at_once(model, images)))
     batches = images.split(chunk)
 
     def log_p(changed: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:

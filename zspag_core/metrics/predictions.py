@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.data.images import Pictures, in_memory
-from zspag_core.devices import device_of, images_at_once
+from zspag_core.devices import device_of
 from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT, Reporter
 
@@ -192,7 +193,7 @@ def _in_batches(
 ) -> tuple[Tensor, ...]:
     """Run `compute` over batches without gradients or autocast and return each of its results, joined on the CPU."""
     device, parts, done = device_of(network), [], 0
-    size = images_at_once(device) if batch_size is None else batch_size
+    size = images_at_once(network, images) if batch_size is None else batch_size
     if size < 1:
         raise ValueError(f"batch_size: expected 1 or more, got {size}")
     with evaluating(network), torch.inference_mode(), torch.autocast(device.type, enabled=False):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from zspag_core.devices import device_of
 from zspag_core.errors import UsageError
 from zspag_core.layers import weight_layers
 from zspag_core.narrowing.fitting import fit, lay_bypass, refine
@@ -68,7 +67,7 @@ def narrow(
     remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
     code = Code.of(model, remaining)
     looks = passes + (2 if model.stream is None else 3)
-    views = Views(images, looks, device_of(model), generator, report)
+    views = Views(images, looks, model, generator, report)
     result = copy.deepcopy(model)
     switch_off(result.additions)
     if model.stream is not None:
