@@ -89,7 +89,7 @@ def proxy_arrays(proxies: ProxySet, forget: Split, original: Classifier, unlearn
     }
     models = {"logits_before": original} | ({"logits_after": unlearned} if unlearned is not None else {})
     if len(proxies):
-        arrays |= {name: outputs_of_pixels(model, images.float()).logits for name, model in models.items()}
+        arrays |= {name: outputs_of_pixels(model, images).logits for name, model in models.items()}
     return arrays
 
 

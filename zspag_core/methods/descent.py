@@ -294,7 +294,7 @@ class _Watch:
         self.at_once = WATCHED_AT_ONCE
         if proxies is not None and len(proxies):
             every = math.ceil(len(proxies) / AGREEMENT_IMAGES)
-            self.images = proxies.images[::every].to(original.head.weight.device)
+            self.images = proxies.images[::every].to(original.head.weight.device).float()
             self.at_once = images_at_once(original, self.images, WATCHED_AT_ONCE)
             self.before = self._predict(original)
 

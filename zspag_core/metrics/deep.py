@@ -262,7 +262,7 @@ def _descend(model: nn.Module, batch: Split, lr: float) -> None:
     for part in torch.arange(len(batch)).split(images_at_once(model, batch.images, len(batch))):
         some = batch[part]
         loss = F.cross_entropy(model(to_pixels(some.images, device)), some.labels.to(device))
-        (loss * (len(part) / len(batch))).backward()  # type: ignore[no-untyped-call]
+        (loss * (len(part) / len(batch))).backward()
     with torch.no_grad():
         for weight in weights:
             if weight.grad is not None:  # an auxiliary head has none, for example

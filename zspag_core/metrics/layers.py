@@ -142,7 +142,7 @@ def _lengths(
         for name, layer in layers.items():
             hooks.enter_context(layer.register_forward_pre_hook(hook_of(name)))
         for batch in images.split(size):
-            model(batch.to(device))
+            model(batch.to(device).float())
     return sums
 
 

@@ -180,7 +180,6 @@ def _check_bytes(images: Pictures) -> None:
 
 def _embed_and_head(network: Classifier) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Return the function from pixels to features and logits."""
-
     return network.both
 
 
