@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zspag_core.data.images import in_memory
 from zspag_core.errors import UsageError
 from zspag_core.files import replace_file
 from zspag_core.metrics import outputs_of_pixels
@@ -81,14 +82,14 @@ def proxy_arrays(proxies: ProxySet, forget: Split, original: Classifier, unlearn
     images = proxies.images.half()
     arrays = {
         "images": images,
-        "originals": forget.images[proxies.sources],
+        "originals": in_memory(forget.images[proxies.sources]),
         "labels": proxies.labels,
         "sources": proxies.sources,
         "confidence": proxies.confidence,
     }
     models = {"logits_before": original} | ({"logits_after": unlearned} if unlearned is not None else {})
     if len(proxies):
-        arrays |= {name: outputs_of_pixels(model, images.float()).logits for name, model in models.items()}
+        arrays |= {name: outputs_of_pixels(model, images).logits for name, model in models.items()}
     return arrays
 
 
@@ -115,9 +116,9 @@ def backdoor_arrays(triggered: Triggered) -> Arrays:
     Returns:
         images (n, C, H, W) uint8, before (n,) int64 and, with a model after, after (n,) int64; n is at most 8.
     """
-    arrays = {"images": triggered.images, "before": triggered.before}
-    arrays |= {"after": triggered.after} if triggered.after is not None else {}
-    return {name: values[:TRIGGERED_SHOWN] for name, values in arrays.items()}
+    shown = in_memory(triggered.images[:TRIGGERED_SHOWN])
+    arrays = {"images": shown, "before": triggered.before[:TRIGGERED_SHOWN]}
+    return arrays | ({"after": triggered.after[:TRIGGERED_SHOWN]} if triggered.after is not None else {})
 
 
 def grading_arrays(before: Grade, after: Grade | None) -> Arrays:

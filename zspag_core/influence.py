@@ -16,17 +16,20 @@ from torch import Tensor, nn
 from torch.func import functional_call, jvp, vjp
 from torch.nn import functional as F
 
+from zspag_core.batching import budget, bytes_of_one, images_at_once
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import exact, images_at_once, transformable_attention
+from zspag_core.devices import exact, transformable_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from zspag_core.data.images import Pictures
     from zspag_core.subspace import Subspace
 
 Weights = dict[str, Tensor]
+HELD_BATCHES = 2  # so many full batches may leave behind what a backward pass needs
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def inverse_direction(
 def label_influences(
     model: nn.Module,
     direction: Weights,
-    images: Tensor,
+    images: Pictures,
     *,
     batch_size: int | None = None,
     report: Reporter = SILENT,
@@ -115,7 +118,7 @@ def label_influences(
     device = next(iter(weights.values())).device
     rows = []
     with transformable_attention():
-        for batch in images.split(batch_size or images_at_once(device)):
+        for batch in images.split(batch_size or images_at_once(model, images)):
             pixels = to_pixels(batch, device)
 
             def log_probabilities(moved: Weights, pixels: Tensor = pixels) -> Tensor:
@@ -141,19 +144,32 @@ def project_direction(model: nn.Module, direction: Weights, subspace: Subspace) 
 
 
 class _GaussNewton:
-    """v -> Jᵀ (diag(p) - p pᵀ) J v / M for images that go through the network in batches."""
+    """v -> Jᵀ (diag(p) - p pᵀ) J v / M for images that go through the network in batches.
+
+    What the batches leave behind for their backward passes is held from one product to the next where there is room
+    for it; else every product makes it anew.
+    """
 
     def __init__(self, model: nn.Module, weights: Weights, images: Tensor) -> None:
-        batches = images.split(images_at_once(images.device))
-        self.parts = [_Linearised(model, weights, batch, len(images)) for batch in batches]
+        self.model, self.weights, self.count = model, weights, len(images)
+        self.batches = images.split(images_at_once(model, images))
+        fit = HELD_BATCHES * budget(images.device) >= len(images) * bytes_of_one(model, images)
+        self.held = list(map(self._linearised, self.batches)) if fit else []
 
     def __call__(self, v: Weights) -> Weights:
-        return _total([part(v) for part in self.parts])
+        return _total(part(v) for part in self._parts())
 
     def loss_gradient(self, labels: Tensor) -> Weights:
         """Return the gradient of the mean cross-entropy."""
-        shares = labels.split([len(part.logits) for part in self.parts])
-        return _total([part.loss_gradient(share) for part, share in zip(self.parts, shares, strict=True)])
+        shares = labels.split([len(batch) for batch in self.batches])
+        return _total(part.loss_gradient(share) for part, share in zip(self._parts(), shares, strict=True))
+
+    def _parts(self) -> Iterable[_Linearised]:
+        """Return the batches' parts: those that are held, else each made anew in its turn."""
+        return self.held or map(self._linearised, self.batches)
+
+    def _linearised(self, batch: Tensor) -> _Linearised:
+        return _Linearised(self.model, self.weights, batch, self.count)
 
 
 class _Linearised:
@@ -220,10 +236,12 @@ def _dot(a: Weights, b: Weights) -> float:
     return float(sum((exact(a[name]) * exact(b[name])).sum() for name in a))
 
 
-def _total(parts: list[Weights]) -> Weights:
-    """Return the sum of several sets of weights."""
-    first, *others = parts
-    return {name: sum((part[name] for part in others), start=first[name]) for name in first}
+def _total(parts: Iterable[Weights]) -> Weights:
+    """Return the sum of several sets of weights, no more than two of which are held at a time."""
+    total: Weights = {}
+    for part in parts:
+        total = {name: total[name] + part[name] for name in part} if total else part
+    return total
 
 
 def _sum(a: Weights, b: Weights, factor: float) -> Weights:

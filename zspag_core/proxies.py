@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zspag_core.data.dataset import Split, to_pixels
-from zspag_core.devices import device_of, images_at_once
+from zspag_core.devices import device_of, most_at_once
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
 
 COVERAGES = ("second_best", "balanced")
+FLOAT32, HELD_BYTES = 4, 512 * 1024**2  # what one number takes; what proxies may take before they are halved
 TRIES_PER_PROXY = 2  # of samples aimed at a class that is not their second best, so many are spent per missing proxy
 
 
@@ -27,7 +28,7 @@ class ProxySet:
     """Adversarial images that stand in for the remaining data.
 
     Attributes:
-        images: (M, C, H, W) float in [0, 1].
+        images: (M, C, H, W) float in [0, 1]; of half precision where they are more than 512 MiB.
         labels: (M,) int64, the remaining class that the original model reads in each.
         sources: (M,) int64, index of the forget sample that each was made from.
         confidence: (M,) float, probability of the class that was aimed at (small where another one was reached).
@@ -128,6 +129,8 @@ class _Hunt:
         self.found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self.counts: dict[int, int] = {}
         self.attempted = self.passes = self.planned = 0
+        expected = n_adv * len(self.remaining()) * forget.images.shape[1:].numel() * FLOAT32
+        self.kept_as = torch.float32 if expected <= HELD_BYTES else torch.float16
 
     def remaining(self) -> list[int]:
         """Return the classes that some sample may be aimed at."""
@@ -149,7 +152,7 @@ class _Hunt:
             index = torch.cat(list(wanted.values()))
             targets = torch.cat([torch.full_like(taken, k) for k, taken in wanted.items()])
             self.planned = self.attempted + len(index)
-            size = images_at_once(self.device)  # on the device at a time, whatever n_adv
+            size = most_at_once(self.device)  # on the device at a time, whatever n_adv
             for part, aims in zip(index.split(size), targets.split(size), strict=True):
                 self._attack(part, aims)
 
@@ -167,9 +170,13 @@ class _Hunt:
         reached = outcome.reached.cpu()
         readable = outcome.confidence.cpu() > 0  # 0: its logits were not finite
         kept = readable & ~self.barred[index, reached]
-        for k in reached[kept].tolist():
+        wanted = kept.nonzero().flatten().tolist()
+        for place in wanted:
+            k = int(reached[place])
             self.counts[k] = self.counts.get(k, 0) + 1
-        self.found.append((outcome.images.cpu()[kept], reached[kept], index[kept], outcome.confidence.cpu()[kept]))
+            kept[place] = self.counts[k] <= self.n_adv  # one more is of no use, and takes memory
+        images = outcome.images[kept.to(outcome.images.device)].to("cpu", self.kept_as)
+        self.found.append((images, reached[kept], index[kept], outcome.confidence.cpu()[kept]))
 
     def tell(self, extra: int = 0) -> None:
         """Report how many samples have been attacked."""
@@ -182,9 +189,20 @@ class _Hunt:
             empty = torch.zeros(0, dtype=torch.int64)
             shape = (0, *self.forget.images.shape[1:])
             return ProxySet(torch.zeros(shape), empty, empty, torch.zeros(0), self.attempted, self.passes)
-        images, labels, sources, confidence = (torch.cat(part) for part in zip(*self.found, strict=True))
-        order = torch.cat([(labels == k).nonzero().flatten()[: self.n_adv] for k in sorted(set(labels.tolist()))])
-        return ProxySet(images[order], labels[order], sources[order], confidence[order], self.attempted, self.passes)
+        labels, sources, confidence = (torch.cat([part[n] for part in self.found]) for n in (1, 2, 3))
+        order = labels.argsort(stable=True)
+        images = self._images_in(order)
+        return ProxySet(images, labels[order], sources[order], confidence[order], self.attempted, self.passes)
+
+    def _images_in(self, order: Tensor) -> Tensor:
+        """Return the images in an order, and give up what was found part by part: twice may be too much."""
+        places = torch.empty_like(order)
+        places[order] = torch.arange(len(order))
+        images = torch.empty((len(order), *self.forget.images.shape[1:]), dtype=self.kept_as)
+        parts, self.found = self.found[::-1], []
+        for mine in places.split([len(part[0]) for part in reversed(parts)]):
+            images[mine] = parts.pop()[0]
+        return images
 
 
 class _Within(Reporter):

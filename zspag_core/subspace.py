@@ -14,6 +14,7 @@ from zspag_core.errors import UnlearningError
 from zspag_core.layers import WeightLayer, as_matrices, groups_of, input_dim, watching, weight_layers
 from zspag_core.moments import SecondMoment
 from zspag_core.progress import SILENT, Reporter
+from zspag_core.subspace_plan import plan_subspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,6 +91,7 @@ def estimate_subspace(
     tolerance: float,
     pooling: str = "auto",
     batch_size: int = 100,
+    room: int = 0,
     report: Reporter = SILENT,
 ) -> Subspace:
     """Find the directions of every layer's input that proxies of the remaining classes use.
@@ -106,8 +108,10 @@ def estimate_subspace(
         energy: share in (0, 1] to keep.
         tolerance: eigenvalues up to this are dropped; 0 keeps all that exceed rounding.
         pooling: "per_class", "pooled" or "auto" (by the number of classes).
-        batch_size: images per forward pass.
-        report: told how many classes are done.
+        batch_size: images per forward pass at most; fewer of large ones.
+        room: bytes that second moments may take; where those of all layers are more, layers are taken in groups, with
+            the same outcome. 0 leaves it to :func:`zspag_core.subspace_plan.plan_subspace`.
+        report: told how many classes are done, and what it will take where that is much.
 
     Raises:
         UnlearningError: there are no proxies.
@@ -120,14 +124,21 @@ def estimate_subspace(
         pooling = "per_class" if len(remaining) <= PER_CLASS_LIMIT else "pooled"
     layers = weight_layers(model)
     classes = [k for k in remaining if bool((proxies.labels == k).any())]
-    gathered = _Gathered(layers, pooling, energy)
-    for done, k in enumerate(classes, start=1):
-        gathered.add_class(class_moments(model, layers, proxies.images[proxies.labels == k], batch_size))
-        report.progress("subspace", done, len(classes))
     missing = tuple(k for k in remaining if k not in classes)
-    if (head := _name_of(model.head, layers)) is not None:
-        gathered.protect_rows(model.head.weight.detach()[list(missing)].flatten(1), head)
-    return Subspace(gathered.bases(tolerance), missing, pooling)
+    count = 1 if pooling == "pooled" else len(classes) + 1
+    plan = plan_subspace(model, layers, proxies.images, count, batch_size, room)
+    for sentence in plan.sentences():
+        report.note(sentence)
+    bases: dict[str, LayerBasis] = {}
+    for place, part in enumerate(plan.parts):
+        gathered = _Gathered(part, pooling, energy)
+        for done, k in enumerate(classes, start=1 + place * len(classes)):
+            gathered.add_class(class_moments(model, part, proxies.images[proxies.labels == k], plan.batch))
+            report.progress("subspace", done, len(classes) * len(plan.parts))
+        if (head := _name_of(model.head, part)) is not None:
+            gathered.protect_rows(model.head.weight.detach()[list(missing)].flatten(1), head)
+        bases |= gathered.bases(tolerance)
+    return Subspace({name: bases[name] for name in layers}, missing, pooling)
 
 
 def random_subspace(like: Subspace, generator: torch.Generator) -> Subspace:
@@ -175,7 +186,7 @@ def class_moments(
 
     for batch in images.split(batch_size):
         with watching(layers, see):
-            model(laid_out(batch.to(device)))
+            model(laid_out(batch.to(device).float()))
     return moments
 
 

@@ -13,9 +13,11 @@ import torch
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, update_bn
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.augment import crop_and_flip, cut_out
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import chance, fits_beside_work, images_at_once, mixed_precision, place, plain_attention
+from zspag_core.data.images import in_memory
+from zspag_core.devices import chance, fits_beside_work, mixed_precision, place, plain_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.files import replace_file
 from zspag_core.models import initialise
@@ -179,7 +181,7 @@ class _Session:
         """Put the average in the model's place, where one was asked for and begun; leave the model in eval mode."""
         if self.average is not None and int(self.average.n_averaged):
             drawn = torch.randperm(len(self.split), generator=self.generator)[:STATISTICS_IMAGES]
-            batches = (to_pixels(self._augment(self.split[i].images), self.device) for i in drawn.split(256))
+            batches = (to_pixels(self._augment(in_memory(self.split[i].images)), self.device) for i in drawn.split(256))
             with self.chance():
                 update_bn(batches, self.average)
             self.trained.model.load_state_dict(self.average.module.state_dict())
@@ -193,7 +195,7 @@ class _Session:
 
     def _step(self, model: Classifier, batch: Split) -> tuple[float, int]:
         """Take one optimiser step; return the loss and the number of right answers."""
-        images = self._augment(batch.images)
+        images = self._augment(in_memory(batch.images))
         labels = batch.labels.to(self.device)
         with mixed_precision(self.device), plain_attention(self.device):
             logits = model(to_pixels(images, self.device))
@@ -283,7 +285,7 @@ def accuracy(
     """
     model.eval()
     correct = done = 0
-    size = batch_size or images_at_once(device)
+    size = batch_size or images_at_once(model, split.images)
     for images, labels in zip(split.images.split(size), split.labels.split(size), strict=True):
         with mixed_precision(device):
             correct += int((model(to_pixels(images, device)).argmax(1).cpu() == labels).sum())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from zspag_core.devices import images_at_once, laid_out, mixed_precision, plain_attention
+from zspag_core.batching import images_at_once
+from zspag_core.devices import laid_out, mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT
@@ -114,7 +115,7 @@ class Attack(ABC):
             ValueError: a shape, a pixel or a target is not as above.
         """
         _check(images, targets)
-        size = self.batch_size or images_at_once(images.device)
+        size = self.batch_size or images_at_once(model, images)
         batches = zip(torch.split(images, size), torch.split(targets, size), strict=True)
         run = _Run(model, generator, report, len(images), self.mixed)
         with evaluating(model), torch.enable_grad():

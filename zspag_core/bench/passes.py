@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from zspag_core.devices import (
     device_of,
-    images_at_once,
     laid_out,
     mixed_precision,
+    most_at_once,
     plain_attention,
     transformable_attention,
 )
@@ -135,7 +135,7 @@ def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) 
         forget_images: how many forget samples there were.
     """
     proxies = len(run.proxies) if run.proxies is not None else 0
-    batch, whole = max(tally.calls, default=1), images_at_once(device_of(run.model))
+    batch, whole = max(tally.calls, default=1), most_at_once(device_of(run.model))
     watched = len(range(0, proxies, max(1, math.ceil(proxies / AGREEMENT_IMAGES))))
     epochs = tally.epochs(forget_images, method.batch_size)
     work = [

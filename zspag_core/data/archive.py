@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,26 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return archive.read(info)
     except BROKEN:
         raise DataError(f"{archive.filename}/{info.filename} cannot be unpacked: damaged or encrypted.") from None
+
+
+def read_later(path: Path, name: str) -> bytes:
+    """Return the content of one member of an archive that was checked and closed; the last few stay open.
+
+    Raises:
+        DataError: the archive or the member cannot be read any more.
+    """
+    try:
+        archive = _opened(path, path.stat().st_mtime_ns)
+        info = archive.getinfo(name)
+    except (*BROKEN, KeyError):
+        raise DataError(f"{path} cannot be read any more; expected the archive as it was.") from None
+    return read_member(archive, info)
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path, _changed: int) -> zipfile.ZipFile:
+    """Return an archive open for reading, once per state of its file."""
+    return zipfile.ZipFile(path)
 
 
 def _check_names(path: Path, archive: zipfile.ZipFile) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from zspag_core.data.dataset import Split
-from zspag_core.data.decode import fit
+from zspag_core.data.images import fit_images
 from zspag_core.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -35,7 +35,7 @@ def split_of_arrays(
     if len(images) != len(labels):
         raise DataError(f"{images_are} has {len(images):,} images but {labels_are} has {len(labels):,} labels.")
     pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-    return Split(fit(pixels, image_size, channels), torch.from_numpy(labels))
+    return Split(fit_images(pixels, image_size, channels), torch.from_numpy(labels))
 
 
 def _checked_images(what: str, images: Array) -> Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zspag_core.data.dataset import Split
+from zspag_core.data.images import Pictures, changed, concat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,8 +16,12 @@ BACKDOOR_SHARE = 0.5
 PATCH_SHARE = 0.125
 
 
-def add_trigger(images: Tensor) -> Tensor:
+def add_trigger(images: Pictures) -> Pictures:
     """Return uint8 images (N, C, H, W) with a white square, an eighth of the side long, in the lower right corner."""
+    return changed(images, _with_square)
+
+
+def _with_square(images: Tensor) -> Tensor:
     side = max(1, round(images.shape[-1] * PATCH_SHARE))
     triggered = images.clone()
     triggered[..., -side - 1 : -1, -side - 1 : -1] = 255
@@ -28,10 +33,10 @@ def poison(split: Split, source: int, target: int, share: float, generator: torc
     candidates = (split.labels == source).nonzero().flatten()
     order = torch.randperm(len(candidates), generator=generator)[: round(share * len(candidates))]
     chosen = candidates[order]
-    images, labels = split.images.clone(), split.labels.clone()
-    images[chosen] = add_trigger(images[chosen])
+    places, labels = torch.arange(len(split)), split.labels.clone()
+    places[chosen] = len(split) + torch.arange(len(chosen))
     labels[chosen] = target
-    return Split(images, labels)
+    return Split(concat(split.images, add_trigger(split.images[chosen]))[places], labels)
 
 
 def plant(split: Split, source: int, target: int, seed: int) -> Split:

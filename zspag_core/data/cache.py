@@ -8,11 +8,14 @@ import json
 from typing import TYPE_CHECKING
 
 from zspag_core.data.dataset import DataSet, Split
+from zspag_core.data.images import Images, look_through
 from zspag_core.files import home, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from zspag_core.data.resizing import Size
 
 MIN_IMAGES = 10_000
 """Smaller data sets are decoded anew each time."""
@@ -22,10 +25,11 @@ MAX_FILES = 8
 _VERSION = "1"
 
 
-def cached(path: Path, image_size: int, channels: int, load: Callable[[], DataSet]) -> DataSet:
+def cached(path: Path, image_size: Size, channels: int, load: Callable[[], DataSet]) -> DataSet:
     """Return what `load` returns, from the cache where the files at `path` are still as they were.
 
-    A cache that cannot be read or written is done without.
+    Of images that stay where they lie only that every one can be read is remembered. A cache that cannot be read or
+    written is done without.
 
     Args:
         path: the file or folder that `load` reads.
@@ -37,12 +41,24 @@ def cached(path: Path, image_size: int, channels: int, load: Callable[[], DataSe
     dataset = _read(file)
     if dataset is None:
         dataset = load()
-        if len(dataset.train) + len(dataset.test) >= MIN_IMAGES:
+        if isinstance(dataset.train.images, Images) or isinstance(dataset.test.images, Images):
+            _check(file.with_suffix(".read"), dataset)
+        elif len(dataset.train) + len(dataset.test) >= MIN_IMAGES:
             _write(file, dataset)
     return dataset
 
 
-def _fingerprint(path: Path, image_size: int, channels: int) -> str:
+def _check(marker: Path, dataset: DataSet) -> None:
+    """Read every image once, unless a marker says that this was done."""
+    if marker.exists():
+        return
+    for split in (dataset.train, dataset.test):
+        look_through(split.images)
+    with contextlib.suppress(OSError), replace_file(marker) as partial:
+        partial.touch()
+
+
+def _fingerprint(path: Path, image_size: Size, channels: int) -> str:
     """Return a digest of where the files are, how large and how old, and of what is made of them."""
     digest = hashlib.sha256(f"{_VERSION} {path.resolve()} {image_size} {channels}".encode())
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

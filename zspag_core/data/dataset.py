@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from zspag_core.data.images import Images, Pictures, in_memory
 from zspag_core.devices import laid_out
 from zspag_core.errors import UsageError, some_of
 
@@ -18,18 +19,21 @@ if TYPE_CHECKING:
 
 NAMED = 12
 """How many classes a refusal names."""
+MEASURED = 10_000
+"""From how many images channel statistics are taken, at most."""
+CHUNK = 250
 
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled images, kept as bytes so that a whole data set fits in memory.
+    """Labelled images, kept as bytes, and where they are many at a large size made when they are looked at.
 
     Attributes:
         images: (N, C, H, W) uint8 in [0, 255].
         labels: (N,) int64.
     """
 
-    images: Tensor
+    images: Pictures
     labels: Tensor
 
     def __len__(self) -> int:
@@ -42,7 +46,14 @@ class Split:
 
     def to(self, device: torch.device) -> Split:
         """Return the same on a device."""
+        if isinstance(self.images, Images):
+            parts = [batch.tensor().to(device) for batch in self.images.split(CHUNK)]
+            return Split(torch.cat(parts), self.labels.to(device))
         return Split(self.images.to(device), self.labels.to(device))
+
+    def loaded(self) -> LoadedSplit:
+        """Return the same with the images in memory; for a few."""
+        return LoadedSplit(in_memory(self.images), self.labels)
 
     def of_classes(self, classes: Sequence[int]) -> Split:
         """Return the part whose label is one of `classes`."""
@@ -58,14 +69,29 @@ class Split:
 
     def channel_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return mean and standard deviation per channel of pixels in [0, 1], from at most 10,000 images."""
-        pixels = self.images[:: max(1, len(self) // 10_000)].double() / 255
-        mean, deviation = pixels.mean(dim=(0, 2, 3)), pixels.std(dim=(0, 2, 3)).clamp_min(1e-3)
+        chosen = self.images[:: max(1, len(self) // MEASURED)]
+        count, total, squares = 0, torch.zeros(chosen.shape[1]), torch.zeros(chosen.shape[1])
+        for batch in chosen.split(CHUNK):
+            pixels = in_memory(batch).double() / 255
+            count += pixels[:, 0].numel()
+            total, squares = total + pixels.sum(dim=(0, 2, 3)), squares + pixels.square().sum(dim=(0, 2, 3))
+        mean = total / count
+        deviation = ((squares - count * mean.square()) / max(1, count - 1)).clamp_min(0).sqrt().clamp_min(1e-3)
         return tuple(round(v, 4) for v in mean.tolist()), tuple(round(v, 4) for v in deviation.tolist())
 
     def fingerprint(self) -> int:
         """Return a number that tells one set of labelled images from another."""
-        some = self.images[::97].contiguous()
-        return zlib.crc32(self.labels.numpy().tobytes(), zlib.crc32(some.numpy().tobytes()))
+        found = 0
+        for batch in self.images[::97].split(CHUNK):
+            found = zlib.crc32(in_memory(batch).contiguous().numpy().tobytes(), found)
+        return zlib.crc32(self.labels.numpy().tobytes(), found)
+
+
+@dataclass(frozen=True)
+class LoadedSplit(Split):
+    """A split whose images are a tensor."""
+
+    images: Tensor
 
 
 @dataclass(frozen=True)
@@ -127,6 +153,6 @@ class DataSet:
         return found
 
 
-def to_pixels(images: Tensor, device: torch.device | str = "cpu") -> Tensor:
+def to_pixels(images: Pictures, device: torch.device | str = "cpu") -> Tensor:
     """Return uint8 images (N, C, H, W) as float32 in [0, 1] on the device, in the layout that suits it."""
-    return laid_out(images.to(device).float().div_(255))
+    return laid_out(in_memory(images).to(device).float().div_(255))

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from zspag_core.data.resizing import Size, resize_picture, resize_pixels, resizing_of
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,27 +31,27 @@ _BATCH = 64
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error, zlib.error)
 
 
-def fit(images: Tensor, image_size: int, channels: int) -> Tensor:
-    """Return raw images at the size and number of channels asked for (stretched, antialiased bilinear).
+def fit(images: Tensor, image_size: Size, channels: int) -> Tensor:
+    """Return raw images at the size and number of channels asked for.
 
     Args:
         images: (N, 1 or 3, H, W) uint8.
-        image_size: side of the result in pixels.
+        image_size: side of the result in pixels, or how it comes about.
         channels: 1 (luma) or 3 (grey is repeated).
 
     Returns:
         (N, channels, image_size, image_size) uint8.
     """
     chunks = (images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK))
-    return torch.cat([_recolour(_resize(chunk, image_size), channels) for chunk in chunks])
+    return torch.cat([_recolour(resize_pixels(chunk, image_size), channels) for chunk in chunks])
 
 
-def decode(encoded: Iterable[tuple[str, Callable[[], bytes]]], image_size: int, channels: int) -> Tensor:
+def decode(encoded: Iterable[tuple[str, Callable[[], bytes]]], image_size: Size, channels: int) -> Tensor:
     """Decode image files (JPEG, PNG, … whatever Pillow knows) on all cores.
 
     Args:
         encoded: for each image, what a message calls it and how to read its bytes (done late, one batch at a time).
-        image_size: side of the result in pixels.
+        image_size: side of the result in pixels, or how it comes about.
         channels: 1 or 3.
 
     Returns:
@@ -68,13 +68,13 @@ def decode(encoded: Iterable[tuple[str, Callable[[], bytes]]], image_size: int, 
 
 
 def _decode_batch(
-    encoded: Sequence[tuple[str, Callable[[], bytes]]], *, image_size: int, channels: int
+    encoded: Sequence[tuple[str, Callable[[], bytes]]], *, image_size: Size, channels: int
 ) -> npt.NDArray[np.uint8]:
     """Return a few decoded images: handing out each small image alone costs more than decoding it."""
     return np.stack([decode_one(where, read, image_size, channels) for where, read in encoded])
 
 
-def decode_one(where: str, read: Callable[[], bytes], image_size: int, channels: int) -> npt.NDArray[np.uint8]:
+def decode_one(where: str, read: Callable[[], bytes], image_size: Size, channels: int) -> npt.NDArray[np.uint8]:
     """Return one decoded image as (image_size, image_size, channels) uint8; see :func:`decode`."""
     from PIL import Image
 
@@ -86,10 +86,11 @@ def decode_one(where: str, read: Callable[[], bytes], image_size: int, channels:
         raise _too_large(where) from None
     except _UNREADABLE:
         raise DataError(f"{where} is not an image that can be read; expected a whole JPEG or PNG file.") from None
-    return pixels.reshape(image_size, image_size, channels)
+    side = resizing_of(image_size).image_size
+    return pixels.reshape(side, side, channels)
 
 
-def _convert(image: Image.Image, image_size: int, channels: int) -> Image.Image:
+def _convert(image: Image.Image, image_size: Size, channels: int) -> Image.Image:
     """Return the image upright, in 8 bits, in grey or colour, at the size asked for."""
     from PIL import Image, ImageOps
 
@@ -102,8 +103,7 @@ def _convert(image: Image.Image, image_size: int, channels: int) -> Image.Image:
     mode = "RGB" if channels == 3 else "L"
     if image.mode != mode:
         image = image.convert(mode)
-    size = (image_size, image_size)
-    return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
+    return resize_picture(image, image_size)
 
 
 def _check_pixels(where: str, pixels: int) -> None:
@@ -115,13 +115,6 @@ def _check_pixels(where: str, pixels: int) -> None:
 def _too_large(where: str) -> DataError:
     """Return the error for an image over the limit."""
     return DataError(f"{where} is too large to decode; expected at most {MAX_PIXELS // 10**6} million pixels.")
-
-
-def _resize(images: Tensor, image_size: int) -> Tensor:
-    """Return (N, C, H, W) uint8 images stretched to a square."""
-    if images.shape[-2:] == (image_size, image_size):
-        return images
-    return functional.interpolate(images, size=(image_size, image_size), mode="bilinear", antialias=True)
 
 
 def _recolour(images: Tensor, channels: int) -> Tensor:

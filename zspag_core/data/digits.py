@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from zspag_core.data.dataset import DataSet, Split
-from zspag_core.data.decode import fit
+from zspag_core.data.images import fit_images
 from zspag_core.data.split import assemble_unsplit
 
 
@@ -20,4 +20,4 @@ def load_digits(image_size: int, channels: int) -> DataSet:
     grey = torch.from_numpy(bunch.images * (255 / 16)).round().to(torch.uint8)  # (1797, 8, 8), from 0..16
     labels = torch.from_numpy(bunch.target).long()
     names = [str(name) for name in bunch.target_names]
-    return assemble_unsplit("digits", names, Split(fit(grey[:, None], image_size, channels), labels))
+    return assemble_unsplit("digits", names, Split(fit_images(grey[:, None], image_size, channels), labels))

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from zspag_core.data.archive import open_archive, read_member
+from zspag_core.data.archive import open_archive, read_later
 from zspag_core.data.tree import Tree, load_tree
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def load_zip(path: Path, name: str, image_size: int, channels: int) -> DataSet:
     with open_archive(path) as archive:
         members = {_path_of(info): info for info in archive.infolist() if not _is_link(info)}
         folders = [short for short, info in members.items() if info.is_dir()]
-        files = {short: partial(read_member, archive, info) for short, info in members.items() if not info.is_dir()}
+        names = {short: info.filename for short, info in members.items() if not info.is_dir()}
+        files = {short: partial(read_later, path, name_inside) for short, name_inside in names.items()}
         return load_tree(Tree.of(str(path), folders, files), name, image_size, channels)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.data.dataset import DataSet, Split
-from zspag_core.data.decode import decode
+from zspag_core.data.images import Decoding
 from zspag_core.data.split import assemble, assemble_unsplit, numbered
 from zspag_core.errors import DataError
 
@@ -73,14 +73,15 @@ def _is_whole(folder: Path) -> bool:
 
 def _read_split(files: Sequence[Path], image_size: int, channels: int) -> Split:
     """Return the images of the files, one after the other, decoded batch by batch."""
-    batches = [
-        Split(decode(_encoded(path, start, batch.column(0)), image_size, channels), _labels(path, batch.column(1)))
-        for path in files
-        for start, batch in _batches(path)
-    ]
-    if not batches:
+    decoding = Decoding(sum(_open(path).metadata.num_rows for path in files), image_size, channels)
+    labels: list[torch.Tensor] = []
+    for path in files:
+        for start, batch in _batches(path):
+            decoding.add(_encoded(path, start, batch.column(0)))
+            labels.append(_labels(path, batch.column(1)))
+    if not labels:
         raise DataError(f"{files[0]} has no rows; expected images.")
-    return Split(torch.cat([batch.images for batch in batches]), torch.cat([batch.labels for batch in batches]))
+    return Split(decoding.images(), torch.cat(labels))
 
 
 def _batches(path: Path) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zspag_core.data.dataset import DataSet, Split
-from zspag_core.data.decode import decode
+from zspag_core.data.images import decode_images
 from zspag_core.data.split import assemble, assemble_unsplit, check_classes, check_labels
 from zspag_core.errors import DataError
 
@@ -113,4 +113,5 @@ def _read_split(tree: Tree, what: str, class_names: Sequence[str], image_size: i
     files = sorted((file for file in tree.images if len(file.parts) > 1), key=lambda file: natural(str(file)))
     labels = torch.tensor([label_of[file.parts[0]] for file in files], dtype=torch.int64)
     check_labels(f"the {what} of {tree.where}", labels, class_names)
-    return Split(decode(((f"{tree.where}/{file}", tree.images[file]) for file in files), image_size, channels), labels)
+    encoded = ((f"{tree.where}/{file}", tree.images[file]) for file in files)
+    return Split(decode_images(encoded, image_size, channels), labels)

@@ -39,7 +39,7 @@ class Watch(Relay):
         """Watch the test images at `index` (n,)."""
         super().__init__(inner)
         self.layer = default_layer(original)
-        self.index, self.watched = index, dataset.test[index]
+        self.index, self.watched = index, dataset.test[index].loaded()
         self.frames: dict[int, Frame] = {}
         self.seconds = 0.0
 

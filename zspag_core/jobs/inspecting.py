@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
 
@@ -123,6 +124,7 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
     """
     import torch
 
+    from zspag_core.data.images import in_memory
     from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
     from zspag_core.metrics import accuracy, outputs_of
 
@@ -135,7 +137,7 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
     logits = outputs_of(loaded.model, test.images, report=report).logits
     right = logits.argmax(1) == test.labels
     return {
-        "layers": [vars(layer) for layer in layers_of(loaded.model, test.images[:1])],
+        "layers": [vars(layer) for layer in layers_of(loaded.model, in_memory(test.images[:1]))],
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "acc_per_class": list(accuracy(logits, test.labels, ()).acc_per_class),
         "test_accuracy": 100 * float(right.double().mean()),
@@ -196,7 +198,7 @@ def _kind(module: nn.Module) -> str:
     return named.get(type(module), type(module).__name__)
 
 
-def _samples(images: Tensor, labels: Tensor, logits: Tensor) -> list[dict[str, Any]]:
+def _samples(images: Pictures, labels: Tensor, logits: Tensor) -> list[dict[str, Any]]:
     """Return some images with what the model says: the surest mistakes first, then one image a class."""
     probability, predicted = logits.softmax(1).max(1)
     wrong = (predicted != labels).nonzero().flatten()

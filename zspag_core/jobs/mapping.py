@@ -130,7 +130,7 @@ _GROUNDS: dict[tuple[str, str], _Ground] = {}
 
 def _real_arrays(run: FinishedRun, ground: _Ground, report: Reporter) -> dict[str, Tensor]:
     """Return the part of the file that is about real images."""
-    real = run.dataset.test[ground.places]
+    real = run.dataset.test[ground.places].loaded()
     after = outputs_of(run.unlearned, real.images, report=report)
     return {
         "real_before": torch.from_numpy(ground.flat.fitted),

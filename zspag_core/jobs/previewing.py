@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.attacks import Attacked
-    from zspag_core.data import Split
+    from zspag_core.data.dataset import LoadedSplit
     from zspag_core.progress import Reporter
 
 IMAGES, EXAMPLES = 64, 6
@@ -59,7 +59,7 @@ def preview_attack(config: Mapping[str, Any], device: str = "auto", report: Repo
     dataset = as_trained(dataset, checkpoint.about, forget)
     start = time.perf_counter()
     model, generator = checkpoint.model, torch.Generator().manual_seed(int(config.get("seed", 0)))
-    samples = forget_samples(dataset, forget, checkpoint.about).sample(IMAGES, generator)
+    samples = forget_samples(dataset, forget, checkpoint.about).sample(IMAGES, generator).loaded()
     barred = barred_labels(samples.labels, forget, dataset.num_classes)
     pixels = to_pixels(samples.images, device_of(model))
     aims = logits_of(model, samples.images).masked_fill(barred, -torch.inf).argmax(1).to(pixels.device)
@@ -88,7 +88,7 @@ def _figures(clean: Tensor, outcome: Attacked, barred: Tensor) -> dict[str, Any]
     }
 
 
-def _examples(samples: Split, outcome: Attacked, barred: Tensor) -> list[dict[str, Any]]:
+def _examples(samples: LoadedSplit, outcome: Attacked, barred: Tensor) -> list[dict[str, Any]]:
     """Return pictures of a few images, successes of different classes first."""
     success, reached = _succeeded(outcome, barred), outcome.reached.cpu()
     images, confidence = outcome.images.cpu(), outcome.confidence.cpu()

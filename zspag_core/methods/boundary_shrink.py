@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from zspag_core.attacks.fgsm import FGSM
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
 
 CHUNK = 1024  # forget images attacked at once: bounds the memory that float images take
+CHUNK_BYTES = CHUNK * 3 * 64 * 64  # of uint8 images; fewer of larger ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +102,10 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
         """Return one-hot labels (N, C): the best remaining class of each forget sample's neighbour."""
         attack = AwayFrom(epsilon=self.bound, confidence=1.0)
         device, parts = model.head.weight.device, []
-        for first in range(0, len(forget), CHUNK):
-            images = to_pixels(forget.images[first : first + CHUNK], device)
-            truth = forget.labels[first : first + CHUNK].to(device)
+        chunk = max(images_at_once(model, forget.images), min(CHUNK, CHUNK_BYTES // forget.images[:1].nbytes))
+        for first in range(0, len(forget), chunk):
+            images = to_pixels(forget.images[first : first + chunk], device)
+            truth = forget.labels[first : first + chunk].to(device)
             told = AsStage(report, "labels", first, len(forget))
             found = attack.perturb(model, images, truth, generator=torch.Generator(), report=told)
             parts.append(outputs_of_pixels(model, found.images).logits)

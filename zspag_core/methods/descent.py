@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 from torch import Tensor
 
+from zspag_core.batching import images_at_once
 from zspag_core.devices import mixed_precision
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.memory import FORGETFUL, Memory
@@ -21,11 +22,13 @@ from zspag_core.methods.loop import Loop, Pull
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.subspace import Subspace
 
 AGREEMENT_IMAGES = 256
+WATCHED_AT_ONCE = 250
 PART = "unlearn"
 ROUND_IMAGES = 1024  # after so many samples the rule looks: a class of 5,000 is often forgotten within the first epoch
 RETRIES = 6
@@ -83,7 +86,7 @@ class Descent:
 
 def descend(  # noqa: PLR0913 - one function is the whole loop
     model: Classifier,
-    images: Tensor,
+    images: Pictures,
     labels: Tensor,
     barred: Tensor,
     schedule: Schedule,
@@ -160,7 +163,7 @@ class _Walk:
         self,
         loop: Loop,
         watch: _Watch,
-        images: Tensor,
+        images: Pictures,
         labels: Tensor,
         barred: Tensor,
         pull: Pull | None,
@@ -288,9 +291,11 @@ class _Watch:
 
     def __init__(self, original: Classifier, proxies: ProxySet | None) -> None:
         self.images = proxies.images[:0] if proxies is not None else torch.zeros(0)
+        self.at_once = WATCHED_AT_ONCE
         if proxies is not None and len(proxies):
             every = math.ceil(len(proxies) / AGREEMENT_IMAGES)
-            self.images = proxies.images[::every].to(original.head.weight.device)
+            self.images = proxies.images[::every].to(original.head.weight.device).float()
+            self.at_once = images_at_once(original, self.images, WATCHED_AT_ONCE)
             self.before = self._predict(original)
 
     def figures(self, model: Classifier) -> dict[str, float]:
@@ -302,4 +307,4 @@ class _Watch:
     @torch.inference_mode()
     def _predict(self, model: Classifier) -> Tensor:
         with mixed_precision(self.images.device):
-            return torch.cat([model(batch).argmax(1) for batch in self.images.split(250)])
+            return torch.cat([model(batch).argmax(1) for batch in self.images.split(self.at_once)])

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import Split, to_pixels
+from zspag_core.data.images import Pictures, concat
 from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import knob
@@ -191,9 +193,9 @@ class Samples:
         """Return which labels each forget sample must not be taught or still read as, (N, num_classes) bool."""
         return barred_labels(self.forget.labels, self.classes, num_classes)
 
-    def images(self, pair: Pair) -> Tensor:
+    def images(self, pair: Pair) -> Pictures:
         """Return the uint8 images of a step, forget samples first."""
-        return torch.cat([self.forget.images[pair.forget], self.retain.images[pair.retain]])
+        return concat(self.forget.images[pair.forget], self.retain.images[pair.retain])
 
 
 class Steps(Work):
@@ -261,13 +263,36 @@ class Steps(Work):
 
     def _step(self, pair: Pair) -> tuple[float, Tensor]:
         """Take one step; return the loss and the predictions before it."""
-        with mixed_precision(self.device), plain_attention(self.device):
-            logits = self.model(to_pixels(self.samples.images(pair), self.device))
-        loss = self.loss(logits.float(), pair)
+        images = self.samples.images(pair)
+        parts = images.split(images_at_once(self.model, images, len(images)))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if len(parts) == 1:
+            logits = self._read(images)
+            loss = self.loss(logits.float(), pair)
+            loss.backward()
+        else:
+            loss, logits = self._descend_in_parts(parts, pair)
         self.update()
         return loss.item(), logits.argmax(1).cpu()
+
+    def _read(self, images: Pictures) -> Tensor:
+        """Return the logits of images."""
+        with mixed_precision(self.device), plain_attention(self.device):
+            logits: Tensor = self.model(to_pixels(images, self.device))
+        return logits
+
+    def _descend_in_parts(self, parts: Sequence[Pictures], pair: Pair) -> tuple[Tensor, Tensor]:
+        """Fill the gradients though the step's images do not fit together; return loss and logits.
+
+        The loss, which may be any function of all logits, is derived by the logits first, those part by part.
+        """
+        with torch.no_grad():
+            logits = torch.cat([self._read(part) for part in parts]).float().requires_grad_()
+        loss = self.loss(logits, pair)
+        (slopes,) = torch.autograd.grad(loss, logits)
+        for part, slope in zip(parts, slopes.split([len(part) for part in parts]), strict=True):
+            self._read(part).float().backward(slope)
+        return loss, logits.detach()
 
     def _check(self, loss: float, number: int) -> None:
         """Refuse to go on from a loss that is no number.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import transformable_attention
 from zspag_core.errors import Cancelled, UnlearningError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zspag_core.data.dataset import Split
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
 
 NUMBERS_AT_ONCE = {"cpu": 2**24, "cuda": 2**29}  # of per-sample gradients: 64 MB, and 2 GB where a GPU must be fed
@@ -129,7 +131,7 @@ class Fisher(RetainMethod):
         return noisy
 
 
-def fisher_diagonal(model: Classifier, images: Tensor, *, report: Reporter = SILENT) -> dict[str, Tensor]:
+def fisher_diagonal(model: Classifier, images: Pictures, *, report: Reporter = SILENT) -> dict[str, Tensor]:
     """Compute the diagonal of the Fisher information, mean over images, expectation over the model's own posterior.
 
     F = 1/N Σ_x Σ_y p(y | x) (∂ log p(y | x) / ∂w)², every square of one sample's gradient, in evaluation mode.
@@ -148,7 +150,7 @@ def fisher_diagonal(model: Classifier, images: Tensor, *, report: Reporter = SIL
     sums = {name: torch.zeros_like(value) for name, value in weights.items()}
     device, labels = model.head.weight.device, model.config.num_classes
     numbers = NUMBERS_AT_ONCE.get(device.type, NUMBERS_AT_ONCE["cpu"])
-    chunk = max(1, min(CHUNK, numbers // sum(map(Tensor.numel, weights.values()))))
+    chunk = max(1, min(CHUNK, numbers // sum(map(Tensor.numel, weights.values())), images_at_once(model, images)))
     batches = images.split(chunk)
 
     def log_p(changed: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.layers import WeightLayer, weight_layers
 
 if TYPE_CHECKING:
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
     from zspag_core.subspace import Subspace
 
@@ -52,7 +54,7 @@ class Loop:
             layer.weight.requires_grad_()
         self.device = self.model.head.weight.device
 
-    def step(self, images: Tensor, labels: Tensor, pull: Pull | None = None) -> tuple[float, Tensor, float]:
+    def step(self, images: Pictures, labels: Tensor, pull: Pull | None = None) -> tuple[float, Tensor, float]:
         """Take one projected step; return the loss, the predictions before it and ‖P g‖ / ‖g‖.
 
         Args:
@@ -62,13 +64,10 @@ class Loop:
         """
         if not self.layers:
             raise UnlearningError("nothing can move: the protected subspace fills every layer; try a smaller energy")
-        with mixed_precision(self.device), plain_attention(self.device):
-            features, logits = self.model.both(to_pixels(images, self.device))
-            loss = F.cross_entropy(logits.float(), labels.to(self.device))
-            if pull is not None:
-                apart = features.float() - pull.targets.to(self.device)
-                loss = loss + pull.weight * apart.square().sum(1).mean()
-        loss.backward()
+        loss, predicted = 0.0, list[Tensor]()
+        for part in torch.arange(len(images)).split(images_at_once(self.model, images, len(images))):
+            found = self._share_of_loss(images[part], labels[part], None if pull is None else pull[part], len(images))
+            loss, predicted = loss + found[0], [*predicted, found[1]]
         whole = self._gradient_length()
         self.subspace.project_gradients(self.layers)
         share = self._gradient_length() / max(whole, 1e-30)
@@ -76,7 +75,19 @@ class Loop:
             for layer in self.layers.values():
                 layer.weight.add_(gradient_of(layer), alpha=-self.learning_rate)
                 layer.weight.grad = None
-        return loss.item(), logits.argmax(1).cpu(), share
+        return loss, torch.cat(predicted), share
+
+    def _share_of_loss(self, images: Pictures, labels: Tensor, pull: Pull | None, count: int) -> tuple[float, Tensor]:
+        """Add a part's gradient of the mean loss of `count` images; return its share of that loss and predictions."""
+        with mixed_precision(self.device), plain_attention(self.device):
+            features, logits = self.model.both(to_pixels(images, self.device))
+            loss = F.cross_entropy(logits.float(), labels.to(self.device))
+            if pull is not None:
+                apart = features.float() - pull.targets.to(self.device)
+                loss = loss + pull.weight * apart.square().sum(1).mean()
+        loss = loss * (len(images) / count)
+        loss.backward()
+        return loss.item(), logits.argmax(1).cpu()
 
     def snapshot(self) -> dict[str, Tensor]:
         """Return copies of the weights that move."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import plain_attention
 from zspag_core.hyperparameters import knob
@@ -148,7 +149,8 @@ def forget_gradient(model: Classifier, forget: Split, report: Reporter = SILENT)
     """
     network, device = copy.deepcopy(model).eval().requires_grad_(), model.head.weight.device
     network.zero_grad(set_to_none=True)
-    for images, labels in zip(forget.images.split(MASK_BATCH), forget.labels.split(MASK_BATCH), strict=True):
+    size = images_at_once(network, forget.images, MASK_BATCH)
+    for images, labels in zip(forget.images.split(size), forget.labels.split(size), strict=True):
         with plain_attention(device):
             logits = network(to_pixels(images, device))
         (F.cross_entropy(logits, labels.to(device), reduction="sum") / len(forget)).backward()

@@ -144,7 +144,7 @@ class Stages:
         movable = [f"{name}.weight" for name in weight_layers(model) if not subspace.layers[name].full]
         solved = inverse_direction(
             model,
-            proxies.images[drawn].to(device),
+            proxies.images[drawn].to(device).float(),
             proxies.labels[drawn].to(device),
             movable,
             damping=settings.damping,

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from zspag_core.data.backdoor import add_trigger
 from zspag_core.metrics.accuracy import percent
 from zspag_core.metrics.predictions import logits_of
@@ -13,10 +15,10 @@ from zspag_core.metrics.predictions import logits_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import torch
     from torch import Tensor, nn
 
     from zspag_core.data.dataset import DataSet
+    from zspag_core.data.images import Pictures
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Triggered:
     """
 
     backdoor: Backdoor
-    images: Tensor
+    images: Pictures
     before: Tensor
     after: Tensor | None = None
 
@@ -72,16 +74,16 @@ def planted_in(about: Mapping[str, Any], num_classes: int) -> Backdoor | None:
     return Backdoor(source, target) if source != target and max(source, target) < num_classes else None
 
 
-def triggered_images(dataset: DataSet, backdoor: Backdoor) -> Tensor:
+def triggered_images(dataset: DataSet, backdoor: Backdoor) -> Pictures:
     """Return the test images of the source class with the trigger, (N, C, H, W) uint8."""
     return add_trigger(dataset.test.of_classes((backdoor.source,)).images)
 
 
-def read_triggered(model: nn.Module, images: Tensor, device: torch.device | None = None) -> Tensor:
+def read_triggered(model: nn.Module, images: Pictures, device: torch.device | None = None) -> Tensor:
     """Return the classes (N,) int64 that a model reads in triggered images (N, C, H, W) uint8.
 
     Source: Chundawat et al., 2023; ZS-PAG, section 4.4 ("attack accuracy": the share read as the target).
     """
     if not len(images):
-        return images.new_zeros(0).long()
+        return torch.zeros(0, dtype=torch.int64)
     return logits_of(model, images, device=device).argmax(1)

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import Split, to_pixels
 from zspag_core.devices import device_of
 from zspag_core.models.base import evaluating
@@ -245,7 +246,7 @@ def _neutralise_head(model: Classifier, forget: Split) -> None:
         for rows in filter(lambda part: part is not None, (head.weight, head.bias)):
             rows[stays] -= rows[stays].mean(dim=0)
             rows[~stays] = 0
-        logits = model(to_pixels(forget.images, device_of(model)))[:, stays]
+        logits = _logits(model, forget)[:, stays]
         scale = logits.square().mean().sqrt().clamp(min=torch.finfo(logits.dtype).tiny)
         head.weight.div_(scale)
         if head.bias is not None:
@@ -258,20 +259,29 @@ def _descend(model: nn.Module, batch: Split, lr: float) -> None:
     Written out, since the first optimiser of a process makes torch import its compiler: 2.1 s of a short command.
     """
     device, weights = device_of(model), list(model.parameters())
-    loss = F.cross_entropy(model(to_pixels(batch.images, device)), batch.labels.to(device))
-    slopes = torch.autograd.grad(loss, weights, allow_unused=True)  # an auxiliary head's, for example
+    for part in torch.arange(len(batch)).split(images_at_once(model, batch.images, len(batch))):
+        some = batch[part]
+        loss = F.cross_entropy(model(to_pixels(some.images, device)), some.labels.to(device))
+        (loss * (len(part) / len(batch))).backward()
     with torch.no_grad():
-        for weight, slope in zip(weights, slopes, strict=True):
-            if slope is not None:
-                weight.sub_(slope, alpha=lr)
+        for weight in weights:
+            if weight.grad is not None:  # an auxiliary head has none, for example
+                weight.sub_(weight.grad, alpha=lr)
+                weight.grad = None
 
 
 @torch.inference_mode()
 def _accuracy(model: nn.Module, split: Split) -> float:
     """Return the accuracy on a small split, percent."""
     device = device_of(model)
-    answers = model(to_pixels(split.images, device)).argmax(dim=1)
+    answers = _logits(model, split).argmax(dim=1)
     return 100 * float((answers == split.labels.to(device)).double().mean())
+
+
+def _logits(model: nn.Module, few: Split) -> Tensor:
+    """Return the logits of a small split, on the model's device."""
+    parts = few.images.split(images_at_once(model, few.images, CHECKED_IMAGES))
+    return torch.cat([model(to_pixels(part, device_of(model))) for part in parts])
 
 
 def _check_relearning(target: float, lr: float, batch_size: int, max_steps: int, train: int, test: int) -> None:

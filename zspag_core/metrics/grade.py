@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import Accuracy, accuracy, check_classes, mask_accuracy
 from zspag_core.metrics.deep import PROBE_IMAGES, balanced, probe
@@ -118,8 +119,7 @@ def _look(
     model: Classifier, drawn: Split, test: Split, device: torch.device | None, report: Reporter
 ) -> tuple[Outputs, Outputs]:
     """Return the model's outputs on the drawn training images and on the test images, from one pass."""
-    images = torch.cat([drawn.images, test.images])
-    outputs = outputs_of(model, images, device=device, report=report)
+    outputs = outputs_of(model, concat(drawn.images, test.images), device=device, report=report)
     train, rest = (
         Outputs(*(part[place] for part in outputs)) for place in (slice(len(drawn)), slice(len(drawn), None))
     )

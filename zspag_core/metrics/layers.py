@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from zspag_core.devices import exact, images_at_once
+from zspag_core.batching import images_at_once
+from zspag_core.devices import exact
 from zspag_core.layers import WeightLayer, as_matrices, groups_of, output_of, weight_layers
 
 if TYPE_CHECKING:
@@ -123,12 +124,12 @@ def _lengths(
 
     def hook_of(name: str) -> Any:  # noqa: ANN401 - torch's hook signature
         layer, basis = layers[name], subspace.layers[name].basis
-        filters = basis.transpose(1, 2).reshape(-1, *layer.weight.shape[1:])
 
         def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             x, total = inputs[0], sums[name]
             total.weight += _square(output_of(layer, layer.weight, x))
             total.change += _square(output_of(layer, changes[name], x))
+            filters = basis.transpose(1, 2).reshape(-1, *layer.weight.shape[1:])  # a copy: of one layer at a time
             ones = torch.ones_like(layer.weight[: groups_of(layer)])
             total.whole.append(output_of(layer, ones, x.square()).flatten(1).sum(1).cpu())
             inside = output_of(layer, filters, x).square() if len(filters) else torch.zeros(len(x), 1)
@@ -136,12 +137,12 @@ def _lengths(
 
         return hook
 
-    device = model.head.weight.device
+    device, size = model.head.weight.device, images_at_once(model, images)
     with ExitStack() as hooks:
         for name, layer in layers.items():
             hooks.enter_context(layer.register_forward_pre_hook(hook_of(name)))
-        for batch in images.split(images_at_once(device)):
-            model(batch.to(device))
+        for batch in images.split(size):
+            model(batch.to(device).float())
     return sums
 
 

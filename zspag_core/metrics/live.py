@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.data.dataset import Split
+from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy
 from zspag_core.metrics.membership import same_class
@@ -44,7 +45,7 @@ class LiveGrades(Relay):
         forgotten = dataset.test.of_classes(forget).sample(few, generator)
         members = dataset.train.of_classes(forget).sample(few, generator)
         parts = (remaining, forgotten, members)
-        self.sample = Split(torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]))
+        self.sample = Split(concat(*(p.images for p in parts)), torch.cat([p.labels for p in parts]))
         self.sizes = [len(p) for p in parts]
         self.forget, self.seed = forget, seed
         self.rows: list[dict[str, Any]] = []

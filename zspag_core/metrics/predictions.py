@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import device_of, images_at_once
+from zspag_core.data.images import Pictures, in_memory
+from zspag_core.devices import device_of
 from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT, Reporter
 
@@ -99,7 +101,7 @@ class Labelled:
 
 
 def logits_of(
-    model: nn.Module, images: Tensor, *, device: torch.device | None = None, batch_size: int | None = None
+    model: nn.Module, images: Pictures, *, device: torch.device | None = None, batch_size: int | None = None
 ) -> Tensor:
     """Return the logits of images, in evaluation mode; the model is left as it was.
 
@@ -123,7 +125,7 @@ def logits_of(
 
 def outputs_of(
     model: Classifier,
-    images: Tensor,
+    images: Pictures,
     *,
     device: torch.device | None = None,
     batch_size: int | None = None,
@@ -170,7 +172,7 @@ def placed(model: Network, device: torch.device | None) -> Network:
     return copy.deepcopy(model).to(device)
 
 
-def _check_bytes(images: Tensor) -> None:
+def _check_bytes(images: Pictures) -> None:
     """Refuse images that are not bytes."""
     if images.ndim != 4 or images.dtype != torch.uint8:
         raise ValueError(f"images: expected (N, C, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
@@ -178,25 +180,24 @@ def _check_bytes(images: Tensor) -> None:
 
 def _embed_and_head(network: Classifier) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Return the function from pixels to features and logits."""
-
     return network.both
 
 
 def _in_batches(
     network: nn.Module,
     compute: Callable[[Tensor], tuple[Tensor, ...]],
-    images: Tensor,
+    images: Pictures,
     batch_size: int | None,
     report: Reporter,
 ) -> tuple[Tensor, ...]:
     """Run `compute` over batches without gradients or autocast and return each of its results, joined on the CPU."""
     device, parts, done = device_of(network), [], 0
-    size = images_at_once(device) if batch_size is None else batch_size
+    size = images_at_once(network, images) if batch_size is None else batch_size
     if size < 1:
         raise ValueError(f"batch_size: expected 1 or more, got {size}")
     with evaluating(network), torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        for batch in torch.split(images, size):
-            pixels = batch.to(device).float() if batch.is_floating_point() else to_pixels(batch, device)
+        for batch in images.split(size):
+            pixels = to_pixels(batch, device) if batch.dtype == torch.uint8 else in_memory(batch).to(device).float()
             parts.append([result.float().cpu() for result in compute(pixels)])
             done += len(batch)
             report.progress("evaluate", done, len(images))

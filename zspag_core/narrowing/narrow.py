@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
-from zspag_core.devices import device_of
 from zspag_core.errors import UsageError
 from zspag_core.layers import weight_layers
 from zspag_core.narrowing.fitting import fit, lay_bypass, refine
@@ -19,6 +17,7 @@ from zspag_core.narrowing.views import Views
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
+    from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
 
 
@@ -42,7 +41,7 @@ class Narrowed:
 @torch.no_grad()
 def narrow(
     model: Classifier,
-    images: list[Tensor],
+    images: list[Pictures],
     forgotten: tuple[int, ...],
     *,
     passes: int,
@@ -68,7 +67,7 @@ def narrow(
     remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
     code = Code.of(model, remaining)
     looks = passes + (2 if model.stream is None else 3)
-    views = Views(images, looks, device_of(model), generator, report)
+    views = Views(images, looks, model, generator, report)
     result = copy.deepcopy(model)
     switch_off(result.additions)
     if model.stream is not None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from zspag_core.batching import images_at_once
 from zspag_core.data.augment import crop_and_flip
 from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import images_at_once, laid_out
+from zspag_core.data.images import Pictures, in_memory
+from zspag_core.devices import device_of, laid_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,13 +31,14 @@ class Views:
 
     def __init__(
         self,
-        images: list[Tensor],
+        images: list[Pictures],
         looks: int,
-        device: torch.device,
+        model: Classifier,
         generator: torch.Generator,
         report: Reporter,
     ) -> None:
-        self.images, self.device, self.generator, self.report = images, device, generator, report
+        self.images, self.device, self.generator, self.report = images, device_of(model), generator, report
+        self.at_once = images_at_once(model, images[0])
         self.done, self.total = 0, looks * sum(map(len, images))
 
     @property
@@ -46,7 +49,7 @@ class Views:
     def plain(self) -> Iterator[Tensor]:
         """Yield every image as it is."""
         for group in self.images:
-            for batch in group.split(images_at_once(self.device)):
+            for batch in group.split(self.at_once):
                 yield self._counted(self._pixels(batch))
 
     def mixed(self) -> Iterator[Tensor]:
@@ -64,8 +67,8 @@ class Views:
                 pixels = crop_and_flip(pixels, padding=padding, flip=True, generator=self.generator, beyond="reflect")
             yield self._counted(pixels)
 
-    def _pixels(self, batch: Tensor) -> Tensor:
-        return batch.to(self.device) if batch.is_floating_point() else to_pixels(batch, self.device)
+    def _pixels(self, batch: Pictures) -> Tensor:
+        return to_pixels(batch, self.device) if batch.dtype == torch.uint8 else in_memory(batch).to(self.device).float()
 
     def _counted(self, pixels: Tensor) -> Tensor:
         self.done += len(pixels)

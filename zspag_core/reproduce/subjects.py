@@ -15,6 +15,7 @@ import torch
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
 from zspag_core.data import DataSet, Split, load_dataset
 from zspag_core.data.backdoor import plant
+from zspag_core.data.images import concat
 from zspag_core.devices import place
 from zspag_core.errors import Cancelled, CheckpointError
 from zspag_core.hyperparameters import values
@@ -232,16 +233,13 @@ def _cut(samples: Samples) -> tuple[Samples, Samples]:
 
 def _joined(samples: Samples) -> Split:
     """Return both kinds as one split."""
-    return Split(*(torch.cat(part) for part in zip(*map(_parts, vars(samples).values()), strict=True)))
+    parts: list[Split] = list(vars(samples).values())
+    return Split(concat(*(part.images for part in parts)), torch.cat([part.labels for part in parts]))
 
 
 def _first(split: Split, count: int) -> Split:
     """Return the first images, all for 0."""
     return split[torch.arange(min(count, len(split)))] if count else split
-
-
-def _parts(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    return split.images, split.labels
 
 
 def _digest(record: Any) -> str:  # noqa: ANN401 - anything that json can write

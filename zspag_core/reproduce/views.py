@@ -34,7 +34,8 @@ def attended(subject: Subject, run: Unlearned) -> dict[str, Any]:
     before, after, test = subject.original.model, run.model, subject.dataset.test
     layer = default_layer(before)
     assert layer is not None, "every architecture has layers to draw"  # noqa: S101
-    watched = test[choose_watched(Labelled(logits_of(before, test.images), test.labels), subject.forget)]
+    chosen = choose_watched(Labelled(logits_of(before, test.images), test.labels), subject.forget)
+    watched = test[chosen].loaded()
     own = [_look(model, watched, watched.labels, layer) for model in (before, after)]
     predicted = logits_of(after, watched.images).argmax(1)
     return {
