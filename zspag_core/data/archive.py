@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -9,14 +10,15 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from zspag_core.errors import DataError
+from zspag_core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 MAX_BYTES = 8 * 1024**3
-"""The largest archive that is read, counted uncompressed."""
+"""The largest archive that is read, counted uncompressed, unless the environment's `LIMIT` says another."""
+LIMIT = "ZSPAG_MAX_DATA_GB"
 MAX_RATIO = 100
 """Images hardly compress further: an archive that grows more than this is a bomb ..."""
 RATIO_FREE_BYTES = 64 * 1024**2
@@ -24,6 +26,24 @@ RATIO_FREE_BYTES = 64 * 1024**2
 
 BROKEN = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error)
 """What reading a damaged archive raises; an encrypted or strangely compressed member is a RuntimeError."""
+
+
+def max_bytes() -> float:
+    """Return the largest size of an archive that is read.
+
+    Raises:
+        UsageError: the environment's limit is no number above 0.
+    """
+    asked = os.environ.get(LIMIT, "")
+    if not asked:
+        return MAX_BYTES
+    try:
+        gigabytes = float(asked)
+    except ValueError:
+        gigabytes = 0
+    if not 0 < gigabytes < float("inf"):
+        raise UsageError(f"{LIMIT}: expected a number of gigabytes above 0, got {asked!r}")
+    return gigabytes * 1e9
 
 
 @contextmanager
@@ -45,20 +65,21 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Return the content of one member.
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, count: int | None = None) -> bytes:
+    """Return the content of one member, or its first `count` bytes.
 
     Raises:
         DataError: the member is damaged, encrypted or compressed in an unknown way.
     """
     try:
-        return archive.read(info)
+        with archive.open(info) as member:
+            return member.read() if count is None else member.read(count)
     except BROKEN:
         raise DataError(f"{archive.filename}/{info.filename} cannot be unpacked: damaged or encrypted.") from None
 
 
-def read_later(path: Path, name: str) -> bytes:
-    """Return the content of one member of an archive that was checked and closed; the last few stay open.
+def read_later(path: Path, name: str, count: int | None = None) -> bytes:
+    """Return what `read_member` does, of an archive that was checked and closed; the last few stay open.
 
     Raises:
         DataError: the archive or the member cannot be read any more.
@@ -68,7 +89,7 @@ def read_later(path: Path, name: str) -> bytes:
         info = archive.getinfo(name)
     except (*BROKEN, KeyError):
         raise DataError(f"{path} cannot be read any more; expected the archive as it was.") from None
-    return read_member(archive, info)
+    return read_member(archive, info, count)
 
 
 @lru_cache(maxsize=4)
@@ -89,8 +110,11 @@ def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
     """Refuse archives that would fill the memory."""
     total = sum(info.file_size for info in archive.infolist())
     packed = path.stat().st_size
-    if total > MAX_BYTES:
-        raise DataError(f"{path} unpacks to {total / 1e9:.1f} GB; expected at most {MAX_BYTES / 1e9:.1f} GB.")
+    most = max_bytes()
+    if total > most:
+        raise DataError(
+            f"{path} unpacks to {total / 1e9:.1f} GB; expected at most {most / 1e9:.1f} GB ({LIMIT} raises the limit)."
+        )
     if total > max(RATIO_FREE_BYTES, MAX_RATIO * packed):
         raise DataError(
             f"{path} unpacks to {total / packed:,.0f} times its size, as a zip bomb does; expected at most {MAX_RATIO}."

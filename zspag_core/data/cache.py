@@ -22,10 +22,10 @@ MIN_IMAGES = 10_000
 MAX_FILES = 8
 """The oldest files beyond these are removed."""
 
-_VERSION = "1"
+_VERSION = "2"
 
 
-def cached(path: Path, image_size: Size, channels: int, load: Callable[[], DataSet]) -> DataSet:
+def cached(path: Path, image_size: Size, channels: int, load: Callable[[], DataSet], reading: str = "") -> DataSet:
     """Return what `load` returns, from the cache where the files at `path` are still as they were.
 
     Of images that stay where they lie only that every one can be read is remembered. A cache that cannot be read or
@@ -36,8 +36,9 @@ def cached(path: Path, image_size: Size, channels: int, load: Callable[[], DataS
         image_size: side of the images in pixels.
         channels: 1 or 3.
         load: decodes the data set.
+        reading: how it is read, in words that differ where the result does.
     """
-    file = home() / "cache" / f"{_fingerprint(path, image_size, channels)}.safetensors"
+    file = home() / "cache" / f"{_fingerprint(path, image_size, channels, reading)}.safetensors"
     dataset = _read(file)
     if dataset is None:
         dataset = load()
@@ -58,9 +59,9 @@ def _check(marker: Path, dataset: DataSet) -> None:
         partial.touch()
 
 
-def _fingerprint(path: Path, image_size: Size, channels: int) -> str:
+def _fingerprint(path: Path, image_size: Size, channels: int, reading: str) -> str:
     """Return a digest of where the files are, how large and how old, and of what is made of them."""
-    digest = hashlib.sha256(f"{_VERSION} {path.resolve()} {image_size} {channels}".encode())
+    digest = hashlib.sha256(f"{_VERSION} {path.resolve()} {image_size} {channels} {reading}".encode())
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         about = file.lstat()
         digest.update(f"{file} {about.st_size} {about.st_mtime_ns}\n".encode())
@@ -78,7 +79,8 @@ def _read(file: Path) -> DataSet | None:
                 Split(stored.get_tensor(f"{part}_images"), stored.get_tensor(f"{part}_labels"))
                 for part in ("train", "test")
             ]
-            return DataSet(about["name"], tuple(json.loads(about["class_names"])), *splits)
+            names, notes = (tuple(json.loads(about[key])) for key in ("class_names", "notes"))
+            return DataSet(about["name"], names, *splits, notes=notes)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
 
@@ -93,7 +95,8 @@ def _write(file: Path, dataset: DataSet) -> None:
         for part, split in (("train", dataset.train), ("test", dataset.test))
         for kind in ("images", "labels")
     }
-    about = {"name": dataset.name, "class_names": json.dumps(dataset.class_names)}
+    told = {"class_names": json.dumps(dataset.class_names), "notes": json.dumps(dataset.notes)}
+    about = {"name": dataset.name, **told}
     with contextlib.suppress(OSError, SafetensorError):
         with replace_file(file) as partial:
             save_file(tensors, partial, about)

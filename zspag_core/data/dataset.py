@@ -103,12 +103,14 @@ class DataSet:
         class_names: one name per label.
         train: what a classifier is trained on.
         test: what it is graded on.
+        notes: what was assumed or left aside when it was loaded, in sentences without capital or full stop.
     """
 
     name: str
     class_names: tuple[str, ...]
     train: Split
     test: Split
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:

@@ -28,7 +28,7 @@ MAX_PIXELS = 50_000_000
 
 _CHUNK = 4096
 _BATCH = 64
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error, zlib.error)
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error, zlib.error)
 
 
 def fit(images: Tensor, image_size: Size, channels: int) -> Tensor:
@@ -84,18 +84,19 @@ def decode_one(where: str, read: Callable[[], bytes], image_size: Size, channels
             pixels = np.asarray(_convert(image, image_size, channels))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(where) from None
-    except _UNREADABLE:
+    except UNREADABLE:
         raise DataError(f"{where} is not an image that can be read; expected a whole JPEG or PNG file.") from None
     side = resizing_of(image_size).image_size
     return pixels.reshape(side, side, channels)
 
 
 def _convert(image: Image.Image, image_size: Size, channels: int) -> Image.Image:
-    """Return the image upright, in 8 bits, in grey or colour, at the size asked for."""
-    from PIL import Image, ImageOps
+    """Return the image in 8 bits, in grey or colour, at the size asked for.
 
-    if "exif" in image.info:
-        image = ImageOps.exif_transpose(image)
+    A camera's orientation (EXIF) is left alone, as it is by torchvision's ImageFolder.
+    """
+    from PIL import Image
+
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if "transparency" in image.info:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from zspag_core.data.dataset import DataSet, Split
-from zspag_core.data.images import fit_images
-from zspag_core.data.split import assemble_unsplit
+import numpy as np
+
+from zspag_core.data.arrays import ArrayPart, found_arrays
+from zspag_core.data.parts import finish
+from zspag_core.data.reading import PLAIN, Reading
+
+if TYPE_CHECKING:
+    from zspag_core.data.dataset import DataSet
+    from zspag_core.data.resizing import Size
 
 
-def load_digits(image_size: int, channels: int) -> DataSet:
+def load_digits(image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
     """Return the 1,797 digits of 8x8 pixels, upsampled, with a fixed stratified 80/20 split.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
@@ -17,7 +23,7 @@ def load_digits(image_size: int, channels: int) -> DataSet:
     from sklearn import datasets
 
     bunch = datasets.load_digits()
-    grey = torch.from_numpy(bunch.images * (255 / 16)).round().to(torch.uint8)  # (1797, 8, 8), from 0..16
-    labels = torch.from_numpy(bunch.target).long()
+    grey = np.rint(bunch.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8), from 0..16
+    part = ArrayPart(grey, bunch.target, "the digits", "the labels of the digits")
     names = [str(name) for name in bunch.target_names]
-    return assemble_unsplit("digits", names, Split(fit_images(grey[:, None], image_size, channels), labels))
+    return finish(found_arrays("digits", [part], names), image_size, channels, reading)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import stat
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from zspag_core.data.archive import open_archive, read_later
+from zspag_core.data.archive import open_archive
+from zspag_core.data.files import InArchive, OnDisk
+from zspag_core.data.reading import PLAIN, Reading
 from zspag_core.data.tree import Tree, load_tree
 
 if TYPE_CHECKING:
@@ -15,17 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zspag_core.data.dataset import DataSet
+    from zspag_core.data.resizing import Size
 
 
-def load_folder(path: Path, name: str, image_size: int, channels: int) -> DataSet:
+def load_folder(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
     """Return the data set of a folder of class folders; see :func:`zspag_core.data.tree.load_tree`."""
     entries = {PurePosixPath(entry.relative_to(path).as_posix()): entry for entry in _walk(path, frozenset())}
     folders = [short for short, entry in entries.items() if entry.is_dir()]
-    files = {short: entry.read_bytes for short, entry in entries.items() if entry.is_file()}
-    return load_tree(Tree.of(str(path), folders, files), name, image_size, channels)
+    files = {short: OnDisk(entry) for short, entry in entries.items() if entry.is_file()}
+    return load_tree(Tree.of(str(path), folders, files), name, image_size, channels, reading)
 
 
-def load_zip(path: Path, name: str, image_size: int, channels: int) -> DataSet:
+def load_zip(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
     """Return the data set of a zip of class folders, read in memory; see :func:`zspag_core.data.tree.load_tree`.
 
     Raises:
@@ -34,9 +36,8 @@ def load_zip(path: Path, name: str, image_size: int, channels: int) -> DataSet:
     with open_archive(path) as archive:
         members = {_path_of(info): info for info in archive.infolist() if not _is_link(info)}
         folders = [short for short, info in members.items() if info.is_dir()]
-        names = {short: info.filename for short, info in members.items() if not info.is_dir()}
-        files = {short: partial(read_later, path, name_inside) for short, name_inside in names.items()}
-        return load_tree(Tree.of(str(path), folders, files), name, image_size, channels)
+        files = {short: InArchive(path, info.filename) for short, info in members.items() if not info.is_dir()}
+        return load_tree(Tree.of(str(path), folders, files), name, image_size, channels, reading)
 
 
 def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:

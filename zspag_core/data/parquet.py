@@ -3,100 +3,191 @@
 from __future__ import annotations
 
 import json
-import re
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zspag_core.data.dataset import DataSet, Split
 from zspag_core.data.images import Decoding
-from zspag_core.data.split import assemble, assemble_unsplit, numbered
+from zspag_core.data.parts import UNLABELLED, Found, Part, finish
+from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.roles import TEST, TRAIN, VALIDATION, roles_of
+from zspag_core.data.survey import Survey
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
+    from torch import Tensor
+
+    from zspag_core.data.dataset import DataSet
+    from zspag_core.data.images import Pictures
+    from zspag_core.data.resizing import Size
+
+    Encoded = tuple[str, Callable[[], bytes]]
 
 _IMAGE_COLUMNS = ("img", "image")
 _LABEL_COLUMNS = ("label", "fine_label", "labels", "target")
 _ROWS = 4096
-_SPLIT = re.compile(r"(train|test|val)", re.IGNORECASE)
 
 
-def load_parquet(path: Path, name: str, image_size: int, channels: int) -> DataSet:
+@dataclass(frozen=True)
+class File:
+    """One parquet file.
+
+    Attributes:
+        path: where it is.
+    """
+
+    path: Path
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Return its columns."""
+        return _open(self.path).schema_arrow
+
+    @cached_property
+    def features(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what Hugging Face's metadata say of each column."""
+        try:
+            found = json.loads((self.schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        except (ValueError, KeyError, TypeError):
+            return {}
+        told = found.items() if isinstance(found, dict) else ()
+        return {name: feature for name, feature in told if isinstance(feature, dict)}
+
+    @property
+    def image_column(self) -> str:
+        """Return the column of images: of the usual name, else told by the metadata, else the only one of bytes."""
+        told = [name for name, feature in self.features.items() if feature.get("_type") == "Image"]
+        bytes_like = [field.name for field in self.schema if _holds_bytes(field.type)]
+        return self._column(_IMAGE_COLUMNS, told, bytes_like)
+
+    @property
+    def label_column(self) -> str:
+        """Return the column of labels: of the usual name, else told by the metadata, else the only one left."""
+        told = [name for name, feature in self.features.items() if feature.get("_type") == "ClassLabel"]
+        others = [name for name in self.schema.names if name != self.image_column]
+        return self._column(_LABEL_COLUMNS, told, others)
+
+    def _column(self, usual: Sequence[str], told: Sequence[str], likely: Sequence[str]) -> str:
+        names = self.schema.names
+        for found in ([name for name in usual if name in names][:1], [name for name in told if name in names], likely):
+            if len(found) == 1:
+                return found[0]
+        raise DataError(f"{self.path} has no column {' or '.join(usual)}; found: {', '.join(names) or 'none'}.")
+
+    def batches(self, *columns: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the number of the first row and some columns of each batch of rows."""
+        import pyarrow as pa
+
+        start = 0
+        try:
+            for batch in _open(self.path).iter_batches(_ROWS, columns=list(columns)):
+                yield start, batch.select(list(columns))
+                start += len(batch)
+        except (pa.ArrowException, OSError):
+            raise DataError(f"{self.path} is damaged after row {start}.") from None
+
+    def labels(self) -> list[int] | list[str]:
+        """Return the labels: numbers, `UNLABELLED` where there is none, or names."""
+        column = self.label_column
+        labels = [one for start, batch in self.batches(column) for one in _values(self.path, start, batch.column(0))]
+        if any(isinstance(one, str) for one in labels):
+            return ["" if one is None else str(one) for one in labels]
+        return [UNLABELLED if one is None else int(one) for one in labels]
+
+    def images(self) -> Iterator[Encoded]:
+        """Yield what a message calls each image and how to read it."""
+        for start, batch in self.batches(self.image_column):
+            yield from _encoded(self.path, start, batch.column(0))
+
+
+def load_parquet(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
     """Return the data set of one parquet file, or of a folder of them.
 
-    A file belongs to the split that its name or a folder's name starts with: `train`, `test` (else `val`).
+    A file belongs to the part that its name or a folder's name begins with: to train on, to test (else to validate).
 
     Raises:
-        DataError: no image or label column, a label that is no integer, an image that cannot be read, or several data
-            sets in one folder.
+        DataError: no image or label column, labels that are no classes, an image that cannot be read, or several data
+            sets in one folder; see also :func:`zspag_core.data.parts.finish`.
     """
-    splits = _files_by_split(path)
-    test = splits.get("test") or splits.get("val")
-    if test is None or "train" not in splits:
-        files = [file for part in splits.values() for file in part]
-        images = _read_split(files, image_size, channels)
-        return assemble_unsplit(name, _class_names(files[0], name, images.labels), images)
-    train_split = _read_split(splits["train"], image_size, channels)
-    test_split = _read_split(test, image_size, channels)
-    names = _class_names(splits["train"][0], name, train_split.labels, test_split.labels)
-    return assemble(name, names, train_split, test_split)
+    splits, notes = _files_by_part(path, name)
+    groups = [[File(file) for file in files] for files in splits.values()]
+    labels = [[label for file in files for label in file.labels()] for files in groups]
+    for files, found in zip(groups, labels, strict=True):
+        if not found:
+            raise DataError(f"{files[0].path} has no rows; expected images.")
+    numbers, class_names, numbered = _numbers(groups[0][0], labels)
+    what = ("the training images", "the test images") if len(groups) > 1 else ("the images",)
+    train, *test = (Part(f"{one} of {name}", found) for one, found in zip(what, numbers, strict=True))
+
+    def make(rows: Sequence[Tensor], size: Size, channels: int) -> tuple[list[Pictures], list[str]]:
+        seen = Survey()
+        chosen = [set(some.tolist()) for some in rows]
+        wide = [seen.look(_rows(files, some)) for files, some in zip(groups, chosen, strict=False)]
+        made = [_decoded(*one, seen, size, channels) for one in zip(groups, chosen, wide, strict=False)]
+        return made, seen.notes(name)
+
+    found = Found(name, train, test[0] if test else None, make, class_names, numbered=numbered, notes=tuple(notes))
+    return finish(found, image_size, channels, reading)
 
 
-def _files_by_split(path: Path) -> dict[str, list[Path]]:
-    """Return the parquet files under the path by the split that they hold.
+def _files_by_part(path: Path, name: str) -> tuple[dict[str, list[Path]], list[str]]:
+    """Return the parquet files under the path by the part that they hold: to train on and to test, or all; and notes.
 
     Raises:
         DataError: several of its folders hold a data set each.
     """
     if path.is_file():
-        return {"all": [path]}
+        return {"all": [path]}, []
     whole = [folder.name for folder in sorted(path.iterdir()) if folder.is_dir() and _is_whole(folder)]
     if len(whole) > 1:
         raise DataError(f"{path} holds several data sets ({', '.join(whole[:4])}); expected the folder of one of them.")
     splits: dict[str, list[Path]] = {}
     for file in sorted(path.rglob("*.parquet")):
         parts = reversed(file.relative_to(path).parts)
-        match = next((found for part in parts if (found := _SPLIT.match(part))), None)
-        splits.setdefault(match[1].lower() if match else "all", []).append(file)
-    return splits
+        role = next((role for part in parts if (role := _role_of(part))), "all")
+        splits.setdefault(role, []).append(file)
+    held = next((role for role in (TEST, VALIDATION) if role in splits), None)
+    if held is None or TRAIN not in splits:
+        return {"all": [file for part in splits.values() for file in part]}, []
+    aside = [role for role in splits if role not in {TRAIN, held}]
+    notes = [f"{len(splits[role])} files of {name} ({splits[role][0].name}, …) are left aside" for role in aside]
+    return {TRAIN: splits[TRAIN], held: splits[held]}, notes
+
+
+def _role_of(part: str) -> str | None:
+    """Return the part of a data set that a file or folder holds by the first word of its name."""
+    first = part.replace(".", "-").replace("_", "-").split("-")[0]
+    return roles_of([first]).get(first)
 
 
 def _is_whole(folder: Path) -> bool:
-    """Tell whether a folder has parquet files of more than one split, as a data set of its own has."""
-    starts = {match[1].lower() for file in folder.rglob("*.parquet") if (match := _SPLIT.match(file.name))}
-    return len(starts) > 1
+    """Tell whether a folder has parquet files of more than one part, as a data set of its own has."""
+    return len({role for file in folder.rglob("*.parquet") if (role := _role_of(file.name))}) > 1
 
 
-def _read_split(files: Sequence[Path], image_size: int, channels: int) -> Split:
-    """Return the images of the files, one after the other, decoded batch by batch."""
-    decoding = Decoding(sum(_open(path).metadata.num_rows for path in files), image_size, channels)
-    labels: list[torch.Tensor] = []
-    for path in files:
-        for start, batch in _batches(path):
-            decoding.add(_encoded(path, start, batch.column(0)))
-            labels.append(_labels(path, batch.column(1)))
-    if not labels:
-        raise DataError(f"{files[0]} has no rows; expected images.")
-    return Split(decoding.images(), torch.cat(labels))
+def _rows(files: Sequence[File], chosen: set[int]) -> Iterator[Encoded]:
+    """Yield the images of some rows, counted over all files."""
+    images = (image for file in files for image in file.images())
+    return (image for row, image in enumerate(images) if row in chosen)
 
 
-def _batches(path: Path) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield the number of the first row and the image and label columns of each batch of rows."""
-    import pyarrow as pa
-
-    file = _open(path)
-    columns = [_column(path, file.schema_arrow, names) for names in (_IMAGE_COLUMNS, _LABEL_COLUMNS)]
-    start = 0
-    try:
-        for batch in file.iter_batches(_ROWS, columns=columns):
-            yield start, batch.select(columns)
-            start += len(batch)
-    except (pa.ArrowException, OSError):
-        raise DataError(f"{path} is damaged after row {start}.") from None
+def _decoded(
+    files: Sequence[File], chosen: set[int], wide: Sequence[bool], seen: Survey, size: Size, channels: int
+) -> Pictures:
+    """Return the images of some rows, decoded batch by batch."""
+    decoding, batch, start = Decoding(len(chosen), size, channels), [], 0
+    for image in _rows(files, chosen):
+        batch.append(image)
+        if len(batch) == _ROWS or start + len(batch) == len(chosen):
+            decoding.add(seen.in_eight_bits(batch, wide[start : start + len(batch)]))
+            batch, start = [], start + len(batch)
+    return decoding.images()
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401
@@ -110,45 +201,76 @@ def _open(path: Path) -> Any:  # noqa: ANN401
         raise DataError(f"{path} is not a parquet file that can be read.") from None
 
 
-def _column(path: Path, schema: pa.Schema, names: Sequence[str]) -> str:
-    """Return the first of the names that is a column of the file."""
-    for name in names:
-        if name in schema.names:
-            return name
-    raise DataError(f"{path} has no column {' or '.join(names)}; found: {', '.join(schema.names) or 'none'}.")
+def _holds_bytes(kind: pa.DataType) -> bool:
+    """Say whether a column's type is bytes, or Hugging Face's {bytes, path}."""
+    import pyarrow as pa
+
+    return (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0) or _is_binary(kind)
 
 
-def _encoded(path: Path, start: int, column: pa.Array) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _is_binary(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _encoded(path: Path, start: int, column: pa.Array) -> Iterator[Encoded]:
     """Yield where each image is and how to get its bytes, from a column of bytes or of Hugging Face's {bytes, path}."""
     import pyarrow as pa
 
+    names: pa.Array | None = None
     if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+        names = column.field("path") if column.type.get_field_index("path") >= 0 else None
         column = column.field("bytes")
-    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+    if not _is_binary(column.type):
         raise DataError(f"The image column of {path} is {column.type}; expected encoded images (bytes).")
     for row, content in enumerate(column, start):
         if not content.is_valid:
-            raise DataError(f"Row {row} of {path} has no image bytes.")
+            only = names is not None and names[row - start].is_valid
+            held = f", only the path '{names[row - start]}': expected a file that holds the images" if only else ""
+            raise DataError(f"Row {row} of {path} has no image bytes{held}.")
         yield f"The image in row {row} of {path}", content.as_py
 
 
-def _labels(path: Path, column: pa.Array) -> torch.Tensor:
-    """Return the labels as (N,) int64."""
+def _values(path: Path, start: int, column: pa.Array) -> list[Any]:
+    """Return labels as whole numbers or names, None where there is none."""
     import pyarrow as pa
 
-    if not pa.types.is_integer(column.type) or column.null_count:
-        missing = " with missing values" if column.null_count else ""
-        raise DataError(f"The label column of {path} is {column.type}{missing}; expected integers.")
-    return torch.tensor(column.to_pylist(), dtype=torch.int64)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind) or _is_text(kind):
+        return column.to_pylist()
+    values = column.to_pylist() if pa.types.is_floating(kind) else [0.5]
+    if all(value is None or value.is_integer() for value in values):
+        return values
+    several = " (several classes for an image)" if pa.types.is_list(kind) or pa.types.is_large_list(kind) else ""
+    raise DataError(f"The label column of {path} is {kind}{several} in row {start}; expected integers or names.")
 
 
-def _class_names(path: Path, name: str, *labels: torch.Tensor) -> list[str]:
-    """Return the names in Hugging Face's metadata, else the labels' numbers."""
-    schema = _open(path).schema_arrow
-    label = _column(path, schema, _LABEL_COLUMNS)
-    try:
-        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        names = metadata["info"]["features"][label]["names"]
-    except (ValueError, KeyError, TypeError):
-        return numbered(name, *labels)
-    return [str(one) for one in names]
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _numbers(
+    file: File, parts: Sequence[Sequence[int] | Sequence[str]]
+) -> tuple[list[Tensor], Sequence[str] | None, bool]:
+    """Return the labels of every part as numbers, what they mean, and whether the file itself orders its classes.
+
+    Raises:
+        DataError: names in one part, numbers in another.
+    """
+    kinds = {type(label) for part in parts for label in part if label != UNLABELLED}
+    if kinds == {str}:
+        names = sorted({str(label) for part in parts for label in part if label not in {"", UNLABELLED}})
+        number = {name: k for k, name in enumerate(names)}
+        return [torch.tensor([number.get(str(label), UNLABELLED) for label in part]) for part in parts], names, False
+    if len(kinds) > 1:
+        raise DataError(f"{file.path} has names for labels where another part has numbers; expected one kind.")
+    told = file.features.get(file.label_column, {}).get("names")
+    known = [str(one) for one in told] if isinstance(told, list) else None
+    return [torch.tensor([int(label) for label in part]) for part in parts], known, True
+
+

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zspag_core.data.arrays import split_of_arrays
-from zspag_core.data.split import assemble
+from zspag_core.data.arrays import ArrayPart, found_arrays
+from zspag_core.data.parts import finish
+from zspag_core.data.reading import PLAIN, Reading
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zspag_core.data.dataset import DataSet, Split
+    from zspag_core.data.dataset import DataSet
+    from zspag_core.data.resizing import Size
 
 TRAIN_FILE = "train_32x32.mat"
 TEST_FILE = "test_32x32.mat"
@@ -25,7 +27,7 @@ def holds_svhn(folder: Path) -> bool:
     return (folder / TRAIN_FILE).is_file() and (folder / TEST_FILE).is_file()
 
 
-def load_svhn(folder: Path, name: str, image_size: int, channels: int) -> DataSet:
+def load_svhn(folder: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
     """Return the data set in SVHN's own files.
 
     Raises:
@@ -33,11 +35,11 @@ def load_svhn(folder: Path, name: str, image_size: int, channels: int) -> DataSe
 
     Source: Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, 2011.
     """
-    train, test = (_read_split(folder / file, image_size, channels) for file in (TRAIN_FILE, TEST_FILE))
-    return assemble(name, [str(digit) for digit in range(10)], train, test)
+    parts = [_read_part(folder / file) for file in (TRAIN_FILE, TEST_FILE)]
+    return finish(found_arrays(name, parts, [str(digit) for digit in range(10)]), image_size, channels, reading)
 
 
-def _read_split(path: Path, image_size: int, channels: int) -> Split:
+def _read_part(path: Path) -> ArrayPart:
     """Return one file's images; SVHN labels the digit 0 as 10."""
     from scipy import io
 
@@ -48,11 +50,5 @@ def _read_split(path: Path, image_size: int, channels: int) -> Split:
         raise DataError(f"{path} has no array {error}; expected X and y.") from None
     except (OSError, ValueError, TypeError, NotImplementedError, io.matlab.MatReadError, zlib.error):
         raise DataError(f"{path} is not a MATLAB 5 file that can be read.") from None
-    return split_of_arrays(
-        np.moveaxis(images, -1, 0),
-        np.where(labels == 10, 0, labels) if labels.dtype.kind in "iu" else labels,
-        images_are=f"X of {path}",
-        labels_are=f"y of {path}",
-        image_size=image_size,
-        channels=channels,
-    )
+    labels = np.where(labels == 10, 0, labels) if labels.dtype.kind in "iu" else labels
+    return ArrayPart(np.moveaxis(images, -1, 0), labels, f"X of {path}", f"y of {path}")

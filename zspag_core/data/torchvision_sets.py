@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zspag_core.data.arrays import split_of_arrays
-from zspag_core.data.split import assemble
+from zspag_core.data.arrays import ArrayPart, found_arrays
+from zspag_core.data.parts import finish
+from zspag_core.data.reading import PLAIN, Reading
 from zspag_core.data.svhn import holds_svhn, load_svhn
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zspag_core.data.dataset import DataSet, Split
+    from zspag_core.data.dataset import DataSet
+    from zspag_core.data.resizing import Size
 
 _LOADERS = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion_mnist": "FashionMNIST"}
 TORCHVISION_SETS = (*_LOADERS, "svhn")
 
 
-def load_torchvision(name: str, root: Path, image_size: int, channels: int, *, download: bool) -> DataSet:
+def load_torchvision(
+    name: str, root: Path, image_size: Size, channels: int, reading: Reading = PLAIN, *, download: bool
+) -> DataSet:
     """Return one of `TORCHVISION_SETS`, downloaded into `root` where it is not there yet.
 
     Args:
@@ -28,6 +32,7 @@ def load_torchvision(name: str, root: Path, image_size: int, channels: int, *, d
         root: the folder of downloads.
         image_size: side of the images in pixels.
         channels: 1 or 3.
+        reading: what is known of the classes.
         download: whether the network may be used.
 
     Raises:
@@ -38,10 +43,10 @@ def load_torchvision(name: str, root: Path, image_size: int, channels: int, *, d
         if not holds_svhn(folder):
             for part in ("train", "test"):
                 _fetch(name, "SVHN", folder, download=download, split=part)
-        return load_svhn(folder, name, image_size, channels)
+        return load_svhn(folder, name, image_size, channels, reading)
     parts = [_fetch(name, _LOADERS[name], root, download=download, train=train) for train in (True, False)]
-    train, test = (_split(name, part, image_size, channels) for part in parts)
-    return assemble(name, parts[0].classes, train, test)
+    found = found_arrays(name, [_part(name, part) for part in parts], parts[0].classes)
+    return finish(found, image_size, channels, reading)
 
 
 def _fetch(name: str, loader: str, root: Path, *, download: bool, **part: Any) -> Any:  # noqa: ANN401
@@ -57,13 +62,7 @@ def _fetch(name: str, loader: str, root: Path, *, download: bool, **part: Any) -
         raise DataError(f"{name} could not be downloaded into {root} ({reason}); is this machine offline?") from None
 
 
-def _split(name: str, part: Any, image_size: int, channels: int) -> Split:  # noqa: ANN401
-    """Return torchvision's arrays as a split."""
-    return split_of_arrays(
-        np.asarray(part.data),
-        np.asarray(part.targets),
-        images_are=f"torchvision's {name}",
-        labels_are=f"the labels of torchvision's {name}",
-        image_size=image_size,
-        channels=channels,
-    )
+def _part(name: str, part: Any) -> ArrayPart:  # noqa: ANN401
+    """Return torchvision's arrays as a part."""
+    images, labels = np.asarray(part.data), np.asarray(part.targets)
+    return ArrayPart(images, labels, f"torchvision's {name}", f"the labels of torchvision's {name}")
