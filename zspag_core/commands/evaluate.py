@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.commands.shared import DATA_HELP, add_device, interruptible, parse_classes, parse_seed
+from zspag_core.commands.shared import CLASSES_HELP, DATA_HELP, add_device, interruptible, parse_classes, parse_seed
 from zspag_core.errors import UsageError, some_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
     parser.add_argument("--checkpoint", required=True, metavar="F", help="model to measure")
     parser.add_argument(
-        "--forget", required=True, metavar="3,5", help="classes in the role of the forgotten ones, by number or by name"
+        "--forget", required=True, metavar="3,5", help=f"classes in the role of the forgotten ones, {CLASSES_HELP}"
     )
     parser.add_argument("--original", default="", metavar="F", help="model before unlearning: measures relearning")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import signal
 import sys
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+CLASSES_HELP = (
+    "by number or by name: a name that is there wins, name:1 and index:1 say which is meant; a name with commas stands "
+    "in double quotation marks: '\"tench, Tinca tinca\",cat'"
+)
 DATA_HELP = "name (digits, cifar10, cifar100, svhn, fashion_mnist) or path of a data set"
 
 
@@ -53,10 +58,16 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
 def parse_classes(text: str, option: str) -> tuple[str, ...]:
     """Read a comma-separated list of classes, numbers or names; whether they are there is seen once data are loaded.
 
+    A name with commas stands in double quotation marks; a list that is the name of one class is read as that later.
+
     Raises:
-        UsageError: the list is empty.
+        UsageError: the list is empty, or a quotation mark is left open.
     """
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error:
+        raise UsageError(f"{option}: expected every quotation mark to be closed, got {text!r}") from None
+    parts = tuple(part.strip() for row in rows for part in row if part.strip())
     if not parts:
         raise UsageError(f"{option}: expected classes by number or name, such as 3,5, got {text!r}")
     return parts

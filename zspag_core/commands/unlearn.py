@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.commands.shared import (
+    CLASSES_HELP,
     DATA_HELP,
     add_device,
     add_settings,
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `unlearn`."""
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
     parser.add_argument("--checkpoint", required=True, metavar="F", help="model to start from")
-    parser.add_argument("--forget", required=True, metavar="3,5", help="classes to forget, by number or by name")
+    parser.add_argument("--forget", required=True, metavar="3,5", help=f"classes to forget, {CLASSES_HELP}")
     parser.add_argument("--method", default="zspag", metavar="KEY", help="which method (zspag)")
     parser.add_argument("--preset", default="", metavar="NAME", help='named settings, for example "paper"')
     parser.add_argument("--seed", default="0", help="seed of everything random (0)")

@@ -71,7 +71,9 @@ def found_arrays(
     train, *test = (Part(f"{one} of {name}", found) for one, found in zip(what, labels, strict=True))
 
     def make(rows: Sequence[Tensor], size: Size, channels: int) -> tuple[list[Pictures], list[str]]:
-        chosen = [images if len(some) == len(images) else images[some] for images, some in zip(pixels, rows, strict=False)]
+        chosen = [
+            images if len(some) == len(images) else images[some] for images, some in zip(pixels, rows, strict=False)
+        ]
         return [fit_images(images, size, channels) for images in chosen], []
 
     known = names if names is not None else class_names
@@ -113,7 +115,9 @@ def _why(images: Array) -> str:
         side = math.isqrt(images.shape[1] // 3)
         if 3 * side * side == images.shape[1]:
             return f", for in rows of 3 x {side} x {side} values nothing says whether colours or pixels come first"
-    return ": volumes are no images" if images.ndim == 5 or (images.ndim == 4 and len(set(images.shape[1:])) == 1) else ""
+    return (
+        ": volumes are no images" if images.ndim == 5 or (images.ndim == 4 and len(set(images.shape[1:])) == 1) else ""
+    )
 
 
 def _labels_of(parts: Sequence[ArrayPart]) -> tuple[list[Tensor], list[str] | None, int | None]:
@@ -238,6 +242,6 @@ def _refusal(what: str, images: Array, found: str) -> DataError:
     if images.dtype.kind == "f" and not found.endswith("finite"):
         hint = "; values that a mean and deviation were taken from are to be given as they were before"
     return DataError(
-        f"{what} is {images.dtype}{found}; expected uint8, other whole numbers from 0, or floats that are all in 0 to 1, "
+        f"{what} is {images.dtype}{found}; expected uint8, whole numbers from 0, or floats that are all in 0 to 1, "
         f"in -1 to 1 or in 0 to 255{hint}."
     )

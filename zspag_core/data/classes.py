@@ -90,7 +90,10 @@ def number_labels(name: str, present: Sequence[int], reading: Reading = PLAIN) -
     if _are_numbers(names) and {str(label) for label in present} <= set(names):
         return _by_digits(name, names, present)
     if present[-1] < outputs:
-        return _as_they_are(names, present)
+        note = (
+            f"the labels of {name}, {_list([str(k) for k in present])}, are taken for places among the model's outputs"
+        )
+        return _as_they_are(names, present, () if len(present) == outputs else (f"{note}, from 0",))
     if len(present) == outputs:
         how = "from 1" if from_one else "with gaps"
         return _by_rank(name, names, present, f"{how}; they are taken in order as the model's {outputs} classes")
@@ -134,9 +137,7 @@ def _match(name: str, found: Sequence[str], names: Sequence[str]) -> tuple[dict[
         new = _match_by(key, name, left, names)
         if new and key is not str:
             pairs = [f"{one} as {names[k]}" for one, k in new.items()]
-            notes += (
-                f"classes of {name} are taken for the model's by names that are written otherwise: {_list(pairs)}",
-            )
+            notes += (f"classes of {name} are the model's by names that are written otherwise: {_list(pairs)}",)
         matched |= new
     _check_once(name, matched, names)
     return matched, notes
@@ -193,8 +194,8 @@ def _strangers(name: str, found: Sequence[str], names: Sequence[str], strange: S
     """Say that the data have classes that the model does not name."""
     count = f"the model tells {len(names)} classes apart, {name} has {len(found)}"
     return (
-        f"model and data do not fit: {count}, and {_quoted(strange)} is none of the model's; the model's classes are "
-        f"{_list(names)}, the data's {_list(found)}; {HOW}."
+        f"model and data do not fit: {count}, of which the model does not name {_quoted(strange)}; the model's classes "
+        f"are {_list(names)}, the data's {_list(found)}; {HOW}."
     )
 
 
@@ -204,9 +205,9 @@ def _other_number(name: str, found: Sequence[str], outputs: int) -> str:
     return f"model and data do not fit: {count}, and the model does not name its classes; {HOW}."
 
 
-def _as_they_are(names: Sequence[str], present: Sequence[int]) -> Numbering:
+def _as_they_are(names: Sequence[str], present: Sequence[int], notes: tuple[str, ...] = ()) -> Numbering:
     """Return the numbering of labels that are outputs."""
-    return Numbering(tuple(names), {label: label for label in present})
+    return Numbering(tuple(names), {label: label for label in present}, notes)
 
 
 def _by_digits(name: str, names: Sequence[str], present: Sequence[int]) -> Numbering:

@@ -118,34 +118,67 @@ class DataSet:
         return len(self.class_names)
 
     def find_class(self, asked: int | str, what: str) -> int:
-        """Return the number of a class that is given by its number or its name; a text of digits is a number.
+        """Return the number of a class that is given by its number or its name.
+
+        A name that is there wins over a number; a text of digits that is the name of one class and the number of
+        another must be written `name:1` or `index:1`. Capitals matter only between names that nothing else tells apart.
 
         Args:
-            asked: the number or the name; capitals matter only between names that nothing else tells apart.
+            asked: the number (from 0), the name, or either behind `index:` or `name:`.
             what: what the class is for, the beginning of a refusal.
+
+        Raises:
+            UsageError: there is no such class, or several are meant.
+        """
+        if isinstance(asked, int):
+            return self._at(asked, what)
+        named = self._named(asked)
+        if named and asked.isdecimal() and int(asked) not in named and int(asked) < self.num_classes:
+            other = self.class_names[int(asked)]
+            raise UsageError(
+                f"{what}: {asked} is the name of class {named[0]} and the number of class '{other}'; expected "
+                f"name:{asked} or index:{asked}"
+            )
+        if not named:
+            form, _, rest = asked.partition(":")
+            if (form == "index" and rest.isdecimal()) or asked.isdecimal():
+                return self._at(int(rest or asked), what)
+            named = self._named(rest) if form == "name" else []
+        if len(named) != 1:
+            raise UsageError(f"{what}: {self._unclear(asked, named)}")
+        return named[0]
+
+    def _at(self, number: int, what: str) -> int:
+        """Return a number of a class.
 
         Raises:
             UsageError: there is no such class.
         """
-        if isinstance(asked, int) or asked.isdecimal():
-            if not 0 <= int(asked) < self.num_classes:
-                raise UsageError(f"{what}: expected classes 0 to {self.num_classes - 1}, got {asked}")
-            return int(asked)
-        alike = [k for k, name in enumerate(self.class_names) if name.casefold() == asked.casefold()]
-        exact = [k for k in alike if self.class_names[k] == asked]
-        for found in (exact, alike):
-            if len(found) == 1:
-                return found[0]
-        names = some_of(self.class_names, NAMED)
-        raise UsageError(f"{what}: {self.name} has no class {asked!r}; its classes are {names}")
+        if not 0 <= number < self.num_classes:
+            raise UsageError(f"{what}: expected classes 0 to {self.num_classes - 1}, got {number}")
+        return number
+
+    def _named(self, name: str) -> list[int]:
+        """Return the classes of a name: those that are written so, else those that capitals alone tell apart."""
+        exact = [k for k, one in enumerate(self.class_names) if one == name]
+        return exact or [k for k, one in enumerate(self.class_names) if one.casefold() == name.casefold()]
+
+    def _unclear(self, asked: str, named: Sequence[int]) -> str:
+        """Say that a name means no class, or several."""
+        if not named:
+            return f"{self.name} has no class {asked!r}; its classes are {some_of(self.class_names, NAMED)}"
+        which = some_of([f"index:{k} ('{self.class_names[k]}')" for k in named], NAMED)
+        return f"{asked!r} could be any of {len(named)} classes of {self.name}; expected one of {which}"
 
     def find_classes(self, asked: Sequence[int | str], what: str) -> tuple[int, ...]:
-        """Return the numbers of some of the classes, rising; each is given by its number or its name.
+        """Return the numbers of some of the classes, rising; each is given as :meth:`find_class` takes it.
+
+        Texts that together, with commas between them, are the name of one class mean that class.
 
         Raises:
             UsageError: none is given, one is unknown or stands twice, or all are given.
         """
-        found = tuple(sorted(self.find_class(one, what) for one in asked))
+        found = tuple(sorted(self.find_class(one, what) for one in self._joined(asked)))
         if not found:
             raise UsageError(f"{what}: expected at least one class, got none")
         if len(set(found)) < len(found):
@@ -153,6 +186,14 @@ class DataSet:
         if len(found) == self.num_classes:
             raise UsageError(f"{what}: expected at least one class to remain, got all {self.num_classes}")
         return found
+
+    def _joined(self, asked: Sequence[int | str]) -> Sequence[int | str]:
+        """Return what is asked for as one text where all of it is the name of a class that has commas."""
+        texts = [one for one in asked if isinstance(one, str)]
+        if len(texts) < 2 or len(texts) < len(asked):
+            return asked
+        whole = [name for name in self.class_names if [part.strip() for part in name.split(",")] == texts]
+        return whole[:1] or asked
 
 
 def to_pixels(images: Pictures, device: torch.device | str = "cpu") -> Tensor:

@@ -56,7 +56,7 @@ def load_npz(path: Path, name: str, image_size: Size, channels: int, reading: Re
 
 
 def _keys(path: Path, arrays: Mapping[str, Array]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the keys of images and labels, of the training part, then of the test part where the file has one; notes."""
+    """Return the keys of images and labels, to train on and, where there is a test part, of that; and notes."""
     if set(arrays) == {"arr_0", "arr_1"}:
         return [_by_shape(path, arrays)], []
     found: dict[str, dict[str, str]] = {}

@@ -272,5 +272,3 @@ def _numbers(
     told = file.features.get(file.label_column, {}).get("names")
     known = [str(one) for one in told] if isinstance(told, list) else None
     return [torch.tensor([int(label) for label in part]) for part in parts], known, True
-
-

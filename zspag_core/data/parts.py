@@ -1,4 +1,4 @@
-"""What every form of source is before its images are decoded: parts of labelled images -> a checked :class:`DataSet`."""
+"""What every form of source is before its images are decoded: parts of labelled images -> a checked data set."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def finish(found: Found, image_size: Size, channels: int, reading: Reading = PLA
     """Return the data set, once every label is checked and numbered as the model's outputs are.
 
     Without a model every class must have images in both parts; a source without a test part is split by a fixed,
-    stratified fifth. With a model classes may be missing, and where some are nothing is held out unless it is asked for.
+    stratified fifth. With a model classes may be missing; where some are, nothing is held out unless it is asked for.
 
     Args:
         found: the source.
@@ -125,8 +125,8 @@ def _number(found: Found, parts: Sequence[Part], reading: Reading) -> Numbering:
         present = torch.cat([part.labels for part in parts]).unique().tolist()
         if present[0] < 0:
             raise DataError(f"A label of {found.name} is {present[0]}; expected 0 or above.")
-        if found.count is not None and reading.outputs in {None, found.count}:
-            return _counted(found.count, reading)
+        if found.count is not None:
+            return _counted(found.name, found.count, reading)
         return number_labels(found.name, present, reading)
     for part in parts:
         check_range(part.what, part.labels, len(found.class_names))
@@ -136,9 +136,16 @@ def _number(found: Found, parts: Sequence[Part], reading: Reading) -> Numbering:
     return Numbering(numbering.class_names, {used[k]: at for k, at in numbering.places.items()}, numbering.notes)
 
 
-def _counted(count: int, reading: Reading) -> Numbering:
-    """Return the numbering of labels whose number of classes the source tells."""
-    return Numbering(reading.class_names or numbered("the labels", count - 1), {k: k for k in range(count)})
+def _counted(name: str, count: int, reading: Reading) -> Numbering:
+    """Return the numbering of labels whose number of classes the source tells.
+
+    Raises:
+        DataError: the model has another number.
+    """
+    if reading.outputs not in {None, count}:
+        reason = f"the model tells {reading.outputs} classes apart, {name} has {count} (one-hot columns)"
+        raise DataError(f"model and data do not fit: {reason}.")
+    return Numbering(reading.class_names or numbered(name, count - 1), {k: k for k in range(count)})
 
 
 def _used(found: Found, parts: Sequence[Part], reading: Reading) -> list[int]:

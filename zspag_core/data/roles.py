@@ -18,15 +18,17 @@ _WORDS = {
     UNLABELLED: ("pred", "predict", "prediction", "predictions", "unlabeled", "unlabelled", "unsup", "unsupervised"),
 }
 _ROLE = {word: role for role, words in _WORDS.items() for word in words}
-_WRAPPERS = frozenset(
-    ["data", "dataset", "datasets", "files", "folder", "folders", "image", "images", "imagefolder", "img", "imgs", "jpeg", "jpegs", "jpg", "photo", "photos", "picture", "pictures", "pics", "png", "raw", "seg", "set", "sets", "split", "splits", "subset"]
+_AROUND = (
+    "data dataset datasets files folder folders image images imagefolder img imgs jpeg jpegs jpg photo photos picture "
+    "pictures pics png raw seg set sets split splits subset"
 )
+_WRAPPERS = frozenset(_AROUND.split())
 _JUNK_FOLDERS = frozenset({"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"})
 _JUNK_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 
 
 def role_of(name: str) -> str | None:
-    """Return the part of a data set that a name stands for, such as `TRAIN` for training_set, seg_train or train2017."""
+    """Return the part of a data set that a name stands for, such as `TRAIN` of training_set, seg_train, train2017."""
     words = _words(name)
     roles = {_ROLE[word] for word in words if word in _ROLE}
     return roles.pop() if len(roles) == 1 and all(word in _ROLE or word in _WRAPPERS for word in words) else None

@@ -73,7 +73,7 @@ def load_dataset(
         The data set, with uint8 images (N, channels, side, side), and one class name per output.
 
     Raises:
-        DataError: the source does not exist, cannot be used or does not fit the model; one sentence says what and where.
+        DataError: the source does not exist, cannot be used or does not fit the model, in one sentence.
         UsageError: an image size, number of channels, order or share outside its range.
     """
     side = resizing_of(image_size).image_size if image_size else 0
@@ -101,11 +101,13 @@ def load_path(path: Path, name: str, image_size: Size, channels: int, reading: R
     if path.is_dir():
         load = _form_of_folder(path)
     else:
-        load = _FORMS.get(_form_of(path), None)
+        load = _FORMS.get(_form_of(path))
         if load is None:
             raise DataError(f"{path} has an unknown form; expected a folder, a .zip, an .npz or a .parquet file.")
     if load in _ENCODED:
-        return cached(path, image_size, channels, lambda: load(path, name, image_size, channels, reading), repr(reading))
+        return cached(
+            path, image_size, channels, lambda: load(path, name, image_size, channels, reading), repr(reading)
+        )
     return load(path, name, image_size, channels, reading)
 
 

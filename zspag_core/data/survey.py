@@ -70,13 +70,13 @@ class Survey:
         notes = []
         if self.turned:
             notes.append(
-                f"{self.turned:,} photos of {name} carry a camera's orientation (EXIF): as in torchvision's ImageFolder "
-                "they are not turned"
+                f"{self.turned:,} photos of {name} carry a camera's orientation (EXIF): as in torchvision's "
+                "ImageFolder they are not turned"
             )
         if self.wide:
             notes.append(
-                f"{self.wide:,} images of {name} have more than 8 bits a pixel, values {self.low:g} to {self.high:g} in "
-                f"all: they are scaled so that {self.levels()}"
+                f"{self.wide:,} images of {name} have more than 8 bits a pixel, values {self.low:g} to {self.high:g} "
+                f"in all: they are scaled so that {self.levels()}"
             )
         return notes
 

@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     Reader = Callable[[], bytes]
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
-LABEL_COLUMNS = (
-    "class_name", "classname", "label_name", "category", "breed", "species", "class", "label", "labels", "target", "y",
-    "diagnosis",
-)  # fmt: skip
+_LABEL_COLUMNS = "class_name classname label_name category breed species class label labels target y diagnosis"
+LABEL_COLUMNS = tuple(_LABEL_COLUMNS.split())
 """Columns that hold classes, names before numbers."""
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 MAX_TABLE_BYTES = 256 * 1024**2
@@ -172,9 +170,10 @@ def _labels(table: Table) -> list[str] | None:
         return None
     if (hot := _one_hot(table, columns)) is not None:
         return hot
+    which = some_of([table.columns[at] for at in columns], NAMED)
     raise DataError(
-        f"{table.where} names the images, but not which of its columns {some_of([table.columns[at] for at in columns], NAMED)} "
-        "is the class; expected a column named label."
+        f"{table.where} names the images, but which of its columns {which} is the class it does not say; expected a "
+        "column named label."
     )
 
 
@@ -227,17 +226,11 @@ def _parts(
     }
     if held:
         chosen["test images"] = [file for file, (_, role) in classes.items() if role == held]
+    kinds = {file: str(_whole(kind)) if numbers else kind for file, (kind, _) in classes.items()}
     return [
-        Labelled(f"the {what} of {where}", [_entry(where, file, images, classes[file][0], numbers) for file in files])
+        Labelled(f"the {what} of {where}", [(f"{where}/{file}", images[file], kinds[file]) for file in files])
         for what, files in chosen.items()
     ]
-
-
-def _entry(
-    where: str, file: PurePosixPath, images: Mapping[PurePosixPath, Reader], kind: str, numbers: bool
-) -> tuple[str, Reader, str]:
-    """Return what a message calls an image, how to read it, and its class."""
-    return f"{where}/{file}", images[file], str(_whole(kind)) if numbers else kind
 
 
 def _whole(text: str) -> int | None:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     Reader = Callable[[], bytes]
 
-IMAGE_SUFFIXES = frozenset(
-    [".avif", ".bmp", ".gif", ".jfif", ".jif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"]
+_IMAGES = "avif bmp gif jfif jif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
+_OTHERS = (
+    "csv db doc docx gz html ini ipynb json jsonl log m mat md npy npz parquet pdf pkl pt pth py rst rtf sh sqlite tar "
+    "tsv txt xls xlsx xml yaml yml zip"
 )
-NO_IMAGE = frozenset(
-    [".csv", ".db", ".doc", ".docx", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".log", ".m", ".mat", ".md", ".npy", ".npz", ".parquet", ".pdf", ".pkl", ".pt", ".pth", ".py", ".rst", ".rtf", ".sh", ".sqlite", ".tar", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml", ".zip", ".gz"]
-)
+IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in _IMAGES.split())
+NO_IMAGE = frozenset(f".{ending}" for ending in _OTHERS.split())
 """Files beside the images that nobody takes for some."""
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _CONTAINERS = {(b"RIFF", b"WEBP"), (b"ftyp", b"avif")}
@@ -102,7 +103,7 @@ def load_tree(tree: Tree, name: str, image_size: Size, channels: int, reading: R
 
 
 def _parts_of(tree: Tree, name: str, known: frozenset[str]) -> tuple[list[Labelled], list[str], bool]:
-    """Return the training part (or everything) and, where there is one, the test part; notes; whether classes are numbers."""
+    """Return the training part (or everything) and a test part, if any; notes; whether classes are numbers."""
     inner = _look_through(tree, known)
     if roles := _splits(inner, known):
         return *_by_splits(inner, name, roles, known), False
