@@ -143,7 +143,7 @@ def _flat(what: str, labels: Array) -> Array:
     if labels.dtype.kind not in "biuf":
         raise DataError(f"{what} is {labels.dtype}; expected integers or names.")
     if labels.ndim == 2 and labels.size and _is_one_hot(labels):
-        return labels.argmax(1).astype(np.int64)
+        return np.asarray(labels.argmax(1), np.int64)
     labels = _checked_flat(what, labels)
     if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
         raise DataError(f"{what} is {labels.dtype} with fractions or missing values; expected integers.")

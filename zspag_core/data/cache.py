@@ -75,12 +75,12 @@ def _read(file: Path) -> DataSet | None:
     try:
         with safe_open(file, framework="pt") as stored:
             about = stored.metadata()
-            splits = [
+            train, test = (
                 Split(stored.get_tensor(f"{part}_images"), stored.get_tensor(f"{part}_labels"))
                 for part in ("train", "test")
-            ]
+            )
             names, notes = (tuple(json.loads(about[key])) for key in ("class_names", "notes"))
-            return DataSet(about["name"], names, *splits, notes=notes)
+            return DataSet(about["name"], names, train, test, notes)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
 

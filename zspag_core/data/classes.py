@@ -57,14 +57,18 @@ def number_names(name: str, found: Sequence[str], reading: Reading = PLAIN, *, n
         DataError: classes that the model does not have, or that two names of the model fit.
     """
     ordered, notes = (list(found), ()) if numbered else in_order(name, found, reading.order)
+    places = {k: k if numbered else ordered.index(one) for k, one in enumerate(found)}
+    if list(found) == list(reading.class_names or ()):
+        return Numbering(tuple(found), {k: k for k in range(len(found))})
     if reading.class_names is not None:
         matched, loose = _match(name, found, reading.class_names)
         if len(matched) == len(found):
             return Numbering(reading.class_names, {k: matched[one] for k, one in enumerate(found)}, loose)
-        return _by_place(name, found, ordered, reading.class_names, matched, notes)
+        by_place = _by_place(name, ordered, reading.class_names, matched)
+        return Numbering(reading.class_names, places, (by_place, *notes))
     if reading.num_classes is not None and len(found) != reading.num_classes:
         raise DataError(_other_number(name, found, reading.num_classes))
-    return Numbering(tuple(ordered), {k: ordered.index(one) for k, one in enumerate(found)}, notes)
+    return Numbering(tuple(ordered), places, notes)
 
 
 def number_labels(name: str, present: Sequence[int], reading: Reading = PLAIN) -> Numbering:
@@ -90,10 +94,9 @@ def number_labels(name: str, present: Sequence[int], reading: Reading = PLAIN) -
     if _are_numbers(names) and {str(label) for label in present} <= set(names):
         return _by_digits(name, names, present)
     if present[-1] < outputs:
-        note = (
-            f"the labels of {name}, {_list([str(k) for k in present])}, are taken for places among the model's outputs"
-        )
-        return _as_they_are(names, present, () if len(present) == outputs else (f"{note}, from 0",))
+        told = _list([str(label) for label in present])
+        note = f"the labels of {name}, {told}, are taken for places among the model's outputs, from 0"
+        return _as_they_are(names, present, () if len(present) == outputs else (note,))
     if len(present) == outputs:
         how = "from 1" if from_one else "with gaps"
         return _by_rank(name, names, present, f"{how}; they are taken in order as the model's {outputs} classes")
@@ -165,29 +168,25 @@ def _check_once(name: str, matched: Mapping[str, int], names: Sequence[str]) -> 
         first[k] = one
 
 
-def _by_place(
-    name: str,
-    found: Sequence[str],
-    ordered: Sequence[str],
-    names: Sequence[str],
-    matched: Mapping[str, int],
-    notes: tuple[str, ...],
-) -> Numbering:
-    """Return the numbering of as many classes as outputs by their order, if the names that agree do not gainsay it."""
+def _by_place(name: str, ordered: Sequence[str], names: Sequence[str], matched: Mapping[str, int]) -> str:
+    """Return the note on as many classes as outputs that are taken by their order.
+
+    Raises:
+        DataError: they are not as many, or the names that agree stand at other places.
+    """
     strange = [one for one in ordered if one not in matched]
-    if len(found) != len(names):
-        raise DataError(_strangers(name, found, names, strange))
+    if len(ordered) != len(names):
+        raise DataError(_strangers(name, ordered, names, strange))
     if any(ordered[k] != one for one, k in matched.items()):
         raise DataError(
-            f"model and data do not fit: the classes are numbered differently, and {name} has {_quoted(strange)}, which "
-            f"the model does not name; the model's classes are {_list(names)}, the data's {_list(ordered)}; {HOW}."
+            f"model and data do not fit: the classes are numbered differently, and the model does not name {name}'s "
+            f"{_quoted(strange)}; the model's classes are {_list(names)}, the data's {_list(ordered)}; {HOW}."
         )
-    first = ordered.index(strange[0])
-    note = (
-        f"names of classes differ: they are taken in order, so that {name}'s '{strange[0]}' is the model's class "
+    first = ordered.index(strange[0]) if strange else 0
+    return (
+        f"names of classes differ: they are taken in order, so that {name}'s '{ordered[first]}' is the model's class "
         f"{first}, '{names[first]}'"
     )
-    return Numbering(tuple(names), {k: ordered.index(one) for k, one in enumerate(found)}, (note, *notes))
 
 
 def _strangers(name: str, found: Sequence[str], names: Sequence[str], strange: Sequence[str]) -> str:

@@ -117,13 +117,13 @@ def load_parquet(path: Path, name: str, image_size: Size, channels: int, reading
     """
     splits, notes = _files_by_part(path, name)
     groups = [[File(file) for file in files] for files in splits.values()]
-    labels = [[label for file in files for label in file.labels()] for files in groups]
-    for files, found in zip(groups, labels, strict=True):
-        if not found:
+    labels: list[Sequence[int | str]] = [[label for file in files for label in file.labels()] for files in groups]
+    for files, some in zip(groups, labels, strict=True):
+        if not some:
             raise DataError(f"{files[0].path} has no rows; expected images.")
     numbers, class_names, numbered = _numbers(groups[0][0], labels)
     what = ("the training images", "the test images") if len(groups) > 1 else ("the images",)
-    train, *test = (Part(f"{one} of {name}", found) for one, found in zip(what, numbers, strict=True))
+    train, *test = (Part(f"{one} of {name}", some) for one, some in zip(what, numbers, strict=True))
 
     def make(rows: Sequence[Tensor], size: Size, channels: int) -> tuple[list[Pictures], list[str]]:
         seen = Survey()
@@ -226,8 +226,9 @@ def _encoded(path: Path, start: int, column: pa.Array) -> Iterator[Encoded]:
         raise DataError(f"The image column of {path} is {column.type}; expected encoded images (bytes).")
     for row, content in enumerate(column, start):
         if not content.is_valid:
-            only = names is not None and names[row - start].is_valid
-            held = f", only the path '{names[row - start]}': expected a file that holds the images" if only else ""
+            file = names[row - start] if names is not None else None
+            only = file is not None and file.is_valid
+            held = f", only the path '{file}'; expected a file that holds the images themselves" if only else ""
             raise DataError(f"Row {row} of {path} has no image bytes{held}.")
         yield f"The image in row {row} of {path}", content.as_py
 
@@ -240,8 +241,8 @@ def _values(path: Path, start: int, column: pa.Array) -> list[Any]:
         column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind) or _is_text(kind):
-        return column.to_pylist()
-    values = column.to_pylist() if pa.types.is_floating(kind) else [0.5]
+        return list(column.to_pylist())
+    values = list(column.to_pylist()) if pa.types.is_floating(kind) else [0.5]
     if all(value is None or value.is_integer() for value in values):
         return values
     several = " (several classes for an image)" if pa.types.is_list(kind) or pa.types.is_large_list(kind) else ""
@@ -254,9 +255,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _numbers(
-    file: File, parts: Sequence[Sequence[int] | Sequence[str]]
-) -> tuple[list[Tensor], Sequence[str] | None, bool]:
+def _numbers(file: File, parts: Sequence[Sequence[int | str]]) -> tuple[list[Tensor], Sequence[str] | None, bool]:
     """Return the labels of every part as numbers, what they mean, and whether the file itself orders its classes.
 
     Raises:

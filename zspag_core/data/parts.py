@@ -96,10 +96,11 @@ def finish(found: Found, image_size: Size, channels: int, reading: Reading = PLA
     pictures, seen = found.make(rows, image_size, channels)
     splits = [Split(images, part.labels) for images, part in zip(pictures, parts, strict=True)]
     if len(splits) == 1:
-        train, test = _held_out(splits[0].labels, numbering.class_names, reading)
-        splits = [splits[0][train], splits[0][test]]
+        held = _held_out(splits[0].labels, numbering.class_names, reading)
+        splits = [splits[0][part] for part in held]
+    train, test = splits
     every = dict.fromkeys((*notes, *numbering.notes, *more, *seen))
-    return DataSet(found.name, numbering.class_names, *splits, notes=tuple(every))
+    return DataSet(found.name, numbering.class_names, train, test, tuple(every))
 
 
 def _labelled(found: Found) -> tuple[list[Part], list[Tensor], list[str]]:
@@ -153,7 +154,8 @@ def _used(found: Found, parts: Sequence[Part], reading: Reading) -> list[int]:
     every = list(range(len(found.class_names or ())))
     if reading.class_names is None or len(reading.class_names) == len(every):
         return every
-    return torch.cat([part.labels for part in parts]).unique().tolist()
+    present = torch.cat([part.labels for part in parts]).unique()
+    return [int(label) for label in present]
 
 
 def _renumbered(labels: Tensor, numbering: Numbering) -> Tensor:

@@ -14,7 +14,7 @@ from zspag_core.data.reading import PLAIN, Reading
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from zspag_core.data.dataset import DataSet
@@ -59,20 +59,28 @@ def _part(folder: Path, files: Sequence[Path]) -> ArrayPart:
     """Return the images and labels of some files, one after the other."""
     batches = [(file, _read(file)) for file in files]
     images = [_images(file, batch.get("data")) for file, batch in batches]
-    labels = [next((batch[key] for key in _LABELS if key in batch), None) for _, batch in batches]
-    for (file, _), some in zip(batches, labels, strict=True):
-        if not isinstance(some, list) or any(type(one) is not int for one in some):
-            raise DataError(f"{file} has no list of labels; expected CIFAR's own pickles.")
+    labels = [label for file, batch in batches for label in _labels(file, batch)]
     what = f"{files[0].name} of {folder}"
-    return ArrayPart(np.concatenate(images), np.concatenate(labels), f"data of {what}", f"the labels of {what}")
+    return ArrayPart(np.concatenate(images), np.array(labels), f"data of {what}", f"the labels of {what}")
+
+
+def _labels(file: Path, batch: Mapping[str, Any]) -> list[int]:
+    """Return the labels of one file."""
+    labels = next((batch[key] for key in _LABELS if key in batch), None)
+    if not isinstance(labels, list) or not labels or any(type(one) is not int or abs(one) > 2**32 for one in labels):
+        raise DataError(f"{file} has no list of labels; expected CIFAR's own pickles.")
+    return labels
 
 
 def _images(file: Path, data: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401 - what a pickle holds
     """Return rows of three colour planes as (N, 32, 32, 3)."""
-    data = data.plain() if isinstance(data, _Array) else None
-    if data is None or data.shape[1:] != (3 * _SIDE * _SIDE,):
+    try:
+        rows = data.plain() if isinstance(data, _Array) else None
+    except (ValueError, TypeError, OverflowError):
+        rows = None
+    if rows is None or rows.shape[1:] != (3 * _SIDE * _SIDE,):
         raise DataError(f"{file} has no data of CIFAR's shape; expected (N, 3072) uint8.")
-    return data.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)
+    return np.asarray(rows.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -98,12 +98,9 @@ def load_dataset(
 
 def load_path(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
     """Return the data set at a path, whatever form it has; arguments and errors as in :func:`load_dataset`."""
-    if path.is_dir():
-        load = _form_of_folder(path)
-    else:
-        load = _FORMS.get(_form_of(path))
-        if load is None:
-            raise DataError(f"{path} has an unknown form; expected a folder, a .zip, an .npz or a .parquet file.")
+    load = _form_of_folder(path) if path.is_dir() else _FORMS.get(_form_of(path))
+    if load is None:
+        raise DataError(f"{path} has an unknown form; expected a folder, a .zip, an .npz or a .parquet file.")
     if load in _ENCODED:
         return cached(
             path, image_size, channels, lambda: load(path, name, image_size, channels, reading), repr(reading)
