@@ -24,6 +24,14 @@ def test_lists_of_classes_are_split_and_trimmed():
     assert parse_classes(" 5, cat,", "--x") == ("5", "cat")
 
 
+def test_names_with_commas_stand_in_quotation_marks():
+    assert parse_classes('"tench, Tinca tinca",cat', "--x") == ("tench, Tinca tinca", "cat")
+    assert parse_classes('cat, "a ""b"", c" ', "--x") == ("cat", 'a "b", c')
+    assert parse_classes('6" plate,cat', "--x") == ('6" plate', "cat")
+    with pytest.raises(UsageError, match=r"^--x: expected every quotation mark to be closed, got '\"cat'"):
+        parse_classes('"cat', "--x")
+
+
 @pytest.mark.parametrize("text", ["", " ", ",", " , "])
 def test_empty_lists_of_classes_are_refused(text):
     with pytest.raises(UsageError, match=r"^--x: expected classes by number or name"):

@@ -66,6 +66,10 @@ def pets(split):
         (("1", "cat"), (0, 1)),
         (("BIRD",), (4,)),
         (("dog", "Dog"), (1, 2)),
+        (("10",), (3,)),
+        (("index:3", "name:cat"), (0, 3)),
+        (("name:10", "name:bird"), (3, 4)),
+        ((4, 3), (3, 4)),
     ],
 )
 def test_classes_are_found_by_number_and_by_name(pets, asked, found):
@@ -76,10 +80,16 @@ def test_classes_are_found_by_number_and_by_name(pets, asked, found):
     ("asked", "said"),
     [
         ((), "forget: expected at least one class, got none"),
-        (("10",), "forget: expected classes 0 to 4, got 10"),
+        (("5",), "forget: expected classes 0 to 4, got 5"),
+        (("index:5",), "forget: expected classes 0 to 4, got 5"),
+        (("index:x",), "forget: pets has no class 'index:x'; its classes are cat, Dog, dog, 10, bird"),
+        (("name:eel",), "forget: pets has no class 'name:eel'; its classes are cat, Dog, dog, 10, bird"),
         ((-1,), "forget: expected classes 0 to 4, got -1"),
         (("-1",), "forget: pets has no class '-1'; its classes are cat, Dog, dog, 10, bird"),
-        (("DOG",), "forget: pets has no class 'DOG'; its classes are cat, Dog, dog, 10, bird"),
+        (
+            ("DOG",),
+            "forget: 'DOG' could be any of 2 classes of pets; expected one of index:1 ('Dog'), index:2 ('dog')",
+        ),
         (("cat", 0), "forget: expected every class once, got cat, 0"),
         (range(5), "forget: expected at least one class to remain, got all 5"),
     ],
@@ -88,6 +98,30 @@ def test_classes_that_are_not_there_or_stand_twice_are_refused(pets, asked, said
     with pytest.raises(UsageError) as caught:
         pets.find_classes(asked, "forget")
     assert str(caught.value) == said
+
+
+def test_a_name_that_is_another_class_s_number_must_be_told_apart(split):
+    numbered = DataSet("mine", ("1", "2", "3"), split, split)
+    with pytest.raises(UsageError) as caught:
+        numbered.find_class("1", "forget")
+    assert str(caught.value) == (
+        "forget: 1 is the name of class 0 and the number of class '2'; expected name:1 or index:1"
+    )
+    assert numbered.find_class("name:1", "forget") == 0
+    assert numbered.find_class("index:1", "forget") == 1
+    assert numbered.find_class("3", "forget") == 2
+    assert numbered.find_class(1, "forget") == 1
+    assert DataSet("digits", ("0", "1", "2"), split, split).find_class("1", "forget") == 1
+
+
+def test_names_may_have_commas_and_prefixes(split):
+    fish = DataSet("fish", ("tench, Tinca tinca", "cat", "index:0", "Tinca tinca"), split, split)
+    assert fish.find_classes(("tench", "Tinca tinca"), "forget") == (0,)
+    assert fish.find_classes(("tench, Tinca tinca", "cat"), "forget") == (0, 1)
+    assert fish.find_classes(("cat", "Tinca tinca"), "forget") == (1, 3)
+    assert fish.find_class("index:0", "forget") == 2
+    with pytest.raises(UsageError, match="no class 'tench'"):
+        fish.find_classes(("tench", "cat"), "forget")
 
 
 def test_a_refusal_names_no_more_classes_than_fit(split):

@@ -87,14 +87,14 @@ def test_palette_with_transparency_gives_no_warning():
     assert decode_one(encoded(image, transparency=bytes(range(256)))).shape == (3, 8, 8)
 
 
-def test_camera_orientation_is_applied():
+def test_camera_orientation_is_left_alone_as_in_image_folder():
     image = Image.new("RGB", (8, 8), "black")
     image.paste("white", (0, 0, 8, 4))  # the upper half
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     pixels = decode_one(encoded(image, exif=exif))
-    assert pixels[:, :4].max() == 0
-    assert pixels[:, 4:].min() == 255
+    assert pixels[:, :4].min() == 255
+    assert pixels[:, 4:].max() == 0
 
 
 @pytest.mark.parametrize("damage", [b"", b"no picture", "half"])

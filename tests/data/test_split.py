@@ -3,13 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zspag_core.data.dataset import Split
-from zspag_core.data.split import assemble, assemble_unsplit, stratified_split
+from zspag_core.data.split import (
+    absent,
+    check_classes,
+    check_filled,
+    check_pairs,
+    check_range,
+    split_by_class,
+    stratified_split,
+)
 from zspag_core.errors import DataError
-
-
-def split_of(labels):
-    return Split(torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1), torch.tensor(labels))
 
 
 def test_every_class_is_shared_out_alike():
@@ -31,31 +34,56 @@ def test_the_split_depends_on_the_seed_alone():
 def test_the_global_generator_is_left_alone():
     before = torch.get_rng_state()
     stratified_split(torch.arange(10) % 2)
+    split_by_class(torch.arange(10) % 2, ("a", "b"), 0.5)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_images_stay_with_their_labels():
-    data = assemble_unsplit("mine", ["even", "odd"], split_of([0, 1] * 20))
-    for split in (data.train, data.test):
-        assert torch.equal(split.images.flatten().long() % 2, split.labels)
+def test_another_share():
+    assert stratified_split(torch.zeros(10, dtype=torch.long), share=0.5)[1].numel() == 5
+
+
+def test_what_is_kept_of_a_class_depends_on_that_class_alone():
+    alone = split_by_class(torch.full((20,), 2), ("a", "b", "c"), 0.25)[1]
+    beside = split_by_class(torch.tensor([0] * 9 + [2] * 20), ("x", "b", "c"), 0.25)[1]
+    assert len(alone) == 5
+    assert (beside[beside >= 9] - 9).tolist() == alone.tolist()
+    assert len(beside) == 2 + 5
+    other = split_by_class(torch.full((20,), 2), ("a", "b", "d"), 0.25)[1]
+    assert other.tolist() != alone.tolist()
+
+
+def test_one_image_of_each_class_stays():
+    train, test = split_by_class(torch.tensor([0, 1, 1]), ("a", "b"), 0.9)
+    assert train.tolist()[0] == 0
+    assert len(test) == 1
+
+
+def test_absent_classes():
+    assert absent(torch.tensor([0, 2, 2]), 4) == [1, 3]
+    assert absent(torch.arange(3), 3) == []
 
 
 @pytest.mark.parametrize(
-    ("names", "train", "test", "message"),
+    ("check", "message"),
     [
-        (["a"], [0, 0], [0], "mine has only one class; expected 2 to 1,000"),
-        ([str(n) for n in range(1001)], [0], [0], "mine has 1,001 classes; expected 2 to 1,000"),
-        (["a", "b"], [0, 1, 2], [0, 1], "label of the training images of mine is 2; expected 0 to 1"),
-        (["a", "b"], [0, 1], [0, 1, -1], "label of the test images of mine is -1; expected 0 to 1"),
-        (["a", "b"], [0, 0], [0, 1], "Class 'b' is empty in the training images of mine"),
-        (["a", "b"], [0, 1], [1], "Class 'a' is empty in the test images of mine"),
+        (lambda: check_classes("mine", 1), "mine has only one class; expected 2 to 1,000 .images to forget alone need"),
+        (lambda: check_classes("mine", 1001), "mine has 1,001 classes; expected 2 to 1,000"),
+        (lambda: check_range("x", torch.tensor([0, 2]), 2), "^A label of x is 2; expected 0 to 1"),
+        (lambda: check_range("x", torch.tensor([-2, 1]), 2), "^A label of x is -2; expected 0 to 1"),
+        (lambda: check_filled("x", torch.tensor([0, 0]), "ab"), "^Class 'b' is empty in x; expected at least one"),
+        (lambda: check_filled("x", torch.tensor([0, 0]), "abcd"), r"^Class 'b' is empty in x \(as are 2 others\)"),
+        (lambda: check_pairs("x", torch.tensor([0, 0, 1]), "ab"), "^Class 'b' of x has one image; two are needed"),
     ],
 )
-def test_what_cannot_be_used_is_refused(names, train, test, message):
+def test_what_cannot_be_used_is_refused(check, message):
     with pytest.raises(DataError, match=message):
-        assemble("mine", names, split_of(train), split_of(test))
+        check()
 
 
-def test_a_class_of_one_image_cannot_be_split():
-    with pytest.raises(DataError, match="Class 'b' is empty in the training images"):
-        assemble_unsplit("mine", ["a", "b"], split_of([0, 0, 0, 1]))
+def test_what_can_be_used_is_not_refused():
+    labels = torch.tensor([0, 0, 1, 1])
+    check_classes("mine", 2)
+    check_classes("mine", 1000)
+    check_range("x", labels, 2)
+    check_filled("x", labels, "ab")
+    check_pairs("x", labels, "ab")

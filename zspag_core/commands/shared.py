@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import signal
 import sys
 from contextlib import contextmanager
@@ -63,10 +64,9 @@ def parse_classes(text: str, option: str) -> tuple[str, ...]:
     Raises:
         UsageError: the list is empty, or a quotation mark is left open.
     """
-    try:
-        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
-    except csv.Error:
-        raise UsageError(f"{option}: expected every quotation mark to be closed, got {text!r}") from None
+    if text.count('"') % 2 and re.search(r'(^|,)\s*"', text):
+        raise UsageError(f"{option}: expected every quotation mark to be closed, got {text!r}")
+    rows = csv.reader([text], skipinitialspace=True)
     parts = tuple(part.strip() for row in rows for part in row if part.strip())
     if not parts:
         raise UsageError(f"{option}: expected classes by number or name, such as 3,5, got {text!r}")

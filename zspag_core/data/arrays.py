@@ -60,6 +60,8 @@ def found_arrays(
         images, note = with_channels(part.images_are, part.images)
         shaped.append(images)
         said += note
+        if part.labels.ndim == 0:
+            _checked_flat(part.labels_are, part.labels)
         if len(images) != len(part.labels):
             raise DataError(
                 f"{part.images_are} has {len(images):,} images but {part.labels_are} has {len(part.labels):,} labels."

@@ -68,9 +68,9 @@ def _keys(path: Path, arrays: Mapping[str, Array]) -> tuple[list[tuple[str, str]
         found[TRAIN] = found.pop("")
     train, held = found.get(TRAIN, {}), TEST if TEST in found else VALIDATION
     parts = [_pair(path, arrays, train, "train_")]
-    if held in found:
+    if held in found and (held == TEST or len(found[held]) > 1):
         parts.append(_pair(path, arrays, found[held], f"{'test' if held == TEST else 'val'}_"))
-    aside = [role for role in found if role not in {TRAIN, held}]
+    aside = [role for role in found if role not in {TRAIN, held} or (role == held and len(parts) == 1)]
     return parts, [f"{', '.join(found[role].values())} of {path} are left aside" for role in aside]
 
 

@@ -50,5 +50,5 @@ def _read_part(path: Path) -> ArrayPart:
         raise DataError(f"{path} has no array {error}; expected X and y.") from None
     except (OSError, ValueError, TypeError, NotImplementedError, io.matlab.MatReadError, zlib.error):
         raise DataError(f"{path} is not a MATLAB 5 file that can be read.") from None
-    labels = np.where(labels == 10, 0, labels) if labels.dtype.kind in "iu" else labels
+    labels = np.where(labels == 10, 0, labels) if labels.dtype.kind in "iuf" else labels
     return ArrayPart(np.moveaxis(images, -1, 0), labels, f"X of {path}", f"y of {path}")
