@@ -130,14 +130,17 @@ def grading_arrays(before: Grade, after: Grade | None) -> Arrays:
 
     Returns:
         test.labels (T,) int64; per grade `when` test.{when} (T, classes) float32 logits, in the order of the test
-        split, and mia.{when}.{group}.{measure} (n,) float32 for every group and measure of membership inference.
+        split, and mia.{when}.{group}.{measure} (n,) float32 for every group and measure of membership inference. What
+        there are no images of is left out.
     """
-    arrays = {"test.labels": before.tested.labels}
+    arrays = {"test.labels": before.tested.labels} if len(before.tested) else {}
     for when, grade in {"before": before, "after": after}.items():
         if grade is None:
             continue
-        arrays[f"test.{when}"] = grade.tested.logits
+        arrays |= {f"test.{when}": grade.tested.logits} if len(grade.tested) else {}
         for group in GROUPS:
             outputs = getattr(grade.scores, group)
+            if not len(outputs):
+                continue
             arrays |= {f"mia.{when}.{group}.{measure}": getattr(outputs, measure).float() for measure in MEASURES}
     return arrays

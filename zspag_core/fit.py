@@ -32,6 +32,11 @@ def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | N
         names: what the model calls them, None where it does not say.
         data: the data set.
     """
+    if names is None and data.num_classes < classes:
+        return (
+            f"the model tells {classes} classes apart, {data.name} has {data.num_classes}, and nothing says which of "
+            "the model's these are; name them all in the model's order (--classes FILE, one name a line)"
+        )
     if classes != data.num_classes:
         return f"the model tells {classes} classes apart, {data.name} has {data.num_classes}"
     if names is not None and tuple(names) != data.class_names and set(names) == set(data.class_names):

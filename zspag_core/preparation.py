@@ -13,8 +13,9 @@ from zspag_core.checkpoints import Checkpoint, load_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import plant
 from zspag_core.devices import resolve_device
-from zspag_core.errors import UsageError
+from zspag_core.errors import UsageError, some_of
 from zspag_core.fit import check_fit
+from zspag_core.groups import lacking, without_parts
 from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
 from zspag_core.metrics import planted_in
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from zspag_core.methods import Method
 
 MOST_SEED = 2**63
+MOST_HELD_OUT = 90.0  # percent
+HOLD_OUT_SEED = 0  # the same images, whatever the run's seed
+NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class RunConfig:
         relearning: whether grading counts the steps that bring the classes back; None does so for at most 1,000 forget
             images. (On the handwritten digits it takes 5 of 19 seconds on one core; with more images and larger models
             up to 500 training steps a model.)
+        model_classes: what the model calls its outputs, in their order, where its file does not say; where it does,
+            these count all the same.
+        hold_out: percent of the forget images of every class that the method does not see; what it makes of them is
+            an estimate.
     """
 
     data: str
@@ -55,6 +63,8 @@ class RunConfig:
     seed: int = 0
     device: str = "auto"
     relearning: bool | None = None
+    model_classes: tuple[str, ...] | None = None
+    hold_out: float = 0.0
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -63,12 +73,15 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
-        return {**vars(self), "forget": list(self.forget), "settings": dict(self.settings)}
+        names = None if self.model_classes is None else list(self.model_classes)
+        return {**vars(self), "forget": list(self.forget), "settings": dict(self.settings), "model_classes": names}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> RunConfig:
         """Rebuild a configuration from plain values."""
-        return cls(**{**record, "forget": tuple(record["forget"])})
+        names = record.get("model_classes")
+        names = None if names is None else tuple(names)
+        return cls(**{**record, "forget": tuple(record["forget"]), "model_classes": names})
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,7 @@ class Prepared:
         checkpoint: the original model.
         dataset: at the model's input size; its training part as far as the model was trained on it.
         device: where to compute.
+        lacks: what the data has not that grading needs, keys of :data:`zspag_core.groups.GROUPS`.
     """
 
     config: RunConfig
@@ -88,11 +102,29 @@ class Prepared:
     checkpoint: Checkpoint
     dataset: DataSet
     device: torch.device
+    lacks: tuple[str, ...] = ()
 
     @cached_property
     def forget(self) -> Split:
         """Return the training samples that are to be forgotten, as the model was trained on them."""
-        return forget_samples(self.dataset, self.config.classes, self.checkpoint.about)
+        samples = forget_samples(self.dataset, self.config.classes, self.checkpoint.about)
+        return samples[self._shown] if self.config.hold_out else samples
+
+    @cached_property
+    def seen(self) -> Split:
+        """Return the same images as they are in the data set: clean and under their own labels."""
+        samples = self.dataset.train.of_classes(self.config.classes)
+        return samples[self._shown] if self.config.hold_out else samples
+
+    @cached_property
+    def held_out(self) -> Split:
+        """Return the images of the forgotten classes that were asked to be kept from the method; there may be none."""
+        return self.dataset.train.of_classes(self.config.classes)[~self._shown]
+
+    @cached_property
+    def _shown(self) -> Tensor:
+        """Return which images of the forgotten classes, (N,) bool, the method sees."""
+        return shown_to_method(self.dataset.train.of_classes(self.config.classes).labels, self.config.hold_out)
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -103,11 +135,68 @@ def prepare(config: RunConfig) -> Prepared:
     """
     method = configure(find_method(config.method), config.settings)
     device = resolve_device(config.device)
-    checkpoint = load_checkpoint(config.checkpoint)
+    checkpoint = with_names(load_checkpoint(config.checkpoint), config.model_classes)
     dataset = load_for(checkpoint, config.data)
     config = replace(config, forget=find_forget(config.forget, dataset))
+    _check_hold_out(config, dataset)
     method.check(checkpoint.model, config.classes)
-    return Prepared(config, method, checkpoint, as_trained(dataset, checkpoint.about, config.classes), device)
+    lacks = lacking(dataset, config.classes)
+    if method.needs_retain and "retain_train" in lacks:
+        raise UsageError(f"method: {needs_remaining(method.title, dataset, config.classes)}")
+    dataset = as_trained(without_parts(dataset, config.classes), checkpoint.about, config.classes)
+    return Prepared(config, method, checkpoint, dataset, device, lacks)
+
+
+def needs_remaining(title: str, dataset: DataSet, forget: Sequence[int]) -> str:
+    """Say why a method cannot do with data that lack images of remaining classes."""
+    there = set(dataset.train.labels.unique().tolist())
+    absent = [name for k, name in enumerate(dataset.class_names) if k not in there and k not in forget]
+    return (
+        f"{title} needs training images of every remaining class, and {dataset.name} has none of "
+        f"{some_of(absent, NAMED)}; the zero-shot methods, such as zspag, do without"
+    )
+
+
+def with_names(checkpoint: Checkpoint, names: Sequence[str] | None) -> Checkpoint:
+    """Return a checkpoint whose outputs are called as a person says; as its file says where they are not told.
+
+    Raises:
+        UsageError: not one name for each output, or one name twice.
+    """
+    if names is None:
+        return checkpoint
+    count = checkpoint.model.config.num_classes
+    if len(names) != count:
+        raise UsageError(f"classes: expected {count} names, one for each output of the model, got {len(names)}")
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise UsageError(f"classes: expected every name once, got {twice!r} twice")
+    return replace(checkpoint, about=checkpoint.about | {"class_names": list(names)})
+
+
+def shown_to_method(labels: Tensor, hold_out: float) -> Tensor:
+    """Return which images (N,) bool of labels (N,) a method sees when a share of every class is held out.
+
+    Args:
+        labels: of all images of the forgotten classes.
+        hold_out: percent; of a class of two or more images at least one is held out and one is left.
+    """
+    shown, generator = torch.ones(len(labels), dtype=torch.bool), torch.Generator().manual_seed(HOLD_OUT_SEED)
+    for k in labels.unique().tolist() if hold_out else ():
+        mine = (labels == k).nonzero().flatten()
+        count = min(max(1, round(hold_out / 100 * len(mine))), len(mine) - 1)
+        shown[mine[torch.randperm(len(mine), generator=generator)[:count]]] = False
+    return shown
+
+
+def _check_hold_out(config: RunConfig, dataset: DataSet) -> None:
+    """Refuse a share that leaves nothing to forget."""
+    if not 0 <= config.hold_out <= MOST_HELD_OUT:
+        raise UsageError(f"hold_out: expected 0 to {MOST_HELD_OUT:g} percent, got {config.hold_out:g}")
+    for k in config.classes if config.hold_out else ():
+        if int((dataset.train.labels == k).sum()) < 2:
+            name = dataset.class_names[k]
+            raise UsageError(f"hold_out: expected at least two images of class {name!r}, {dataset.name} has one")
 
 
 def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
@@ -117,7 +206,8 @@ def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
         UsageError: the model has other classes than the data, in number or order.
     """
     shape = checkpoint.model.config
-    dataset = load_dataset(data, image_size=shape.image_size, channels=shape.channels)
+    names = checkpoint.about.get("class_names")
+    dataset = load_dataset(data, image_size=shape.image_size, channels=shape.channels, class_names=names)
     check_fit(checkpoint, dataset)
     return dataset
 

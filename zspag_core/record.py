@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import values
 from zspag_core.metrics import knn_agreement, outputs_of, outputs_of_pixels
+from zspag_core.metrics.estimates import estimate
 from zspag_core.metrics.layers import report_layers
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def describe_run(prepared: Prepared, run: Unlearned) -> dict[str, Any]:
         "device": str(prepared.device),
         "forget": list(prepared.config.classes),
         "num_classes": prepared.dataset.num_classes,
+        "lacks": list(prepared.lacks),
         "labels": labels
         and {
             "mode": labels.mode,
@@ -46,6 +49,34 @@ def describe_run(prepared: Prepared, run: Unlearned) -> dict[str, Any]:
 def describe_grade(grade: Grade, relearning: Relearning | None) -> dict[str, Any]:
     """Return the figures of one model; relearning is null where it was not measured."""
     return {**grade.to_dict(), "relearning": relearning and relearning.to_dict()}
+
+
+def describe_estimates(
+    model: Classifier, run: Unlearned, prepared: Prepared, subspace: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return what the forget images and the proxies alone say; None for data that has all that grading needs.
+
+    Args:
+        model: the original.
+        run: what the method came to; of a run that was cancelled "after" is None.
+        prepared: the run.
+        subspace: what :func:`describe_subspace` returned.
+    """
+    if not prepared.lacks:
+        return None
+    models = {"before": model, "after": None if run.stopped == "cancelled" else run.model}
+    found = {
+        when: one and estimate(one, prepared.seen, prepared.held_out, run.proxies, prepared.config.seed)
+        for when, one in models.items()
+    }
+    names = ("forget_accuracy", "held_out_accuracy", "proxy_agreement", "same_class")
+    estimates: dict[str, Any] = {
+        name: {when: figures and figures[name] for when, figures in found.items()} for name in names
+    }
+    shares = [layer["captured_proxy"] for layer in (subspace or {"layers": ()})["layers"]]
+    known = [share for share in shares if share is not None]
+    energy = {"mean": fmean(known), "least": min(known)} if known else None
+    return estimates | {"images": len(prepared.seen), "held_out": len(prepared.held_out), "captured_energy": energy}
 
 
 def describe_proxies(run: Unlearned, prepared: Prepared, agreement: float | None) -> dict[str, Any] | None:

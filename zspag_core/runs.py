@@ -15,10 +15,21 @@ from zspag_core.errors import Cancelled, UsageError
 from zspag_core.explain.watch import Watch, choose_watched
 from zspag_core.files import check_writable, finite, read_json, write_json
 from zspag_core.fit import other_names
+from zspag_core.groups import ungraded
 from zspag_core.hyperparameters import values
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
-from zspag_core.metrics import Triggered, grade, planted_in, read_triggered, relearn, triggered_images
+from zspag_core.metrics import (
+    Labelled,
+    Triggered,
+    grade,
+    logits_of,
+    percent,
+    planted_in,
+    read_triggered,
+    relearn,
+    triggered_images,
+)
 from zspag_core.metrics.live import LiveGrades
 from zspag_core.preparation import Prepared, RunConfig, prepare
 from zspag_core.progress import SILENT, Reporter
@@ -135,7 +146,7 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
         before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
     _doubt(before, prepared, report)
     live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay)
-    watch = Watch(model, prepared.dataset, choose_watched(before.tested, forget), live)
+    watch = _watch(model, before, prepared, live)
     watch.epoch(0, 0, model)
     live.restore(replay.epochs)
     watch.restore(replay.frames)
@@ -156,7 +167,7 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
         result |= _judge(model, outcome, prepared, report, memory)
         outcome.triggered = _trigger(model, outcome, prepared)
     result["backdoor"] = outcome.triggered and outcome.triggered.to_dict()
-    result["watch"] = {"layer": watch.layer} if watch.frames else None
+    result["watch"] = {"layer": watch.layer, "images": _watched_kind(prepared)} if watch.frames else None
     result["history"] = live.merge(unlearned.history)
     spent = dict.fromkeys(STAGES) | unlearned.seconds | seconds
     result["seconds"] = {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
@@ -169,8 +180,22 @@ def _reached(replay: Replay) -> str:
     return f"epoch {max(replay.epochs)}" if replay.epochs else "its last finished stage"
 
 
+def _watched_kind(prepared: Prepared) -> str:
+    """Return whether test images are watched, or forget images where there are none."""
+    return "test" if len(prepared.dataset.test) else "forget"
+
+
+def _watch(model: Classifier, before: Grade, prepared: Prepared, inner: Reporter) -> Watch:
+    """Watch test images; of data without any, some of the images to forget."""
+    images, tested = prepared.dataset.test, before.tested
+    if _watched_kind(prepared) == "forget":
+        images = prepared.seen
+        tested = Labelled(logits_of(model, images.images), images.labels)
+    return Watch(model, images, choose_watched(tested, prepared.config.classes), inner)
+
+
 def _doubt(before: Grade, prepared: Prepared, report: Reporter) -> None:
-    """Say what makes the figures doubtful: other names, a model that only guesses, classes that it never read right."""
+    """Say what makes figures doubtful: nothing to grade with, other names, a model that only guesses or is blind."""
     found = before.accuracy
     guesses = guessing(found.acc_rt, prepared.dataset.num_classes)
     blind = (
@@ -178,8 +203,24 @@ def _doubt(before: Grade, prepared: Prepared, report: Reporter) -> None:
         if hardly_read(found.acc_ut)
         else None
     )
-    for sentence in filter(None, (other_names(prepared.checkpoint.about, prepared.dataset), guesses or blind)):
+    names = other_names(prepared.checkpoint.about, prepared.dataset)
+    for sentence in filter(None, (ungraded(prepared.lacks), names, guesses or blind or _misread(before, prepared))):
         report.note(sentence)
+
+
+def _misread(before: Grade, prepared: Prepared) -> str | None:
+    """Say so where, for want of test images, the forget images must tell that the model does not read them right."""
+    if "forget_test" not in prepared.lacks:
+        return None
+    seen = before.scores.forget_train
+    right = percent(seen.logits.argmax(1) == seen.labels)
+    if not hardly_read(right):
+        return None
+    most = prepared.dataset.class_names[int(seen.logits.argmax(1).mode().values)]
+    return (
+        f"the model reads only {right:.1f} % of the images to forget as their class, most often as {most!r}: do the "
+        "names belong to its outputs in this order?"
+    )
 
 
 def _judge(
@@ -188,24 +229,31 @@ def _judge(
     """Grade what a run reached; return the parts of result.json that a cancelled run leaves empty."""
     unlearned = outcome.unlearned
     if unlearned.stopped == "cancelled":
-        return {"after": None, "proxies": record.describe_proxies(unlearned, prepared, None), "subspace": None}
+        return {
+            "after": None,
+            "proxies": record.describe_proxies(unlearned, prepared, None),
+            "subspace": None,
+            "estimates": record.describe_estimates(model, unlearned, prepared, None),
+        }
     outcome.after, relearnt = memory.once(
         "after", lambda: _grade_deeply(unlearned.model, outcome.before, prepared, report)
     )
     agreement = record.measure_agreement(model, unlearned, prepared)
+    subspace = record.describe_subspace(model, unlearned, prepared)
     return {
         "after": record.describe_grade(outcome.after, relearnt),
         "proxies": record.describe_proxies(unlearned, prepared, agreement),
-        "subspace": record.describe_subspace(model, unlearned, prepared),
+        "subspace": subspace,
+        "estimates": record.describe_estimates(model, unlearned, prepared, subspace),
     }
 
 
 def _trigger(model: Classifier, outcome: _Outcome, prepared: Prepared) -> Triggered | None:
-    """Return what the models read in triggered images; None where no backdoor was planted or nothing can carry it."""
+    """Return what the models read in triggered images; None where no backdoor was planted or no test image is there."""
     backdoor = planted_in(prepared.checkpoint.about, prepared.dataset.num_classes)
-    if backdoor is None:
+    images = None if backdoor is None else triggered_images(prepared.dataset, backdoor)
+    if backdoor is None or images is None or not len(images):
         return None
-    images = triggered_images(prepared.dataset, backdoor)
     found = Triggered(backdoor, images, read_triggered(model, images))
     if outcome.after is None:
         return found
@@ -276,13 +324,12 @@ def _about(prepared: Prepared) -> dict[str, Any]:
 def _arrays(prepared: Prepared, outcome: _Outcome) -> dict[str, artefacts.Arrays]:
     """Return the arrays of every file, by the file's name."""
     run, original = outcome.unlearned, prepared.checkpoint.model
-    truth = prepared.dataset.train.of_classes(prepared.config.classes).labels
     found = {"watch": outcome.watch.arrays()} if outcome.watch.frames else {}
     found["grading"] = artefacts.grading_arrays(outcome.before, outcome.after)
     if outcome.triggered is not None:
         found["backdoor"] = artefacts.backdoor_arrays(outcome.triggered)
     if run.labels is not None:
-        found["labels"] = artefacts.label_arrays(run.labels, truth)
+        found["labels"] = artefacts.label_arrays(run.labels, prepared.seen.labels)
     if run.proxies is not None:
         unlearned = run.model if outcome.after is not None else None
         found["proxies"] = artefacts.proxy_arrays(run.proxies, prepared.forget, original, unlearned)

@@ -1,4 +1,4 @@
-"""Watched images: what the model looks at in the same four test images, epoch by epoch."""
+"""Watched images: what the model looks at in the same few images, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from zspag_core.data.dataset import DataSet
+    from zspag_core.data.dataset import Split
     from zspag_core.metrics import Labelled
     from zspag_core.models import Classifier
 
@@ -27,7 +27,8 @@ SEEN = ("maps", "probability", "predicted")
 class Watch(Relay):
     """Stands between a method and the reporter: after every epoch it sends the frame of the watched images, too.
 
-    The images are for looking at only; the method sees none of them. Measured on one CPU core: 5 ms an epoch with the
+    The images are for looking at only: test images, which the method does not see, or some of the forget images where
+    there are no test images. Measured on one CPU core: 5 ms an epoch with the
     digits' ResNet, 16 ms with the ViT for CIFAR-10.
 
     Attributes:
@@ -35,11 +36,11 @@ class Watch(Relay):
         seconds: time that looking took, which is not the method's.
     """
 
-    def __init__(self, original: Classifier, dataset: DataSet, index: Tensor, inner: Reporter) -> None:
-        """Watch the test images at `index` (n,)."""
+    def __init__(self, original: Classifier, images: Split, index: Tensor, inner: Reporter) -> None:
+        """Watch those of some images that are at `index` (n,)."""
         super().__init__(inner)
         self.layer = default_layer(original)
-        self.index, self.watched = index, dataset.test[index].loaded()
+        self.index, self.watched = index, images[index].loaded()
         self.frames: dict[int, Frame] = {}
         self.seconds = 0.0
 
@@ -80,11 +81,11 @@ def choose_watched(tested: Labelled, forget: tuple[int, ...]) -> Tensor:
     Of each class the first images that the model reads right are taken, as long as there are any.
 
     Args:
-        tested: the original model's logits of the test split, and its labels.
+        tested: the original model's logits of some images, and their labels.
         forget: the forgotten classes.
 
     Returns:
-        Positions in the test split, (at most 4,) int64, forgotten ones first.
+        Positions among these images, (at most 4,) int64, forgotten ones first.
     """
     gone = tested.has_label(forget)
     remaining = [k for k in range(tested.num_classes) if k not in forget]

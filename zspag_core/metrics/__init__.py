@@ -1,6 +1,6 @@
 """How well a model forgot: accuracy, membership inference, deep forgetting, and how good its proxies were."""
 
-from zspag_core.metrics.accuracy import Accuracy, accuracy, mask_accuracy
+from zspag_core.metrics.accuracy import Accuracy, accuracy, mask_accuracy, percent
 from zspag_core.metrics.backdoor import Backdoor, Triggered, planted_in, read_triggered, triggered_images
 from zspag_core.metrics.deep import Relearning, anamnesis_index, probe, relearn, relearning
 from zspag_core.metrics.grade import Grade, grade
@@ -44,6 +44,7 @@ __all__ = [
     "membership",
     "outputs_of",
     "outputs_of_pixels",
+    "percent",
     "planted_in",
     "probe",
     "read_triggered",

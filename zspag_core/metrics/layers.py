@@ -32,6 +32,7 @@ class LayerReport:
         drift_real: the same on real remaining test images (for grading only).
         captured: share of the real remaining images' input energy inside the protected directions, in percent.
         kept_least: the same share of the proxies of the class that has least of it, in percent.
+        captured_proxy: the same share of all proxies: an estimate of `captured` where there are no real images.
     """
 
     name: str
@@ -43,6 +44,7 @@ class LayerReport:
     drift_real: float | None
     captured: float | None
     kept_least: float | None
+    captured_proxy: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain values."""
@@ -81,6 +83,7 @@ def report_layers(
                 on_real[name].drift,
                 on_real[name].captured,
                 on_proxies[name].least_captured(labels),
+                on_proxies[name].captured,
             )
         )
     return rows

@@ -10,7 +10,7 @@ import torch
 from zspag_core.data.dataset import Split
 from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
-from zspag_core.metrics.accuracy import accuracy
+from zspag_core.metrics.accuracy import accuracy, percent
 from zspag_core.metrics.membership import same_class
 from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.progress import Relay, Reporter
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 LIVE_IMAGES = 1000
 FORGET_SHARE = 0.25
+ESTIMATE = "forget_images"
 
 
 class LiveGrades(Relay):
     """Stands between a method and the reporter: passes progress on, and adds acc_rt, acc_ut, loss_rt and mia to epochs.
 
     The sample is drawn once: 750 remaining and 250 forgotten test images, and 250 forgotten training images for the
-    same-class membership figure. The method sees none of it.
+    same-class membership figure. The method sees none of it. Where there are no test images of forgotten classes, the
+    accuracy on those training images, forget_images, stands in: an estimate, for the method saw them.
 
     Attributes:
         rows: one record an epoch.
@@ -66,7 +68,7 @@ class LiveGrades(Relay):
 
     def restore(self, epochs: Mapping[int, tuple[int, Mapping[str, float]]]) -> None:
         """Take the rows of an earlier attempt from what it told: by epoch, how many there may be and the figures."""
-        names = ("acc_rt", "acc_ut", "loss_rt", "mia")
+        names = ["acc_rt", "acc_ut", "loss_rt", "mia", *([] if self.sizes[1] else [ESTIMATE])]
         self.rows += [{"epoch": k} | {name: figures.get(name) for name in names} for k, (_, figures) in epochs.items()]
 
     def merge(self, history: list[dict[str, float]]) -> list[dict[str, Any]]:
@@ -83,5 +85,7 @@ class LiveGrades(Relay):
         remaining, forgotten, _members = self.sizes
         tested = both[: remaining + forgotten]
         figures = accuracy(tested.logits, tested.labels, self.forget)
-        mia = same_class(both[remaining + forgotten :], both[remaining : remaining + forgotten], seed=self.seed)
-        return {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia.accuracy}
+        members = both[remaining + forgotten :]
+        mia = same_class(members, both[remaining : remaining + forgotten], seed=self.seed)
+        found = {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia.accuracy}
+        return found if forgotten else found | {ESTIMATE: percent(members.logits.argmax(1) == members.labels)}
