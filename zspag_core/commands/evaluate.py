@@ -4,14 +4,27 @@ Accuracy, loss, the three membership inference figures, what a linear probe stil
 masking the logits alone would give. With --original, also how many fine-tuning steps bring the classes back to 90 %
 of the original's accuracy; with --retrained as well, the ratio to a model that never saw them (Anamnesis Index).
 For a model that was trained with a backdoor, also how often its trigger works.
+
+With --run DIR in place of --checkpoint and --forget, both models of a finished run are measured and its result.json is
+completed: for a run that was made with nothing but images to forget. Estimates and history stay as they are.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.commands.shared import CLASSES_HELP, DATA_HELP, add_device, interruptible, parse_classes, parse_seed
+from zspag_core.commands.shared import (
+    CLASSES_HELP,
+    DATA_HELP,
+    add_classes,
+    add_device,
+    interruptible,
+    parse_classes,
+    parse_seed,
+    read_names,
+)
 from zspag_core.errors import UsageError, some_of
 
 if TYPE_CHECKING:
@@ -34,10 +47,14 @@ LINES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `evaluate`."""
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
-    parser.add_argument("--checkpoint", required=True, metavar="F", help="model to measure")
+    parser.add_argument("--checkpoint", default="", metavar="F", help="model to measure")
     parser.add_argument(
-        "--forget", required=True, metavar="3,5", help=f"classes in the role of the forgotten ones, {CLASSES_HELP}"
+        "--forget", default=None, metavar="3,5", help=f"classes in the role of the forgotten ones, {CLASSES_HELP}"
     )
+    parser.add_argument(
+        "--run", dest="folder", default="", metavar="DIR", help="finished run whose result.json is to be completed"
+    )
+    add_classes(parser)
     parser.add_argument("--original", default="", metavar="F", help="model before unlearning: measures relearning")
     parser.add_argument(
         "--retrained", default="", metavar="F", help="model that never saw the classes (with --original)"
@@ -48,21 +65,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Grade a model, or complete a run, and print the figures."""
+    _check_choice(arguments)
+    return _complete(arguments) if arguments.folder else _measure(arguments)
+
+
+def _check_choice(arguments: argparse.Namespace) -> None:
+    """Refuse what is neither a model with classes nor a run alone."""
+    given = [f"--{name}" for name in ("checkpoint", "forget", "retrained", "classes") if getattr(arguments, name)]
+    if arguments.folder and given:
+        raise UsageError(f"--run: expected no {', '.join(given)} beside it: the run says which")
+    if not arguments.folder and not arguments.checkpoint:
+        raise UsageError("--checkpoint: expected the model to measure, or --run with the folder of a finished run")
+    if not arguments.folder and arguments.forget is None:
+        raise UsageError("--forget: expected classes by number or name, such as 3,5, got none")
+
+
+def _complete(arguments: argparse.Namespace) -> int:
+    """Complete the record of a finished run and print its headline."""
+    from zspag_core.commands.unlearn import headlines
+    from zspag_core.regrading import regrade
+
+    with interruptible() as report:
+        result = regrade(
+            Path(arguments.folder), arguments.data, original=arguments.original, device=arguments.device, report=report
+        )
+    text = json.dumps(result, indent=1) if arguments.json else "\n".join(headlines(result))
+    print(text)  # noqa: T201
+    return 0
+
+
+def _measure(arguments: argparse.Namespace) -> int:
     """Grade the model and print the figures."""
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import resolve_device
     from zspag_core.fit import other_names
+    from zspag_core.groups import lacking, ungraded, without_parts
     from zspag_core.metrics import grade
-    from zspag_core.preparation import as_trained, load_for
+    from zspag_core.preparation import as_trained, load_for, with_names
     from zspag_core.shortfall import guessing
 
     if arguments.retrained and not arguments.original:
         raise UsageError("--retrained: expected --original beside it, which sets the accuracy to win back")
     device, seed = resolve_device(arguments.device), parse_seed(arguments.seed)
-    checkpoint = load_checkpoint(arguments.checkpoint)
+    checkpoint = with_names(load_checkpoint(arguments.checkpoint), read_names(arguments.classes))
     dataset = load_for(checkpoint, arguments.data)
     forget = dataset.find_classes(parse_classes(arguments.forget, "--forget"), "--forget")
-    dataset = as_trained(dataset, checkpoint.about, forget)
+    lacks = lacking(dataset, forget)
+    dataset = as_trained(without_parts(dataset, forget), checkpoint.about, forget)
     models = {"model": checkpoint.model.to(device)}
     for role in ("original", "retrained"):
         if path := getattr(arguments, role):
@@ -70,8 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
             _check_role(role, other, checkpoint, dataset, forget)
             models[role] = other.model.to(device)
     with interruptible() as report:
-        if names := other_names(checkpoint.about, dataset):
-            report.note(names)
+        for sentence in filter(None, (ungraded(lacks), other_names(checkpoint.about, dataset))):
+            report.note(sentence)
         found = grade(models["model"], dataset, forget, seed=seed, device=device, report=report)
         guesses = guessing(found.accuracy.acc_rt, dataset.num_classes)
         if guesses and "unlearned" not in checkpoint.about:  # else it is the method that spoilt the model
@@ -129,11 +179,11 @@ def _relearning(
     models: dict[str, Classifier], dataset: DataSet, forget: tuple[int, ...], seed: int, report: Reporter
 ) -> dict[str, Any]:
     """Return the steps by which every model wins the classes back, what is left of the rest, the ratio to Retrain's."""
-    from zspag_core.metrics import anamnesis_index, logits_of, relearn
+    from zspag_core.metrics import anamnesis_index, logits_of, percent, relearn
     from zspag_core.metrics.deep import RELEARNED_SHARE
 
     test = dataset.test.of_classes(forget)
-    known = 100 * float((logits_of(models["original"], test.images).argmax(1) == test.labels).double().mean())
+    known = percent(logits_of(models["original"], test.images).argmax(1) == test.labels)
     steps: dict[str, int | None] = {}
     kept: dict[str, float | None] = {}
     for role, model in models.items():
@@ -141,7 +191,7 @@ def _relearning(
         steps[role] = found.steps if found is not None and found.reached else None
         kept[role] = found.acc_rt if found is not None else None
     return {
-        "target": RELEARNED_SHARE * known,
+        "target": None if known is None else RELEARNED_SHARE * known,
         "steps": steps,
         "acc_rt": kept,
         "anamnesis_index": anamnesis_index(steps["model"], steps.get("retrained")),
@@ -172,12 +222,14 @@ def _text(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _steps(steps: int | None, target: float) -> str:
+def _steps(steps: int | None, target: float | None) -> str:
     """Say how many steps of relearning it took, or why there is no number."""
     from zspag_core.metrics.deep import RELEARNING_STEPS
 
     if steps is not None:
         return str(steps)
+    if target is None:
+        return "undefined, there are no test images of them"
     return f"not within {RELEARNING_STEPS}" if target > 0 else "undefined, the original knows none of them"
 
 

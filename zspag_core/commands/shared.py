@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import Cancelled, UsageError
@@ -15,7 +16,6 @@ from zspag_core.progress import Reporter
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
     from types import FrameType
 
     from torch import nn
@@ -30,6 +30,49 @@ DATA_HELP = "name (digits, cifar10, cifar100, svhn, fashion_mnist) or path of a 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add --device."""
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, mps or cuda[:N] (auto)")
+
+
+def add_classes(parser: argparse.ArgumentParser) -> None:
+    """Add --classes."""
+    parser.add_argument(
+        "--classes",
+        default="",
+        metavar="FILE",
+        help="names of the model's classes in the order of its outputs, one a line, where the checkpoint has none",
+    )
+
+
+def read_names(path: str) -> tuple[str, ...] | None:
+    """Return the lines of a file of class names, without blanks around them and at its end; None for no file.
+
+    Raises:
+        UsageError: it cannot be read, holds no name, or has an empty line between names.
+    """
+    if not path:
+        return None
+    try:
+        lines = [line.strip() for line in Path(path).read_text("utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"--classes: expected a text file with one class name a line, got {path}: {reason}") from None
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines or "" in lines:
+        where = f"line {lines.index('') + 1} of {path} is empty" if lines else f"{path} is empty"
+        raise UsageError(f"--classes: expected one class name a line, but {where}")
+    return tuple(lines)
+
+
+def parse_share(text: str, option: str) -> float:
+    """Read a percentage.
+
+    Raises:
+        UsageError: it is no number; its range is checked where it is used.
+    """
+    try:
+        return float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise UsageError(f"{option}: expected a percentage such as 20, got {text!r}") from None
 
 
 def add_settings(parser: argparse.ArgumentParser, what: str) -> None:

@@ -1,8 +1,9 @@
 """Make a classifier forget classes.
 
 Only the checkpoint and the training images of the forgotten classes reach a zero-shot method; the rest of the data set
-is used for grading. DIR receives config.json, result.json, model.safetensors and arrays that the dashboard draws.
-`methods` lists the methods and every KEY that --set can change.
+is used for grading. Data with nothing but images to forget is enough: what cannot be graded is null in result.json, and
+`evaluate --run DIR --data D` adds it later. DIR receives config.json, result.json, model.safetensors and arrays that
+the dashboard draws. `methods` lists the methods and every KEY that --set can change.
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ from typing import TYPE_CHECKING, Any
 from zspag_core.commands.shared import (
     CLASSES_HELP,
     DATA_HELP,
+    add_classes,
     add_device,
     add_settings,
     interruptible,
     parse_classes,
     parse_seed,
     parse_settings,
+    parse_share,
+    read_names,
     tell_interrupted,
 )
 from zspag_core.errors import UsageError
+from zspag_core.groups import ungraded
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
     parser.add_argument("--checkpoint", required=True, metavar="F", help="model to start from")
     parser.add_argument("--forget", required=True, metavar="3,5", help=f"classes to forget, {CLASSES_HELP}")
+    add_classes(parser)
+    parser.add_argument(
+        "--hold-out",
+        default="0",
+        metavar="PERCENT",
+        help="share of the images to forget that the method does not see, for an estimate on them (0)",
+    )
     parser.add_argument("--method", default="zspag", metavar="KEY", help="which method (zspag)")
     parser.add_argument("--preset", default="", metavar="NAME", help='named settings, for example "paper"')
     parser.add_argument("--seed", default="0", help="seed of everything random (0)")
@@ -66,13 +78,16 @@ def run(arguments: argparse.Namespace) -> int:
         seed=parse_seed(arguments.seed),
         device=arguments.device,
         relearning=arguments.relearning,
+        model_classes=read_names(arguments.classes),
+        hold_out=parse_share(arguments.hold_out, "--hold-out"),
     )
     with interruptible() as report:
         result = execute(config, arguments.out, report, state=_state(arguments.out) if arguments.resume else None)
     if result["stopped"] == "cancelled":
         how = "the same command goes on" if arguments.resume else "begun with --resume it could be gone on with"
         return tell_interrupted(len(result["history"]), arguments.out, how)
-    print(headline(result))  # noqa: T201
+    for line in headlines(result):
+        print(line)  # noqa: T201
     if result["backdoor"]:
         print(attack_line(result["backdoor"]))  # noqa: T201
     if (sentence := shortfall(result)) is not None:
@@ -85,6 +100,28 @@ def _state(out: Path) -> Path:
     """Return the folder of what an unfinished run keeps."""
     out = out.resolve()
     return out.with_name(f".{out.name}.state")
+
+
+def headlines(result: dict[str, Any]) -> list[str]:
+    """Return what is said first of a run: its accuracies; where they are not graded why, and what is estimated."""
+    estimates, why = result["estimates"], ungraded(result["lacks"])
+    graded = any(result[when][name] is not None for when in ("before", "after") for name in ("acc_rt", "acc_ut"))
+    lines = [headline(result)] if graded else []
+    return [*lines, *([why] if why else []), *([estimate_line(estimates)] if estimates else [])]
+
+
+def estimate_line(estimates: dict[str, Any]) -> str:
+    """Say in one line what is estimated from the forget images and the proxies alone."""
+
+    def change(name: str) -> str:
+        return f"{_percent(estimates[name]['before'])} -> {_percent(estimates[name]['after'])}"
+
+    parts = [f"of the {estimates['images']} images to forget {change('forget_accuracy')} are read as their class"]
+    if estimates["held_out"]:
+        parts.append(f"of {estimates['held_out']} held out {change('held_out_accuracy')}")
+    if estimates["proxy_agreement"]["before"] is not None:
+        parts.append(f"of the proxies {change('proxy_agreement')} as theirs")
+    return f"estimates: {', '.join(parts)}"
 
 
 def headline(result: dict[str, Any]) -> str:

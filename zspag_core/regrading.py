@@ -1,0 +1,187 @@
+"""Grading a finished run later, with data that it was not made with: what its record left empty is filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core import artefacts
+from zspag_core.checkpoints import Checkpoint, load_checkpoint
+from zspag_core.data.dataset import to_pixels
+from zspag_core.devices import place, resolve_device
+from zspag_core.errors import CheckpointError, UsageError
+from zspag_core.files import finite, read_json, write_json
+from zspag_core.groups import lacking, ungraded, without_parts
+from zspag_core.metrics import (
+    Triggered,
+    grade,
+    knn_agreement,
+    outputs_of,
+    outputs_of_pixels,
+    planted_in,
+    read_triggered,
+    relearn,
+    triggered_images,
+)
+from zspag_core.metrics.layers import report_layers
+from zspag_core.preparation import RunConfig, as_trained, load_for, with_names
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.record import DRIFT_IMAGES, NEIGHBOUR_IMAGES, describe_grade
+from zspag_core.runs import RELEARNING_IMAGES
+from zspag_core.subspace import empty_subspace
+
+if TYPE_CHECKING:
+    from zspag_core.data.dataset import DataSet
+    from zspag_core.metrics import Grade
+    from zspag_core.models import Classifier
+
+WHEN = ("before", "after")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A finished run, its models, what the original's file says, and the data that it is graded with now."""
+
+    folder: Path
+    config: RunConfig
+    result: dict[str, Any]
+    models: dict[str, Classifier]
+    about: dict[str, Any]
+    dataset: DataSet
+    lacks: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Return the forgotten classes."""
+        return tuple(self.result["forget"])
+
+
+def regrade(
+    folder: Path, data: str, *, original: str = "", device: str = "auto", report: Reporter = SILENT
+) -> dict[str, Any]:
+    """Grade both models of a finished run and complete its result.json and grading.safetensors.
+
+    Everything that grading says is replaced by what these data say; estimates, history, what the method did and its
+    model stay. What would need to look into the run while it ran stays null: figures by epoch, captured energy.
+
+    Args:
+        folder: of the run.
+        data: name or path of data with what the run's own lacked.
+        original: the model before unlearning; "" takes it from where the run did.
+        device: where to compute.
+        report: told after every batch.
+
+    Returns:
+        The content of result.json.
+
+    Raises:
+        UsageError: no finished run, another original, or data that do not fit or lack the same.
+    """
+    run = _open(folder, data, original, device)
+    found = {when: _grade(run, when, report) for when in WHEN}
+    known = found["before"].accuracy.acc_ut
+    for when, figures in found.items():
+        run.result[when] = describe_grade(figures, None)
+        if _relearns(run):
+            steps = relearn(run.models[when], run.dataset, run.classes, known, seed=run.config.seed, report=report)
+            run.result[when]["relearning"] = steps and steps.to_dict()
+    run.result["mask"] = {"acc_rt": found["before"].mask_acc_rt}
+    _complete_proxies(run)
+    _complete_layers(run)
+    _complete_backdoor(run)
+    run.result.update(lacks=list(run.lacks), graded_with=data)
+    artefacts.save_arrays(folder / "grading.safetensors", artefacts.grading_arrays(*found.values()))
+    result: dict[str, Any] = finite(run.result)
+    write_json(folder / "result.json", result)
+    return result
+
+
+def _open(folder: Path, data: str, original: str, device: str) -> _Run:
+    """Load a run and the data, and check that they belong together."""
+    config, result = _records(folder)
+    checkpoint = with_names(_original(original or config.checkpoint), config.model_classes)
+    unlearned = load_checkpoint(folder / "model.safetensors")
+    if (unlearned.about.get("unlearned") or {}).get("from_sha256") != checkpoint.sha256:
+        raise UsageError(f"run: {original or config.checkpoint} is not the model that the run in {folder} started from")
+    dataset, forget = load_for(checkpoint, data), tuple(result["forget"])
+    lacks = lacking(dataset, forget)
+    if set(lacks) >= set(result.get("lacks", ())) and lacks:
+        raise UsageError(f"data: expected images that the run's own data lack, got {data}: {ungraded(lacks)}")
+    dataset = as_trained(without_parts(dataset, forget), checkpoint.about, forget)
+    where = resolve_device(device)
+    models = {"before": place(checkpoint.model, where), "after": place(unlearned.model, where)}
+    return _Run(folder, config, result, models, checkpoint.about, dataset, lacks)
+
+
+def _records(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
+    """Return what a run was asked and what it says of itself."""
+    try:
+        config, result = read_json(folder / "config.json"), read_json(folder / "result.json")
+        finished = result["after"] is not None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"run: expected the folder of a run, got {folder}") from None
+    if not finished:
+        raise UsageError(f"run: expected a finished run, got {folder}, which was interrupted")
+    return RunConfig.from_dict(config), result
+
+
+def _original(path: str) -> Checkpoint:
+    """Return the model that a run started from."""
+    if not Path(path).exists():
+        raise CheckpointError(f"the model that the run started from is not at {path} any more (--original says where)")
+    return load_checkpoint(path)
+
+
+def _grade(run: _Run, when: str, report: Reporter) -> Grade:
+    """Return the grade of one of the run's models."""
+    return grade(run.models[when], run.dataset, run.classes, seed=run.config.seed, report=report)
+
+
+def _relearns(run: _Run) -> bool:
+    """Tell whether relearning is counted: as the run was asked, else where it takes little time."""
+    wanted = run.config.relearning
+    return len(run.dataset.train.of_classes(run.classes)) <= RELEARNING_IMAGES if wanted is None else wanted
+
+
+def _complete_proxies(run: _Run) -> None:
+    """Fill in how many of the run's proxies lie among real test images of their class."""
+    about, path = run.result.get("proxies"), run.folder / "proxies.safetensors"
+    if about is None or not path.exists() or not len(run.dataset.test):
+        return
+    from safetensors.torch import load_file
+
+    proxies = load_file(path)
+    generator = torch.Generator().manual_seed(run.config.seed)
+    real = run.dataset.test.sample(NEIGHBOUR_IMAGES, generator)
+    drawn = torch.randperm(len(proxies["labels"]), generator=generator)[:NEIGHBOUR_IMAGES]
+    there = outputs_of(run.models["before"], real.images).features
+    here = outputs_of_pixels(run.models["before"], proxies["images"][drawn].float()).features
+    about["knn_agreement"] = knn_agreement(here, proxies["labels"][drawn], there, real.labels)
+
+
+def _complete_backdoor(run: _Run) -> None:
+    """Fill in how often the trigger works, where the original was trained with one."""
+    backdoor = planted_in(run.about, run.dataset.num_classes)
+    images = None if backdoor is None else triggered_images(run.dataset, backdoor)
+    if backdoor is None or images is None or not len(images):
+        return
+    triggered = Triggered(backdoor, images, *(read_triggered(run.models[when], images) for when in WHEN))
+    run.result["backdoor"] = triggered.to_dict()
+    artefacts.save_arrays(run.folder / "backdoor.safetensors", artefacts.backdoor_arrays(triggered))
+
+
+def _complete_layers(run: _Run) -> None:
+    """Fill in how far the layers' outputs drift on real remaining test images."""
+    real = run.dataset.test.without_classes(run.classes)
+    if run.result.get("subspace") is None or not len(real):
+        return
+    pixels = to_pixels(real.sample(DRIFT_IMAGES, torch.Generator().manual_seed(run.config.seed)).images)
+    before, after = (run.models[when] for when in WHEN)
+    none = pixels[:0]
+    reports = report_layers(before, after, empty_subspace(before), none, torch.zeros(0, dtype=torch.int64), pixels)
+    drifts = {layer.name: layer.drift_real for layer in reports}
+    for layer in run.result["subspace"]["layers"]:
+        layer["drift_real"] = drifts[layer["name"]]
