@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data.dataset import DataSet
+    from zspag_core.metrics import Grade
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
 
@@ -131,12 +132,22 @@ def _measure(arguments: argparse.Namespace) -> int:
             "num_classes": dataset.num_classes,
             **found.to_dict(),
             "mask": {"acc_rt": found.mask_acc_rt},
+            "lacks": list(lacks),
+            "forget_images": _on_forget_images(found) if lacks else None,
             "backdoor": _attack(checkpoint, dataset),
         }
         if "original" in models:
             record["relearning"] = _relearning(models, dataset, forget, seed, report)
     print(json.dumps(record, indent=1) if arguments.json else _text(record))  # noqa: T201
     return 0
+
+
+def _on_forget_images(found: Grade) -> float | None:
+    """Return how many training images of the forgotten classes are read right, percent: an estimate."""
+    from zspag_core.metrics import percent
+
+    seen = found.scores.forget_train
+    return percent(seen.logits.argmax(1) == seen.labels)
 
 
 def _check_role(
@@ -208,6 +219,8 @@ def _text(record: dict[str, Any]) -> str:
         _line("membership, confidence (share judged non-member; higher is better)", mia["confidence_svc"], "%"),
         _line("membership, same class (50 is ideal)", (mia["same_class"] or {}).get("accuracy"), "%"),
     ]
+    if record["lacks"]:
+        lines.insert(0, _line("accuracy on the images to forget (an estimate)", record["forget_images"], "%"))
     if backdoor := record["backdoor"]:
         words = f"backdoor: images of class {backdoor['source']} with the trigger read as class {backdoor['target']}"
         lines.append(_line(words, backdoor["attack"], "%"))

@@ -32,7 +32,7 @@ LONGEST = 96
 
 
 def list_samples(config: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:
-    """Return test images of a run to choose from.
+    """Return test images of a run to choose from; of a run without test images, its images to forget.
 
     Args:
         config: {"run": job id, "kind": "forgotten", "remaining" or "changed" (read otherwise after the run, remaining
@@ -40,7 +40,7 @@ def list_samples(config: Mapping[str, Any], device: str = "auto") -> dict[str, A
         device: where the models are.
 
     Returns:
-        {"images": [{"index" (position in the test split), "label", "picture" (data URL)}]}, in turn of each class.
+        {"images": [{"index" (position among these images), "label", "picture" (data URL)}]}, in turn of each class.
 
     Raises:
         UsageError: the run, the kind or the count is none that can be answered.
@@ -49,29 +49,29 @@ def list_samples(config: Mapping[str, Any], device: str = "auto") -> dict[str, A
     if kind not in KINDS or not 1 <= count <= MOST_IMAGES:
         raise UsageError(f"samples: expected 1 to {MOST_IMAGES} of {', '.join(KINDS)}, got {count} of {kind!r}")
     run = open_run(str(config["run"]), device)
-    test = run.dataset.test
-    gone = torch.isin(test.labels, torch.tensor(run.config.classes))
+    shown = run.shown
+    gone = torch.isin(shown.labels, torch.tensor(run.config.classes))
     if kind == "changed":
         changed = _changed(run)
-        order = [*_in_turn(test.labels, changed & ~gone), *_in_turn(test.labels, changed & gone)]
+        order = [*_in_turn(shown.labels, changed & ~gone), *_in_turn(shown.labels, changed & gone)]
     else:
-        order = _in_turn(test.labels, gone if kind == "forgotten" else ~gone)
-    return {"images": [_describe(test, index) for index in order[:count]]}
+        order = _in_turn(shown.labels, gone if kind == "forgotten" else ~gone)
+    return {"images": [_describe(shown, index) for index in order[:count]]}
 
 
 def compare_attention(config: Mapping[str, Any], device: str = "auto", report: Reporter = SILENT) -> dict[str, Any]:
-    """Return GradCAM maps of test images before and after a run, unscaled, and how alike such maps are on average.
+    """Return GradCAM maps of images before and after a run, unscaled, and how alike such maps are on average.
 
     Args:
-        config: {"run": job id, "index": positions in the test split, "layer": name or None for the default, "target":
-            "own" explains each image's label, "predicted" what each of the two models takes it for}.
+        config: {"run": job id, "index": positions as :func:`list_samples` gives them, "layer": name or None for the
+            default, "target": "own" explains each image's label, "predicted" what each of the two models takes it for}.
         device: where to compute.
         report: told after each step.
 
     Returns:
         {"layer", "layers": [names], "images": [{"index", "label", "picture" (data URL), "own": {"before", "after"}
         (probabilities), "predicted": {"before": [class, probability], "after": …}, "map_before", "map_after" (h x w
-        nested lists on one scale)}], "similarity": {"remaining", "forgotten"} (mean correlation over 64 fixed test
+        nested lists on one scale)}], "similarity": {"remaining", "forgotten"} (mean correlation over 64 fixed
         images each; None without any), "empty": {"remaining", "forgotten"} (percent of these images whose map after
         the run is empty), "kept": {"remaining", "forgotten"} (all evidence after the run in percent of that before)}
 
@@ -81,26 +81,26 @@ def compare_attention(config: Mapping[str, Any], device: str = "auto", report: R
     report.progress("attention", 0, 3)
     run = open_run(str(config["run"]), device)
     layer, target = _layer(run.original, config.get("layer")), str(config.get("target", "own"))
-    index = _index(config["index"], len(run.dataset.test))
+    index = _index(config["index"], len(run.shown))
     if target not in TARGETS:
         raise UsageError(f"target: expected one of {', '.join(TARGETS)}, got {target!r}")
     report.progress("attention", 1, 3)
-    chosen = run.dataset.test[index]
+    chosen = run.shown[index]
     before, after = (_attend(model, chosen, layer, target) for model in (run.original, run.unlearned))
     report.progress("attention", 2, 3)
     pairs = zip(index.tolist(), _figures(chosen, before), _figures(chosen, after), strict=True)
-    images = [_describe(run.dataset.test, place) | _side_by_side(*figures) for place, *figures in pairs]
+    images = [_describe(run.shown, place) | _side_by_side(*figures) for place, *figures in pairs]
     found = {"layer": layer, "layers": list(run.original.cam_layers), "images": images}
     modified = (run.folder / "model.safetensors").stat().st_mtime_ns
     return found | _alike(str(config["run"]), modified, device, layer, target)
 
 
 def _changed(run: FinishedRun) -> Tensor:
-    """Return which test images, (T,) bool, the two models read differently."""
+    """Return which of the images, (T,) bool, the two models read differently."""
     arrays = run.arrays("grading")
     before, after = arrays.get("test.before"), arrays.get("test.after")
-    if before is None or after is None:
-        before, after = (logits_of(model, run.dataset.test.images) for model in (run.original, run.unlearned))
+    if before is None or after is None or len(before) != len(run.shown):
+        before, after = (logits_of(model, run.shown.images) for model in (run.original, run.unlearned))
     return before.argmax(1) != after.argmax(1)
 
 
@@ -114,10 +114,10 @@ def _in_turn(labels: Tensor, wanted: Tensor) -> list[int]:
     return sorted(places, key=lambda place: (int(turn[place]), int(labels[place])))
 
 
-def _describe(test: Split, place: int) -> dict[str, Any]:
-    """Return one test image with its label."""
-    picture = to_data_url(test.images[place], LONGEST)
-    return {"index": place, "label": int(test.labels[place]), "picture": picture}
+def _describe(images: Split, place: int) -> dict[str, Any]:
+    """Return one image with its label."""
+    picture = to_data_url(images.images[place], LONGEST)
+    return {"index": place, "label": int(images.labels[place]), "picture": picture}
 
 
 def _layer(model: Classifier, name: str | None) -> str:
@@ -129,7 +129,7 @@ def _layer(model: Classifier, name: str | None) -> str:
 
 
 def _index(given: list[int], count: int) -> Tensor:
-    """Check positions in the test split of `count` images."""
+    """Check positions among `count` images."""
     if not 1 <= len(given) <= MOST_IMAGES or not all(0 <= place < count for place in given):
         raise UsageError(f"index: expected 1 to {MOST_IMAGES} positions from 0 to {count - 1}, got {list(given)}")
     return torch.tensor(list(given), dtype=torch.int64)
@@ -158,10 +158,10 @@ def _side_by_side(before: dict[str, Any], after: dict[str, Any]) -> dict[str, An
 
 @lru_cache(maxsize=64)
 def _alike(run_id: str, _modified: int, device: str, layer: str, target: str) -> dict[str, Any]:
-    """Compare the maps of a fixed sample of remaining and of forgotten test images."""
+    """Compare the maps of a fixed sample of remaining and of forgotten images."""
     run = open_run(run_id, device)
     alike: dict[str, dict[str, float | None]] = {"similarity": {}, "empty": {}, "kept": {}}
-    kinds = {"remaining": run.dataset.test.without_classes, "forgotten": run.dataset.test.of_classes}
+    kinds = {"remaining": run.shown.without_classes, "forgotten": run.shown.of_classes}
     for name, part in kinds.items():
         sample = part(run.config.classes).sample(COMPARED, torch.Generator().manual_seed(0))
         similarity = empty = kept = None

@@ -36,8 +36,9 @@ def cached_dataset(source: str, checkpoint: Checkpoint, *, download: bool = Fals
         checkpoint: whose model the images are for.
         download: whether the network may be used.
     """
-    shape = checkpoint.model.config
-    return _dataset(source, _stamp(source), shape.image_size, shape.channels, download=download)
+    shape, names = checkpoint.model.config, checkpoint.about.get("class_names")
+    known = None if names is None else tuple(names)
+    return _dataset(source, _stamp(source), shape.image_size, shape.channels, known, download=download)
 
 
 @lru_cache(maxsize=MODELS)
@@ -52,11 +53,19 @@ def _checkpoint(path: str, _changed: Stamp, device: str) -> Checkpoint:
 
 
 @lru_cache(maxsize=DATA_SETS)
-def _dataset(source: str, _changed: Stamp, image_size: int, channels: int, *, download: bool) -> DataSet:
+def _dataset(
+    source: str,
+    _changed: Stamp,
+    image_size: int,
+    channels: int,
+    class_names: tuple[str, ...] | None,
+    *,
+    download: bool,
+) -> DataSet:
     """Load a data set, once per state of its file and size of its images."""
     from zspag_core.data import load_dataset
 
-    return load_dataset(source, image_size=image_size, channels=channels, download=download)
+    return load_dataset(source, image_size=image_size, channels=channels, download=download, class_names=class_names)
 
 
 def _stamp(path: str) -> Stamp:

@@ -79,12 +79,12 @@ def describe_checkpoint(path: str, report: Reporter = SILENT) -> dict[str, Any]:
 
 
 def describe_class(data: DataSet, label: int) -> dict[str, Any]:
-    """Return name, image counts and the first test picture of a class."""
+    """Return name, image counts and the first test picture of a class; None for one that there is no image of."""
     train, test = data.train.of_classes([label]), data.test.of_classes([label])
-    example = (test if len(test) else train).images[0]
+    examples = test if len(test) else train
     return {
         "name": data.class_names[label],
-        "picture": to_data_url(example),
+        "picture": to_data_url(examples.images[0]) if len(examples) else None,
         "train": len(train),
         "test": len(test),
     }

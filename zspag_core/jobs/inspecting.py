@@ -38,10 +38,10 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 
     Returns:
         {"name", "num_classes", "class_names", "train", "test" (image counts), "classes": [{"name", "picture" (data
-        URL), "train", "test"}]}, and with a checkpoint "fits" (None, or one sentence why the two cannot be used
-        together), "doubt" (None, or one sentence on what looks odd), "architecture", "summary", "image_size",
-        "channels", "model_classes", "test_accuracy" and "trained_on" (None where the file does not say), "open" (what
-        zspag_core.jobs.adopting.left_open returns) and "assumed" (names in "open" that nobody has told).
+        URL, None without images), "train", "test"}]}, and with a checkpoint "fits" (None, or one sentence why the two
+        cannot be used together), "doubt" (None, or one sentence on what looks odd), "architecture", "summary",
+        "image_size", "channels", "model_classes", "test_accuracy" and "trained_on" (None where the file does not say),
+        "open" (what zspag_core.jobs.adopting.left_open returns) and "assumed" (names in "open" that nobody has told).
     """
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.data import load_dataset
@@ -52,7 +52,13 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
     size, channels = (
         (loaded.model.config.image_size, loaded.model.config.channels) if loaded else (IMAGE_SIZE, CHANNELS)
     )
-    data = load_dataset(str(config["data"]), image_size=size, channels=channels, download=bool(config.get("download")))
+    data = load_dataset(
+        str(config["data"]),
+        image_size=size,
+        channels=channels,
+        download=bool(config.get("download")),
+        class_names=loaded.about.get("class_names") if loaded else None,
+    )
     report.progress("load", 2, 2)
     answer = {
         "name": data.name,
@@ -111,7 +117,7 @@ def _sentence(words: str) -> str:
 
 
 def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str, Any]:
-    """Return the layers of a model, and how it does on test images.
+    """Return the layers of a model, and how it does on test images, or on all that there are where none are for tests.
 
     Args:
         config: {"checkpoint": path, "data": name or path}.
@@ -119,8 +125,9 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 
     Returns:
         {"layers": [{"name", "kind", "shape" (of what comes out, without the batch), "parameters"}], "parameters",
-        "acc_per_class" (percent, None where a class has no test image), "test_accuracy", "graded" (images),
-        "samples": [{"picture", "label", "predicted", "probability" (percent)}]}
+        "acc_per_class" (percent, None where a class has no such image), "test_accuracy", "graded" (images), "of"
+        ("test"; "training" where there are no test images: an estimate), "samples": [{"picture", "label", "predicted",
+        "probability" (percent)}]}
     """
     import torch
 
@@ -133,7 +140,9 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
     data = cached_dataset(str(config["data"]), loaded, download=True)
     check_fit(loaded, data)
     report.progress("load", 1, 1)
-    test = data.test.sample(GRADED_IMAGES, torch.Generator().manual_seed(0))
+    part = "test" if len(data.test) else "training"
+    images = data.test if len(data.test) else data.train
+    test = images.sample(GRADED_IMAGES, torch.Generator().manual_seed(0))
     logits = outputs_of(loaded.model, test.images, report=report).logits
     right = logits.argmax(1) == test.labels
     return {
@@ -142,6 +151,7 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
         "acc_per_class": list(accuracy(logits, test.labels, ()).acc_per_class),
         "test_accuracy": 100 * float(right.double().mean()),
         "graded": len(test),
+        "of": part,
         "samples": _samples(test.images, test.labels, logits),
     }
 

@@ -32,13 +32,13 @@ class _Ground(NamedTuple):
     """What all runs that start from one model share.
 
     Attributes:
-        test: the test split.
-        places: (R,) int64, positions of the real images in the test split.
+        images: the images that places count in: the test split, or the run's images to forget.
+        places: (R,) int64, positions of the real images among these.
         outputs: what the original model says of them.
         flat: the map fitted on these features.
     """
 
-    test: Split
+    images: Split
     places: Tensor
     outputs: Outputs
     flat: FlatMap
@@ -48,7 +48,8 @@ def draw_map(config: Mapping[str, Any], device: str = "auto", report: Reporter =
     """Lay real test images and proxies of a run on one map and write it as map_pca or map_umap.
 
     The map is fitted on what the original model sees in the real images; everything else is placed on it. Runs that
-    start from one model and data set share the map.
+    start from one model and data set share the map. Without test images the images to forget are all the real ones that
+    there are: the map is then fitted on these and on the proxies together, and is the run's own.
 
     The file holds real_before, real_after, real_zero (R, 2) float32 (real_zero: the original's features placed again,
     so the distance from real_before is what placing alone does), real_labels, real_index (R,) int64, real_images
@@ -105,9 +106,11 @@ class _Steps(Relay):
 
 def _ground(run: FinishedRun, kind: str, report: Reporter) -> _Ground:
     """Return the fitted map of a model and a data set, from memory where there is one."""
+    if not len(run.dataset.test):
+        return _fit(run, kind, report)
     key = (run.sha256, kind)
     known = _GROUNDS.get(key)
-    if known is not None and known.test is run.dataset.test:
+    if known is not None and known.images is run.dataset.test:
         return known
     while len(_GROUNDS) >= KEPT:
         _GROUNDS.pop(next(iter(_GROUNDS)))
@@ -116,13 +119,22 @@ def _ground(run: FinishedRun, kind: str, report: Reporter) -> _Ground:
 
 
 def _fit(run: FinishedRun, kind: str, report: Reporter) -> _Ground:
-    """Fit the map on a fixed sample of the test split."""
-    test = run.dataset.test
-    index = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:REAL_IMAGES].sort().values
-    if len(index) < FEWEST:
-        raise UsageError(f"map: expected at least {FEWEST} test images, got {len(index)}")
-    outputs = outputs_of(run.original, test.images[index], report=report)
-    return _Ground(test, index, outputs, MAPS[kind](outputs.features.numpy()))
+    """Fit the map on a fixed sample of the test split, or of the images to forget with the proxies."""
+    images = run.shown
+    index = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:REAL_IMAGES].sort().values
+    outputs = outputs_of(run.original, images.images[index], report=report)
+    seen = outputs.features if len(run.dataset.test) else torch.cat([outputs.features, _proxy_features(run)])
+    if len(seen) < FEWEST:
+        raise UsageError(f"map: expected at least {FEWEST} images, got {len(seen)}")
+    return _Ground(images, index, outputs, MAPS[kind](seen.numpy()))
+
+
+def _proxy_features(run: FinishedRun) -> Tensor:
+    """Return what the original sees in the proxies that the map shows, (P, D); none where the run made none."""
+    proxies = run.arrays("proxies")
+    if not len(proxies.get("labels", ())):
+        return torch.zeros(0, run.original.head.in_features)
+    return outputs_of_pixels(run.original, proxies["images"][_spread(proxies["labels"], PROXIES)].float()).features
 
 
 _GROUNDS: dict[tuple[str, str], _Ground] = {}
@@ -130,10 +142,10 @@ _GROUNDS: dict[tuple[str, str], _Ground] = {}
 
 def _real_arrays(run: FinishedRun, ground: _Ground, report: Reporter) -> dict[str, Tensor]:
     """Return the part of the file that is about real images."""
-    real = run.dataset.test[ground.places].loaded()
+    real = ground.images[ground.places].loaded()
     after = outputs_of(run.unlearned, real.images, report=report)
     return {
-        "real_before": torch.from_numpy(ground.flat.fitted),
+        "real_before": torch.from_numpy(ground.flat.fitted[: len(ground.places)]),
         "real_after": _place(ground, after.features),
         "real_zero": _place(ground, ground.outputs.features),
         "real_labels": real.labels,
@@ -152,8 +164,9 @@ def _proxy_arrays(run: FinishedRun, ground: _Ground) -> tuple[dict[str, Tensor],
     index = _spread(proxies["labels"], PROXIES)
     pixels = proxies["images"][index].float()
     before, after = (outputs_of_pixels(model, pixels).features for model in (run.original, run.unlearned))
-    labels = run.dataset.test.labels[ground.places]
+    labels = ground.images.labels[ground.places]
     agreement = knn_agreement(before, proxies["labels"][index], ground.outputs.features, labels)
+    agreement = agreement if len(run.dataset.test) else None  # forget images are no neighbours to agree with
     placed = {"proxy_before": _place(ground, before), "proxy_after": _place(ground, after), "proxy_index": index}
     return placed, agreement
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.jobs.finished import open_run
-from zspag_core.metrics import logits_of, relearn
+from zspag_core.metrics import logits_of, percent, relearn
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def measure_relearning(config: Mapping[str, Any], device: str = "auto", report: 
     """
     run = open_run(str(config["run"]), device)
     test = run.dataset.test.of_classes(run.config.classes)
-    known = 100 * float((logits_of(run.original, test.images).argmax(1) == test.labels).double().mean())
+    known = percent(logits_of(run.original, test.images).argmax(1) == test.labels)
     answer: dict[str, Any] = {}
     for when, model in (("before", run.original), ("after", run.unlearned)):
         found = relearn(model, run.dataset, run.config.classes, known, seed=run.config.seed, report=report)

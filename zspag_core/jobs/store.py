@@ -181,6 +181,17 @@ class JobStore:
             connection.execute(update(jobs).where(about_it).values(deleted=time.time()))
         return True
 
+    def replace_answer(self, job_id: str, answer: object, asked: str) -> bool:
+        """Put a later grading in place of what a finished run answered; tell whether there is such a run.
+
+        What short tasks have answered about it is forgotten, but for the task `asked`, which graded it.
+        """
+        changed = self._change(job_id, jobs.c.state == State.DONE, answer=to_text(answer))
+        about_it = and_(jobs.c.config.contains(f'"run": "{job_id}"', autoescape=True), jobs.c.id != asked)
+        with self._engine.begin() as connection:
+            connection.execute(update(jobs).where(about_it).values(deleted=time.time()))
+        return changed
+
     # Those who work
 
     def claim(self, lane: str, worker: str, device: str) -> Job | None:

@@ -142,6 +142,27 @@ def relearning(job: Job, report: Reporter) -> dict[str, Any]:
     return measure_relearning(job.config, job.device, report)
 
 
+def grade(job: Job, report: Reporter) -> dict[str, Any]:
+    """Grade a finished run with data that its own lacked; its answer and its folder hold the figures from then on."""
+    report.progress("load", 0, 1)
+    from zspag_core.jobs.folders import run_folder
+    from zspag_core.jobs.reporter import GradingAsOne
+    from zspag_core.jobs.store import JobStore
+    from zspag_core.regrading import regrade
+
+    run, store = str(job.config["run"]), JobStore()
+    try:
+        original = store.require(run)
+        folder = run_folder(original.id)
+        result = regrade(folder, str(job.config["data"]), device=job.device, report=GradingAsOne(report))
+        for drawn in folder.glob("map_*.safetensors"):  # these show the images that there were before
+            drawn.unlink()
+        store.replace_answer(original.id, result, job.id)
+    finally:
+        store.close()
+    return result
+
+
 def draw_map(job: Job, report: Reporter) -> dict[str, Any]:
     """Draw the map of a run's proxies."""
     report.progress("load", 0, 1)
@@ -162,6 +183,7 @@ TASKS: dict[str, Task] = {
     "samples": samples,
     "attention": attention,
     "relearning": relearning,
+    "grade": grade,
     "map": draw_map,
 }
 
