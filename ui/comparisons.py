@@ -109,12 +109,17 @@ def references(results: Sequence[tuple[int, Mapping[str, Any]]]) -> list[Row]:
     by_seed = dict(reversed(results))
     before = [outcome_of(result, seed, "before") for seed, result in sorted(by_seed.items())]
     masked = [
-        Outcome(seed=one.seed, acc_rt=find(by_seed[one.seed], ("mask", "acc_rt")), acc_ut=0.0, probe=one.probe)
+        Outcome(seed=one.seed, acc_rt=find(by_seed[one.seed], ("mask", "acc_rt")), acc_ut=_masked(one), probe=one.probe)
         for one in before
     ]
     original = Row(key="original", label="Original", method=None, needs_retain=False, kind="reference", seeds=before)
     mask = Row(key="mask", label="Mask", method="mask", needs_retain=False, kind="reference", seeds=masked)
     return [original, mask]
+
+
+def _masked(before: Outcome) -> float | None:
+    """Return what masking leaves of the forgotten classes: nothing, but unknown where it cannot be graded."""
+    return None if before.acc_ut is None else 0.0
 
 
 def comparison_of(name: str, jobs: Sequence[Job]) -> Comparison:

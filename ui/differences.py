@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.results import duration, escape, find, glue, percent, setting_text
 from ui.story import steps_text
+from ui.ungraded import estimate_rows
 from ui.views import listed
 from ui.words import MEASURES, knob_label
 
@@ -45,6 +46,7 @@ def figure_differences(one: View, two: View) -> list[Row]:
             rows.append((measure.title, *written, _change(first, second, measure.unit)))
         if measure.path == ("acc_rt",):
             rows += _leads(one, two)
+    rows += _estimates(one, two)
     rows.append(("Relearning", *(steps_text((view.after or {}).get("relearning")) for view in (one, two)), ""))
     rows.append(("Proxies that succeeded · ASR", *_percentages("proxies", "asr", one, two)))
     rows.append(("Epochs made", *(str(len(view.result.get("history") or ())) for view in (one, two)), ""))
@@ -82,6 +84,16 @@ def _leads(one: View, two: View) -> list[Row]:
         after, mask = (view.after or {}).get("acc_rt"), (view.result.get("mask") or {}).get("acc_rt")
         leads.append(None if after is None or mask is None else after - mask)
     return [("Lead over mask, points", *(percent(lead, sign=True) for lead in leads), _change(leads[0], leads[1]))]
+
+
+def _estimates(one: View, two: View) -> list[Row]:
+    """Return the estimates of runs that are not graded."""
+    first, second = ({title: now for title, _, now, _ in estimate_rows(view.result)} for view in (one, two))
+    return [
+        (f"{title} · estimate", *(percent(found.get(title)) for found in (first, second)),
+         _change(first.get(title), second.get(title)))
+        for title in dict.fromkeys([*first, *second])
+    ]  # fmt: skip
 
 
 def _percentages(part: str, name: str, one: View, two: View) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ui.results import escape
+from ui.ungraded import estimates_of, lacks_of, why_ungraded
 from ui.views import listed
 
 if TYPE_CHECKING:
@@ -42,9 +43,23 @@ def seen_by_method(view: View) -> list[str]:
     return lines
 
 
+def _part_of_grading(view: View) -> list[str]:
+    """Return what judged a run whose data lacked some of what grading needs, and what it could not."""
+    arrays = view.grading or {}
+    sizes = {group: len(arrays.get(f"mia.before.{group}.loss", ())) for group, _ in GROUP_WORDS}
+    tested = len(arrays.get("test.labels", ()))
+    lines = [f"{tested:,} test images: accuracy"] if tested else []
+    lines += [f"{sizes[group]:,} {words}" for group, words in GROUP_WORDS if sizes[group] and group != "forget_train"]
+    held = estimates_of(view.result).get("held_out") or 0
+    lines += [f"{held:,} held-out images of the forgotten classes: estimates"] if held else []
+    return [*(lines or ["nothing: the data has no image that the method did not see"]), why_ungraded(view.result)]
+
+
 def kept_for_grading(view: View) -> list[str]:
     """Return what judged the models and never reached the method, one thing a line."""
     lines = []
+    if lacks_of(view.result) and view.grading is not None:
+        return _part_of_grading(view)
     if view.grading is not None:
         lines.append(f"{len(view.grading['test.labels']):,} test images: accuracy, per class and as a matrix")
         sizes = {group: len(view.grading.get(f"mia.before.{group}.loss", ())) for group, _ in GROUP_WORDS}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ui.confusion import changed_classes, confusion, drawn_classes, mean_by_class
 from ui.figures import classes, labels, layers, membership, training
 from ui.figures.drawn import Drawn
+from ui.results import first_epoch
 from ui.story import standing_of
 from ui.thresholds import ATTACKS, MEASURES, best_threshold, edges_of
 from ui.words import STAGES
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 WHEN = ("before", "after")
 
 
-def classes_of(view: View, peers: Sequence[View] = ()) -> Drawn:
-    """Draw the accuracy of each class; peers are runs whose pictures show the same classes."""
+def classes_of(view: View, peers: Sequence[View] = ()) -> Drawn | None:
+    """Draw the accuracy of each class; None where no class is graded. Peers are runs whose pictures show the same."""
+    if all(value is None for value in view.result["before"]["acc_per_class"]):
+        return None
     drawn = sorted({k for peer in peers or [view] for k in _changed(peer) if k < len(view.names)})
     before, after = view.result["before"]["acc_per_class"], (view.after or {}).get("acc_per_class")
     return classes.accuracy_by_class(before, after, view.names, view.forget, drawn)
@@ -45,7 +48,11 @@ def predictions_of(view: View, peers: Sequence[View] = ()) -> Drawn | None:
 def matrices_of(view: View) -> dict[str, Array]:
     """Return what is read as what, "before" and maybe "after", (K, K) in percent; empty without outputs."""
     arrays = view.grading or {}
-    return {when: confusion(arrays["test.labels"], arrays[f"test.{when}"]) for when in WHEN if f"test.{when}" in arrays}
+    return {
+        when: confusion(arrays["test.labels"], arrays[f"test.{when}"])
+        for when in WHEN
+        if len(arrays.get(f"test.{when}", ()))
+    }
 
 
 def groups_of(
@@ -97,8 +104,7 @@ def history_of(view: View, last: int = 0) -> Drawn | None:
     history = view.result.get("history") or []
     if not history:
         return None
-    before = view.result["before"]
-    epochs = [{"epoch": 0, "acc_rt": before["acc_rt"], "acc_ut": before["acc_ut"]}, *history]
+    epochs = [first_epoch(view.result), *history]
     mask = (view.result.get("mask") or {}).get("acc_rt")
     figure = training.accuracy_figure(epochs, last or history[-1]["epoch"], mask)
     names = {name: None for row in epochs for name in row}
@@ -143,6 +149,8 @@ def _membership(view: View) -> list[Drawn]:
         wanted = [group for group in (attack.members, attack.strangers, attack.asked) if group]
         for when in moments[-1:]:
             groups = groups_of(view, when, measure, wanted)
+            if set(wanted) - set(groups):
+                continue
             edges = edges_of(groups, measure)
             line = None
             if attack.members in groups and attack.strangers in groups:

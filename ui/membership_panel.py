@@ -13,6 +13,7 @@ from ui.result_panels import draw, side_by_side
 from ui.results import percent
 from ui.segments import one_of
 from ui.thresholds import ATTACKS, MEASURES, best_threshold, edges_of, judge, judged_member, shares_of
+from ui.ungraded import lacks_of, why_ungraded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 def membership_panel(views: Sequence[View]) -> None:
     """Draw the panel for one run or two; only this part of the page is drawn again when the threshold moves."""
     able = [view for view in views if moments_of(view)]
+    for view in [view for view in able if not _has_both(view)]:
+        able.remove(view)
+        st.info(f"{_run_words(view, views)}{why_ungraded(view.result)}", icon=":material/bar_chart_off:")
+    if not able and any(moments_of(view) for view in views):
+        return
     if not able:
         st.info("This run left no outputs of single images; runs made from now on do.", icon=":material/bar_chart_off:")
         return
@@ -55,6 +61,18 @@ def membership_panel(views: Sequence[View]) -> None:
         f"{attack.sentence} The cards' figures come from stronger attacks (a support vector machine, cross-validated "
         "regression); this one is simple enough to see."
     )
+
+
+def _has_both(view: View) -> bool:
+    """Tell whether a run has images that were trained on and others that were not, of the same classes."""
+    groups = groups_of(view, moments_of(view)[-1], "loss")
+    pairs = ({attack.members, attack.strangers} for attack in ATTACKS.values())
+    return any(pair <= set(groups) for pair in pairs) or not lacks_of(view.result)
+
+
+def _run_words(view: View, views: Sequence[View]) -> str:
+    """Name the run that a sentence is about, where the page shows two."""
+    return f"Run {view.letter}: " if len(views) > 1 else ""
 
 
 def _choose(views: Sequence[View]) -> tuple[Attack, str, str]:

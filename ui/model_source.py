@@ -98,9 +98,9 @@ def pick_data(path: Path | None, choice: Choice | None) -> str | None:
         key=f"data-{path.name if path else 'new'}",
     )
     if way == FILES:
-        return _uploaded_data(kept)
+        return uploaded_data(kept)
     if way == FOLDER:
-        return _folder(kept)
+        return folder_data(kept)
     return own if way == THE_MODELS else named.get(way or "")
 
 
@@ -175,13 +175,13 @@ def _uploaded_model(choice: Choice | None) -> Path | None:
     return None
 
 
-def _uploaded_data(kept: str | None) -> str | None:
-    """Draw the box for a data set; return the file or folder kept."""
+def uploaded_data(kept: str | None, key: str = "upload-data") -> str | None:
+    """Draw the box for a data set, a widget of this key; return the file or folder kept."""
     files = st.file_uploader(
         "Data set",
         max_upload_size=DATA_MB,
         accept_multiple_files=True,
-        key="upload-data",
+        key=key,
         help="A .zip with one folder of images for each class (maybe inside train and test folders), an .npz with "
         "train_x, train_y and maybe test_x, test_y, or the .parquet files of a Hugging Face image set.",
     )
@@ -224,12 +224,12 @@ def _in_use() -> set[str]:
     return {str(config[key]) for config in configs for key in ("data", "checkpoint") if key in config}
 
 
-def _folder(kept: str | None) -> str | None:
-    """Draw the field for a path on the server; return it where it is open to visitors."""
+def folder_data(kept: str | None, key: str = "folder") -> str | None:
+    """Draw the field for a path on the server, a widget of this key; return it where it is open to visitors."""
     before = kept if kept is not None and Path(kept).is_absolute() and Path(kept).parent != uploads() else ""
     roots = [str(root) for root in allowed_roots()]
     text = st.text_input(
-        "Folder", before, key="folder", placeholder=f"{roots[0]}/…", help="One folder of images for each class."
+        "Folder", before, key=key, placeholder=f"{roots[0]}/…", help="One folder of images for each class."
     )
     if not text.strip():
         st.caption(f"The whole path of a folder, .zip or .npz of the server, inside {escape(' or '.join(roots))}.")

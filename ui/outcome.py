@@ -10,7 +10,8 @@ from ui.again import again_button
 from ui.jobs import leave_run
 from ui.results import glue, percent, result_table
 from ui.setup import take_run
-from ui.words import GRADING_NOTE, MASK_NOTE, help_for
+from ui.ungraded import ESTIMATE, estimate_rows, estimate_table, is_ungraded, missing_for, why_ungraded
+from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE, help_for
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -43,22 +44,47 @@ WAYS_ON = (
 def show_result(job: Job) -> None:
     """Draw the headline numbers, the way on, and the before/after table folded."""
     result: Mapping[str, Any] = job.answer
-    before, after, mask = result["before"], result["after"], result.get("mask") or {}
-    reference = glue(f"Higher is better; mask: {percent(mask.get('acc_rt'))}.")
-    remaining, forgotten, probe = st.columns(3)
-    _card(remaining, "Remaining accuracy", "acc_rt", before, after, "normal", reference, "Acc_rt")
-    goal = "Lower is better; the goal is 0\N{NO-BREAK SPACE}%."
-    _card(forgotten, "Forgotten accuracy", "acc_ut", before, after, "inverse", goal, "Acc_ut")
-    deep = "Deep forgetting: lower is deeper."
-    _card(probe, "Probe", "probe", before, after, "inverse", deep, "Probe")
+    if is_ungraded(result):
+        estimate_panel(result)
+    else:
+        _graded_cards(result)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for path, label, icon in WAYS_ON:
             st.page_link(path, label=label, icon=icon)
         _go_on(job)
     with st.expander("Before and after", icon=":material/table:"):
-        st.markdown(result_table(result))
-        st.caption(MASK_NOTE)
-        st.caption(GRADING_NOTE)
+        if table := result_table(result):
+            st.markdown(table)
+            st.caption(MASK_NOTE)
+            st.caption(GRADING_NOTE)
+        if estimates := estimate_table(result):
+            st.markdown(glue(estimates))
+            st.caption(ESTIMATE_NOTE)
+
+
+def estimate_panel(result: Mapping[str, Any]) -> None:
+    """Say why a run is not graded, and draw the estimates that there are."""
+    st.info(f"{why_ungraded(result)} {ESTIMATE_NOTE}", icon=":material/info:")
+    rows = estimate_rows(result)
+    for place, (title, then, now, meaning) in zip(st.columns(len(rows)) if rows else (), rows, strict=True):
+        change = None if now is None else round(now - then, 1)
+        words = None if change is None else f"{change:+.1f} points" if change else "unchanged"
+        with place, st.container(border=True, gap="xxsmall", height="stretch"):
+            st.metric(title, percent(now), words, delta_color="off", delta_arrow="auto" if change else "off")
+            st.caption(f"{ESTIMATE} {meaning[0].upper()}{meaning[1:]}.")
+
+
+def _graded_cards(result: Mapping[str, Any]) -> None:
+    """Draw the headline figures of a run that is graded."""
+    before, after, mask = result["before"], result["after"], result.get("mask") or {}
+    reference = glue(f"Higher is better; mask: {percent(mask.get('acc_rt'))}.")
+    remaining, forgotten, probe = st.columns(3)
+    reference = missing_for(result, ("acc_rt",)) or reference
+    _card(remaining, "Remaining accuracy", "acc_rt", before, after, "normal", reference, "Acc_rt")
+    goal = missing_for(result, ("acc_ut",)) or "Lower is better; the goal is 0\N{NO-BREAK SPACE}%."
+    _card(forgotten, "Forgotten accuracy", "acc_ut", before, after, "inverse", goal, "Acc_ut")
+    deep = missing_for(result, ("probe",)) or "Deep forgetting: lower is deeper."
+    _card(probe, "Probe", "probe", before, after, "inverse", deep, "Probe")
 
 
 def _card(

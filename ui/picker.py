@@ -9,6 +9,7 @@ import streamlit as st
 from ui.jobs import leave_first, leave_second, show_run, show_second, swap_runs
 from ui.methods import way_name
 from ui.results import headline, percent
+from ui.ungraded import is_ungraded, short_estimate
 from ui.words import STATES
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def run_label(job: Job) -> str:
     result = headline(job)
     if result is None:
         return " · ".join([*parts, STATES[job.state][2].lower()])
+    if is_ungraded(result):
+        return " · ".join([*parts, short_estimate(result)])
     after = result["after"]
     return " · ".join([*parts, f"Acc_rt {percent(after['acc_rt'])}, Acc_ut {percent(after['acc_ut'])}"])
 

@@ -9,6 +9,7 @@ import streamlit as st
 from ui.jobs import POLL_SECONDS, job_store
 from ui.redrawn import redrawn
 from ui.states import failed_line, progress_of
+from ui.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def asked(job: Job) -> Job | None:
 def relearning_line(job: Job, result: Mapping[str, Any], letter: str) -> None:
     """Offer to count the steps of relearning where the run did not, or say how far that is."""
     after = result.get("after")
-    if not after or after.get("relearning"):
+    if not after or after.get("relearning") or "forget_test" in lacks_of(result):
         return
     task = asked(job)
     if task is None:

@@ -26,6 +26,8 @@ def repeat_line(
     words = ["python", "-m", "zspag_core", "unlearn", "--data", _place(str(config["data"]))]
     words += ["--checkpoint", _place(str(config["checkpoint"]))]
     words += ["--forget", ",".join(map(str, sorted(result["forget"])))]
+    if config.get("hold_out"):
+        words += ["--hold-out", f"{config['hold_out']:g}"]
     if result["method"] != "zspag":
         words += ["--method", result["method"]]
     for name, value in changed_settings(result["config"], parameters).items():

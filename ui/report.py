@@ -21,8 +21,9 @@ from ui.methods import method_name
 from ui.places import title_of
 from ui.results import find, percent, setting_text, worked_words
 from ui.story import steps_text, tell
+from ui.ungraded import estimate_rows, is_ungraded, why_ungraded
 from ui.views import listed
-from ui.words import GRADING_NOTE, MASK_NOTE, MEASURES, knob_label
+from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE, MEASURES, knob_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,8 +106,7 @@ def _run(subject: Subject, mark: str) -> str:
         f'<p class="small">{html.escape(_origin(view))}</p>',
         *(f"<p>{_inline(sentence)}</p>" for sentence in tell(view, reference)),
         "<h2>Figures before and after</h2>",
-        _figures_table(view, reference),
-        f'<p class="small">{_inline(MASK_NOTE)} {html.escape(GRADING_NOTE)}</p>',
+        *_figures(view, reference),
         "<h2>What the method saw</h2>",
         _list(seen_by_method(view)),
         "<h2>What is for grading only</h2>",
@@ -118,6 +118,20 @@ def _run(subject: Subject, mark: str) -> str:
     ]
     parts += ["<h2>The same run again</h2>", f"<pre>{html.escape(repeat)}</pre>"] if repeat else []
     return "".join(parts)
+
+
+def _figures(view: View, reference: Reference) -> list[str]:
+    """Return the tables of figures and of estimates; a sentence where there is nothing to grade with."""
+    why, rows = why_ungraded(view.result), estimate_rows(view.result)
+    parts = [f"<p>{html.escape(why)}</p>"] if why else []
+    if not is_ungraded(view.result):
+        parts += [_figures_table(view, reference)]
+        parts += [f'<p class="small">{_inline(MASK_NOTE)} {html.escape(GRADING_NOTE)}</p>']
+    if rows:
+        cells = [[title, percent(then), percent(now), words] for title, then, now, words in rows]
+        parts += [_table(["Estimate", "Before", "After", "What it is"], cells)]
+        parts += [f'<p class="small">{html.escape(ESTIMATE_NOTE)}</p>']
+    return parts
 
 
 def _origin(view: View) -> str:

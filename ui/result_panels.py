@@ -11,12 +11,15 @@ from ui.differences import figure_differences, markdown_table, own_settings, set
 from ui.fence import kept_for_grading, needs_retain, seen_by_method
 from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
+from ui.grading import grading_line
 from ui.methods import method_name
+from ui.outcome import estimate_panel
 from ui.picker import LETTERS
 from ui.reference import order_reference
 from ui.relearning import relearning_line
 from ui.results import escape, setting_text
 from ui.story import DOWN, UP, cards, standing_of, tell
+from ui.ungraded import is_ungraded, lacks_of, why_ungraded
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 BADGE = ":gray-badge[for grading only]"
 CARDS, CARDS_OF_TWO = 5, 3  # in a row
+NO_FIGURES = "The figure of all percentages appears here once the run is graded."
 ARROWS: dict[str, Literal["up", "down"]] = {UP: "up", DOWN: "down"}
 
 
@@ -55,20 +59,33 @@ def side_by_side(views: Sequence[View], panel: Callable[[View], None], *, named:
 
 def story_panel(view: View, reference: Reference) -> None:
     """Draw what one result means: headline cards, sentences, all figures on one scale."""
+    _ungraded(view)
     _cards(view, reference, CARDS)
     words, picture = st.columns([2, 3], gap="large")
     with words:
         _words(view, reference)
     with picture:
-        draw(standing_of(view, reference), view.letter)
+        draw(standing_of(view, reference), view.letter, NO_FIGURES)
+
+
+def _ungraded(view: View) -> None:
+    """Say why a run is not graded, draw its estimates, and offer to grade it."""
+    if not lacks_of(view.result):
+        return
+    estimate_panel(view.result)
+    grading_line(view)
 
 
 def pair_panel(views: Sequence[View], references: Mapping[str, Reference]) -> None:
     """Draw the same for two runs, row by row, and then what is different."""
+    if any(lacks_of(view.result) for view in views):
+        side_by_side(views, _ungraded, named=False)
     with st.container(key="narrow-cards"):
         side_by_side(views, lambda view: _cards(view, references[view.letter], CARDS_OF_TWO))
     side_by_side(views, lambda view: _words(view, references[view.letter]), named=False)
-    side_by_side(views, lambda view: draw(standing_of(view, references[view.letter]), view.letter), named=False)
+    side_by_side(
+        views, lambda view: draw(standing_of(view, references[view.letter]), view.letter, NO_FIGURES), named=False
+    )
     difference_panel(*views)
 
 
@@ -91,8 +108,10 @@ def difference_panel(one: View, two: View) -> None:
 
 def classes_panel(view: View, peers: Sequence[View]) -> None:
     """Draw accuracy by class and what is read as what."""
-    draw(classes_of(view, peers), view.letter)
-    draw(predictions_of(view, peers), view.letter, "This run left no outputs to count what is read as what.")
+    why = why_ungraded(view.result)
+    draw(classes_of(view, peers), view.letter, f"Accuracy by class: {why}")
+    none = f"What is read as what: {why}" if why else "This run left no outputs to count what is read as what."
+    draw(predictions_of(view, peers), view.letter, none)
 
 
 def layers_panel(view: View, peers: Sequence[View]) -> None:
@@ -192,7 +211,8 @@ def _words(view: View, reference: Reference) -> None:
     """Draw the story in sentences, and where the references come from."""
     for sentence in tell(view, reference):
         st.markdown(sentence)
-    st.caption(MASK_NOTE)
+    if not is_ungraded(view.result):
+        st.caption(MASK_NOTE)
     _reference_line(view, reference)
     relearning_line(view.job, view.result, view.letter)
 
@@ -222,6 +242,10 @@ def _reference_line(view: View, reference: Reference) -> None:
         coming = reference.coming
         st.caption(
             f"The Retrain reference is on its way: run {coming.number}, {coming.state}. It appears here by itself."
+        )
+    elif not reference.known and not view.own_remaining:
+        st.caption(
+            "**Retrain** is not known: it needs training images of the remaining classes, and this data has none."
         )
     elif not reference.known and view.result["method"] != "retrain":
         st.caption(

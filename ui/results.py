@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 UNFORESEEN = ("before", "evaluate")
 """Stages whose time left nobody knows: images are counted, then probes fitted, then steps that may end at any time."""
 
+TABLE_HEAD = 2  # lines
 NEAR = 3.0  # points within which a percentage counts as that of retrained models
-LOGGED = ("loss", "acc_rt", "acc_ut", "mia", "proxy_agreement", "free_gradient", "learning_rate")
+LOGGED = ("loss", "acc_rt", "acc_ut", "forget_images", "mia", "proxy_agreement", "free_gradient", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,16 @@ def epochs_of(events: Iterable[Event], result: Mapping[str, Any] | None) -> list
     rows = {int(event.body["epoch"]): dict(event.body) for event in events if event.kind == "epoch"}
     if result is not None:
         rows = {int(row["epoch"]): row for row in result.get("history", [])} | rows
-        before = result["before"]
-        rows.setdefault(0, {"epoch": 0, "acc_rt": before["acc_rt"], "acc_ut": before["acc_ut"]})
+        rows.setdefault(0, first_epoch(result))
     return [rows[number] for number in sorted(rows)]
+
+
+def first_epoch(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of the model before, as epoch 0."""
+    before, estimates = result["before"], result.get("estimates") or {}
+    row = {"epoch": 0, "acc_rt": before["acc_rt"], "acc_ut": before["acc_ut"]}
+    read = (estimates.get("forget_accuracy") or {}).get("before")
+    return row if read is None else row | {"forget_images": read}
 
 
 def log_lines(events: Iterable[Event]) -> list[str]:
@@ -189,7 +197,7 @@ def log_lines(events: Iterable[Event]) -> list[str]:
 
 
 def result_table(result: Mapping[str, Any]) -> str:
-    """Return the before/after table as Markdown."""
+    """Return the before/after table as Markdown; empty where nothing is graded."""
     lines = ["| | Before | After | Change | What it is |", "|:--|--:|--:|--:|:--|"]
     for measure in MEASURES:
         before, after = find(result["before"], measure.path), find(result["after"], measure.path)
@@ -201,7 +209,7 @@ def result_table(result: Mapping[str, Any]) -> str:
             over = "" if after is None else f"lead {percent(after - mask['acc_rt'], sign=True)}"
             what = "the original with the forgotten outputs blocked, nothing learned"
             lines.append(f"| *Mask, for comparison* | | *{percent(mask['acc_rt'])}* | *{over}* | {what} |")
-    return glue("\n".join(lines))
+    return glue("\n".join(lines)) if len(lines) > TABLE_HEAD else ""
 
 
 def _row(measure: Measure, before: float | None, after: float | None) -> str:

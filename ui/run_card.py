@@ -46,6 +46,8 @@ def _sentence(row: Row) -> str:
     if row.acc_rt is not None:
         lead = "" if row.lead is None else f" ({percent(row.lead, sign=True)} over mask)"
         return f"{what} **Acc_rt** {percent(row.acc_rt)}{lead}, **Acc_ut** {percent(row.acc_ut)}."
+    if row.estimate:
+        return f"{what} {row.estimate[0].upper()}{row.estimate[1:]}, an estimate."
     return what if row.job.active or row.job.state == State.DONE else f"{what}  \n{escape(row.state)}"
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from ui.methods import GONE, method_name, way_name
 from ui.model_source import plain_name
 from ui.results import counted, duration, find, headline, percent, worked
+from ui.ungraded import is_ungraded, short_estimate
 from ui.words import STATES, help_for
 from zspag_core.jobs import State
 from zspag_core.method_names import REFERENCES
@@ -39,6 +40,7 @@ class Row:
         acc_rt: accuracy on the remaining classes in percent, None without a result; acc_ut, probe: likewise.
         lead: acc_rt less what masking alone gives, in points.
         settings: what was set, as one text.
+        estimate: what stands in for the accuracies of a run that is not graded; empty for all others.
     """
 
     job: Job
@@ -53,6 +55,7 @@ class Row:
     acc_ut: float | None
     probe: float | None
     settings: str
+    estimate: str = ""
 
     @property
     def line(self) -> str:
@@ -80,18 +83,21 @@ def row_of(job: Job) -> Row:
         way=way_name(config),
         model=model,
         data=plain_name(str(config.get("data", ""))),
-        state=_state(job),
+        state=_state(job, graded=not is_ungraded(result)),
         acc_rt=kept,
         lead=None if kept is None or mask is None else kept - mask,
         acc_ut=find(after, ("acc_ut",)),
         probe=find(after, ("probe",)),
         settings=settings_text(config),
+        estimate=short_estimate(result) if is_ungraded(result) else "",
     )
 
 
-def _state(job: Job) -> str:
-    """Return the word for a state, with the reason where a run ended early."""
+def _state(job: Job, *, graded: bool) -> str:
+    """Return the word for a state, with the reason where a run ended early or is not graded."""
     word = STATES[job.state][2]
+    if not graded:
+        return f"{word}, not graded"
     return word if job.active or job.state == State.DONE else f"{word}: {job.error or REASONS[job.state]}"
 
 
@@ -226,7 +232,8 @@ def summary(rows: Sequence[Row], shown: Sequence[Row]) -> str:
     count = f"{len(shown)} of {len(rows)} runs" if len(shown) < len(rows) else counted(len(rows), "run")
     graded = [row for row in shown if row.acc_rt is not None]
     if not graded:
-        return f"{count}; none of them has come to its end."
+        ended = any(row.estimate for row in shown)
+        return f"{count}; {'none of them is graded' if ended else 'none of them has come to its end'}."
     gone = [row for row in graded if row.job.config.get("method") not in REFERENCES and (row.acc_ut or 0.0) <= GONE]
     if not gone:
         return f"{count}; no method has brought Acc_ut to {percent(GONE)} or less."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ui.figures.standing import Mark, standing
 from ui.results import NEAR, between, escape, find, glue, near, percent
+from ui.ungraded import estimates_of, missing_for
 from ui.words import MEASURES, help_for
 from zspag_core.shortfall import hardly_read, shortfall
 
@@ -61,8 +62,12 @@ def cards(view: View, reference: Reference) -> list[Card]:
     after: Mapping[str, Any] = view.after if view.after is not None else last_epoch(view)
     lead = None if mask is None or after.get("acc_rt") is None else after["acc_rt"] - mask
     over = f"Mask alone gives {percent(mask)}; lead {percent(lead, sign=True)}."
+
+    def note(path: Sequence[str], words: str) -> str:
+        return missing_for(view.result, path) or words
+
     return [
-        _card("Remaining accuracy", "acc_rt", before, after, UP, _explain("acc_rt", "Acc_rt"), over),
+        _card("Remaining accuracy", "acc_rt", before, after, UP, _explain("acc_rt", "Acc_rt"), note(("acc_rt",), over)),
         _card(
             "Forgotten accuracy",
             "acc_ut",
@@ -70,7 +75,7 @@ def cards(view: View, reference: Reference) -> list[Card]:
             after,
             DOWN,
             _explain("acc_ut", "Acc_ut"),
-            f"The goal is 0{NARROW}.{_retrained(reference, ('acc_ut',))}",
+            note(("acc_ut",), f"The goal is 0{NARROW}.{_retrained(reference, ('acc_ut',))}"),
         ),
         _card(
             "Probe",
@@ -79,9 +84,9 @@ def cards(view: View, reference: Reference) -> list[Card]:
             after,
             DOWN,
             _explain("probe", "Probe"),
-            f"Inside: lower is deeper.{_retrained(reference, ('probe',))}",
+            note(("probe",), f"Inside: lower is deeper.{_retrained(reference, ('probe',))}"),
         ),
-        _relearning(before, after, reference),
+        _relearning(before, after, reference, missing_for(view.result, ("relearning",))),
         _card(
             "Membership · entropy",
             "entropy_svc",
@@ -89,7 +94,10 @@ def cards(view: View, reference: Reference) -> list[Card]:
             after["mia"] if isinstance(after.get("mia"), dict) else {},
             "",
             _explain("mia.entropy_svc", "Membership inference"),
-            f"Best: what Retrain has.{_retrained(reference, ('mia', 'entropy_svc'))}",
+            note(
+                ("mia", "entropy_svc"),
+                f"Best: what Retrain has.{_retrained(reference, ('mia', 'entropy_svc'))}",
+            ),
         ),
     ]
 
@@ -101,8 +109,8 @@ def last_epoch(view: View) -> Mapping[str, Any]:
     return last
 
 
-def standing_of(view: View, reference: Reference) -> Drawn:
-    """Return the figure that shows all percentages of a run on one scale."""
+def standing_of(view: View, reference: Reference) -> Drawn | None:
+    """Return the figure that shows all percentages of a run on one scale; None where none is known."""
     after = view.after or {}
     mask = (view.result.get("mask") or {}).get("acc_rt")
     marks = [
@@ -118,7 +126,8 @@ def standing_of(view: View, reference: Reference) -> Drawn:
         for measure in MEASURES
         if measure.unit == "%"
     ]
-    return standing([mark for mark in marks if mark.before is not None or mark.after is not None])
+    known = [mark for mark in marks if mark.before is not None or mark.after is not None]
+    return standing(known) if known else None
 
 
 def steps_text(relearning: Mapping[str, Any] | None) -> str:
@@ -134,6 +143,8 @@ def _stopped(view: View) -> str:
     if not last:
         return "The run was stopped before an epoch had ended; only the original model was graded."
     seen = f"remaining classes {percent(last.get('acc_rt'))}, forgotten classes {percent(last.get('acc_ut'))}"
+    if last.get("forget_images") is not None:
+        seen = f"{percent(last['forget_images'])} of the images to forget read as their class"
     return (
         f"The run was stopped after epoch {last['epoch']} and not graded again. "
         f"What was last seen while it ran: {seen}."
@@ -146,7 +157,7 @@ def _outside(view: View, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     names += f" and {len(view.forget) - 5} more" if len(view.forget) > 5 else ""
     now = after["acc_ut"]
     if now is None:
-        return f"There are no test images of {names}, so nobody can say whether it is still recognised."
+        return _estimated(view, names)
     if hardly_read(before["acc_ut"]):
         read = f"The original hardly read {names}: {percent(before['acc_ut'])} of the test images, now {percent(now)}"
         return f"{read}. So the accuracy cannot tell whether anything was forgotten."
@@ -155,8 +166,39 @@ def _outside(view: View, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     return f"{names} {verdict}: {percent(before['acc_ut'])} of the test images were read right, now {percent(now)}."
 
 
+def _estimated(view: View, names: str) -> str:
+    """Say what the forget images tell of forgetting where there are no test images."""
+    it = "it is" if len(view.forget) == 1 else "they are"
+    found = estimates_of(view.result).get("forget_accuracy") or {}
+    if found.get("before") is None or found.get("after") is None:
+        return f"There are no test images of {names}, so nobody can say whether {it} still recognised."
+    if hardly_read(found["before"]):
+        return (
+            f"The original read only {percent(found['before'])} of the images of {names} as their class: maybe the "
+            "names do not belong to its outputs in this order, and that another class was forgotten."
+        )
+    return (
+        f"There are no test images of {names}. Of the images to forget themselves, which the method saw, "
+        f"{percent(found['before'])} were read right, now {percent(found['after'])}: an estimate."
+    )
+
+
+def _rest_estimated(view: View) -> str:
+    """Say what the proxies tell of the remaining classes where there are no test images of them."""
+    found = estimates_of(view.result).get("proxy_agreement") or {}
+    text = "The **remaining classes** are not graded: there are no test images of them"
+    if found.get("before") is None or found.get("after") is None:
+        return f"{text}."
+    return (
+        f"{text}. Of the proxies that stand in for them {percent(found['after'])} are read as their class (before "
+        f"{percent(found['before'])}): an estimate."
+    )
+
+
 def _rest(view: View, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Say what it cost, and what the lead over masking is."""
+    if after["acc_rt"] is None or before["acc_rt"] is None:
+        return _rest_estimated(view)
     change = percent(after["acc_rt"] - before["acc_rt"], sign=True)
     text = f"The **remaining classes** stand at {percent(after['acc_rt'])} ({change})"
     mask = (view.result.get("mask") or {}).get("acc_rt")
@@ -220,12 +262,12 @@ def _colour(change: str, good: str) -> Literal["green", "red", "off"]:
     return "green" if change[0] == good else "red"
 
 
-def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference) -> Card:
-    """Return the card of the steps until the class is back."""
+def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference, missing: str) -> Card:
+    """Return the card of the steps until the class is back; `missing` says why there are none, where it is known."""
     words = f"{help_for('Relearning')} Until 90{NARROW} of the original accuracy are back. Good: as many as Retrain."
     then, now = before.get("relearning"), after.get("relearning")
     if not now:
-        return Card("Relearning", "–", "", "off", words, "Not measured in this run.")
+        return Card("Relearning", "–", "", "off", words, missing or "Not measured in this run.")
     note = "Inside: more steps are deeper."
     band = reference.band(("relearning", "steps"))
     if band and sum(band):

@@ -12,6 +12,7 @@ from ui.methods import USUAL, method_name
 from ui.picker import LETTERS, run_chip
 from ui.redrawn import redrawn
 from ui.results import escape, headline, percent, state_words
+from ui.ungraded import is_ungraded, short_estimate
 
 if TYPE_CHECKING:
     from zspag_core.jobs import Job
@@ -115,6 +116,8 @@ def run_text(job: Job) -> str:
     result = headline(job)
     if result is None:
         return text
+    if is_ungraded(result):
+        return f"{text} {short_estimate(result)}"
     after = result["after"]
     before = percent(result["before"]["acc_rt"]).split()[0]
     return f"{text} Acc_rt {before} → **{percent(after['acc_rt'])}** · Acc_ut **{percent(after['acc_ut'])}**"

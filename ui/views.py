@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ui.artefacts import load_arrays
 from ui.names import names_of
 from ui.relearning import with_relearning
+from ui.ungraded import lacks_of
 from zspag_core import files
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class View:
     def after(self) -> Mapping[str, Any] | None:
         """Return the figures of the unlearned model, None for a run that was stopped."""
         return self.result.get("after")
+
+    @property
+    def own_remaining(self) -> bool:
+        """Tell whether the run's own data has training images of the remaining classes, which Retrain needs."""
+        return "graded_with" not in self.result and "retain_train" not in lacks_of(self.result)
 
     @property
     def title(self) -> str:

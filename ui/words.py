@@ -221,6 +221,10 @@ MASK_NOTE = (
     "**Mask** blocks the forgotten outputs of the original model and learns nothing. Only what exceeds it speaks for "
     "the method; the probe shows whether the features forgot too."
 )
+ESTIMATE_NOTE = (
+    "Estimates come from the images to forget and the proxies alone. The method worked with both, so they speak better "
+    "of it than unseen images would."
+)
 GRADING_NOTE = "For grading only: the method saw the model and the forget samples, none of these test images."
 
 GLOSSARY = {

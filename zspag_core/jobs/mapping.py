@@ -123,18 +123,19 @@ def _fit(run: FinishedRun, kind: str, report: Reporter) -> _Ground:
     images = run.shown
     index = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:REAL_IMAGES].sort().values
     outputs = outputs_of(run.original, images.images[index], report=report)
-    seen = outputs.features if len(run.dataset.test) else torch.cat([outputs.features, _proxy_features(run)])
+    seen = outputs.features if len(run.dataset.test) else torch.cat([outputs.features, *_proxy_features(run)])
     if len(seen) < FEWEST:
         raise UsageError(f"map: expected at least {FEWEST} images, got {len(seen)}")
     return _Ground(images, index, outputs, MAPS[kind](seen.numpy()))
 
 
-def _proxy_features(run: FinishedRun) -> Tensor:
-    """Return what the original sees in the proxies that the map shows, (P, D); none where the run made none."""
+def _proxy_features(run: FinishedRun) -> list[Tensor]:
+    """Return what the original sees in the proxies that the map shows, one (P, D); none where the run made none."""
     proxies = run.arrays("proxies")
     if not len(proxies.get("labels", ())):
-        return torch.zeros(0, run.original.head.in_features)
-    return outputs_of_pixels(run.original, proxies["images"][_spread(proxies["labels"], PROXIES)].float()).features
+        return []
+    pixels = proxies["images"][_spread(proxies["labels"], PROXIES)].float()
+    return [outputs_of_pixels(run.original, pixels).features]
 
 
 _GROUNDS: dict[tuple[str, str], _Ground] = {}

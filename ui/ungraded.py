@@ -1,0 +1,93 @@
+"""Runs made with images to forget and nothing else: why figures are missing, and the estimates beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ui.results import percent
+from zspag_core.groups import GROUPS, ungraded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Result = Mapping[str, Any]
+
+ESTIMATE = ":violet-badge[estimate]"
+NEEDS = {
+    ("acc_rt",): ("retain_test",),
+    ("loss_rt",): ("retain_test",),
+    ("acc_ut",): ("forget_test",),
+    ("probe",): ("retain_train", "forget_test"),
+    ("relearning",): ("forget_test",),
+    ("mia", "entropy_svc"): ("retain_train", "retain_test"),
+    ("mia", "confidence_svc"): ("retain_train", "retain_test"),
+    ("mia", "same_class"): ("forget_test",),
+}
+"""What a figure of result.json cannot be computed without, by where it stands there."""
+TITLES = {
+    "forget_accuracy": ("Forget images still recognised", "images to forget, read as their class: the method saw them"),
+    "held_out_accuracy": ("Held-out images still recognised", "images of the class that the method did not see"),
+    "proxy_agreement": ("Proxies read as before", "stand-ins for the remaining classes, read as their class"),
+}
+"""Title of every estimate in percent, and what it is."""
+
+
+def lacks_of(result: Result) -> Sequence[str]:
+    """Return the groups of images that grading lacked; none for runs of earlier versions, whose data was whole."""
+    return tuple(result.get("lacks") or ())
+
+
+def why_ungraded(result: Result) -> str:
+    """Return the sentence that says what is not graded and why; empty where everything is."""
+    return ungraded(lacks_of(result)) or ""
+
+
+def missing_for(result: Result, path: Sequence[str]) -> str:
+    """Say in a few words what a figure could not be computed without; empty where nothing was lacking."""
+    wanted = NEEDS.get(tuple(path), ())
+    gone = [GROUPS[group] for group in wanted if group in lacks_of(result)]
+    return f"Not graded: the data has no {' and no '.join(gone)}." if gone else ""
+
+
+def estimates_of(result: Result) -> Mapping[str, Any]:
+    """Return a run's estimates; empty where it has none."""
+    return result.get("estimates") or {}
+
+
+def estimate_rows(result: Result) -> list[tuple[str, float, float | None, str]]:
+    """Return the estimates that there are: title, before, after (None for a run that was stopped), what it is."""
+    estimates = estimates_of(result)
+    rows = []
+    for name, (title, meaning) in TITLES.items():
+        found = estimates.get(name) or {}
+        if found.get("before") is not None:
+            rows.append((title, float(found["before"]), found.get("after"), meaning))
+    attack = estimates.get("same_class") or {}
+    if (attack.get("before") or {}).get("accuracy") is not None:
+        meaning = "forget images told from held-out ones by their loss; 50 is a coin toss"
+        rows.append(
+            ("Same-class attack", attack["before"]["accuracy"], (attack.get("after") or {}).get("accuracy"), meaning)
+        )
+    return rows
+
+
+def estimate_table(result: Result) -> str:
+    """Return the estimates before and after as Markdown; empty where there are none."""
+    rows = estimate_rows(result)
+    if not rows:
+        return ""
+    lines = ["| Estimate | Before | After | What it is |", "|:--|--:|--:|:--|"]
+    lines += [f"| {title} | {percent(then)} | **{percent(now)}** | {words} |" for title, then, now, words in rows]
+    return "\n".join(lines)
+
+
+def short_estimate(result: Result) -> str:
+    """Say in a few words, for strips and lists, what a run that is not graded came to."""
+    now = (estimates_of(result).get("forget_accuracy") or {}).get("after")
+    return "not graded" if now is None else f"not graded · forget images {percent(now)}"
+
+
+def is_ungraded(result: Result) -> bool:
+    """Tell whether neither of the two headline accuracies is known."""
+    after = result.get("after") or {}
+    return bool(lacks_of(result)) and after.get("acc_rt") is None and after.get("acc_ut") is None
