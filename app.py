@@ -12,6 +12,7 @@ from ui.jobs import job_store, show_run
 from ui.methods import method_name
 from ui.overview import DEMO_CLASS, GRADING, SAW, demo_choice, start_demo
 from ui.results import headline, percent
+from ui.ungraded import is_ungraded, short_estimate
 from ui.words import STATES
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def show_recent(jobs: list[Job]) -> None:
         result = headline(job)
         after = result["after"] if result else {}
         numbers = f"Acc_rt {percent(after['acc_rt'])} · Acc_ut {percent(after['acc_ut'])}" if after else ""
+        numbers = short_estimate(result) if result and is_ungraded(result) else numbers
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             how = method_name(job.config)
             words = f"Run {job.number} · forget :orange[{names}] · {how} :{colour}-badge[{icon} {word}]  \n{numbers}"

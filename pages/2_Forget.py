@@ -18,11 +18,13 @@ from ui.setup import (
     pick_basics,
     pick_budget,
     pick_classes,
+    pick_held_out,
     pick_method,
     pick_rest,
     show_presets,
     submit,
     take_preset,
+    unfit_method,
 )
 from ui.states import has_result, nothing_open
 from zspag_core.jobs import State
@@ -44,7 +46,7 @@ def show_model(choice: Choice) -> None:
 def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) -> tuple[str, dict[str, Any], int]:
     """Draw the button, the settings and the preview; return method, changed settings and seed."""
     place = st.container(gap="xsmall")  # the button stands above the settings: the defaults are good ones
-    budget, preview = st.container(gap="xxsmall"), st.container()
+    held, budget, preview = st.container(), st.container(gap="xxsmall"), st.container()
     method, attacks = pick_method(engine.answer), engine.answer["attacks"]
     take_preset(method)
     presets = st.container(gap="xxsmall")
@@ -54,6 +56,8 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     with st.expander("All settings"):
         rest = pick_rest(method, engine.answer, values)
     values |= rest["settings"]
+    with held:
+        rest["hold_out"] = pick_held_out(about, forget)
     with presets:
         show_presets(method, values)
     attacked = attack_settings(values, attacks)
@@ -61,7 +65,7 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
         with preview:
             question = preview_question(choice, forget, attacked, rest["seed"]) if forget else None
             preview_panel(question, choice.class_names)
-    unfit = about.answer["fits"] if about.state == State.DONE else None
+    unfit = (about.answer["fits"] or unfit_method(method, about, forget)) if about.state == State.DONE else None
     possible = 0 < len(forget) < len(choice.class_names) and not unfit
     why = unfit or (None if possible else "Tick at least one class, and leave at least one.")
     busy = run is not None and run.active

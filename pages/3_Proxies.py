@@ -25,6 +25,7 @@ from ui.proxies import (
 )
 from ui.segments import one_of
 from ui.states import has_result, stand_in
+from ui.ungraded import lacks_of
 from ui.words import GLOSSARY
 
 if TYPE_CHECKING:
@@ -47,11 +48,7 @@ def show(runs: Runs) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = one_of("Map", TITLES, key="map", start="umap", help=GLOSSARY["UMAP"], bind="query-params")
         look = pick_look(runs)
-        st.markdown(
-            ":gray-badge[:material/visibility: real images: for your eyes only]",
-            help="The method never saw them. They are drawn so that you can judge the proxies.",
-            width="content",
-        )
+        real_badge(runs)
         waiting = st.container(width="stretch")
     ready = maps_of(runs, kind, waiting)
     if not ready:
@@ -62,6 +59,23 @@ def show(runs: Runs) -> None:
         show_one(ready["A"], look)
     else:
         show_pair(runs, ready, look)
+
+
+def real_badge(runs: Runs) -> None:
+    """Say what the real images on the maps are: for the eyes only, or images to forget where there are no others."""
+    if any("retain_test" in lacks_of(job.answer) for _, job in runs if has_result(job)):
+        st.markdown(
+            ":violet-badge[:material/visibility: the only real images are those to forget]",
+            help="The data has no test images of the remaining classes: the map is laid out by the images to forget "
+            "and the proxies together.",
+            width="content",
+        )
+        return
+    st.markdown(
+        ":gray-badge[:material/visibility: real images: for your eyes only]",
+        help="The method never saw them. They are drawn so that you can judge the proxies.",
+        width="content",
+    )
 
 
 def pick_look(runs: Runs) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ui.jobs import pair
 from ui.model_source import plain_name
 from ui.segments import one_of
 from ui.states import has_result, stand_in
+from ui.ungraded import image_words, lacks_of
 from ui.words import GLOSSARY
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def show_maps(run: Job, runs: Sequence[tuple[str, Job]], chosen: Sequence[int]) 
                 question = ask_attention(job, chosen, chosen_layer(run), target)
                 answer = answer_of(question, letter, f"Computing the maps{f' of run {mark}' if mark else ''}")
             if answer is not None:
-                sides.append(Side(mark, answer, class_names(job.folder), job.config["forget"]))
+                kind = image_words(lacks_of(job.answer)).lower()
+                sides.append(Side(mark, answer, class_names(job.folder), job.config["forget"], kind))
     with layer_place:
         layer_picker(run, sides[0].answer if sides else None)
     st.caption(NOTES[target])

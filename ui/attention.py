@@ -9,6 +9,7 @@ import streamlit as st
 from ui.figures.attention import Side, attention_table, grown_note, scale_bars, scale_of, similarity_table
 from ui.jobs import ask
 from ui.states import failed_line, has_result, wait_line
+from ui.ungraded import image_words, lacks_of
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -89,14 +90,20 @@ def _thumbnails(
 ) -> None:
     """Draw a box under every image."""
     if not images:
-        st.caption("There is no such image: both models read every test image alike.")
+        alone = "retain_test" in lacks_of(job.answer or {})
+        there = "there are only images to forget" if alone and kind == REMAINING else "both models read every one alike"
+        st.caption(f"There is no such image: {there}.")
         return
     for first in range(0, len(images), COLUMNS):
         for image, place in zip(images[first : first + COLUMNS], st.columns(COLUMNS, gap="small"), strict=False):
             index, name = int(image["index"]), names[image["label"]]
             key = f"look-{job.id}-{kind}-{index}"
             with place, st.container(gap="xxsmall"):
-                st.image(image["picture"], width=THUMBNAIL_PIXELS, alt=f"Test image {index} of class {name}")
+                st.image(
+                    image["picture"],
+                    width=THUMBNAIL_PIXELS,
+                    alt=f"{image_words(lacks_of(job.answer or {}))} {index} of class {name}",
+                )
                 ticked = index in chosen
                 st.checkbox(
                     name,
@@ -116,7 +123,8 @@ def _tick(job: Job, index: int, key: str, chosen: list[int]) -> None:
 
 def _chosen_key(job: Job) -> str:
     """Return where the chosen images of a run's data are kept; runs on the same data share them."""
-    return f"chosen-{job.config['data']}"
+    data = (job.answer or {}).get("graded_with") or job.config["data"]
+    return f"chosen-{data}"
 
 
 def ask_attention(job: Job, index: Sequence[int], layer: str | None, target: str) -> Job:
@@ -189,7 +197,7 @@ def maps_panel(sides: Sequence[Side], target: str) -> None:
     if grown := grown_note(sides):
         st.info(grown, icon=":material/info:")
     st.caption(
-        "Over at most 64 test images of each kind, always the same ones; empty maps have no likeness, "
+        f"Over at most 64 {sides[0].images}s of each kind, always the same ones; empty maps have no likeness, "
         "they are counted apart. Blocking the forgotten outputs (the method Mask) empties these maps too and learns "
         "nothing: what the features still know is told by the probe on the Results page."
     )

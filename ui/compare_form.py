@@ -11,7 +11,7 @@ from ui.jobs import job_store
 from ui.methods import METHOD_HELP
 from ui.model_source import plain_name
 from ui.results import counted, duration, escape
-from ui.setup import pick_classes
+from ui.setup import pick_classes, unfit_method
 from ui.words import COMPARISONS, PRESETS, help_for
 from zspag_core.reproduce.comparison import Row
 from zspag_core.reproduce.scale import SCALES
@@ -177,6 +177,7 @@ def new_comparison(choice: Choice, about: Job, engine: Mapping[str, Any]) -> Non
     with right:
         rows = pick_rows(engine)
         unfit = about.answer["fits"] if isinstance(about.answer, dict) else None
+        unfit = unfit or next((why for row in rows if (why := _unfit(row, about, forget))), None)
         possible = 0 < len(forget) < len(choice.class_names) and bool(rows) and bool(seeds) and not unfit
         why = unfit or "" if possible else "Tick classes, methods and seeds; leave at least one class."
         pressed = st.button(
@@ -189,6 +190,12 @@ def new_comparison(choice: Choice, about: Job, engine: Mapping[str, Any]) -> Non
         subject = Subject(choice.data, str(choice.checkpoint), tuple(forget), names)
         show(order(subject, rows, sorted(seeds)))
         st.rerun()
+
+
+def _unfit(row: Row, about: Job, forget: Sequence[int]) -> str:
+    """Say why a ticked method cannot do with the data; empty where it can."""
+    why = unfit_method({"title": row.label, "needs_retain": row.needs_retain}, about, forget)
+    return f"{why} Take its tick away." if why else ""
 
 
 def pick_rows(engine: Mapping[str, Any]) -> list[Row]:

@@ -45,7 +45,7 @@ def comparison_panel(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) 
             st.markdown(f"**{answer.question}**")
             st.markdown(answer.text)
     _table(comparison, jobs)
-    if any(mean_of(row, "acc_ut") is not None for row in comparison.rows):
+    if any(mean_of(row, "acc_ut") is not None and mean_of(row, "acc_rt") is not None for row in comparison.rows):
         _figures(named, comparison)
 
 

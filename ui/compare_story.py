@@ -35,9 +35,14 @@ class Answer:
 
 def answers(comparison: Comparison) -> list[Answer]:
     """Return the three answers, as far as rows have figures."""
-    rows = [row for row in comparison.rows if not role_of(row) and mean_of(row, "acc_ut") is not None]
+    own = [row for row in comparison.rows if not role_of(row)]
+    rows = [row for row in own if mean_of(row, "acc_ut") is not None and mean_of(row, "acc_rt") is not None]
     if not rows:
         waiting = "No run has come to its end yet, so there is nothing to read off."
+        if any(not outcome.error for row in own for outcome in row.seeds):
+            waiting = (
+                "These runs are not graded: their data has too few images for that, so there is nothing to read off."
+            )
         return [Answer(question, waiting) for question in ("Which forgets?", "At what cost?", "More than masking?")]
     forgetting = [row for row in rows if _value(row, "acc_ut") <= GONE]
     return [

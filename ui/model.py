@@ -13,6 +13,7 @@ from ui.jobs import WAIT_SECONDS, job_store, worker_ready
 from ui.places import in_words
 from ui.redrawn import redrawn
 from ui.results import escape, percent
+from ui.ungraded import ESTIMATE
 from ui.words import GRADING_NOTE
 from zspag_core.jobs import Lane
 from zspag_core.shortfall import only_guesses
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
 
 NAMED_CLASSES = 12
+ESTIMATE_HERE = "There are no test images in this data: these may be images that the model was trained on."
 
 
 @redrawn(WAIT_SECONDS)
@@ -76,8 +78,8 @@ def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[b
         return []
     right, chance = float(report.answer["test_accuracy"]), 100 / int(about["num_classes"])
     if not only_guesses(right, int(about["num_classes"])):
-        return [(True, f"**Test images** {percent(right)} right")]
-    words = f"**Test images** {percent(right)} right, hardly more than guessing ({percent(chance)})"
+        return [(True, f"**{_kind(report.answer)}** {percent(right)} right")]
+    words = f"**{_kind(report.answer)}** {percent(right)} right, hardly more than guessing ({percent(chance)})"
     return [(False, f"{words}: other data, or too little training?")]
 
 
@@ -85,7 +87,9 @@ def headline(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     """Draw the model's four numbers."""
     said = about["test_accuracy"]
     right, classes, size, weights = st.columns([4, 3, 3, 3], gap="small")
-    note = f"on {report['graded']:,} of {about['test']:,} test images"
+    tested = report.get("of", "test") == "test"
+    note = f"on {report['graded']:,} of {about['test' if tested else 'train']:,} {_kind(report).lower()}"
+    note += "" if tested else ": an estimate, the data has no test images"
     note += "" if said is None else f"; its file says {percent(said)}"
     for place, title, value, words in (
         (right, "Right answers", percent(report["test_accuracy"]), note),
@@ -96,6 +100,11 @@ def headline(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
         with place, st.container(border=True, height="stretch"):
             st.metric(title, value)
             st.caption(words)
+
+
+def _kind(report: Mapping[str, Any]) -> str:
+    """Return what the images are called that the model was tried on."""
+    return "Test images" if report.get("of", "test") == "test" else "Images of the data"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -121,7 +130,9 @@ def short_count(count: int) -> str:
 def accuracy_panel(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     """Draw accuracy by class."""
     note = f":small[dotted: all, {percent(report['test_accuracy'])}]"
-    st.markdown(f"**Right answers by class** :gray-badge[for grading only] {note}", help=GRADING_NOTE)
+    tested = report.get("of", "test") == "test"
+    badge, words = (":gray-badge[for grading only]", GRADING_NOTE) if tested else (ESTIMATE, ESTIMATE_HERE)
+    st.markdown(f"**Right answers by class** {badge} {note}", help=words)
     names, accuracy = about["class_names"], report["acc_per_class"]
     figure = figures.class_accuracy_figure(names, accuracy, report["test_accuracy"])
     chart(figure, key="classes", alt=figures.describe_class_accuracy(names, accuracy))
@@ -131,7 +142,7 @@ def samples_panel(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     """Draw test images with what the model says."""
     wrong = sum(sample["label"] != sample["predicted"] for sample in report["samples"])
     note = "the surest mistakes first" if wrong else "no mistake among those graded"
-    st.markdown(f"**What it says of test images** :small[{note}]")
+    st.markdown(f"**What it says of {_kind(report).lower()}** :small[{note}]")
     st.html(samples_html(report["samples"], about["class_names"]))
 
 
@@ -178,9 +189,21 @@ def layers_panel(report: Mapping[str, Any]) -> None:
     )
 
 
+def some_classes_words(about: Mapping[str, Any], absent: Sequence[str]) -> str:
+    """Say what data is for that has images of some of the model's classes only."""
+    there = [described["name"] for described in about["classes"] if described["name"] not in set(absent)]
+    return (
+        f"Images of {_names(there)} alone, matched to the model's classes by name: enough to forget these. What needs "
+        "images of the others is not graded; that can be added to a finished run."
+    )
+
+
 def classes_panel(about: Mapping[str, Any]) -> None:
     """Draw the classes of the data with a picture and image counts each."""
     st.markdown(f"**The data** :small[{about['train']:,} training and {about['test']:,} test images]")
+    absent = [described["name"] for described in about["classes"] if not described["train"] + described["test"]]
+    if absent:
+        st.caption(some_classes_words(about, absent))
     st.dataframe(
         {
             "": [described["picture"] for described in about["classes"]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,12 +17,15 @@ from ui.names import names_of
 from ui.outcome import show_ending, show_result
 from ui.redrawn import redrawn
 from ui.results import epochs_of, glue, log_lines, state_words, steps, worked_words
+from ui.ungraded import ESTIMATE
 from ui.watch import frame_html, watched_from_arrays, watched_from_events
-from ui.words import STAGE_HELP, STAGES, help_for
+from ui.words import ESTIMATE_NOTE, STAGE_HELP, STAGES, help_for
 from zspag_core.jobs import Lane, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
 
     from ui.results import Step
     from ui.watch import Watched
@@ -103,6 +106,9 @@ def _charts(job: Job, events: Sequence[Event]) -> None:
     total = figures.planned_epochs(epochs, job.config.get("settings", {}).get("epochs"), active=job.active)
     mask = (result or {}).get("mask") or {}
     left, right = st.columns(2)
+    if figures.without_tests(epochs):
+        _estimates(epochs, total, left, right)
+        return
     with left:
         st.markdown("**Accuracy on test images** :gray-badge[for grading only]", help=help_for("For grading only"))
         figure = figures.accuracy_figure(epochs, total, mask.get("acc_rt"))
@@ -113,13 +119,26 @@ def _charts(job: Job, events: Sequence[Event]) -> None:
         chart(figure, key="loss", alt=figures.describe_loss(epochs))
 
 
+def _estimates(epochs: Sequence[Mapping[str, Any]], total: int, left: DeltaGenerator, right: DeltaGenerator) -> None:
+    """Draw estimates and loss by epoch, for data without test images."""
+    with left:
+        st.markdown(f"**On forget images and proxies** {ESTIMATE}", help=ESTIMATE_NOTE)
+        chart(figures.estimate_figure(epochs, total), key="accuracy", alt=figures.describe_estimates(epochs))
+        st.caption("The data has no test images, so accuracy by epoch is not graded.")
+    with right:
+        st.markdown("**Loss**", help=help_for("Loss"))
+        chart(figures.plain_loss_figure(epochs, total), key="loss", alt=figures.describe_loss(epochs))
+
+
 def _watched(job: Job, events: Sequence[Event]) -> None:
     """Draw the watched images: the newest frame while the run is active, any frame afterwards."""
     arrays = None if job.active else load_arrays(job.folder, "watch")
     watched = watched_from_arrays(arrays) if arrays is not None else watched_from_events(events)
     if watched is None:
         return
-    st.markdown("**Where the model looks** :gray-badge[for grading only]", help=help_for("GradCAM"))
+    alone = figures.without_tests(epochs_of(events, job.answer if isinstance(job.answer, dict) else None))
+    badge = ":violet-badge[images to forget]" if alone else ":gray-badge[for grading only]"
+    st.markdown(f"**Where the model looks** {badge}", help=help_for("GradCAM"))
     if job.active or len(watched.epochs) == 1:
         st.html(_frame(job, watched, len(watched.epochs) - 1))
         return

@@ -19,6 +19,7 @@ from ui.pictures import sheet
 from ui.results import counted, percent
 from ui.scatter import clear_picks, load_ahead, picks_of, scatter
 from ui.states import failed_line, wait_line
+from ui.ungraded import ESTIMATE, lacks_of
 from ui.words import help_for
 
 if TYPE_CHECKING:
@@ -184,10 +185,14 @@ def drift_text(shown: Shown, letter: str = "") -> str:
         else "Points move a little through the map's own computation alone: the zero line, the same features placed "
         f"twice, is {units(drift.zero)}."
     )
-    return (
-        f"{begin} before to after, real images of remaining classes move {units(drift.remaining)} units on average, of "
-        f"forgotten classes {units(drift.forgotten)}; the map is {drift.width:.0f} wide. {zero}"
-    )
+    if drift.remaining is None and "retain_test" in lacks_of(shown.job.answer or {}):
+        moved = f"the images to forget move {units(drift.forgotten)} units on average"
+    else:
+        moved = (
+            f"real images of remaining classes move {units(drift.remaining)} units on average, of forgotten classes "
+            f"{units(drift.forgotten)}"
+        )
+    return f"{begin} before to after, {moved}; the map is {drift.width:.0f} wide. {zero}"
 
 
 def numbers_panel(shown: Shown) -> None:
@@ -203,6 +208,8 @@ def numbers_panel(shown: Shown) -> None:
     left.metric("ASR", percent(about["asr"]), help=f"{help_for('ASR')} {tried}.")
     neighbours = f"{help_for('kNN agreement')} For grading only."
     right.metric("kNN agreement", percent(about.get("knn_agreement")), help=neighbours)
+    if "retain_test" in lacks_of(result):
+        st.caption("kNN agreement needs test images of the remaining classes, and the data has none.")
     limit = int(result["config"].get("n_adv", 0))
     st.markdown("**Coverage**", help=help_for("Coverage"))
     words = figures.describe_coverage(about["per_class"], limit, shown.names)
@@ -214,10 +221,14 @@ def numbers_panel(shown: Shown) -> None:
 
 def _energy(shown: Shown, layers: Sequence[Mapping[str, Any]]) -> None:
     """Draw the captured energy, where it was measured."""
+    badge = ":gray-badge[for grading only]"
     if not any(layer.get("captured") is not None for layer in layers):
+        layers = [{**layer, "captured": layer.get("captured_proxy")} for layer in layers]
+        badge = f"{ESTIMATE} of the proxies' own"
+    if not any(layer["captured"] is not None for layer in layers):
         return
     st.markdown("**Captured energy**", help=help_for("Captured energy"))
-    st.markdown(":gray-badge[for grading only]")
+    st.markdown(badge)
     if not any(layer["rank"] for layer in layers):
         st.caption("No direction was protected in this run, so none captures anything.")
         return

@@ -28,6 +28,8 @@ BASICS = ("attack", "n_adv", "label_mode", "epochs", "learning_rate")
 BUDGETS = ("epsilon", "epsilon_l2")
 WANTED, TAKEN = "preset_wanted", "presets_taken"
 MOST_SEED = 2**31 - 1
+MOST_HELD_OUT = 90
+NAMED = 6
 INFLUENCE = "influence"
 FOR_INFLUENCE = "These belong to the label modes *influence* and *influence, anchored*."
 
@@ -35,13 +37,51 @@ FOR_INFLUENCE = "These belong to the label modes *influence* and *influence, anc
 def pick_classes(choice: Choice, about: Job) -> list[int]:
     """Draw the classes; their pictures follow as soon as the worker has them."""
     pictures: list[str | None] = [None] * len(choice.class_names)
-    if about.state == State.DONE:
+    absent: set[int] = set()
+    if about.state == State.DONE and about.answer["num_classes"] == len(choice.class_names):
         pictures = [described["picture"] for described in about.answer["classes"]]
+        absent = absent_classes(about)
     st.markdown("**Classes to forget**", help=help_for("Forget samples"))
-    chosen = class_picker(f"forget-{choice.checkpoint.stem}", choice.class_names, pictures)
+    chosen = class_picker(f"forget-{choice.checkpoint.stem}", choice.class_names, pictures, absent)
+    if absent:
+        st.caption("The data has no images of the classes in grey: they stay, and nothing is graded on them.")
     if about.state == State.FAILED:
         st.caption(f"No pictures: {about.error}")
     return chosen
+
+
+def absent_classes(about: Job) -> set[int]:
+    """Return the classes that the data has no training image of; none while that is not known."""
+    if about.state != State.DONE:
+        return set()
+    return {k for k, described in enumerate(about.answer["classes"]) if not described["train"]}
+
+
+def unfit_method(method: Mapping[str, Any], about: Job, forget: Sequence[int]) -> str:
+    """Say why a method cannot do with the data; empty where it can."""
+    absent = absent_classes(about) - set(forget)
+    if not method["needs_retain"] or not absent:
+        return ""
+    names = ", ".join(about.answer["classes"][k]["name"] for k in sorted(absent)[:NAMED])
+    more = " and others" if len(absent) > NAMED else ""
+    return f"{method['title']} needs training images of every remaining class, and the data has none of {names}{more}."
+
+
+def pick_held_out(about: Job, forget: Sequence[int]) -> float:
+    """Draw how many of the images to forget the method does not see, where there are no test images of them."""
+    if about.state != State.DONE or not forget or all(about.answer["classes"][k]["test"] for k in forget):
+        return 0.0
+    return float(
+        st.number_input(
+            "Hold out, % of the images to forget",
+            0,
+            MOST_HELD_OUT,
+            key="hold-out",
+            help="The data has no test images of them. Images held out are not shown to the method; what it makes of "
+            "them is an estimate.",
+            persist_state="session",
+        )
+    )
 
 
 def pick_method(engine: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -117,6 +157,7 @@ def fill_form(model: str, num_classes: int, config: Mapping[str, Any]) -> None:
     for label in range(num_classes):
         st.session_state[f"{start}-{label}"] = label in config["forget"]
     st.session_state["method"] = config.get("method", USUAL)
+    st.session_state["hold-out"] = int(config.get("hold_out", 0))
     st.session_state["seed"], st.session_state["device"] = config.get("seed", 0), config.get("device", "auto")
     st.session_state[WANTED] = dict(config.get("settings", {}))
     st.session_state[TAKEN] = st.session_state.get(TAKEN, 0) + 1
@@ -219,7 +260,7 @@ def submit(choice: Choice, forget: Sequence[int], method: Mapping[str, Any], cho
         choice: model and data.
         forget: the classes to forget.
         method: as the engine describes it.
-        chosen: {"settings", "seed", "device"}; settings that are at their default are left out.
+        chosen: {"settings", "seed", "device"}, maybe "hold_out"; settings that are at their default are left out.
     """
     config = {
         "data": choice.data,
@@ -231,4 +272,5 @@ def submit(choice: Choice, forget: Sequence[int], method: Mapping[str, Any], cho
         "seed": chosen["seed"],
         "device": chosen["device"],
     }
+    config |= {"hold_out": chosen["hold_out"]} if chosen.get("hold_out") else {}
     show_run(job_store().submit("unlearn", config, device=chosen["device"]).id)

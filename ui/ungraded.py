@@ -91,3 +91,8 @@ def is_ungraded(result: Result) -> bool:
     """Tell whether neither of the two headline accuracies is known."""
     after = result.get("after") or {}
     return bool(lacks_of(result)) and after.get("acc_rt") is None and after.get("acc_ut") is None
+
+
+def image_words(lacks: Sequence[str]) -> str:
+    """Return what the images are called that pages show: test images, or those to forget where there are no others."""
+    return "Forget image" if {"retain_test", "forget_test"} <= set(lacks) else "Test image"

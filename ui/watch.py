@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Watched:
-    """A few test images and one frame an epoch.
+    """A few images and one frame an epoch.
 
     Attributes:
         pictures: one (C, H, W) uint8 per image.
@@ -102,7 +102,7 @@ def _cell(watched: Watched, place: int, image: int, names: Sequence[str], *, gon
     name, read = html.escape(names[label]), html.escape(names[predicted])
     kind, colour = ("forgotten", FORGOTTEN) if gone else ("remaining", REMAINING)
     url = overlay(watched.pictures[image], watched.maps[place, image], HEAT, 0.0, watched.most)
-    alt = f"Test image of {kind} class {name} with the evidence for it: {sure:.0f} percent sure, read as {read}"
+    alt = f"Image of {kind} class {name} with the evidence for it: {sure:.0f} percent sure, read as {read}"
     bar = f"linear-gradient(90deg,{colour} {sure:.0f}%,rgba(128,128,128,.25) {sure:.0f}%)"
     return (
         f'<figure style="margin:0;max-width:9.5rem"><img src="{url}" alt="{alt}" style="width:100%;border-radius:4px;'

@@ -46,12 +46,14 @@ class Side:
         answer: what the task returned.
         names: one name per class.
         forgotten: the classes that the run forgot.
+        images: what one of the images is called.
     """
 
     letter: str
     answer: Answer
     names: Sequence[str]
     forgotten: Collection[int]
+    images: str = "test image"
 
 
 def scale_of(sides: Sequence[Side]) -> float:
@@ -136,12 +138,12 @@ def _original(image: Image, sides: Sequence[Side]) -> str:
     """Return the cell with the image itself."""
     label = image["label"]
     name = html.escape(sides[0].names[label])
-    words = f"Test image {image['index']} of class {name}"
+    words = f"{sides[0].images.capitalize()} {image['index']} of class {name}"
     picture = data_url(from_data_url(image["picture"]), PICTURE_PIXELS)
     by = [side.letter for side in sides if label in side.forgotten]
     kind = "forgotten" if by else "remaining"
     told = kind if len(by) in {0, len(sides)} else f"{kind} in run {by[0]}"
-    about = f'<b class="zs-{kind}">{name}</b> · {told}<br><span>test image {image["index"]}</span>'
+    about = f'<b class="zs-{kind}">{name}</b> · {told}<br><span>{sides[0].images} {image["index"]}</span>'
     return f'<td><img src="{picture}" alt="{words}"><div>{about}</div></td>'
 
 
@@ -157,7 +159,7 @@ def _maps(image: Image, side: Side, target: str, scale: float) -> list[str]:
     words = "one map is flat: no likeness" if likeness is None else f"likeness {likeness:.2f}".replace("-", "−")
     kept = f"<b>evidence {percent(100 * after.sum() / before.sum())} of before</b><br>" if before.sum() > 0 else ""
     change = overlay(picture, after - before, CHANGE, -scale, scale, CHANGE_BLEND)
-    return [*cells, _cell(change, f"Change of the attention on test image {image['index']}", kept + words)]
+    return [*cells, _cell(change, f"Change of the attention on {side.images} {image['index']}", kept + words)]
 
 
 def grown_note(sides: Sequence[Side]) -> str:
@@ -184,7 +186,7 @@ def _say(
     empty = "<br><i>nearly empty</i>" if float(values.max()) < EMPTY * scale or scale == 0 else ""
     explained = side.names[label if target == "own" else read]
     most = f"{float(values.max()):.3g}"
-    alt = f"Attention {when} on test image {image['index']} for class {html.escape(explained)}, most evidence {most}"
+    alt = f"Attention {when} on {side.images} {image['index']} for class {html.escape(explained)}, most evidence {most}"
     return alt, f"<b>{first}</b><br><span>{second}</span>{empty}"
 
 

@@ -28,20 +28,19 @@ def class_accuracy_figure(names: Sequence[str], accuracy: Sequence[float | None]
 
     Args:
         names: one name per class.
-        accuracy: one figure per class in percent, None where there is no test image.
+        accuracy: one figure per class in percent, None where there is no image.
         mean: accuracy over all images in percent.
     """
-    known = [0.0 if value is None else value for value in accuracy]
-    words = ["no test image" if value is None else f"{value:.1f} %" for value in accuracy]
+    words = ["no image" if value is None else f"{value:.1f} %" for value in accuracy]
     figure = go.Figure()
     figure.add_bar(
         x=list(range(len(names))),
-        y=known,
+        y=list(accuracy),
         marker={"color": REMAINING},
         customdata=[[name, word] for name, word in zip(names, words, strict=True)],
         hovertemplate="%{customdata[0]}: %{customdata[1]}<extra></extra>",
-        text=[f"{value:.0f}" for value in known] if len(names) <= NAMED else None,
-        textposition=["inside" if value >= TALL else "outside" for value in known],
+        text=["–" if value is None else f"{value:.0f}" for value in accuracy] if len(names) <= NAMED else None,
+        textposition=["inside" if (value or 0.0) >= TALL else "outside" for value in accuracy],
         insidetextanchor="start",  # at the foot, where the line of the mean does not cross it
         textfont={"size": FIGURE_SIZE},
         insidetextfont={"color": "black", "size": FIGURE_SIZE},
@@ -63,7 +62,7 @@ def describe_class_accuracy(names: Sequence[str], accuracy: Sequence[float | Non
     """Say in a sentence what the chart of classes shows."""
     known = [(value, name) for name, value in zip(names, accuracy, strict=True) if value is not None]
     if not known:
-        return "Accuracy by class: there is no test image."
+        return "Accuracy by class: there is no image."
     (low, worst), (high, best) = min(known), max(known)
     return f"Accuracy by class, from {low:.1f} percent for {worst} to {high:.1f} percent for {best}."
 

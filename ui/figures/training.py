@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 HEIGHT = 300
 LAYOUT: dict[str, Any] = {"first": 0, "height": HEIGHT, "legend": 1.12}
 COIN_TOSS = 50.0
+ESTIMATES = (
+    ("proxy_agreement", "proxies read as before", REMAINING),
+    ("forget_images", "forget images still recognised", FORGOTTEN),
+)
+"""What stands in for accuracy on test images where there are none: key, name, colour."""
 LABEL_ROOM = 16  # points beyond the outermost line, for the words at it
 
 
@@ -45,6 +50,50 @@ def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go
     lay_out_epochs(figure, "accuracy, %", total=total, empty=not epochs, **LAYOUT)
     figure.update_yaxes(range=[-3, 100 + LABEL_ROOM], tickvals=list(range(0, 101, 20)))
     return figure
+
+
+def estimate_figure(epochs: Epochs, total: int) -> go.Figure:
+    """Draw what the forget images and the proxies say by epoch, for data without test images.
+
+    Args:
+        epochs: one record per epoch with "epoch", "forget_images" and, of methods that make proxies, "proxy_agreement"
+            in percent.
+        total: how many epochs there will be.
+    """
+    figure = go.Figure()
+    for key, name, colour in ESTIMATES:
+        x, y = _series(epochs, key)
+        line = {"color": colour, "width": 3, "dash": "dot"}
+        figure.add_scatter(x=x, y=y, name=name, mode="lines+markers", line=line)
+    lay_out_epochs(figure, "share, %", total=total, empty=not epochs, **LAYOUT)
+    figure.update_yaxes(range=[-3, 100 + LABEL_ROOM], tickvals=list(range(0, 101, 20)))
+    return figure
+
+
+def describe_estimates(epochs: Epochs) -> str:
+    """Say in a sentence what the chart of estimates shows."""
+    if not epochs:
+        return "Estimates by epoch: no epoch has ended yet."
+    last = epochs[-1]
+    parts = [f"{name} {_say(last[key])}" for key, name, _ in ESTIMATES if last.get(key) is not None]
+    return f"Estimates by epoch. After epoch {last['epoch']}: {', '.join(parts) or 'none'}."
+
+
+def plain_loss_figure(epochs: Epochs, total: int) -> go.Figure:
+    """Draw the training loss on the forget samples by epoch, where no membership attack can be made."""
+    figure = go.Figure()
+    x, y = _series(epochs, "loss")
+    figure.add_scatter(x=x, y=y, name="loss", mode="lines+markers", line={"color": FORGOTTEN, "width": 3})
+    lay_out_epochs(figure, "loss", total=total, empty=not x, **LAYOUT)
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def without_tests(epochs: Epochs) -> bool:
+    """Tell whether a run's epochs know nothing of test images, but of its forget images."""
+    known = any(row.get(key) is not None for row in epochs for key in ("acc_rt", "acc_ut"))
+    return not known and any(row.get("forget_images") is not None for row in epochs)
 
 
 def loss_figure(epochs: Epochs, total: int) -> go.Figure:
