@@ -30,6 +30,8 @@ TRIGGERED_SHOWN = 8
 GROUPS = ("retain_train", "retain_test", "forget_train", "forget_test")
 
 ARRAYS = ("grading", "watch", "proxies", "labels", "backdoor")
+UNLEARNED = "unlearned"
+"""Name, without its ending, of the model in its owner's names and container."""
 FILES = frozenset({"config.json", "result.json", "model.safetensors", *(f"{name}.safetensors" for name in ARRAYS)})
 """All that a run writes into its folder."""
 

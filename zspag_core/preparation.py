@@ -13,6 +13,7 @@ from zspag_core.checkpoints import Checkpoint, load_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import plant
 from zspag_core.devices import resolve_device
+from zspag_core.doubts import check_order, check_reading
 from zspag_core.errors import UsageError, some_of
 from zspag_core.fit import check_fit
 from zspag_core.groups import lacking, without_parts
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data.dataset import DataSet, Split
+    from zspag_core.data.resizing import Size
     from zspag_core.methods import Method
 
 MOST_SEED = 2**63
@@ -53,6 +55,11 @@ class RunConfig:
             these count all the same.
         hold_out: percent of the forget images of every class that the method does not see; what it makes of them is
             an estimate.
+        model: which network the checkpoint's weights are of, as :func:`zspag_core.checkpoints.load_checkpoint` takes
+            it; empty where the file says it or the weights show it.
+        reading: what else that function takes: "entry", "image_size", "mean", "std", "heads", ….
+        order: how class folders are numbered, see :func:`zspag_core.data.load_dataset`; "given" keeps the order that
+            the data have, whatever the model reads in them.
     """
 
     data: str
@@ -65,6 +72,9 @@ class RunConfig:
     relearning: bool | None = None
     model_classes: tuple[str, ...] | None = None
     hold_out: float = 0.0
+    model: str = ""
+    reading: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    order: str = ""
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -74,7 +84,8 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
         names = None if self.model_classes is None else list(self.model_classes)
-        return {**vars(self), "forget": list(self.forget), "settings": dict(self.settings), "model_classes": names}
+        plain = {"forget": list(self.forget), "settings": dict(self.settings), "reading": dict(self.reading)}
+        return {**vars(self), **plain, "model_classes": names}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> RunConfig:
@@ -135,8 +146,10 @@ def prepare(config: RunConfig) -> Prepared:
     """
     method = configure(find_method(config.method), config.settings)
     device = resolve_device(config.device)
-    checkpoint = with_names(load_checkpoint(config.checkpoint), config.model_classes)
-    dataset = load_for(checkpoint, config.data)
+    loaded = load_checkpoint(config.checkpoint, model=config.model, **config.reading)
+    checkpoint = with_names(loaded, config.model_classes)
+    dataset = load_for(checkpoint, config.data, order=config.order)
+    check_assumptions(checkpoint, dataset, config.data, config.order)
     config = replace(config, forget=find_forget(config.forget, dataset))
     _check_hold_out(config, dataset)
     method.check(checkpoint.model, config.classes)
@@ -199,17 +212,53 @@ def _check_hold_out(config: RunConfig, dataset: DataSet) -> None:
             raise UsageError(f"hold_out: expected at least two images of class {name!r}, {dataset.name} has one")
 
 
-def load_for(checkpoint: Checkpoint, data: str) -> DataSet:
-    """Load a data set at a model's input size and check that the classes agree.
+GIVEN = "given"
+"""The order of the classes that the data have, kept whatever the model reads in them."""
+
+
+def load_for(
+    checkpoint: Checkpoint, data: str, *, order: str = "", size: Size | None = None, download: bool = True
+) -> DataSet:
+    """Load a data set as a model wants its images and check that the classes agree.
+
+    Args:
+        checkpoint: whose model it is for.
+        data: name or path.
+        order: see :class:`RunConfig`.
+        size: how images are resized; None as the model wants them.
+        download: whether the network may be used.
 
     Raises:
         UsageError: the model has other classes than the data, in number or order.
     """
     shape = checkpoint.model.config
-    names = checkpoint.about.get("class_names")
-    dataset = load_dataset(data, image_size=shape.image_size, channels=shape.channels, class_names=names)
+    dataset = load_dataset(
+        data,
+        image_size=shape.size if size is None else size,
+        channels=shape.channels,
+        class_names=checkpoint.about.get("class_names"),
+        num_classes=shape.num_classes,
+        order=None if order in {"", GIVEN} else order,
+        download=download,
+    )
     check_fit(checkpoint, dataset)
     return dataset
+
+
+def check_assumptions(checkpoint: Checkpoint, dataset: DataSet, data: str, order: str) -> None:
+    """Try what is only assumed about a model that is not of ours on the images at hand.
+
+    Raises:
+        UsageError: another reading of its input, or another order of its classes, is clearly better.
+    """
+    if checkpoint.origin is None and not checkpoint.about.get("assumed"):
+        return  # our own file says everything
+
+    def at_size(size: int) -> DataSet:
+        return load_for(checkpoint, data, order=order, size=size)
+
+    check_reading(checkpoint, dataset, at_size)
+    check_order(checkpoint.model, dataset, order)
 
 
 def as_trained(dataset: DataSet, about: Mapping[str, Any], asked: Sequence[int]) -> DataSet:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zspag_core.artefacts import UNLEARNED
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import values
 from zspag_core.metrics import knn_agreement, outputs_of, outputs_of_pixels
@@ -34,6 +35,7 @@ def describe_run(prepared: Prepared, run: Unlearned) -> dict[str, Any]:
         "forget": list(prepared.config.classes),
         "num_classes": prepared.dataset.num_classes,
         "lacks": list(prepared.lacks),
+        "model": describe_model(prepared),
         "labels": labels
         and {
             "mode": labels.mode,
@@ -43,6 +45,26 @@ def describe_run(prepared: Prepared, run: Unlearned) -> dict[str, Any]:
             "projected_share": labels.projected_share,
         },
         "stopped": run.stopped,
+    }
+
+
+def describe_model(prepared: Prepared) -> dict[str, Any]:
+    """Return how the network was read, and where it goes back to its owner.
+
+    Returns:
+        {"origin": whose network, None for a file of ours; "told" and "assumed": how its input is prepared; "unmoved":
+        layers that no step may move -> why; "returned": name of the file or folder in its owner's names, None for a
+        file of ours; "left_out": what that file does not hold, in sentences}
+    """
+    checkpoint = prepared.checkpoint
+    about, origin = checkpoint.about, checkpoint.origin
+    return {
+        "origin": about.get("origin"),
+        "told": about.get("told") or {},
+        "assumed": about.get("assumed") or {},
+        "unmoved": dict(checkpoint.model.unmoved),
+        "returned": None if origin is None else f"{UNLEARNED}{origin.container.suffix}",
+        "left_out": [] if origin is None else list(origin.container.notes),
     }
 
 

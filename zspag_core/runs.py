@@ -126,7 +126,7 @@ def _held_in(out: Path) -> str:
     """Say what a folder that is not empty holds, or a file in its place: a run and nothing else, or anything else."""
     try:
         result = read_json(out / "result.json")
-        others = {path.name for path in out.iterdir()} - artefacts.FILES
+        others = {path.name for path in out.iterdir() if path.stem != artefacts.UNLEARNED} - artefacts.FILES
     except (OSError, ValueError):
         return HELD
     if others or not isinstance(result, dict) or not {"stopped", "after"} <= result.keys():
@@ -204,7 +204,11 @@ def _doubt(before: Grade, prepared: Prepared, report: Reporter) -> None:
         else None
     )
     names = other_names(prepared.checkpoint.about, prepared.dataset)
-    for sentence in filter(None, (ungraded(prepared.lacks), names, guesses or blind or _misread(before, prepared))):
+    read = (*prepared.checkpoint.notes, *prepared.dataset.notes)
+    for sentence in (
+        *read,
+        *filter(None, (ungraded(prepared.lacks), names, guesses or blind or _misread(before, prepared))),
+    ):
         report.note(sentence)
 
 
@@ -303,6 +307,8 @@ def _write(folder: Path, prepared: Prepared, outcome: _Outcome) -> None:
     write_json(folder / "config.json", prepared.config.to_dict())
     write_json(folder / "result.json", outcome.result)
     save_checkpoint(folder / "model.safetensors", run.model, _about(prepared))
+    if (origin := prepared.checkpoint.origin) is not None:
+        origin.write(folder, artefacts.UNLEARNED, run.model)
     for name, arrays in _arrays(prepared, outcome).items():
         artefacts.save_arrays(folder / f"{name}.safetensors", arrays)
 

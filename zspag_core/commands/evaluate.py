@@ -20,8 +20,11 @@ from zspag_core.commands.shared import (
     DATA_HELP,
     add_classes,
     add_device,
+    add_model,
+    checkpoint_of,
     interruptible,
     parse_classes,
+    parse_reading,
     parse_seed,
     read_names,
 )
@@ -48,7 +51,8 @@ LINES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `evaluate`."""
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
-    parser.add_argument("--checkpoint", default="", metavar="F", help="model to measure")
+    parser.add_argument("--checkpoint", default="", metavar="F", help="model to measure: a file or a model folder")
+    add_model(parser)
     parser.add_argument(
         "--forget", default=None, metavar="3,5", help=f"classes in the role of the forgotten ones, {CLASSES_HELP}"
     )
@@ -76,7 +80,7 @@ def _check_choice(arguments: argparse.Namespace) -> None:
     given = [f"--{name}" for name in ("checkpoint", "forget", "retrained", "classes") if getattr(arguments, name)]
     if arguments.folder and given:
         raise UsageError(f"--run: expected no {', '.join(given)} beside it: the run says which")
-    if not arguments.folder and not arguments.checkpoint:
+    if not arguments.folder and not arguments.checkpoint and not arguments.model.startswith("hf:"):
         raise UsageError("--checkpoint: expected the model to measure, or --run with the folder of a finished run")
     if not arguments.folder and arguments.forget is None:
         raise UsageError("--forget: expected classes by number or name, such as 3,5, got none")
@@ -103,25 +107,29 @@ def _measure(arguments: argparse.Namespace) -> int:
     from zspag_core.fit import other_names
     from zspag_core.groups import lacking, ungraded, without_parts
     from zspag_core.metrics import grade
-    from zspag_core.preparation import as_trained, load_for, with_names
+    from zspag_core.preparation import as_trained, check_assumptions, load_for, with_names
     from zspag_core.shortfall import guessing
 
     if arguments.retrained and not arguments.original:
         raise UsageError("--retrained: expected --original beside it, which sets the accuracy to win back")
     device, seed = resolve_device(arguments.device), parse_seed(arguments.seed)
-    checkpoint = with_names(load_checkpoint(arguments.checkpoint), read_names(arguments.classes))
-    dataset = load_for(checkpoint, arguments.data)
+    reading = parse_reading(arguments)
+    loaded = load_checkpoint(checkpoint_of(arguments), model=arguments.model, **reading)
+    checkpoint = with_names(loaded, read_names(arguments.classes))
+    dataset = load_for(checkpoint, arguments.data, order=arguments.order)
+    check_assumptions(checkpoint, dataset, arguments.data, arguments.order)
     forget = dataset.find_classes(parse_classes(arguments.forget, "--forget"), "--forget")
     lacks = lacking(dataset, forget)
     dataset = as_trained(without_parts(dataset, forget), checkpoint.about, forget)
     models = {"model": checkpoint.model.to(device)}
     for role in ("original", "retrained"):
         if path := getattr(arguments, role):
-            other = load_checkpoint(path)
+            other = load_checkpoint(path, model=arguments.model, **reading)
             _check_role(role, other, checkpoint, dataset, forget)
             models[role] = other.model.to(device)
     with interruptible() as report:
-        for sentence in filter(None, (ungraded(lacks), other_names(checkpoint.about, dataset))):
+        told = (ungraded(lacks), other_names(checkpoint.about, dataset))
+        for sentence in (*checkpoint.notes, *dataset.notes, *filter(None, told)):
             report.note(sentence)
         found = grade(models["model"], dataset, forget, seed=seed, device=device, report=report)
         guesses = guessing(found.accuracy.acc_rt, dataset.num_classes)

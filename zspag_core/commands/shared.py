@@ -42,6 +42,79 @@ def add_classes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+READING = (
+    ("--image-size", int, "N", "side in pixels of the images that the network was trained on"),
+    ("--mean", "numbers", "R,G,B", "mean of the pixels (0 to 1) that is subtracted, one number a channel"),
+    ("--std", "numbers", "R,G,B", "deviation of the pixels that is divided by"),
+    ("--shorter-side", int, "N", "resize the shorter side to this and cut out the middle; 0 stretches to the square"),
+    ("--interpolation", str, "WORD", "bilinear, bicubic or nearest"),
+    ("--heads", int, "N", "attention heads of a torchvision ViT"),
+    ("--entry", str, "NAME", "which of several networks in the file, such as state_dict_ema"),
+    ("--limit-mb", float, "MB", "most megabytes of weights that are read (2000)"),
+)
+"""What a file of weights does not show, as options."""
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add --model and what weights do not show."""
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="SOURCE",
+        help="which network the weights are of: torchvision:NAME, timm:NAME, hf:FOLDER, or your own class as "
+        "python:FILE.py:CALLABLE, which runs that file",
+    )
+    for option, _, metavar, words in READING:
+        parser.add_argument(option, default=None, metavar=metavar, help=words)
+    parser.add_argument(
+        "--order",
+        default="",
+        choices=("", "code_point", "natural", "given"),
+        help="how class folders are numbered: code_point as torchvision's ImageFolder does (1, 10, 2), natural (1, 2, "
+        "10), given keeps what the data say although the model reads otherwise",
+    )
+
+
+def parse_reading(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what was said with the options of `add_model`, beside the model itself.
+
+    Raises:
+        UsageError: a value is no number where one is expected.
+    """
+    found: dict[str, Any] = {}
+    for option, kind, metavar, _ in READING:
+        name = option.removeprefix("--").replace("-", "_")
+        if (text := getattr(arguments, name)) is not None:
+            try:
+                found[name] = _value(kind, text)
+            except ValueError:
+                raise UsageError(f"{option}: expected {metavar}, got {text!r}") from None
+    return found
+
+
+def _value(kind: object, text: str) -> Any:  # noqa: ANN401 - a number, several, or a word
+    """Read one value."""
+    if kind == "numbers":
+        return tuple(float(part) for part in text.split(","))
+    if kind is int:
+        return int(text)
+    return float(text) if kind is float else text
+
+
+def checkpoint_of(arguments: argparse.Namespace) -> str:
+    """Return the checkpoint that is meant: what is named, or the folder of a Hugging Face model.
+
+    Raises:
+        UsageError: none is.
+    """
+    if arguments.checkpoint:
+        return str(arguments.checkpoint)
+    kind, _, name = arguments.model.partition(":")
+    if kind == "hf" and name:
+        return str(name)
+    raise UsageError("--checkpoint: expected a file or folder with the model's weights, got none")
+
+
 def read_names(path: str) -> tuple[str, ...] | None:
     """Return the lines of a file of class names, without blanks around them and at its end; None for no file.
 

@@ -17,9 +17,12 @@ from zspag_core.commands.shared import (
     DATA_HELP,
     add_classes,
     add_device,
+    add_model,
     add_settings,
+    checkpoint_of,
     interruptible,
     parse_classes,
+    parse_reading,
     parse_seed,
     parse_settings,
     parse_share,
@@ -36,7 +39,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `unlearn`."""
     parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
-    parser.add_argument("--checkpoint", required=True, metavar="F", help="model to start from")
+    parser.add_argument("--checkpoint", default="", metavar="F", help="model to start from: a file or a model folder")
+    add_model(parser)
     parser.add_argument("--forget", required=True, metavar="3,5", help=f"classes to forget, {CLASSES_HELP}")
     add_classes(parser)
     parser.add_argument(
@@ -71,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     config = RunConfig(
         data=arguments.data,
-        checkpoint=arguments.checkpoint,
+        checkpoint=checkpoint_of(arguments),
         forget=parse_classes(arguments.forget, "--forget"),
         method=arguments.method,
         settings=_preset(arguments.method, arguments.preset) | parse_settings(arguments.settings),
@@ -80,6 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         relearning=arguments.relearning,
         model_classes=read_names(arguments.classes),
         hold_out=parse_share(arguments.hold_out, "--hold-out"),
+        model=arguments.model,
+        reading=parse_reading(arguments),
+        order=arguments.order,
     )
     with interruptible() as report:
         result = execute(config, arguments.out, report, state=_state(arguments.out) if arguments.resume else None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
+    from zspag_core.data.resizing import Size
 
 MODELS, DATA_SETS = 6, 2
 
@@ -38,7 +39,7 @@ def cached_dataset(source: str, checkpoint: Checkpoint, *, download: bool = Fals
     """
     shape, names = checkpoint.model.config, checkpoint.about.get("class_names")
     known = None if names is None else tuple(names)
-    return _dataset(source, _stamp(source), shape.image_size, shape.channels, known, download=download)
+    return _dataset(source, _stamp(source), shape.size, shape.channels, known, shape.num_classes, download=download)
 
 
 @lru_cache(maxsize=MODELS)
@@ -56,16 +57,24 @@ def _checkpoint(path: str, _changed: Stamp, device: str) -> Checkpoint:
 def _dataset(
     source: str,
     _changed: Stamp,
-    image_size: int,
+    size: Size,
     channels: int,
     class_names: tuple[str, ...] | None,
+    num_classes: int,
     *,
     download: bool,
 ) -> DataSet:
     """Load a data set, once per state of its file and size of its images."""
     from zspag_core.data import load_dataset
 
-    return load_dataset(source, image_size=image_size, channels=channels, download=download, class_names=class_names)
+    return load_dataset(
+        source,
+        image_size=size,
+        channels=channels,
+        download=download,
+        class_names=class_names,
+        num_classes=num_classes,
+    )
 
 
 def _stamp(path: str) -> Stamp:

@@ -49,15 +49,14 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
     report.progress("load", 0, 2)
     loaded = load_checkpoint(str(config["checkpoint"])) if config.get("checkpoint") else None
     report.progress("load", 1, 2)
-    size, channels = (
-        (loaded.model.config.image_size, loaded.model.config.channels) if loaded else (IMAGE_SIZE, CHANNELS)
-    )
+    size, channels = (loaded.model.config.size, loaded.model.config.channels) if loaded else (IMAGE_SIZE, CHANNELS)
     data = load_dataset(
         str(config["data"]),
         image_size=size,
         channels=channels,
         download=bool(config.get("download")),
         class_names=loaded.about.get("class_names") if loaded else None,
+        num_classes=loaded.model.config.num_classes if loaded else None,
     )
     report.progress("load", 2, 2)
     answer = {

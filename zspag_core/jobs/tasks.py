@@ -34,6 +34,8 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
 
     own = {field.name for field in dataclasses.fields(RunConfig)}  # pages add what they want to remember
     config = RunConfig.from_dict({name: value for name, value in job.config.items() if name in own})
+    if config.model.startswith("python:"):
+        raise UsageError("model: an owner's own code runs from the command line and from Python only")
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
     result: dict[str, Any] = execute(config, job.folder, GradingAsOne(report), state=state_folder(job.id))
     if result["after"] is not None:

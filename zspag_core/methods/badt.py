@@ -16,7 +16,7 @@ from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.epochs import Pair, Samples, Steps, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of
-from zspag_core.models import initialise
+from zspag_core.models import fresh_like
 from zspag_core.progress import SILENT, AsStage, Reporter
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def ask_teachers(
         report: told after every batch, as stage "labels".
     """
     seed = int(torch.randint(2**31, (), generator=generator))
-    ignorant = place(initialise(model.config, seed), model.head.weight.device).eval()
+    ignorant = place(fresh_like(model, seed), model.head.weight.device).eval()
     known, told = torch.zeros(0, model.config.num_classes), AsStage(report, "labels")
     if len(samples.retain):
         known = outputs_of(model, samples.retain.images, report=told).logits

@@ -20,7 +20,7 @@ from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
 from zspag_core.methods.descent import Told, refuse_loss
 from zspag_core.methods.epochs import Work, carry_out
-from zspag_core.models import initialise
+from zspag_core.models import fresh_like
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Transfer(Work):
         self.device = original.head.weight.device
         self.teacher = copy.deepcopy(original).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
         seed = int(torch.randint(2**31, (), generator=generator))
-        self.model = place(initialise(original.config, seed), self.device).eval()
+        self.model = place(fresh_like(original, seed), self.device).eval()
         with chance(seed, torch.device("cpu")):
             self.inventor = Inventor(original.config).to(self.device)
         self.optimizers = {

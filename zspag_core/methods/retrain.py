@@ -45,6 +45,8 @@ class Retrain(RetainMethod):
     ) -> Unlearned:
         """Train a network of the same config on the remaining data."""
         from zspag_core.recipes import Recipe
+        from zspag_core.models import fresh_like
+        from zspag_core.models.foreign import ForeignClassifier
         from zspag_core.training import train
 
         run = Unlearned(model)
@@ -55,6 +57,7 @@ class Retrain(RetainMethod):
                 retain,
                 recipe,
                 device=model.head.weight.device,
+                start=fresh_like(model, recipe.seed) if isinstance(model, ForeignClassifier) else None,
                 state_path=memory.file("train"),
                 report=AsStage(report, "unlearn"),
             )

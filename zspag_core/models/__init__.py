@@ -11,6 +11,7 @@ from zspag_core.devices import chance
 from zspag_core.errors import UsageError
 from zspag_core.models.alexnet import AlexNet, AlexNetConfig
 from zspag_core.models.base import Classifier, ModelConfig
+from zspag_core.models.foreign.adapter import ForeignClassifier, redrawn
 from zspag_core.models.resnet import ResNet, ResNetConfig
 from zspag_core.models.vgg import POOL, VGG, VGGConfig
 from zspag_core.models.vit import ViT, ViTConfig
@@ -61,6 +62,11 @@ def initialise(config: ModelConfig, seed: int) -> Classifier:
     """Build a classifier whose weights depend on the seed alone; torch's global generator is left as it was."""
     with chance(seed, torch.device("cpu")):
         return build(config)
+
+
+def fresh_like(model: Classifier, seed: int) -> Classifier:
+    """Return a network of the same kind whose weights depend on the seed alone."""
+    return redrawn(model, seed) if isinstance(model, ForeignClassifier) else initialise(model.config, seed)
 
 
 def config_from_dict(architecture: str, settings: Mapping[str, Any]) -> ModelConfig:

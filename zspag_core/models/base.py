@@ -13,6 +13,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from zspag_core.data.resizing import Size
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -40,6 +42,11 @@ class ModelConfig:
             raise ValueError(f"channels: expected 1 or 3 with as many means and deviations, got {self.channels}")
         if not 8 <= self.image_size <= 1024:
             raise ValueError(f"image_size: expected 8 to 1024 pixels, got {self.image_size}")
+
+    @property
+    def size(self) -> Size:
+        """How an image becomes the input: the side of the square that it is stretched to."""
+        return self.image_size
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values for a JSON header."""

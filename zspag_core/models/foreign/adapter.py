@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -101,10 +102,8 @@ def _pooled(features: Tensor, count: int) -> Tensor:
     return features.mean(dim=1)
 
 
-def fresh_like(model: Classifier, seed: int) -> Classifier:
+def redrawn(model: ForeignClassifier, seed: int) -> ForeignClassifier:
     """Return a copy of a classifier whose weights are drawn anew, as far as its modules know how."""
-    import copy
-
     fresh = copy.deepcopy(model)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from zspag_core.data.resizing import Resizing, Size
 from zspag_core.errors import UsageError
 from zspag_core.models.base import ModelConfig
 
@@ -42,6 +43,11 @@ class ForeignConfig(ModelConfig):
             raise ValueError(f"interpolation: expected one of {', '.join(INTERPOLATIONS)}, got {self.interpolation!r}")
         if self.shorter_side and not self.image_size <= self.shorter_side <= 4096:
             raise ValueError(f"shorter_side: expected 0 or {self.image_size} to 4096 pixels, got {self.shorter_side}")
+
+    @property
+    def size(self) -> Size:
+        """How an image becomes the input, as the owner does it."""
+        return Resizing(self.image_size, self.shorter_side or None, self.interpolation)
 
     @property
     def kind(self) -> str:

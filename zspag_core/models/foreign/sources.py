@@ -34,7 +34,16 @@ KEPT_FROM_BUILDERS = {
     "num_classes",
 }
 """What a file must not tell a library's builder: it would read other files, or is told by us."""
-RAISED = (RuntimeError, ValueError, TypeError, AssertionError, AttributeError, LookupError, ArithmeticError, ImportError)
+RAISED = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    ImportError,
+)
 """What building a network with unfit arguments raises."""
 
 
@@ -125,7 +134,9 @@ def hf_folder(folder: Path) -> nn.Module:
         raise CheckpointError(f"transformers cannot read it: {words[:300]}") from None
     for what, said in (("missing_keys", "lacks"), ("unexpected_keys", "holds, beyond what its network has,")):
         if names := sorted(map(str, loaded.get(what) or ())):
-            raise CheckpointError(f"{said} tensor {names[0]!r}{f' and {len(names) - 1} more' if len(names) > 1 else ''}")
+            raise CheckpointError(
+                f"{said} tensor {names[0]!r}{f' and {len(names) - 1} more' if len(names) > 1 else ''}"
+            )
     found: nn.Module = network.eval()
     return found
 

@@ -79,8 +79,12 @@ def _replaced_classifier(
     place = network.get_submodule(parent) if parent else None
     if not isinstance(place, nn.Sequential) or not all(isinstance(m, nn.Linear) for m in place if m._parameters):
         return None
-    shapes = {name: tuple(t.shape) for name, t in place.state_dict(prefix=f"{parent}.").items() if name != f"{head}.bias"}
-    given = {name: tuple(t.shape) for name, t in weights.items() if name.startswith(f"{parent}.") and name != f"{head}.bias"}
+    shapes = {
+        name: tuple(t.shape) for name, t in place.state_dict(prefix=f"{parent}.").items() if name != f"{head}.bias"
+    }
+    given = {
+        name: tuple(t.shape) for name, t in weights.items() if name.startswith(f"{parent}.") and name != f"{head}.bias"
+    }
     alike = shapes.keys() == given.keys() and all(shapes[n][1:] == given[n][1:] for n in shapes)
     return None if alike else _sequence(parent, weights)
 

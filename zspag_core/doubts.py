@@ -1,0 +1,289 @@
+"""What is only assumed about a model, tried on labelled images: how it wants its input, which output is which class.
+
+A wrong assumption destroys another class without a word. So where a usual other reading reads the images clearly
+better than the one that was taken, nothing is begun until a person says which it is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zspag_core.data.classes import in_order
+from zspag_core.data.reading import ORDERS
+from zspag_core.errors import CheckpointError, UsageError
+from zspag_core.metrics import logits_of
+from zspag_core.models import build
+from zspag_core.models.foreign import ForeignClassifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from zspag_core.checkpoints import Checkpoint
+    from zspag_core.data import DataSet
+    from zspag_core.data.dataset import Split
+    from zspag_core.models import Classifier
+
+SMALL_SIDE, MANY, FEW = 64, 256, 96
+"""Up to this side so many images are asked about, of larger ones fewer: they cost a forward pass for every reading."""
+CLEARLY, DEVIATIONS = 10.0, 3.0
+"""Another reading is clearly better by more percentage points than this and by more than so many standard errors."""
+WELL = 60.0
+"""Percent read rightly from which on no other image size is tried."""
+NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "ImageNet's": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "CIFAR-10's": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "none (pixels from 0 to 1)": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "0.5 (pixels from -1 to 1)": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+SIZES = (32, 64, 224)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One reading of a model's input and what it reads.
+
+    Attributes:
+        words: what is different, for people.
+        fields: of the model's config.
+        accuracy: percent of the sample read as labelled.
+        count: images in the sample.
+    """
+
+    words: str
+    fields: Mapping[str, Any]
+    accuracy: float
+    count: int
+
+
+def with_reading(model: Classifier, **fields: Any) -> Classifier:  # noqa: ANN401 - fields of any config
+    """Return a classifier with the same weights whose input is prepared otherwise.
+
+    Raises:
+        CheckpointError: it does not take such images.
+    """
+    try:
+        config = replace(model.config, **fields)
+        if isinstance(model, ForeignClassifier):
+            return ForeignClassifier(model.network, config)  # type: ignore[arg-type]  # the config of that kind
+        with torch.random.fork_rng(devices=[]):
+            other = build(config)
+        other.load_state_dict(model.state_dict())
+    except (ValueError, RuntimeError) as error:
+        raise CheckpointError(str(error).splitlines()[0]) from None
+    return other.eval()
+
+
+def sample_of(dataset: DataSet, image_size: int) -> Split:
+    """Return labelled images that a reading is tried on: of the training part, which the model has seen itself."""
+    split = dataset.train if len(dataset.train) else dataset.test
+    count = MANY if image_size <= SMALL_SIDE else FEW
+    return split.sample(count, torch.Generator().manual_seed(0))
+
+
+def try_readings(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[int], DataSet]) -> list[Tried]:
+    """Return how the model reads a sample with its input as assumed, then with other usual ways; best of these first.
+
+    Args:
+        checkpoint: whose `assumed` fields are tried; without any the list is empty.
+        dataset: at the model's image size.
+        at_size: loads the same data at another image size.
+    """
+    assumed = checkpoint.about.get("assumed") or {}
+    model = checkpoint.model
+    if not {"mean", "std", "image_size"} & set(assumed):
+        return []
+    tried = [_tried(model, "as assumed", {}, dataset)]
+    if {"mean", "std"} <= set(assumed):
+        tried += [_tried(model, f"normalisation: {name}", f, dataset) for name, f in _normalisations(model)]
+    if "image_size" in assumed and max(one.accuracy for one in tried) < WELL:
+        tried += list(_at_other_sizes(model, {"mean", "std"} <= set(assumed), at_size))
+    return [tried[0], *sorted(tried[1:], key=lambda one: -one.accuracy)]
+
+
+def _normalisations(model: Classifier) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the usual normalisations that are not the model's own, as one number a channel."""
+    channels = model.config.channels
+    for name, (mean, std) in NORMALISATIONS.items():
+        if channels == 1:
+            mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+        if mean != model.config.mean or std != model.config.std:
+            yield name, {"mean": mean, "std": std}
+
+
+def _at_other_sizes(model: Classifier, normalised: bool, at_size: Callable[[int], DataSet]) -> Iterator[Tried]:  # noqa: FBT001
+    """Yield what is read at other usual image sizes, with every usual normalisation where that is open, too."""
+    for size in SIZES:
+        if size == model.config.image_size:
+            continue
+        ways = [("", dict[str, Any]()), *(_normalisations(model) if normalised else ())]
+        dataset = None
+        for name, fields in ways:
+            words = f"images of {size} pixels" + (f", normalisation: {name}" if name else "")
+            try:
+                other = with_reading(model, image_size=size, **fields)
+            except CheckpointError:
+                break
+            dataset = dataset or at_size(size)
+            yield _accuracy_of(other, words, {"image_size": size, **fields}, dataset)
+
+
+def _tried(model: Classifier, words: str, fields: Mapping[str, Any], dataset: DataSet) -> Tried:
+    """Try one reading."""
+    return _accuracy_of(with_reading(model, **fields) if fields else model, words, fields, dataset)
+
+
+def _accuracy_of(model: Classifier, words: str, fields: Mapping[str, Any], dataset: DataSet) -> Tried:
+    """Read a sample with a model; the best matching of outputs to classes counts, since their order is asked later."""
+    sample = sample_of(dataset, model.config.image_size)
+    predicted = logits_of(model, sample.images).argmax(1)
+    return Tried(words, fields, best_matching(predicted, sample.labels)[0], len(sample))
+
+
+def best_matching(predicted: Tensor, labels: Tensor) -> tuple[float, dict[int, int]]:
+    """Return the accuracy of the best one-to-one matching of classes to outputs, and the matching.
+
+    It is chosen on one half of the images and counted on the other, both ways, so that chance gains nothing.
+
+    Args:
+        predicted: (N,) int64, outputs.
+        labels: (N,) int64, classes.
+
+    Returns:
+        Percent, and class -> output of the matching on all images.
+    """
+    half = torch.arange(len(labels)) % 2 == 0
+    right = 0
+    for fitted, counted in ((half, ~half), (~half, half)):
+        matching = _matching(predicted[fitted], labels[fitted])
+        right += sum(
+            int(matching.get(int(k), -1) == int(p)) for k, p in zip(labels[counted], predicted[counted], strict=True)
+        )
+    return 100 * right / max(1, len(labels)), _matching(predicted, labels)
+
+
+def _matching(predicted: Tensor, labels: Tensor) -> dict[int, int]:
+    """Return class -> output so that as many images as possible are read rightly."""
+    from scipy.optimize import linear_sum_assignment
+
+    if not len(labels):
+        return {}
+    size = 1 + int(torch.stack([predicted.max(), labels.max()]).max())
+    counts = torch.zeros(size, size, dtype=torch.int64)
+    counts.index_put_((labels, predicted), torch.ones_like(labels), accumulate=True)
+    rows, columns = linear_sum_assignment(-counts.numpy())
+    return {int(k): int(c) for k, c in zip(rows, columns, strict=True) if counts[k].sum() > 0}
+
+
+def clearly_better(other: float, taken: float, count: int) -> bool:
+    """Tell whether one accuracy in percent on so many images is clearly above another on the same number."""
+    p = max(min((other + taken) / 200, 1.0), 0.0)
+    error = 100 * math.sqrt(2 * p * (1 - p) / max(1, count))
+    return other - taken > max(CLEARLY, DEVIATIONS * error)
+
+
+def check_reading(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[int], DataSet]) -> list[Tried]:
+    """Refuse to go on with an assumed reading where another one is clearly better; return all that were tried.
+
+    Raises:
+        UsageError: it says both figures and how to choose.
+    """
+    tried = try_readings(checkpoint, dataset, at_size)
+    if len(tried) > 1 and clearly_better(tried[1].accuracy, tried[0].accuracy, tried[1].count):
+        taken, better = tried[:2]
+        raise UsageError(
+            f"the model's file does not say how its images are prepared: as assumed ({_words(checkpoint)}) it reads "
+            f"{taken.accuracy:.1f} % of {taken.count} labelled images, with {better.words} {better.accuracy:.1f} %; "
+            f"choose with {_options(better.fields)} (or name what was assumed in the same way)"
+        )
+    return tried
+
+
+def _words(checkpoint: Checkpoint) -> str:
+    """Say what is assumed."""
+    config, assumed = checkpoint.model.config, checkpoint.about.get("assumed") or {}
+    parts = [f"{config.image_size} pixels"] if "image_size" in assumed else []
+    if "mean" in assumed:
+        parts.append(f"mean {', '.join(f'{v:g}' for v in config.mean)}")
+    return ", ".join(parts)
+
+
+def _options(fields: Mapping[str, Any]) -> str:
+    """Return fields as options of the command line."""
+    words = []
+    for name, value in fields.items():
+        text = ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
+        words.append(f"--{name.replace('_', '-')} {text}")
+    return " ".join(words)
+
+
+@dataclass(frozen=True)
+class OrderFigures:
+    """How well the order of the classes that was taken agrees with what the model reads.
+
+    Attributes:
+        taken: percent of a sample read as the classes are numbered.
+        best: percent under the best one-to-one matching of outputs to classes.
+        other: name of another order of folder names that reads clearly better, if there is one.
+        other_accuracy: percent under that.
+        count: images in the sample.
+        matching: class -> output of the best matching.
+    """
+
+    taken: float
+    best: float
+    other: str | None
+    other_accuracy: float
+    count: int
+    matching: Mapping[int, int]
+
+
+def try_orders(model: Classifier, dataset: DataSet) -> OrderFigures:
+    """Compare the numbering of the classes with what the model reads in labelled images."""
+    sample = sample_of(dataset, model.config.image_size)
+    predicted = logits_of(model, sample.images).argmax(1)
+    taken = 100 * float((predicted == sample.labels).double().mean())
+    best, matching = best_matching(predicted, sample.labels)
+    other, accuracy = None, taken
+    for order in ORDERS:
+        ordered, _ = in_order(dataset.name, dataset.class_names, order)
+        places = torch.tensor([ordered.index(name) for name in dataset.class_names])
+        read = 100 * float((predicted == places[sample.labels]).double().mean())
+        if read > accuracy:
+            other, accuracy = order, read
+    return OrderFigures(taken, best, other, accuracy, len(sample), matching)
+
+
+def check_order(model: Classifier, dataset: DataSet, chosen: str | None) -> OrderFigures:
+    """Refuse a numbering of classes that the model's outputs contradict, until one is chosen.
+
+    Args:
+        model: reads the images.
+        dataset: numbered as the run takes it.
+        chosen: the order that a person chose; then nothing is refused.
+
+    Raises:
+        UsageError: it says both figures and how to choose.
+    """
+    figures = try_orders(model, dataset)
+    if chosen:
+        return figures
+    start = f"the order of the classes looks wrong: as numbered the model reads {figures.taken:.1f} %"
+    stay = "or --order given to keep it as it is"
+    if figures.other and clearly_better(figures.other_accuracy, figures.taken, figures.count):
+        raise UsageError(
+            f"{start} of {figures.count} labelled images, in {figures.other.replace('_', ' ')} order "
+            f"{figures.other_accuracy:.1f} %; choose with --order {figures.other}, {stay}"
+        )
+    if clearly_better(figures.best, figures.taken, figures.count):
+        k = next(k for k, output in figures.matching.items() if k != output)
+        raise UsageError(
+            f"{start} of {figures.count} labelled images, matched otherwise {figures.best:.1f} % (class "
+            f"{dataset.class_names[k]!r}, number {k}, is read as output {figures.matching[k]}); name the outputs in "
+            f"their order with --classes FILE, one name a line, {stay}"
+        )
+    return figures
