@@ -108,9 +108,8 @@ def try_readings(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[in
 def _normalisations(model: Classifier) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the usual normalisations that are not the model's own, as one number a channel."""
     channels = model.config.channels
-    for name, (mean, std) in NORMALISATIONS.items():
-        if channels == 1:
-            mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+    for name, parts in NORMALISATIONS.items():
+        mean, std = parts if channels != 1 else ((sum(part) / len(part),) for part in parts)
         if mean != model.config.mean or std != model.config.std:
             yield name, {"mean": mean, "std": std}
 

@@ -224,11 +224,39 @@ def _conjugate_gradients(
 
 
 def _derivative_along(function: Callable[[Weights], Tensor], weights: Weights, direction: Weights) -> Tensor:
-    """Return the forward-mode derivative; the first one in a process makes torch warn of its own use of torch.jit."""
+    """Return the forward-mode derivative; the first one in a process makes torch warn of its own use of torch.jit.
+
+    Where an operation has none, twice the reverse mode stands in.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.script")
-        derivative: Tensor = jvp(function, (weights,), (direction,))[1]
+        try:
+            derivative: Tensor = jvp(function, (weights,), (direction,))[1]
+        except (NotImplementedError, RuntimeError):
+            derivative = reverse_derivative_along(function, weights, direction)
     return derivative.detach()
+
+
+@torch.enable_grad()  # type: ignore[untyped-decorator]  # torch's
+def reverse_derivative_along(function: Callable[[Weights], Tensor], weights: Weights, direction: Weights) -> Tensor:
+    """Return the derivative J v of a function along v by the reverse mode alone.
+
+    The product Jᵀ u is linear in u, so that its own reverse derivative in u, applied to v, is J v.
+
+    Args:
+        function: from weights to any tensor; every operation in it has a second derivative.
+        weights: where.
+        direction: v, by the same names.
+    """
+    names = list(weights)
+    leaves = {name: weights[name].detach().requires_grad_() for name in names}
+    output = function(leaves)
+    pulled = torch.ones_like(output).requires_grad_()
+    slopes = torch.autograd.grad(output, [leaves[name] for name in names], pulled, create_graph=True, allow_unused=True)
+    used = [(slope, direction[name]) for name, slope in zip(names, slopes, strict=True) if slope is not None]
+    along = sum(((slope * v).sum() for slope, v in used), start=output.new_zeros(()))
+    (derivative,) = torch.autograd.grad(along, pulled, allow_unused=True)
+    return torch.zeros_like(output) if derivative is None else derivative
 
 
 def _dot(a: Weights, b: Weights) -> float:

@@ -24,7 +24,7 @@ from zspag_core.models.foreign.reading import (
     usual,
 )
 from zspag_core.models.foreign.sources import build_network, hf_folder, python_network
-from zspag_core.models.foreign.surgery import assumed_activation, change, differences, side_of_tables
+from zspag_core.models.foreign.surgery import assumed_activation, differences, side_of_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,9 @@ def rebuild_foreign(settings: Mapping[str, Any], weights: Mapping[str, Tensor], 
     Raises:
         CheckpointError, UsageError: the header describes no network, or one whose code is not at hand.
     """
-    plain = {name: tuple(v) if name in {"mean", "std"} and isinstance(v, list) else v for name, v in settings.items()}
+    plain: dict[str, Any] = {
+        name: tuple(v) if name in {"mean", "std"} and isinstance(v, list) else v for name, v in settings.items()
+    }
     try:
         config = ForeignConfig(**plain)
     except (TypeError, ValueError) as error:
@@ -122,7 +124,7 @@ def adapt(
     """
     import copy
 
-    told = {"image_size": image_size, "channels": channels, "mean": mean, "std": std}
+    told: dict[str, Any] = {"image_size": image_size, "channels": channels, "mean": mean, "std": std}
     told |= {"shorter_side": shorter_side, "interpolation": interpolation}
     said = {name: value for name, value in told.items() if value is not None}
     found = channels_of(network)
@@ -285,7 +287,7 @@ def _at(network: nn.Module, config: ForeignConfig, reading: Reading) -> ForeignC
     return ForeignClassifier(network, config)
 
 
-def _grey_or_colour(channels: int) -> dict[str, Any]:
+def _grey_or_colour(channels: Any) -> dict[str, Any]:  # noqa: ANN401 - a number that a file or a caller states
     """Return the fields of a config for so many channels."""
     if channels not in {1, 3}:
         raise CheckpointError(f"expected a network for grey (1) or colour (3) images, got {channels} channels")

@@ -15,8 +15,9 @@ from zspag_core.checkpoints.foreign import folder_source, load_foreign, rebuild_
 from zspag_core.checkpoints.weights import restore
 from zspag_core.errors import CheckpointError
 from zspag_core.models import ARCHITECTURES
-from zspag_core.models.convert import Recognised, recognise
+from zspag_core.models.convert import Recognised, Unanswered, recognise
 from zspag_core.models.foreign import ForeignClassifier
+from zspag_core.models.foreign.candidates import hint
 from zspag_core.models.foreign.sources import hf_file_weights
 
 if TYPE_CHECKING:
@@ -141,7 +142,12 @@ def _read(
     if source and source.startswith("hf:"):  # the folder that was read is the one that is meant
         source = f"hf:{path}"
     attempts = (_of(reading, source, config, given, limit_mb) for reading in contents.readings())
-    return _first(attempts)
+    try:
+        return _first(attempts)
+    except CheckpointError as error:
+        if source or config is not None or isinstance(error, Unanswered):
+            raise
+        raise CheckpointError(f"{error}; {hint(contents.weights)}") from None
 
 
 def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found:
@@ -173,7 +179,8 @@ def _foreign(contents: Contents, source: str, given: Mapping[str, Any]) -> _Foun
 def _bare(contents: Contents, config: ModelConfig | None, given: Mapping[str, Any], limit_mb: float) -> _Found:
     """Return one of our networks, by the caller's word or by names and shapes of the weights."""
     if config is not None:
-        settings, weights, about = asdict(config), contents.weights, {"origin": "state_dict"}
+        about: dict[str, Any] = {"origin": "state_dict"}
+        settings, weights = asdict(config), dict(contents.weights)
         architecture, found = _architecture_of(config), None
     else:
         found = recognise(contents.weights, heads_given="heads" in given)

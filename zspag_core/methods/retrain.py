@@ -44,9 +44,9 @@ class Retrain(RetainMethod):
         memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Train a network of the same config on the remaining data."""
-        from zspag_core.recipes import Recipe
         from zspag_core.models import fresh_like
         from zspag_core.models.foreign import ForeignClassifier
+        from zspag_core.recipes import Recipe
         from zspag_core.training import train
 
         run = Unlearned(model)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.errors import CheckpointError
-from zspag_core.models.vgg import POOL
 from zspag_core.models.infer import alexnet_sizes, numbers, resnet_sizes, shape_of, vgg_sizes, vit_sizes
+from zspag_core.models.vgg import POOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,10 @@ VIT_NAMES = (
     (r"encoder\.ln\.", "norm."),
     (r"heads\.head\.", "head."),
 )
+
+
+class Unanswered(CheckpointError):
+    """A network that is known but for something that no weight shows."""
 
 
 @dataclass(frozen=True)
@@ -156,14 +160,14 @@ def _check_vgg(sizes: Mapping[str, Any]) -> None:
             blocks.append(count)
             count = 0
     if tuple(blocks) not in VGG_BLOCKS:
-        raise CheckpointError(
+        raise Unanswered(
             f"its names (features, classifier) are those of many networks, and its {sum(blocks)} convolutions do not "
             "come as in VGG-11, 13, 16 or 19: name its own class with --model python:FILE.py:CALLABLE"
         )
     if sizes["pooled"] not in VGG_SIZES:
         side = sizes["pooled"]
-        raise CheckpointError(
-            f"its weights do not show what brings its last map to {side}x{side} places: name its own class with --model "
+        raise Unanswered(
+            f"its weights do not show what brings its last map to {side}x{side} places: name its class with --model "
             "python:FILE.py:CALLABLE"
         )
 
@@ -173,7 +177,7 @@ def _torchvision_vit(weights: Mapping[str, Tensor], *, heads_given: bool) -> Rec
     renamed = _qkv_split(_renamed(weights, VIT_NAMES))
     sizes = vit_sizes(renamed)
     if sizes["width"] not in VIT_HEADS and not heads_given:
-        raise CheckpointError(
+        raise Unanswered(
             f"its weights do not show how many attention heads it has, and its width {sizes['width']} is not one of "
             f"torchvision's own ViTs ({', '.join(map(str, VIT_HEADS))}): pass heads"
         )

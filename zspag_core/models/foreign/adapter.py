@@ -31,6 +31,7 @@ class ForeignClassifier(Classifier):
 
     architecture = "foreign"
     finest_side = 4
+    config: ForeignConfig
 
     def __init__(self, network: nn.Module, config: ForeignConfig) -> None:
         """Take a network over; every `nn.MultiheadAttention` in it is written out, which changes no output.

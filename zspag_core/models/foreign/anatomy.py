@@ -277,7 +277,8 @@ def as_map(output: Tensor) -> Tensor | None:
         for prefix in PREFIX_TOKENS:
             side = math.isqrt(max(output.shape[1] - prefix, 0))
             if side >= FEWEST_PLACES and side * side + prefix == output.shape[1]:
-                return output[:, prefix:].transpose(1, 2).unflatten(2, (side, side))
+                map_of_tokens: Tensor = output[:, prefix:].transpose(1, 2).unflatten(2, (side, side))
+                return map_of_tokens
     return None
 
 

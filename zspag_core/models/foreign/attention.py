@@ -5,7 +5,8 @@ The original keeps q, k and v in one bare parameter and never calls its `out_pro
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,11 @@ class ExplicitAttention(nn.Module):
     in_proj_bias = None  # what PyTorch's encoder layers ask in order not to pass by `forward`
     _qkv_same_embed_dim = True
 
+    q: nn.Linear
+    k: nn.Linear
+    v: nn.Linear
+    out: nn.Linear
+
     def __init__(self, original: nn.MultiheadAttention) -> None:
         """Copy the weights of an attention whose q, k and v have one width and no extra keys."""
         super().__init__()
@@ -33,8 +39,8 @@ class ExplicitAttention(nn.Module):
         for name in (*PARTS, "out"):
             bias = biased if name != "out" else original.out_proj.bias is not None
             self.add_module(name, nn.Linear(self.embed_dim, self.embed_dim, bias=bias, device=like.device))
-        self.register_state_dict_post_hook(_join)
-        self.register_load_state_dict_pre_hook(_take_apart)
+        self.register_state_dict_post_hook(_join)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_take_apart)  # type: ignore[no-untyped-call]
         self.load_state_dict(original.state_dict())
         self.train(original.training)
 
@@ -66,13 +72,15 @@ class ExplicitAttention(nn.Module):
         joined = mixed.transpose(1, 2).flatten(2)  # (N, T, width)
         out: Tensor = self.out(joined if self.batch_first else joined.transpose(0, 1))
         if not batched:
-            return out.squeeze(0 if self.batch_first else 1), None if weights is None else weights.squeeze(0)
+            out = out.squeeze(0 if self.batch_first else 1)
+            weights = None if weights is None else weights.squeeze(0)
         return out, weights
 
     def _split(self, x: Tensor) -> Tensor:
         """Return (N, heads, T, width / heads)."""
         rows = x if self.batch_first else x.transpose(0, 1)
-        return rows.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2)
+        heads: Tensor = rows.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2)
+        return heads
 
     def _mask(
         self, q: Tensor, k: Tensor, padding: Tensor | None, mask: Tensor | None, *, causal: bool
@@ -88,7 +96,7 @@ class ExplicitAttention(nn.Module):
             parts.append(added.unflatten(0, (count, self.num_heads)) if added.ndim == 3 else added)
         if padding is not None:
             parts.append(_additive(padding, q.dtype)[:, None, None, :])
-        return sum(parts[1:], start=parts[0]) if parts else None
+        return functools.reduce(torch.add, parts) if parts else None
 
 
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -98,7 +106,7 @@ def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros_like(mask, dtype=dtype).masked_fill(mask, -torch.inf)
 
 
-def can_be_explicit(module: nn.Module) -> bool:
+def can_be_explicit(module: nn.Module) -> TypeGuard[nn.MultiheadAttention]:
     """Tell whether a module is an attention that :class:`ExplicitAttention` can stand in for."""
     return (
         type(module).forward is nn.MultiheadAttention.forward

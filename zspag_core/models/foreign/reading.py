@@ -92,8 +92,8 @@ def hf_reading(told: Mapping[str, Any] | None) -> dict[str, Any]:
         fields |= {"image_size": crop, "shorter_side": int(shortest or size or crop)}
     elif shortest and isinstance(share := told.get("crop_pct"), int | float) and 0 < share <= 1:  # ConvNeXt
         fields |= {"image_size": int(shortest), "shorter_side": int(shortest / share) if shortest < 384 else 0}
-    elif size or shortest:
-        fields |= {"image_size": int(size or shortest), "shorter_side": 0}
+    elif side := size or shortest:
+        fields |= {"image_size": int(side), "shorter_side": 0}
     return fields
 
 

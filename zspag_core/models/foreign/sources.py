@@ -161,7 +161,7 @@ def python_network(name: str, num_classes: int | None = None) -> nn.Module:
     """Run the owner's code, FILE.py:CALLABLE, and return the network that it makes.
 
     Raises:
-        UsageError: no such file or callable, or it makes no network; an error of the owner's code is told with its line.
+        UsageError: no such file or callable, or it makes no network; an error of the owner's code is told by line.
     """
     file, colon, called = name.rpartition(":")
     path = Path(file).expanduser()

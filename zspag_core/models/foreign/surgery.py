@@ -6,6 +6,7 @@ channels. What no weight shows, an activation between two new layers, is taken f
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from typing import TYPE_CHECKING, Any, cast
@@ -170,7 +171,7 @@ def _new_head(network: nn.Module, head: Mapping[str, Any]) -> nn.Module:
         return _built(described[0])
     modules: list[nn.Module] = [_built(layer) for layer in described]
     linear = [place for place, layer in enumerate(described) if "in" in layer]
-    for before, after in zip(linear, linear[1:], strict=False):
+    for before, after in itertools.pairwise(linear):
         free = next((place for place in range(before + 1, after) if not described[place]), None)
         if free is not None:
             modules[free] = nn.ReLU()
