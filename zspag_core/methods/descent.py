@@ -69,10 +69,10 @@ class Schedule:
     """How the loop goes.
 
     Attributes:
-        learning_rate: of plain SGD; with a rule, of its first steps.
+        learning_rate: of the first steps of plain SGD; they become shorter where the descent falls.
         epochs: passes over the samples at most.
         batch_size: samples per step.
-        rule: when to stop earlier; None to make all epochs.
+        rule: when to stop earlier; None to make all epochs, see :class:`StoppingRule`.
     """
 
     learning_rate: float
