@@ -15,6 +15,7 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp lint
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m tests.instruction_sets $(SIDE_BY_SIDE)
 
 quick: $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not browser"

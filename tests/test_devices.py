@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from tests import instruction_sets
 from zspag_core import devices
 from zspag_core.devices import (
     fits_beside_work,
@@ -73,6 +77,26 @@ def test_bfloat16_is_used_where_the_processor_multiplies_it(monkeypatch, built):
     assert (a @ a).dtype == torch.float32
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("built", [True, False])
+def test_bfloat16_needs_a_processor_and_leave_to_use_it(monkeypatch, built, allowed):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: built)
+    monkeypatch.setattr(devices, "_onednn_has_avx512", lambda: allowed)
+    assert devices._cpu_has_bfloat16() is (built and allowed)
+
+
+ASKED = "import torch; from zspag_core import devices as d; "
+ASKED += "print(d._cpu_has_bfloat16(), d.memory_format(torch.device('cpu')))"
+
+
+@pytest.mark.skipif(not torch.cpu._is_avx512_supported(), reason="this processor has no second instruction set")
+def test_the_second_pass_makes_this_processor_one_without_avx512():
+    told = os.environ | instruction_sets.NARROWED
+    said = subprocess.run([sys.executable, "-c", ASKED], env=told, capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["False", "torch.contiguous_format"]
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script")
 @pytest.mark.parametrize("context", [partial(plain_attention, CPU), transformable_attention])
 def test_plain_products_give_the_same_numbers_and_have_a_forward_derivative(context):
@@ -100,9 +124,22 @@ def test_attention_on_cuda_is_left_alone():
     assert isinstance(plain_attention(torch.device("cuda")), contextlib.nullcontext)
 
 
-@pytest.mark.parametrize(("capability", "layout"), [("AVX2", torch.contiguous_format), ("AVX512", torch.channels_last)])
-def test_a_processor_whose_small_convolutions_overrun_gets_the_plain_layout(monkeypatch, capability, layout):
+@pytest.mark.parametrize(
+    ("capability", "built", "allowed", "layout"),
+    [
+        ("AVX2", False, False, torch.contiguous_format),
+        ("AVX2", True, True, torch.contiguous_format),
+        ("AVX512", True, False, torch.contiguous_format),
+        ("AVX512", True, True, torch.channels_last),
+        ("DEFAULT", False, False, torch.channels_last),  # an ARM processor
+    ],
+)
+def test_a_processor_whose_small_convolutions_overrun_gets_the_plain_layout(
+    monkeypatch, capability, built, allowed, layout
+):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda: built)
+    monkeypatch.setattr(devices, "_onednn_has_avx512", lambda: allowed)
     assert devices.memory_format(torch.device("cpu")) is layout
     assert devices.memory_format(torch.device("cuda")) is torch.channels_last
     images = torch.zeros(2, 3, 4, 4)

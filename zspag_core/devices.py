@@ -56,8 +56,14 @@ def memory_format(device: torch.device) -> torch.memory_format:
     AVX2 alone: "double free or corruption" while the ResNet of digits is trained; with plain layout, or without oneDNN,
     it does not).
     """
-    narrow = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
-    return torch.contiguous_format if narrow else torch.channels_last
+    return torch.contiguous_format if device.type == "cpu" and _convolutions_overrun() else torch.channels_last
+
+
+def _convolutions_overrun() -> bool:
+    """Tell whether convolutions are made by AVX2 alone: the processor has no more, or oneDNN may not use more."""
+    if torch.backends.cpu.get_cpu_capability() == "AVX2":
+        return True
+    return torch.cpu._is_avx512_supported() and not _onednn_has_avx512()
 
 
 def laid_out(images: torch.Tensor) -> torch.Tensor:
@@ -139,11 +145,23 @@ def transformable_attention() -> AbstractContextManager[object]:
 def _cpu_has_bfloat16() -> bool:
     """Tell whether this processor multiplies bfloat16 matrices in hardware (Intel AMX, or AVX-512 on Intel and AMD).
 
+    And whether oneDNN may use that: with `ONEDNN_MAX_CPU_ISA=AVX2` bfloat16 would be emulated, which is not done on a
+    processor of that kind either.
+
     Measured on two AMD Zen 4 cores, which have AVX-512 alone: a training step of a small ResNet took 242 ms instead of
     460 ms.
     """
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(bool(getattr(torch.cpu, name)()) for name in probes if hasattr(torch.cpu, name))
+    built = any(bool(getattr(torch.cpu, name)()) for name in probes if hasattr(torch.cpu, name))
+    return built and _onednn_has_avx512()
+
+
+def _onednn_has_avx512() -> bool:
+    """Tell whether oneDNN finds AVX-512 and may use it; it obeys the environment's `ONEDNN_MAX_CPU_ISA`.
+
+    Its support of bfloat16, which is what can be asked for, begins with AVX-512 (there partly emulated).
+    """
+    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from zspag_core.devices import (
 )
 from zspag_core.layers import weight_layers
 from zspag_core.methods.descent import AGREEMENT_IMAGES, ROUND_IMAGES
+from zspag_core.methods.guard import WATCHED_IMAGES
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.pseudo_labels import INFLUENCE_MODES
@@ -54,7 +55,7 @@ class Tally:
         return self.loop_steps / math.ceil(images / batch_size)
 
     def looks(self, images: int, batch_size: int) -> int:
-        """Return how often the stopping rule looked at the proxies: before the loop and after every round of it."""
+        """Return how often proxies and the guard's samples were looked at: before the loop and after every round."""
         epoch, a_round = math.ceil(images / batch_size), max(1, ROUND_IMAGES // batch_size)
         whole, rest = divmod(self.loop_steps, epoch)
         return 1 + whole * math.ceil(epoch / a_round) + math.ceil(rest / a_round)
@@ -136,7 +137,7 @@ def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) 
     """
     proxies = len(run.proxies) if run.proxies is not None else 0
     batch, whole = max(tally.calls, default=1), most_at_once(device_of(run.model))
-    watched = len(range(0, proxies, max(1, math.ceil(proxies / AGREEMENT_IMAGES))))
+    watched = _seen(proxies, AGREEMENT_IMAGES) + _seen(forget_images, WATCHED_IMAGES)
     epochs = tally.epochs(forget_images, method.batch_size)
     work = [
         Work("proxies", "forward", forget_images, whole),
@@ -155,6 +156,11 @@ def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) 
             Work("labels", "tangent", forget_images, whole),
         ]
     return [part for part in work if part.images]
+
+
+def _seen(images: int, most: int) -> int:
+    """Return how many are left of images of which at most so many, spread evenly, are looked at."""
+    return len(range(0, images, max(1, math.ceil(images / most))))
 
 
 def price_work(model: Classifier, images: Tensor, work: list[Work]) -> dict[tuple[str, int], float]:

@@ -18,6 +18,7 @@ from zspag_core.batching import images_at_once
 from zspag_core.devices import mixed_precision
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.memory import FORGETFUL, Memory
+from zspag_core.methods.guard import Guard
 from zspag_core.methods.loop import Loop, Pull
 from zspag_core.progress import SILENT, Reporter
 
@@ -42,16 +43,21 @@ MOST_GROWTH = STEP_CUT**RETRIES  # what the cuts could take back
 class StoppingRule:
     """When to stop and how long steps are, seen from inside the zero-shot fence.
 
-    A round that harms the proxies is made again with shorter steps. Where ten epochs have not reached the goal and no
-    round had to be made again, every further epoch takes steps half as long again as the one before.
+    A round that harms the proxies, or in which the descent falls (see :class:`zspag_core.methods.guard.Guard`: the loss
+    is no number, ends far above where rounds have ended, or a step is out of all proportion to the weights), is undone
+    and made again with a third of the step, up to six times in all; so every retry begins where the last good round
+    ended. When no retry is left the loop ends there. Where ten epochs have not reached the goal and no round had to be
+    made again, every further epoch takes steps half as long again as the one before.
+
+    Without a rule nobody looks at the proxies and all epochs are made, but what falls is undone and made again in the
+    same way; when no retry is left, the run is refused.
 
     Attributes:
         forget_accuracy: percent of a round's forget samples still read as one of the forgotten classes or as they were
             trained, at or below which the goal is reached; a round is an epoch, or 1,024 samples of a longer one. None
             knows no goal: all epochs are made.
-        margin: percentage points that the agreement on the proxies may fall; a round that falls further, or in which
-            the loss is no number any more, is undone and made again with a third of the step, up to six times in all.
-            Without proxies nothing can be seen to fall, and steps never grow.
+        margin: percentage points that the agreement on the proxies may fall before a round counts as harmful. Without
+            proxies that cannot be seen, and steps never grow.
     """
 
     forget_accuracy: float | None
@@ -63,10 +69,10 @@ class Schedule:
     """How the loop goes.
 
     Attributes:
-        learning_rate: of plain SGD; with a rule, of its first steps.
+        learning_rate: of the first steps of plain SGD; they become shorter where the descent falls.
         epochs: passes over the samples at most.
         batch_size: samples per step.
-        rule: when to stop earlier; None to make all epochs.
+        rule: when to stop earlier; None to make all epochs, see :class:`StoppingRule`.
     """
 
     learning_rate: float
@@ -115,11 +121,13 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
         memory: keeps every epoch that has ended; the loop goes on after the last one kept.
 
     Raises:
-        UnlearningError: the loss became NaN or infinite, or no step was small enough for the rule.
+        UnlearningError: no step of the first round was small enough; without a rule, of any round.
 
     Source: Chen et al., ZS-PAG, equation 5.
     """
-    walk = _Walk(Loop(model, subspace, schedule.learning_rate), _Watch(model, proxies), images, labels, barred, pull)
+    loop = Loop(model, subspace, schedule.learning_rate)
+    guard = Guard(loop, images, labels, pull, schedule.batch_size)
+    walk = _Walk(loop, guard, _Watch(model, proxies), images, labels, barred, pull)
     steps = math.ceil(len(images) / schedule.batch_size)
     history, stopped = walk.resume(memory.recall(PART), generator)
     try:
@@ -130,7 +138,8 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
             tell = Told(report, len(history) * steps, schedule.epochs * steps)
             rounds, stopped = walk.epoch(len(history) + 1, order, schedule, tell)
             if not rounds:
-                _refuse_nothing(history, walk)
+                if not history:  # there is nothing to return but the original
+                    raise UnlearningError(walk.refusal)
                 break
             history.append({"epoch": len(history) + 1.0} | _together(rounds))
             figures = {name: value for name, value in history[-1].items() if name != "epoch"}
@@ -157,21 +166,22 @@ class Told:
 
 
 class _Walk:
-    """Epochs cut into rounds; a round that breaks the rule is undone and made again with smaller steps."""
+    """Epochs cut into rounds; a round that does harm is undone and made again with smaller steps."""
 
     def __init__(
         self,
         loop: Loop,
+        guard: Guard,
         watch: _Watch,
         images: Pictures,
         labels: Tensor,
         barred: Tensor,
         pull: Pull | None,
     ) -> None:
-        self.loop, self.watch, self.images, self.labels, self.pull = loop, watch, images, labels, pull
-        self.barred = barred
+        self.loop, self.guard, self.watch = loop, guard, watch
+        self.images, self.labels, self.barred, self.pull = images, labels, barred, pull
         self.retries = RETRIES
-        self.refused: dict[str, float] = {}
+        self.refusal = ""
 
     def state(self, history: list[dict[str, float]], stopped: str, generator: torch.Generator) -> dict[str, Any]:
         """Return everything that the next epoch depends on."""
@@ -181,6 +191,7 @@ class _Walk:
             "weights": self.loop.snapshot(),
             "learning_rate": self.loop.learning_rate,
             "retries": self.retries,
+            "lowest": self.guard.lowest,
             "generator": generator.get_state(),
         }
 
@@ -190,6 +201,7 @@ class _Walk:
             return [], "epochs"
         self.loop.restore(state["weights"])
         self.loop.learning_rate, self.retries = state["learning_rate"], state["retries"]
+        self.guard.lowest = state["lowest"]
         generator.set_state(state["generator"])
         return state["history"], state["stopped"]
 
@@ -219,42 +231,71 @@ class _Walk:
     def _round(
         self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: Told, done: int
     ) -> dict[str, float] | None:
-        """Make some steps; None, and the weights are as before, when no step is small enough for the rule."""
-        before = self.loop.snapshot() if rule is not None else {}
+        """Make some steps; None, and the weights are as before, when no step is small enough for the rule.
+
+        Raises:
+            UnlearningError: no step is small enough, and there is no rule that might end the loop.
+        """
+        before = self.loop.snapshot()
         while True:
-            row = self._steps(order, tell, done) | {"learning_rate": self.loop.learning_rate}
-            if math.isfinite(row["loss"]):
-                row |= self.watch.figures(self.loop.model)
-                if rule is None or row.get("proxy_agreement", 100.0) >= 100.0 - rule.margin:
-                    return row
-            elif rule is None or self.retries == 0:
-                refuse_loss(row["loss"], epoch, self.loop.learning_rate)
+            row, harm = self._try(epoch, order, rule, tell, done)
+            if not harm:
+                self.guard.settle()
+                return row
             self.loop.restore(before)
             if self.retries == 0:
-                self.refused = row
-                return None
+                self.refusal = harm
+                break
             self.retries -= 1
             self.loop.learning_rate /= STEP_CUT
+        if rule is None:
+            raise UnlearningError(self.refusal)
+        return None
 
-    def _steps(self, order: tuple[Tensor, ...], tell: Told, done: int) -> dict[str, float]:
-        """Take one step a batch; return mean loss, accuracy before each step and the share of the gradient kept."""
+    def _try(
+        self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: Told, done: int
+    ) -> tuple[dict[str, float], str]:
+        """Make some steps; return their row, and why they may not stand ("" where they may)."""
+        rate = self.loop.learning_rate
+        row, fault = self._steps(order, tell, done)
+        row["learning_rate"] = rate
+        fault = fault or self.guard.fall()
+        if fault:
+            return row, f"{fault} in epoch {epoch}; try a learning_rate below {rate:g}"
+        row |= self.watch.figures(self.loop.model)
+        agreement = row.get("proxy_agreement", 100.0)
+        if rule is None or agreement >= 100.0 - rule.margin:
+            return row, ""
+        return row, (
+            f"no step was small enough: with a learning rate of {rate:.2g} the proxies' agreement still falls to "
+            f"{agreement:.1f} %; try a larger energy or stop_margin"
+        )
+
+    def _steps(self, order: tuple[Tensor, ...], tell: Told, done: int) -> tuple[dict[str, float], str]:
+        """Take one step a batch, up to a bad one.
+
+        Returns:
+            Mean loss, accuracy before each step and the share of the gradient kept; what was wrong with the last step.
+        """
         count = sum(map(len, order))
-        loss_sum, still, free = 0.0, 0, 0.0
-        for step, index in enumerate(order, start=1):
-            loss, predicted, share = self.loop.step(
+        loss_sum, still, free, fault = 0.0, 0, 0.0, ""
+        for number, index in enumerate(order, start=1):
+            step = self.loop.step(
                 self.images[index], self.labels[index], None if self.pull is None else self.pull[index]
             )
-            loss_sum, free = loss_sum + loss * len(index), free + share * len(index)
-            still += int(self.barred[index, predicted].sum())
-            tell.step(done + step, loss)
-            if not math.isfinite(loss):
+            loss_sum, free = loss_sum + step.loss * len(index), free + step.free * len(index)
+            still += int(self.barred[index, step.predicted].sum())
+            tell.step(done + number, step.loss)
+            fault = self.guard.stumble(step.loss, step.length)
+            if fault:
                 break
-        return {
+        figures = {
             "images": count,
             "loss": loss_sum / count,
             "forget_accuracy": 100 * still / count,
             "free_gradient": free / count,
         }
+        return figures, fault
 
 
 def refuse_loss(loss: float, epoch: int, learning_rate: float) -> NoReturn:
@@ -271,19 +312,6 @@ def _together(rounds: list[dict[str, float]]) -> dict[str, float]:
     count = sum(row["images"] for row in rounds)
     means = {name: sum(row["images"] * row[name] for row in rounds) / count for name in ("loss", "free_gradient")}
     return rounds[-1] | means | {"images": count}
-
-
-def _refuse_nothing(history: list[dict[str, float]], walk: _Walk) -> None:
-    """Raise when not even the first round of the first epoch may stand.
-
-    Raises:
-        UnlearningError: there is nothing to return but the original.
-    """
-    if not history:
-        raise UnlearningError(
-            f"no step was small enough: with a learning rate of {walk.loop.learning_rate:.2g} the proxies' agreement "
-            f"still falls to {walk.refused['proxy_agreement']:.1f} %; try a larger energy or stop_margin"
-        )
 
 
 class _Watch:

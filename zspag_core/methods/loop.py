@@ -40,6 +40,23 @@ class Pull:
         return Pull(self.targets[index], self.weight)
 
 
+@dataclass(frozen=True)
+class Step:
+    """What a step has seen.
+
+    Attributes:
+        loss: before the step.
+        predicted: (N,) classes, before the step.
+        free: ‖P g‖ / ‖g‖, the share of the gradient that the projection has left.
+        length: of the step, relative to the length of the weights that move.
+    """
+
+    loss: float
+    predicted: Tensor
+    free: float
+    length: float
+
+
 class Loop:
     """The copy that is trained, with only the free weights requiring gradients."""
 
@@ -54,8 +71,18 @@ class Loop:
             layer.weight.requires_grad_()
         self.device = self.model.head.weight.device
 
-    def step(self, images: Pictures, labels: Tensor, pull: Pull | None = None) -> tuple[float, Tensor, float]:
-        """Take one projected step; return the loss, the predictions before it and ‖P g‖ / ‖g‖.
+    def loss(self, images: Pictures, labels: Tensor, pull: Pull | None = None) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and the logits (N, classes) of some samples; arguments as for :meth:`step`."""
+        with mixed_precision(self.device), plain_attention(self.device):
+            features, logits = self.model.both(to_pixels(images, self.device))
+            loss = F.cross_entropy(logits.float(), labels.to(self.device))
+            if pull is not None:
+                apart = features.float() - pull.targets.to(self.device)
+                loss = loss + pull.weight * apart.square().sum(1).mean()
+        return loss, logits
+
+    def step(self, images: Pictures, labels: Tensor, pull: Pull | None = None) -> Step:
+        """Take one projected step.
 
         Args:
             images: (N, C, H, W) uint8.
@@ -70,21 +97,17 @@ class Loop:
             loss, predicted = loss + found[0], [*predicted, found[1]]
         whole = self._gradient_length()
         self.subspace.project_gradients(self.layers)
-        share = self._gradient_length() / max(whole, 1e-30)
+        kept = self._gradient_length()
+        length = self.learning_rate * kept / max(self._weight_length(), 1e-30)
         with torch.no_grad():
             for layer in self.layers.values():
                 layer.weight.add_(gradient_of(layer), alpha=-self.learning_rate)
                 layer.weight.grad = None
-        return loss, torch.cat(predicted), share
+        return Step(loss, torch.cat(predicted), kept / max(whole, 1e-30), length)
 
     def _share_of_loss(self, images: Pictures, labels: Tensor, pull: Pull | None, count: int) -> tuple[float, Tensor]:
         """Add a part's gradient of the mean loss of `count` images; return its share of that loss and predictions."""
-        with mixed_precision(self.device), plain_attention(self.device):
-            features, logits = self.model.both(to_pixels(images, self.device))
-            loss = F.cross_entropy(logits.float(), labels.to(self.device))
-            if pull is not None:
-                apart = features.float() - pull.targets.to(self.device)
-                loss = loss + pull.weight * apart.square().sum(1).mean()
+        loss, logits = self.loss(images, labels, pull)
         loss = loss * (len(images) / count)
         loss.backward()
         return loss.item(), logits.argmax(1).cpu()
@@ -108,6 +131,11 @@ class Loop:
     def _gradient_length(self) -> float:
         """Return the norm of all gradients together."""
         return math.sqrt(torch.stack([gradient_of(layer).square().sum() for layer in self.layers.values()]).sum())
+
+    def _weight_length(self) -> float:
+        """Return the norm of all weights that move together."""
+        with torch.no_grad():
+            return math.sqrt(torch.stack([layer.weight.square().sum() for layer in self.layers.values()]).sum())
 
 
 def gradient_of(layer: WeightLayer) -> Tensor:
