@@ -20,6 +20,7 @@ from ui.results import counted, percent
 from ui.scatter import clear_picks, load_ahead, picks_of, scatter
 from ui.states import failed_line, wait_line
 from ui.words import help_for
+from zspag_core.quota import proxies_per_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -203,7 +204,8 @@ def numbers_panel(shown: Shown) -> None:
     left.metric("ASR", percent(about["asr"]), help=f"{help_for('ASR')} {tried}.")
     neighbours = f"{help_for('kNN agreement')} For grading only."
     right.metric("kNN agreement", percent(about.get("knn_agreement")), help=neighbours)
-    limit = int(result["config"].get("n_adv", 0))
+    config, remaining = result["config"], len(about["per_class"])
+    limit = proxies_per_class(int(config.get("n_adv", 0)), int(config.get("full_classes", remaining)), remaining)
     st.markdown("**Coverage**", help=help_for("Coverage"))
     words = figures.describe_coverage(about["per_class"], limit, shown.names)
     figure = figures.coverage_figure(about["per_class"], limit, shown.names)
