@@ -21,6 +21,7 @@ from ui.scatter import clear_picks, load_ahead, picks_of, scatter
 from ui.states import failed_line, wait_line
 from ui.ungraded import ESTIMATE, lacks_of
 from ui.words import help_for
+from zspag_core.quota import proxies_per_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -210,7 +211,8 @@ def numbers_panel(shown: Shown) -> None:
     right.metric("kNN agreement", percent(about.get("knn_agreement")), help=neighbours)
     if "retain_test" in lacks_of(result):
         st.caption("kNN agreement needs test images of the remaining classes, and the data has none.")
-    limit = int(result["config"].get("n_adv", 0))
+    config, remaining = result["config"], len(about["per_class"])
+    limit = proxies_per_class(int(config.get("n_adv", 0)), int(config.get("full_classes", remaining)), remaining)
     st.markdown("**Coverage**", help=help_for("Coverage"))
     words = figures.describe_coverage(about["per_class"], limit, shown.names)
     figure = figures.coverage_figure(about["per_class"], limit, shown.names)

@@ -61,6 +61,7 @@ KNOBS = {
     "stop_rule": "Stop by rule",
     "attack_confidence": "Confidence to reach",
     "fill": "Fill up to",
+    "full_classes": "Full quota up to",
 }
 
 CONSEQUENCES = {
@@ -94,6 +95,7 @@ SETTING_GROUPS = {
         "attack_confidence",
         "coverage",
         "fill",
+        "full_classes",
     ),
     "Subspace": ("subspace", "energy", "tolerance", "pooling"),
     "Labels": (

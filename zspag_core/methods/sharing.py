@@ -13,6 +13,7 @@ ATTACK_SETTINGS = (
     "attack",
     "epsilon",
     "n_adv",
+    "full_classes",
     "attack_steps",
     "attack_confidence",
     "step_size",

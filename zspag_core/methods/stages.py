@@ -14,6 +14,7 @@ from zspag_core.methods.loop import Pull
 from zspag_core.metrics import outputs_of, outputs_of_pixels
 from zspag_core.proxies import generate_proxies
 from zspag_core.pseudo_labels import PseudoLabels
+from zspag_core.quota import proxies_per_class
 from zspag_core.subspace import empty_subspace, estimate_subspace, random_subspace
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Stages:
             self.logits,
             self.barred,
             settings.build_attack(),
-            n_adv=settings.n_adv,
+            n_adv=proxies_per_class(settings.n_adv, settings.full_classes, self.logits.shape[1] - len(self.classes)),
             fill=settings.fill if settings.coverage == "balanced" else 0.0,
             generator=self.generator,
             report=self.report,

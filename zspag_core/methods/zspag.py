@@ -60,6 +60,14 @@ class ZSPAG(ZeroShotMethod):
         unit="images",
         basic=True,
     )
+    full_classes: int = knob(
+        20,
+        "Remaining classes up to which each gets n_adv proxies; of more, all share what so many would get together. "
+        "1000: each gets n_adv.",
+        minimum=1,
+        maximum=1000,
+        unit="classes",
+    )
     label_mode: str = knob(
         "posterior",
         "What forget samples are taught to be: the model's own other guesses, tilted by influence, or at random.",
@@ -302,6 +310,7 @@ class ZSPAG(ZeroShotMethod):
 PAPER = {
     "attack": "pgd",
     "n_adv": 100,
+    "full_classes": 1000,
     "label_mode": "influence",
     "influence_sign": "removing",
     "coverage": "second_best",
