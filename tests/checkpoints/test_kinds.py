@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import pickle
 import tarfile
+import warnings
 import zipfile
 
 import numpy as np
@@ -77,8 +78,6 @@ def test_real_files_of_other_kinds_are_named(tmp_path):
 
 
 def test_the_lines_that_export_torchscript_work(tmp_path):
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 3), torch.ones(1, 2)), tmp_path / "m.pt")
@@ -100,7 +99,7 @@ def test_the_lines_that_export_a_pickled_model_work(tmp_path):
 
 def test_the_line_that_saves_a_newer_pickle_again_works(tmp_path):
     torch.save({"w": torch.ones(2)}, tmp_path / "m.pt", pickle_protocol=4)
-    with pytest.raises(CheckpointError, match="pickled with protocol 4, where torch.save uses 2") as refused:
+    with pytest.raises(CheckpointError, match=r"pickled with protocol 4, where torch\.save uses 2") as refused:
         read_contents(tmp_path / "m.pt", 1)
     _run_lines(str(refused.value), tmp_path)
     assert list(read_contents(tmp_path / "weights.pth", 1).weights) == ["w"]
