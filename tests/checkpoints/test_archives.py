@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from zspag_core.checkpoints.archives import read_pickled, read_safetensors
+from zspag_core.checkpoints.archives import OLD_MAGIC, read_pickled, read_safetensors
 from zspag_core.errors import CheckpointError
 
 
@@ -145,3 +145,32 @@ def test_torchscript_programs_are_refused(tmp_path):
         archive.writestr("m/constants.pkl", b"")
     with pytest.raises(CheckpointError, match="TorchScript"):
         read_pickled(tmp_path / "m.pt", 1)
+
+
+def test_a_directory_that_lies_about_a_size_is_refused(tmp_path):
+    torch.save({"w": torch.arange(10.0)}, tmp_path / "m.pt")
+    content = bytearray((tmp_path / "m.pt").read_bytes())
+    at = content.rindex(b"PK\x01\x02") + 24  # the size of the last part in the directory
+    content[at : at + 4] = (10**9).to_bytes(4, "little")
+    (tmp_path / "m.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match="its zip directory declares sizes that the archive does not have"):
+        read_pickled(tmp_path / "m.pt", 1)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_pickled_model_and_one_beside_weights_are_told_apart(new, tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "m.pt", _use_new_zipfile_serialization=new)
+    with pytest.raises(CheckpointError, match=r"a whole pickled model, .*torch\.nn\.modules\.linear\.Linear"):
+        read_pickled(tmp_path / "m.pt", 1)
+    payload = {"state_dict": {"w": torch.ones(2)}, "loss": torch.nn.CrossEntropyLoss()}
+    torch.save(payload, tmp_path / "m.pt", _use_new_zipfile_serialization=new)
+    with pytest.raises(
+        CheckpointError, match=r"would run code \(torch\.nn\.modules\.loss\.CrossEntropyLoss\).*saved = "
+    ):
+        read_pickled(tmp_path / "m.pt", 1)
+
+
+def test_an_old_pickle_without_end_is_refused(tmp_path):
+    (tmp_path / "m.pt").write_bytes(OLD_MAGIC + b"N" * 10_000_010 + b".")
+    with pytest.raises(CheckpointError, match="its pickle alone is over 10 MB"):
+        read_pickled(tmp_path / "m.pt", 400)

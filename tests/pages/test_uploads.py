@@ -123,7 +123,7 @@ WRONG_MODELS = {
     "renamed text": ("model.pt", b"hello, I am no model", "expected a .safetensors file or a .pt file"),
     "cut short": ("model.safetensors", b"\x10\0\0\0\0\0\0\0{", "not a safetensors file"),
     "pickle that runs code": ("model.pt", torch_file({"a": Harm()}), "it would run code"),
-    "bare pickle": ("model.pth", pickle.dumps(Harm()), "expected a .safetensors file or a .pt file"),
+    "bare pickle": ("model.pth", pickle.dumps(Harm()), "a plain pickle, which would run code"),
     "bomb": ("model.pt", zipped({"a/data.pkl": bytes(5_000_000)}, zipfile.ZIP_DEFLATED), "a compressed archive"),
     "other tensors": ("model.safetensors", save({"a": torch.zeros(2)}), ""),
     "empty": ("model.pt", b"", "is empty"),

@@ -10,9 +10,10 @@ import re
 import struct
 import tempfile
 import zipfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeGuard
+from typing import IO, TYPE_CHECKING, TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,6 +31,7 @@ MAX_HEADER_BYTES = 10_000_000  # of JSON or pickle; a network of a thousand tens
 ZIP_MAGIC = b"PK\x03\x04"
 OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled number that torch.save began with before 1.6
 OLD_PICKLES = 4  # magic number, protocol, kind of machine, and the object; the values of the tensors follow
+FIRST_OPERATIONS = 8  # of a pickle; the class of the outermost object is named by then
 LONG_PICKLE = f"its pickle alone is over {MAX_HEADER_BYTES / 1e6:g} MB, far more than a state_dict needs"
 BYTES_PER_VALUE = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 UNREADABLE = (
@@ -160,7 +162,7 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
             protocol = _protocol(archive)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error):
+    except UNREADABLE:
         raise CheckpointError("damaged: its zip directory cannot be read") from None
     if protocol > 2:
         raise CheckpointError(newer_pickle(path.name, protocol))
@@ -176,12 +178,17 @@ def _check_archive(path: Path) -> None:
 
 def _protocol(archive: zipfile.ZipFile) -> int:
     """Return the pickle protocol of an archive; torch reads 2 without running code, newer ones not."""
-    name = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
-    if name is None or archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+    name = _pickle_name(archive)
+    if not name or archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         return 2
     with archive.open(name) as file:
         first = file.read(2)
     return first[1] if first[:1] == b"\x80" and len(first) == 2 else 2
+
+
+def _pickle_name(archive: zipfile.ZipFile) -> str:
+    """Return the name of the part that holds the pickle; nothing where there is none."""
+    return next((name for name in archive.namelist() if name.endswith("data.pkl")), "")
 
 
 def _check_old_format(path: Path, limit_mb: float) -> None:
@@ -200,7 +207,7 @@ def _check_old_format(path: Path, limit_mb: float) -> None:
         raise CheckpointError("not a readable PyTorch file (damaged, in the format of torch before 1.6)") from None
 
 
-def _pass_pickle(file: BinaryIO) -> None:
+def _pass_pickle(file: IO[bytes]) -> None:
     """Read past one pickle without building anything; refuse one without end."""
     start = file.tell()
     for _, _, position in pickletools.genops(file):
@@ -211,15 +218,22 @@ def _pass_pickle(file: BinaryIO) -> None:
 def _refusal(message: str, path: Path) -> str:
     """Turn torch's paragraphs into one sentence."""
     if named := re.search(r"GLOBAL ([\w.]+)", message):
-        return pickled_model(path.name, named[1]) if _holds_modules(path) else runs_code(path.name, named[1])
+        whole = _outermost(path).endswith(f".{named[1]}" if "." not in named[1] else named[1])
+        return pickled_model(path.name, named[1]) if whole else runs_code(path.name, named[1])
     first = message.strip().splitlines()[0] if message.strip() else "no reason given"
     return f"not a readable PyTorch file ({first[:200]})"
 
 
-def _holds_modules(path: Path) -> bool:
-    """Return whether a refused file holds layers of torch.nn as objects, that is, a pickled model."""
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except UNREADABLE:  # the old format
-        return False
-    return any(name.startswith("torch.nn.modules.") for name in names)
+def _outermost(path: Path) -> str:
+    """Return the class of the outermost object of a file of torch.save, nothing for a plain dictionary."""
+    with path.open("rb") as file, ExitStack() as opened:
+        pickled: IO[bytes] = file
+        if is_zip(path):
+            archive = opened.enter_context(zipfile.ZipFile(path))
+            pickled = opened.enter_context(archive.open(_pickle_name(archive)))
+        else:
+            for _ in range(OLD_PICKLES - 1):
+                _pass_pickle(file)
+        first = list(islice(pickletools.genops(pickled), FIRST_OPERATIONS))
+    before = takewhile(lambda operation: operation[0].name != "EMPTY_DICT", first)
+    return next((str(value).replace(" ", ".") for code, value, _ in before if code.name == "GLOBAL"), "")

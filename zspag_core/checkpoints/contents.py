@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from zspag_core.checkpoints.folders import open_folder
 from zspag_core.checkpoints.networks import copies, readings
 from zspag_core.checkpoints.opening import open_file
-from zspag_core.errors import CheckpointError, UsageError, some_of
+from zspag_core.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from zspag_core.checkpoints.export import Container
@@ -99,22 +99,8 @@ def read_contents(path: Path, limit_mb: float, *, entry: str | None = None) -> C
 
 
 def _named(container: Container, reading: Reading) -> Container:
-    """Return a container that knows which of its tensors are the network's, and says what becomes of the others."""
-    twins = copies(container.tensors, reading)
-    large = [n for n, tensor in container.tensors.items() if n not in reading and n not in twins and tensor.ndim > 1]
-    notes = list(container.notes)
-    if twins:
-        notes.append(
-            f"a copy of the network gets the same weights, because it may still hold the class: {_firsts(twins)}"
-        )
-    if large:
-        notes.append(f"beside the network, and unchanged: {_firsts(large)}")
-    return replace(container, names={**twins, **reading}, notes=tuple(notes))
-
-
-def _firsts(names: Iterable[str]) -> str:
-    """Return the first words of names."""
-    return some_of(sorted({name.partition(".")[0] for name in names}), 6)
+    """Return a container that knows which of its tensors are the network's, or copies of them."""
+    return replace(container, names={**copies(container.tensors, reading), **reading}, taken=frozenset(reading))
 
 
 def _check_backed(weights: Mapping[str, Tensor]) -> None:

@@ -27,7 +27,7 @@ Place = tuple[object, ...]  # where in memory the values of a tensor lie, and ho
 OURS = ("num_batches_tracked",)  # counters that a network may do without
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Container:
     """How a network came.
 
@@ -35,13 +35,29 @@ class Container:
         suffix: ending of the file's name, with the dot.
         tensors: every tensor of the dictionary that the network was taken from, by its name in the file.
         names: name in the file -> name in the network, for the network's tensors and for copies of it beside them.
-        notes: what a written file leaves out or does otherwise.
+        dropped: what is not written back, in a sentence or two.
+        taken: names in the file of the network itself, without copies.
     """
 
     suffix: str
     tensors: Mapping[str, Tensor]
-    names: Mapping[str, str]
-    notes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    taken: frozenset[str] = frozenset()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what a file that is written leaves out, and what becomes of the tensors beside the network."""
+        twins = [name for name in self.names if name not in self.taken]
+        others = [name for name, tensor in self.tensors.items() if name not in self.names and tensor.ndim > 1]
+        notes = list(self.dropped)
+        if twins:
+            notes.append(
+                f"a copy of the network, which may still hold the class, gets the same weights: {_firsts(twins)}"
+            )
+        if others:
+            notes.append(f"beside the network, and unchanged: {_firsts(others)}")
+        return tuple(notes)
 
     def write(self, folder: Path, stem: str, weights: Mapping[str, Tensor]) -> Path:
         """Write the network with other weights.
@@ -58,9 +74,9 @@ class Container:
         Raises:
             ValueError: a tensor is missing, surplus or of another shape.
         """
-        path = folder / f"{stem}{self.suffix}"
+        tensors, path = self.filled(weights), folder / f"{stem}{self.suffix}"
         with replace_file(path) as partial:
-            self.save(partial, self.filled(weights))
+            self.save(partial, tensors)
         return path
 
     def filled(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -96,6 +112,11 @@ class Container:
         raise NotImplementedError
 
 
+def _firsts(names: list[str]) -> str:
+    """Return the first words of names."""
+    return some_of(sorted({name.partition(".")[0] for name in names}), 6)
+
+
 def _place(tensor: Tensor) -> Place:
     """Return what that two tensors share where they are the same values in memory."""
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
@@ -107,7 +128,7 @@ def _as_it_was(given: Tensor, like: Tensor) -> Tensor:
     return nn.Parameter(values, requires_grad=like.requires_grad) if isinstance(like, nn.Parameter) else values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TorchContainer(Container):
     """A file of torch.save.
 
@@ -164,7 +185,7 @@ def without_weights(payload: object, route: tuple[str, ...]) -> tuple[Any, list[
     return fresh, dropped
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SafetensorsContainer(Container):
     """A safetensors file.
 
@@ -188,7 +209,7 @@ def _bytes(tensor: Tensor) -> bytes:
     return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FolderContainer(Container):
     """A model folder of transformers or timm.
 

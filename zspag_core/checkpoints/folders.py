@@ -93,7 +93,7 @@ def _joined(path: Path, files: list[Path], limit_mb: float) -> FolderContainer:
     others = {file.name: file.read_bytes() for file in sorted(path.iterdir()) if _goes_along(file)}
     left = sorted(file.name for file in path.iterdir() if file.name not in parts and file.name not in others)
     notes = (f"without {some_of(left, 6)}, which lay in the folder",) if left else ()
-    return FolderContainer("", tensors, {}, notes, parts, others)
+    return FolderContainer(suffix="", tensors=tensors, dropped=notes, parts=parts, others=others)
 
 
 def _part(file: Path, limit_mb: float) -> Container:

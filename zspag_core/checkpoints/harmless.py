@@ -102,7 +102,9 @@ def _listed() -> list[tuple[Callable[..., Any], str]]:
     for module in ("pathlib", "pathlib._local"):
         pairs += [(here, f"{module}.PosixPath"), (there, f"{module}.WindowsPath")]
         pairs += [(kind, f"{module}.{kind.__name__}") for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath)]
-    pairs += [(kind, f"builtins.{kind.__name__}") for kind in (list, dict, int, float, str, bool, tuple, frozenset)]
+    pairs += [
+        (kind, f"builtins.{kind.__name__}") for kind in (list, dict, int, float, str, bool, tuple, bytes, frozenset)
+    ]
     moments = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone)
     return pairs + [(kind, f"datetime.{kind.__name__}") for kind in moments]
 

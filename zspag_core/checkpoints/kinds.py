@@ -66,7 +66,8 @@ def runs_code(name: str, what: str) -> str:
     return (
         f"refused, because it would run code ({what}); where you trust it, save the weights alone: "
         f'`saved = torch.load("{name}", weights_only=False, map_location="cpu")` and '
-        '`torch.save(saved["state_dict"], "weights.pth")`'
+        '`torch.save(saved["state_dict"], "weights.pth")`, with the entry that holds the tensors; of a model as an '
+        "object, its .state_dict()"
     )
 
 

@@ -75,7 +75,7 @@ def open_file(path: Path, limit_mb: float, entry: str | None) -> Opened:
 def _open_safetensors(path: Path, entry: str | None) -> Opened:
     """Read a safetensors file."""
     tensors, metadata = read_safetensors(path)
-    container = SafetensorsContainer(".safetensors", tensors, {}, header=safetensors_header(path))
+    container = SafetensorsContainer(suffix=".safetensors", tensors=tensors, header=safetensors_header(path))
     return Opened(container, _parse_header(metadata), entry)
 
 
@@ -105,7 +105,15 @@ def _open_torch(path: Path, limit_mb: float, entry: str | None) -> Opened:
     if old:
         _check_old_storages(tensors, path)
     frame, dropped = without_weights(payload, route)
-    container = TorchContainer(_torch_suffix(path), tensors, {}, _left_out(dropped), frame, route, _shell(holder), old)
+    container = TorchContainer(
+        suffix=_torch_suffix(path),
+        tensors=tensors,
+        dropped=_left_out(dropped),
+        payload=frame,
+        route=route,
+        shell=_shell(holder),
+        old=old,
+    )
     return Opened(container, _our_header(payload), rest, tuple(_notes(found, route, holder)), _facts(payload))
 
 
