@@ -118,7 +118,10 @@ def test_a_label_that_is_left_out_of_a_part_alone(arrays, load):
         (["x"], "has no array of labels, such as 'train_y', beside 'x'"),
         (["labels"], "has no array of images, such as 'train_x', beside 'labels'"),
         (["train_labels"], "has no array of images, such as 'train_x', beside 'train_labels'"),
-        (["train_images", "train_labels", "test_images"], "has no array of labels, such as 'test_y', beside 'test_images'"),
+        (
+            ["train_images", "train_labels", "test_images"],
+            "has no array of labels, such as 'test_y', beside 'test_images'",
+        ),
         (["test_x", "test_y"], "has no array of images, such as 'train_x'"),
         (["mean", "std"], "has no array of images, such as 'train_x'"),
         (["x", "images", "y"], "has two arrays of images, 'x' and 'images'"),

@@ -170,7 +170,9 @@ def test_an_unlabelled_test_part_is_left_aside_and_not_decoded(write, tmp_path):
 
 def test_rows_without_a_label_are_left_aside(write, expected):
     labels = [None if row < 7 else int(label) for row, label in enumerate(expected[1][:100])]
-    data = load_parquet(write("a.parquet", label=labels), "mine", 8, 1, Reading(("zero", "one", "two", "three"), held_out=0))
+    data = load_parquet(
+        write("a.parquet", label=labels), "mine", 8, 1, Reading(("zero", "one", "two", "three"), held_out=0)
+    )
     assert np.array_equal(data.train.images[:, 0], expected[0][7:100])
     assert "7 of the images of mine have no label and are left aside" in data.notes
 

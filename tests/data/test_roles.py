@@ -10,7 +10,7 @@ from zspag_core.data.roles import TEST, TRAIN, UNLABELLED, VALIDATION, is_junk, 
 @pytest.mark.parametrize(
     ("names", "role"),
     [
-        (["train", "Train", "TRAIN", "training", "training_set", "seg_train", "train2017", "TrainImages", "trainset"], TRAIN),
+        (["train", "Train", "TRAIN", "training_set", "seg_train", "train2017", "TrainImages", "trainset"], TRAIN),
         (["test", "TEST", "testing", "test_set", "seg-test", "test_images", "evaluation", "TestSet"], TEST),
         (["val", "valid", "validation", "validation_set", "dev", "val2017", "Val Images"], VALIDATION),
         (["seg_pred", "unlabeled", "predictions"], UNLABELLED),
@@ -34,7 +34,15 @@ def test_wrappers_are_no_classes():
 
 
 def test_what_programs_leave_behind():
-    for path in (".DS_Store", "a/._b.png", "__MACOSX/a/b.png", "@eaDir/x/y.jpg", "Thumbs.db", "a/Desktop.ini", ".git/x"):
+    for path in (
+        ".DS_Store",
+        "a/._b.png",
+        "__MACOSX/a/b.png",
+        "@eaDir/x/y.jpg",
+        "Thumbs.db",
+        "a/Desktop.ini",
+        ".git/x",
+    ):
         assert is_junk(PurePosixPath(path)), path
     for path in ("a/b.png", "eaDir/x.png", "thumbs/a.png", "a..b/c.png"):
         assert not is_junk(PurePosixPath(path)), path

@@ -80,7 +80,13 @@ def turned(form, orientation=6):
 
 
 def test_photos_that_a_camera_says_to_turn_are_counted():
-    contents = [turned("JPEG"), turned("PNG", 3), turned("WEBP", 8), turned("JPEG", 1), encoded(Image.fromarray(SHADES))]
+    contents = [
+        turned("JPEG"),
+        turned("PNG", 3),
+        turned("WEBP", 8),
+        turned("JPEG", 1),
+        encoded(Image.fromarray(SHADES)),
+    ]
     _, notes = pixels_of(*contents)
     assert notes == [
         "3 photos of mine carry a camera's orientation (EXIF): as in torchvision's ImageFolder they are not turned"
