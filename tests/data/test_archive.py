@@ -5,8 +5,8 @@ import zipfile
 import pytest
 
 from zspag_core.data import archive as archives
-from zspag_core.data.archive import open_archive, read_member
-from zspag_core.errors import DataError
+from zspag_core.data.archive import open_archive, read_later, read_member
+from zspag_core.errors import DataError, UsageError
 
 
 @pytest.fixture
@@ -54,6 +54,32 @@ def test_a_large_archive_is_refused_by_its_size(make, monkeypatch):
     path = make({"a": bytes(2 * 10**6)}, zipfile.ZIP_STORED)
     with pytest.raises(DataError, match=r"mine\.zip unpacks to 0\.0 GB; expected at most"), open_archive(path):
         pass
+
+
+def test_the_limit_can_be_raised(make, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_BYTES", 10**6)
+    path = make({"a": bytes(2 * 10**6)}, zipfile.ZIP_STORED)
+    monkeypatch.setenv("ZSPAG_MAX_DATA_GB", "0.002")
+    with open_archive(path) as archive:
+        assert len(read_member(archive, archive.infolist()[0])) == 2 * 10**6
+    monkeypatch.setenv("ZSPAG_MAX_DATA_GB", "0.001")
+    with (
+        pytest.raises(DataError, match=r"expected at most 0\.0 GB \(ZSPAG_MAX_DATA_GB raises the limit\)"),
+        open_archive(path),
+    ):
+        pass
+    for asked in ("much", "-1", "0", "inf", "nan"):
+        monkeypatch.setenv("ZSPAG_MAX_DATA_GB", asked)
+        with pytest.raises(UsageError, match="ZSPAG_MAX_DATA_GB: expected a number of gigabytes"), open_archive(path):
+            pass
+
+
+def test_the_beginning_of_a_member_alone(make):
+    path = make({"a/b.txt": b"hello"})
+    assert read_later(path, "a/b.txt", 3) == b"hel"
+    assert read_later(path, "a/b.txt") == b"hello"
+    with pytest.raises(DataError, match="cannot be read any more"):
+        read_later(path, "a/c.txt")
 
 
 def test_a_lying_header_gives_no_more_than_it_declares(make):

@@ -33,7 +33,7 @@ class Loader:
         self.calls += 1
         images = torch.arange(self.images * 12, dtype=torch.uint8).view(-1, 3, 2, 2)
         split = Split(images, torch.arange(self.images) % 2)
-        return DataSet("mine", ("a", "ä b"), split, split[torch.tensor([0, 1])])
+        return DataSet("mine", ("a", "ä b"), split, split[torch.tensor([0, 1])], ("a note, ä",))
 
 
 def test_the_second_time_nothing_is_decoded(source):
@@ -42,6 +42,7 @@ def test_the_second_time_nothing_is_decoded(source):
     assert load.calls == 1
     assert second.name == "mine"
     assert second.class_names == ("a", "ä b")
+    assert second.notes == ("a note, ä",)
     for part in ("train", "test"):
         assert torch.equal(getattr(first, part).images, getattr(second, part).images)
         assert torch.equal(getattr(first, part).labels, getattr(second, part).labels)
@@ -52,6 +53,13 @@ def test_another_size_or_colour_is_decoded(source):
     for image_size, channels in ((2, 3), (2, 1), (4, 3)):
         cached(source, image_size, channels, load)
     assert load.calls == 3
+
+
+def test_another_reading_is_decoded(source):
+    load = Loader()
+    for reading in ("a", "b", "a"):
+        cached(source, 2, 3, load, reading)
+    assert load.calls == 2
 
 
 @pytest.mark.parametrize("change", [lambda path: path.write_bytes(b"22"), lambda path: os.utime(path, ns=(1, 1))])

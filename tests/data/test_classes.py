@@ -105,17 +105,20 @@ def test_a_model_without_names_takes_as_many_classes(reading):
 @pytest.mark.parametrize(
     ("found", "reading", "message"),
     [
-        (["cat", "eel"], PETS, "the model tells 4 classes apart, mine has 2, of which the model does not name 'eel'; the "
-                               "model's classes are cat, dog, bird, tench, Tinca tinca, the data's cat, eel; give the "
-                               "model's names with --classes"),
+        (
+            ["cat", "eel"],
+            PETS,
+            "the model tells 4 classes apart, mine has 2, of which the model does not name 'eel'; the model's classes "
+            "are cat, dog, bird, tench, Tinca tinca, the data's cat, eel; give the model's names with --classes",
+        ),
         (["3"], PETS, "does not name '3'"),
-        (["1", "2", "dog"], Reading(("dog", "a", "b")), "numbered differently, and the model does not name mine's '1', '2'"),
-        (["a"], Reading(num_classes=3), r"tells 3 classes apart, mine has 1 \(a\), and the model does not name its classes"),
+        (["1", "2", "dog"], Reading(("dog", "a", "b")), "differently, and the model does not name mine's '1', '2'"),
+        (["a"], Reading(num_classes=3), r"mine has 1 \(a\), and the model does not name its classes"),
         (["Cat", "cat"], PETS, "Classes 'cat' and 'Cat' of mine are both the model's 'cat'"),
-        (["crane"], Reading(("crane", "crane")), r"Class 'crane' of mine could be the model's outputs 0 \('crane'\) and 1"),
-        (["DOG"], Reading(("dog", "Dog")), r"Class 'DOG' of mine could be the model's outputs 0 \('dog'\) and 1 \('Dog'\)"),
+        (["crane"], Reading(("crane", "crane")), r"Class 'crane' of mine could be .* outputs 0 \('crane'\) and 1"),
+        (["DOG"], Reading(("dog", "Dog")), r"Class 'DOG' of mine could be .* outputs 0 \('dog'\) and 1 \('Dog'\)"),
     ],
-)  # fmt: skip
+)
 def test_what_fits_no_output_for_certain_is_refused(found, reading, message):
     with pytest.raises(DataError, match=message):
         number_names("mine", found, reading)

@@ -12,8 +12,13 @@ EVERY_BYTE = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4"])
 @pytest.mark.parametrize(
-    ("scale", "levels"), [(lambda x: x / 255, Levels(0, 1)), (lambda x: x, Levels(0, 255)), (lambda x: x / 127.5 - 1, Levels(-1, 1))]
-)  # fmt: skip
+    ("scale", "levels"),
+    [
+        (lambda x: x / 255, Levels(0, 1)),
+        (lambda x: x, Levels(0, 255)),
+        (lambda x: x / 127.5 - 1, Levels(-1, 1)),
+    ],
+)
 def test_every_byte_comes_back(dtype, scale, levels):
     pixels = levels.apply(scale(EVERY_BYTE.astype("f8")).astype(dtype))
     assert pixels.dtype == np.uint8

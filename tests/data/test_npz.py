@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from zspag_core.data.npz import load_npz
+from zspag_core.data.reading import Reading
 from zspag_core.data.split import stratified_split
 from zspag_core.errors import DataError
 
@@ -33,6 +34,8 @@ def test_pixels_labels_and_names(arrays, load):
     assert np.array_equal(data.test.labels, arrays["test_y"])
     assert data.class_names[3] == "digit 3"
     assert data.name == "mine"
+    same = load(arrays | {"label_names": np.array([f"digit {n}" for n in range(10)], "S")})
+    assert same.class_names == data.class_names
 
 
 def test_without_names_classes_are_numbered(arrays, load):
@@ -66,7 +69,17 @@ def without_test(arrays, images="train_x", labels="train_y"):
     return {images: arrays["train_x"], labels: arrays["train_y"]}
 
 
-WHOLE = [("train_x", "train_y"), ("train_images", "train_labels"), ("x", "y"), ("images", "labels")]
+WHOLE = [
+    ("train_x", "train_y"),
+    ("train_images", "train_labels"),
+    ("x", "y"),
+    ("images", "labels"),
+    ("data", "labels"),
+    ("arr_0", "arr_1"),
+    ("arr_1", "arr_0"),
+    ("Xtrain", "ytrain"),
+    ("data", "target"),
+]
 
 
 @pytest.mark.parametrize("keys", WHOLE)
@@ -89,7 +102,7 @@ def test_names_and_other_arrays_beside_a_part_alone(arrays, load):
 
 def test_one_image_of_a_class_cannot_be_split(arrays, load):
     arrays["train_x"], arrays["train_y"] = arrays["train_x"][:10], np.arange(10)
-    with pytest.raises(DataError, match=r"^Class '0' is empty in the training images of mine; expected at least one"):
+    with pytest.raises(DataError, match=r"^Class '0' of mine has one image; two are needed, one of them for testing"):
         load(without_test(arrays))
 
 
@@ -100,22 +113,66 @@ def test_a_label_that_is_left_out_of_a_part_alone(arrays, load):
 
 
 @pytest.mark.parametrize(
-    ("keys", "missing"),
+    ("keys", "said"),
     [
-        (["x"], "y"),
-        (["labels"], "images"),
-        (["train_labels"], "train_images"),
-        (["train_x", "train_y", "test_images", "test_labels"], "test_x"),
-        (["x", "y", "x_test", "y_test"], "test_x"),
-        (["train_images", "train_labels", "test_images"], "test_labels"),
-        (["x_train", "y_train"], "train_x"),
-        ([], "train_x"),
+        (["x"], "has no array of labels, such as 'train_y', beside 'x'"),
+        (["labels"], "has no array of images, such as 'train_x', beside 'labels'"),
+        (["train_labels"], "has no array of images, such as 'train_x', beside 'train_labels'"),
+        (
+            ["train_images", "train_labels", "test_images"],
+            "has no array of labels, such as 'test_y', beside 'test_images'",
+        ),
+        (["test_x", "test_y"], "has no array of images, such as 'train_x'"),
+        (["mean", "std"], "has no array of images, such as 'train_x'"),
+        (["x", "images", "y"], "has two arrays of images, 'x' and 'images'"),
+        ([], "has no array of images, such as 'train_x'"),
     ],
 )
-def test_half_a_part_is_refused(load, keys, missing):
+def test_half_a_part_is_refused(load, keys, said):
     found = ", ".join(keys) or "none"
-    with pytest.raises(DataError, match=f"mine.npz has no array '{missing}' \\(found: {found}\\); expected train_x"):
+    with pytest.raises(DataError, match=f"mine.npz {said} \\(found: {found}\\); expected train_x"):
         load({key: np.zeros((4, 8, 8), np.uint8) for key in keys})
+
+
+def test_two_arrays_without_names_that_could_both_be_images(load):
+    with pytest.raises(DataError, match=r"mine\.npz has two arrays without names that could both be images"):
+        load({"arr_0": np.zeros((4, 8, 8), np.uint8), "arr_1": np.zeros((4, 8, 8), np.uint8)})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("X_train", "Y_train", "X_test", "Y_test"),
+        ("trainX", "trainY", "testX", "testY"),
+        ("training_images", "training_labels", "testing_images", "testing_labels"),
+        ("train_imgs", "train_targets", "val_imgs", "val_targets"),
+        ("train_set_x", "train_set_y", "test_set_x", "test_set_y"),
+        ("x", "y", "x_test", "y_test"),
+        ("train_x", "train_y", "test_images", "test_labels"),
+    ],
+)
+def test_every_usual_way_to_name_arrays(arrays, load, keys):
+    data = load(dict(zip(keys, arrays.values(), strict=True)))
+    assert np.array_equal(data.train.images[:, 0], arrays["train_x"])
+    assert np.array_equal(data.test.labels, arrays["test_y"])
+
+
+def test_validation_beside_a_test_part_is_left_aside_with_a_note(arrays, load):
+    data = load(arrays | {"val_x": arrays["test_x"][:5], "val_y": arrays["test_y"][:5]})
+    assert len(data.test) == 100
+    assert data.notes[0].endswith("mine.npz are left aside")
+    assert data.notes[0].startswith("val_x, val_y of ")
+
+
+def test_images_of_one_class_alone_with_a_model(arrays, tmp_path):
+    fives = arrays["train_y"] == 5
+    np.savez(tmp_path / "mine.npz", x=arrays["train_x"][fives], y=arrays["train_y"][fives])
+    data = load_npz(tmp_path / "mine.npz", "mine", 8, 1, Reading(tuple("abcdefghij")))
+    assert data.train.labels.tolist() == [5] * int(fives.sum())
+    assert len(data.test) == 0
+    assert data.test.images.shape == (0, 1, 8, 8)
+    assert data.num_classes == 10
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -129,24 +186,24 @@ def test_floats_give_the_same_pixels_as_bytes(arrays, load, dtype):
 @pytest.mark.parametrize("key", ["train_x", "train_y", "test_x", "test_y"])
 def test_a_missing_key_is_named(arrays, load, key):
     del arrays[key]
-    with pytest.raises(DataError, match=f"mine.npz has no array '{key}' \\(found: "):
+    with pytest.raises(DataError, match=f"mine.npz has no array of (images|labels), such as '{key}', beside '"):
         load(arrays)
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("train_x", np.zeros((200, 8, 8), int), "train_x of .*mine.npz is int64; expected uint8"),
+        ("train_x", np.full((200, 8, 8), -1), "train_x of .*mine.npz is int64 from -1 to 255; expected uint8"),
         ("train_x", np.zeros((200, 8, 8), complex), "train_x of .*mine.npz is complex128; expected uint8"),
         ("train_x", np.full((200, 8, 8), np.nan), "train_x of .*mine.npz is float64 with values that are not finite"),
-        ("test_x", np.full((100, 8, 8), -1.0), "test_x of .*mine.npz is float64 from -1.0 to -1.0; expected uint8"),
-        ("train_x", np.zeros((200, 64), np.uint8), r"train_x of .* has shape \(200, 64\); expected \(N, H, W\)"),
-        ("train_x", np.zeros((200, 8, 8, 4), np.uint8), r"has shape \(200, 8, 8, 4\)"),
+        ("test_x", np.full((100, 8, 8), -2.0), "test_x of .*mine.npz is float64 from -2.0 to 255.0; expected uint8"),
+        ("train_x", np.zeros((200, 65), np.uint8), r"train_x of .* has shape \(200, 65\); expected \(N, H, W\)"),
+        ("train_x", np.zeros((200, 8, 8, 5), np.uint8), r"has shape \(200, 8, 8, 5\)"),
         ("train_x", np.zeros((0, 8, 8), np.uint8), r"has shape \(0, 8, 8\)"),
         ("train_x", np.zeros((199, 8, 8), np.uint8), "train_x of .* has 199 images but train_y of .* has 200 labels"),
-        ("train_y", np.zeros(200), "train_y of .* is float64; expected integers"),
+        ("train_y", np.full(200, 0.5), "train_y of .* is float64 with fractions or missing values; expected integers"),
         ("train_y", np.zeros((200, 2), int), r"train_y of .* has shape \(200, 2\); expected one label per image"),
-        ("train_y", np.full(200, -1), "label of the training images of mine is -1; expected 0 to 9"),
+        ("train_y", np.full(200, -1), "The training images of mine have no labels; expected the class of each"),
         ("test_y", np.full(100, 2000), "mine has 2,001 classes; expected 2 to 1,000"),
         ("test_y", np.full(100, 10**15), "mine has 1,000,000,000,000,001 classes; expected 2 to 1,000"),
         ("train_y", np.zeros(200, int), "Class '1' is empty in the training images of mine"),

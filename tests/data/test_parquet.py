@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from zspag_core.data import parquet as ours
 from zspag_core.data.parquet import load_parquet
+from zspag_core.data.reading import Reading
 from zspag_core.errors import DataError
 
 
@@ -45,6 +46,7 @@ def expected(digit_images):
         ("data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"),
         ("plain_text/train/0000.parquet", "plain_text/test/0000.parquet"),
         ("train.parquet", "validation.parquet"),
+        ("Training_0.parquet", "dev_0.parquet"),
     ],
 )
 def test_folder_of_splits(write, expected, tmp_path, train, test):
@@ -74,6 +76,7 @@ def test_shards_are_read_in_order_and_validation_is_left_out(write, expected, tm
     data = load_parquet(tmp_path, "mine", 8, 1)
     assert np.array_equal(data.train.images[:, 0], expected[0][:200])
     assert len(data.test) == 100
+    assert data.notes == ("1 files of mine (validation.parquet, …) are left aside",)
 
 
 def test_rows_beyond_one_batch(write, expected, tmp_path, monkeypatch):
@@ -107,11 +110,13 @@ def test_plain_binary_images(write, expected, png):
         ({"img": [b"no image"] * 100}, r"The image in row 0 of .*a\.parquet is not an image"),
         (
             {"img": [{"bytes": b"x", "path": ""}, {"bytes": None, "path": "b"}] * 50},
-            r"Row 1 of .*a\.parquet has no image bytes",
+            r"Row 1 of .*a\.parquet has no image bytes, only the path 'b'; expected a file that holds the images",
         ),
         ({"img": list(range(100))}, r"The image column of .*a\.parquet is int64; expected encoded images"),
-        ({"label": ["cat"] * 100}, r"The label column of .*a\.parquet is string; expected integers"),
-        ({"label": [0, None] * 50}, r"is int64 with missing values; expected integers"),
+        ({"label": [0.5] * 100}, r"The label column of .*a\.parquet is double in row 0; expected integers or names"),
+        ({"label": [[0, 1]] * 100}, r"The label column of .*a\.parquet is list.* \(several classes for an image\)"),
+        ({"label": [None] * 100}, r"The images of mine have no labels; expected the class of each"),
+        ({"label": pa.array([b"a"] * 100)}, r"The label column of .*a\.parquet is binary in row 0"),
         ({"label": [0, 1] * 49 + [2, 4]}, r"label of the images of mine is 4; expected 0 to 3"),
         ({"label": [0, 1] * 50}, "Class 'two' is empty in the images of mine"),
         ({"img": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, r"a\.parquet has no rows"),
@@ -129,10 +134,74 @@ def test_one_class_only(write):
 
 
 def test_missing_columns_are_named(write):
-    with pytest.raises(DataError, match=r"a\.parquet has no column img or image; found: picture, label"):
-        load_parquet(write("a.parquet", image_column="picture"), "mine", 8, 1)
-    with pytest.raises(DataError, match=r"a\.parquet has no column label or fine_label .*; found: img, kind"):
-        load_parquet(write("a.parquet", label_column="kind"), "mine", 8, 1)
+    with pytest.raises(DataError, match=r"a\.parquet has no column img or image; found: picture, label, mask"):
+        load_parquet(write("a.parquet", image_column="picture", mask=[b"x"] * 100), "mine", 8, 1)
+    with pytest.raises(DataError, match=r"a\.parquet has no column label or fine_label .*; found: img, kind, year"):
+        load_parquet(write("a.parquet", label_column="kind", names=False, year=[1] * 100), "mine", 8, 1)
+
+
+def test_columns_of_other_names_are_found_by_what_they_hold(write):
+    for options in ({}, {"names": False}, {"year": [1] * 100}):
+        data = load_parquet(write("a.parquet", image_column="picture", label_column="kind", **options), "mine", 8, 1)
+        assert data.num_classes == 4
+
+
+def test_labels_may_be_names(write, expected):
+    names = np.array(["zero", "one", "two", "three"])[expected[1][:100]]
+    for column in (pa.array(names), pa.array(names).dictionary_encode(), pa.array(names, pa.large_string())):
+        data = load_parquet(write("a.parquet", label=column, names=False), "mine", 8, 1)
+        assert data.class_names == ("one", "three", "two", "zero")
+        first = (data.train.images[:, 0] == torch.from_numpy(expected[0][0])).flatten(1).all(1)
+        assert not bool(first.any()) or data.class_names[data.train.labels[first][0]] == names[0]
+
+
+def test_whole_floats_are_labels(write, expected):
+    data = load_parquet(write("a.parquet", label=expected[1][:100].astype(float)), "mine", 8, 1)
+    assert sorted([*data.train.labels.tolist(), *data.test.labels.tolist()]) == sorted(expected[1][:100].tolist())
+
+
+def test_an_unlabelled_test_part_is_left_aside_and_not_decoded(write, tmp_path):
+    write("train.parquet", slice(0, 100))
+    write("test.parquet", slice(100, 120), label=[-1] * 20, img=[b"no image"] * 20)
+    data = load_parquet(tmp_path, "mine", 8, 1)
+    assert len(data.train) + len(data.test) == 100
+    assert data.notes == ("20 of the test images of mine have no label and are left aside",)
+
+
+def test_rows_without_a_label_are_left_aside(write, expected):
+    labels = [None if row < 7 else int(label) for row, label in enumerate(expected[1][:100])]
+    data = load_parquet(
+        write("a.parquet", label=labels), "mine", 8, 1, Reading(("zero", "one", "two", "three"), held_out=0)
+    )
+    assert np.array_equal(data.train.images[:, 0], expected[0][7:100])
+    assert "7 of the images of mine have no label and are left aside" in data.notes
+
+
+def test_some_classes_alone_are_found_by_name(write, expected):
+    ones = np.flatnonzero(expected[1] == 1)[:20]
+    path = write("a.parquet", ones)
+    data = load_parquet(path, "mine", 8, 1, Reading(("three", "two", "nine", "one", "zero")))
+    assert data.train.labels.tolist() == [3] * 20
+    assert len(data.test) == 0
+
+
+def test_names_in_one_part_and_numbers_in_another_are_refused(write, tmp_path):
+    write("train.parquet", slice(0, 100))
+    write("test.parquet", slice(100, 120), label=["one"] * 20)
+    with pytest.raises(DataError, match="has names for labels where another part has numbers"):
+        load_parquet(tmp_path, "mine", 8, 1)
+
+
+def test_twelve_bits_are_scaled_by_the_range_of_all_parts(write, tmp_path, expected, png):
+    def wide(rows, factor):
+        return [png(pixels.astype(np.uint16) * factor) for pixels in expected[0][rows]]
+
+    write("train.parquet", slice(0, 100), img=wide(slice(0, 100), 16))
+    write("test.parquet", slice(100, 200), img=wide(slice(100, 200), 1))
+    data = load_parquet(tmp_path, "mine", 8, 1)
+    assert np.abs(data.train.images[:, 0].numpy().astype(int) - expected[0][:100]).max() <= 1
+    assert int(data.test.images.max()) == 16
+    assert "200 images of mine have more than 8 bits a pixel, values 0 to 4080 in all" in data.notes[0]
 
 
 def test_metadata_that_is_no_json_is_ignored(write):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from PIL import Image
 from pyarrow import parquet
 from scipy import io
 
@@ -56,6 +58,13 @@ def test_the_known_names():
     assert DATASETS == ("digits", "cifar10", "cifar100", "svhn", "fashion_mnist")
 
 
+def make_pickles(path):
+    path.mkdir()
+    for name in ("data_batch_1", "test_batch"):
+        content = {b"data": np.zeros((4, 3072), np.uint8), b"labels": [0, 1, 0, 1]}
+        (path / name).write_bytes(pickle.dumps(content, protocol=2))
+
+
 def test_digits_need_no_folder():
     data = load_dataset("digits")
     assert data.train.images.shape[1:] == (3, 32, 32)
@@ -68,7 +77,8 @@ def test_every_form_by_path(tmp_path, png):
     make_parquet(tmp_path / "d.parquet", png)
     make_parquet(tmp_path / "e" / "data" / "part.parquet", png)
     make_svhn(tmp_path / "f")
-    for name in ("a.npz", "b.zip", "c", "d.parquet", "e", "f"):
+    make_pickles(tmp_path / "g")
+    for name in ("a.npz", "b.zip", "c", "d.parquet", "e", "f", "g"):
         data = load_dataset(str(tmp_path / name), image_size=5, channels=1)
         assert data.name == name
         for split in (data.train, data.test):
@@ -120,6 +130,72 @@ def test_a_name_does_not_leave_the_shared_folder(shared):
         load_dataset("../secret")
 
 
+def test_content_decides_where_the_ending_says_nothing(tmp_path, png):
+    make_npz(tmp_path / "a.npz")
+    make_zip(tmp_path / "b.zip", png)
+    make_parquet(tmp_path / "c.parquet", png)
+    for name in ("a.npz", "b.zip", "c.parquet"):
+        (tmp_path / name).rename(tmp_path / f"{name}.bin")
+        assert load_dataset(str(tmp_path / f"{name}.bin"), image_size=2, channels=1).num_classes == 2
+
+
+def test_a_models_names_reach_every_form(tmp_path, png):
+    make_npz(tmp_path / "a.npz")
+    make_zip(tmp_path / "b.zip", png)
+    make_folder(tmp_path / "c", png)
+    make_parquet(tmp_path / "d.parquet", png)
+    make_pickles(tmp_path / "e")
+    for name, places in (("a.npz", [0, 1]), ("b.zip", [2, 1]), ("c", [2, 1]), ("d.parquet", [0, 1]), ("e", [0, 1])):
+        data = load_dataset(str(tmp_path / name), image_size=2, class_names=["x", "b", "a"])
+        assert data.class_names == ("x", "b", "a")
+        assert data.train.labels.unique().tolist() == sorted(places)
+        assert f"{name} has images of 2 of the model's 3 classes: " in data.notes[-1]
+    as_ever, turned = (
+        load_dataset("digits", image_size=8, class_names=names) for names in ("0123456789", "9876543210")
+    )
+    assert torch.equal(as_ever.train.images, load_dataset("digits", image_size=8).train.images)
+    shades = [
+        sorted(
+            shade
+            for part in (data.train, data.test)
+            for shade in part.of_classes([k]).images.flatten(1).sum(1).tolist()
+        )
+        for data, k in ((as_ever, 3), (turned, 6))
+    ]
+    assert shades[0] == shades[1]
+
+
+def test_readings_are_kept_apart_in_the_cache(tmp_path, png, monkeypatch):
+    monkeypatch.setattr("zspag_core.data.cache.MIN_IMAGES", 1)
+    for name in ("1/1.png", "1/2.png", "2/1.png", "2/2.png", "10/1.png", "10/2.png"):
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(png(np.zeros((2, 2), np.uint8)))
+    for _ in range(2):
+        plain = load_dataset(str(tmp_path / "mine"))
+        assert plain.class_names == ("1", "10", "2")
+        assert len(plain.notes) == 1
+        counted = load_dataset(str(tmp_path / "mine"), order="natural")
+        assert counted.class_names == ("1", "2", "10")
+        assert counted.notes == ()
+
+
+def test_digits_alone_are_the_digits_beside_others(tmp_path):
+    """The images to forget are the same, in the same order, alone and in the whole set."""
+    whole = load_dataset("digits", image_size=8, channels=1)
+    threes = whole.train.of_classes([3])
+    np.savez(tmp_path / "threes.npz", x=threes.images[:, 0].numpy(), y=threes.labels.numpy())
+    folder = tmp_path / "mine" / "3"
+    folder.mkdir(parents=True)
+    for number, image in enumerate(threes.images[:, 0].numpy()):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    for source in (tmp_path / "threes.npz", tmp_path / "mine"):
+        alone = load_dataset(str(source), image_size=8, channels=1, class_names=whole.class_names)
+        assert torch.equal(alone.train.images, threes.images)
+        assert torch.equal(alone.train.labels, threes.labels)
+        assert len(alone.test) == 0
+        assert alone.class_names == whole.class_names
+
+
 def test_an_unknown_form(tmp_path):
     (tmp_path / "mine.tar").write_bytes(b"")
     with pytest.raises(DataError, match=r"mine\.tar has an unknown form; expected a folder, a \.zip, an \.npz"):
@@ -142,6 +218,8 @@ def test_a_folder_that_may_not_be_read(tmp_path, png, monkeypatch):
         ({"image_size": 0}, "image size"),
         ({"image_size": 513}, "1 to 512"),
         ({"channels": 2}, "channels: expected 1 or 3, got 2"),
+        ({"order": "size"}, "order: expected one of code_point, natural, got 'size'"),
+        ({"class_names": ["a"], "num_classes": 2}, "class names: expected 2, one per output, got 1"),
     ],
 )
 def test_sizes_outside_their_range(options, message):

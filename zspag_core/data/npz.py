@@ -76,11 +76,19 @@ def _keys(path: Path, arrays: Mapping[str, Array]) -> tuple[list[tuple[str, str]
 
 def _meaning(key: str) -> tuple[str, str | None]:
     """Return the part of a key ("" where it names none) and whether it holds images or labels; None for neither."""
-    words = [word.casefold() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", key)]
+    words = [part for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", key) for part in _apart(word.casefold())]
     kinds = {_KINDS[word] for word in words if word in _KINDS}
     roles = {role for word in words if (role := role_of(word)) in {TRAIN, TEST, VALIDATION}}
     plain = all(word in _KINDS or role_of(word) or word == "set" for word in words)
     return roles.pop() if len(roles) == 1 else "", kinds.pop() if len(kinds) == 1 and plain else None
+
+
+def _apart(word: str) -> tuple[str, ...]:
+    """Return the words of xtrain or trainx, which are written as one."""
+    for kind, part in ((word[:1], word[1:]), (word[-1:], word[:-1])):
+        if kind in {"x", "y"} and role_of(part):
+            return kind, part
+    return (word,)
 
 
 def _add(path: Path, part: dict[str, str], kind: str, key: str, arrays: Mapping[str, Array]) -> None:
@@ -105,9 +113,9 @@ def _pair(path: Path, arrays: Mapping[str, Array], part: Mapping[str, str], begi
     for kind, short in ((IMAGES, "x"), (LABELS, "y")):
         if kind not in part:
             other = next(iter(part.values()), None)
-            beside = f" beside '{other}'" if other else ""
+            beside = f", beside '{other}'" if other else ""
             raise DataError(
-                f"{path} has no array of {kind}, such as '{begins}{short}',{beside} "
+                f"{path} has no array of {kind}, such as '{begins}{short}'{beside} "
                 f"(found: {', '.join(arrays) or 'none'}); {EXPECTED}."
             )
     return part[IMAGES], part[LABELS]

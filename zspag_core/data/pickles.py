@@ -91,7 +91,17 @@ def _read(path: Path) -> dict[str, Any]:
         held = _Harmless(io.BytesIO(path.read_bytes()), encoding="bytes").load()
     except _Refused as found:
         raise DataError(f"{path} would run code when read ({found}); expected CIFAR's own pickles.") from None
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, MemoryError):
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+    ):
         raise DataError(f"{path} is not a pickle of CIFAR's that can be read.") from None
     if not isinstance(held, dict):
         raise DataError(f"{path} holds a {type(held).__name__}; expected CIFAR's own pickles.")

@@ -109,7 +109,7 @@ def _parts_of(tree: Tree, name: str, known: frozenset[str]) -> tuple[list[Labell
         return *_by_splits(inner, name, roles, known), False
     if inner.folders and not _means_no_class(inner, known):
         return [_by_folder(inner, "the images")], _stray(inner), False
-    own = PurePosixPath(inner.where).name
+    own = _own_name(inner)
     if not inner.folders and inner.images and own.casefold() in known:
         return (
             [_one_class(inner)],
@@ -134,7 +134,8 @@ def _look_through(tree: Tree, known: frozenset[str]) -> Tree:
 def _splits(tree: Tree, known: frozenset[str]) -> dict[str, str]:
     """Return the folders that are parts of a data set by their names, where one of those to train on has classes."""
     roles = {name: role for name, role in roles_of(tree.top()).items() if name in tree.filled()}
-    labelled = [name for name in roles if _look_through(tree.below(name), known).filled()]
+    parts = [name for name in roles if roles[name] in _SPLITS]
+    labelled = [name for name in parts if _has_classes(_look_through(tree.below(name), known), known)]
     if any(roles[name] == TRAIN for name in labelled):
         return roles
     return roles if labelled and len(roles) == len(tree.filled()) else {}
@@ -145,11 +146,12 @@ def _by_splits(
 ) -> tuple[list[Labelled], list[str]]:
     """Return the parts under folders that are named as such; flat and further ones are left aside with a note."""
     trees = {folder: _look_through(tree.below(folder), known) for folder in roles}
-    labelled = {folder: below for folder, below in trees.items() if below.filled() and roles[folder] in _SPLITS}
-    train = _first(labelled, roles, (TRAIN, VALIDATION, TEST))
+    with_classes = {folder: below for folder, below in trees.items() if _has_classes(below, known)}
+    labelled = {folder: below for folder, below in with_classes.items() if roles[folder] in _SPLITS}
+    train = _first(labelled, roles, (TRAIN, TEST, VALIDATION))
     held = {folder: below for folder, below in labelled.items() if folder != train and _shares(below, labelled[train])}
     test = _first(held, roles, (TEST, VALIDATION)) if held and roles[train] == TRAIN else None
-    notes = [note for folder in (train, test) if folder for note in _stray(labelled[folder])]
+    notes = _stray(tree) + [note for folder in (train, test) if folder for note in _stray(labelled[folder])]
     for folder in tree.filled():
         count = len(tree.below(folder).images)
         if folder not in {train, test}:
@@ -160,6 +162,11 @@ def _by_splits(
         return [_by_folder(labelled[train], what)], notes
     parts = [_by_folder(labelled[train], "the training images"), _by_folder(labelled[test], "the test images")]
     return parts, notes
+
+
+def _has_classes(tree: Tree, known: frozenset[str]) -> bool:
+    """Say whether a part has class folders."""
+    return bool(tree.filled()) and not _means_no_class(tree, known)
 
 
 def _first(trees: Mapping[str, Tree], roles: Mapping[str, str], wanted: Sequence[str]) -> str:
@@ -184,11 +191,17 @@ def _by_folder(tree: Tree, what: str) -> Labelled:
 
 def _one_class(tree: Tree) -> Labelled:
     """Return images without folders as one class, which the folder around them is named after."""
-    kind = PurePosixPath(tree.where).name
+    kind = _own_name(tree)
     files = sorted(tree.images, key=lambda file: natural(str(file)))
     return Labelled(
         f"the images of {tree.where}", [(f"{tree.where}/{file}", tree.images[file], kind) for file in files]
     )
+
+
+def _own_name(tree: Tree) -> str:
+    """Return the name of the folder or of the zip around everything."""
+    own = PurePosixPath(tree.where)
+    return own.stem if own.suffix.lower() == ".zip" else own.name
 
 
 def _stray(tree: Tree) -> list[str]:
