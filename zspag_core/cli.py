@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "app": "open the dashboard",
     "train": "train a classifier (or the retrained reference, with --exclude)",
     "unlearn": "make a classifier forget classes and write a run folder",
     "evaluate": "measure accuracy, membership inference and what a probe still finds",
@@ -44,10 +45,21 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code."""
-    parser = _build_parser()
+def console() -> int:
+    """Run one command as the installed program `zspag`; return its exit code."""
+    return main(program="zspag")
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str = "zspag_core") -> int:
+    """Run one command; return its exit code.
+
+    Args:
+        arguments: the words behind the program's name; those of this process when None.
+        program: the name by which it was called, for messages.
+    """
+    parser = _build_parser(program)
     chosen = parser.parse_args(arguments)
+    chosen.command = f"{program} {chosen.command}"
     keep_freed_memory()
     try:
         return _carry_out(chosen)
@@ -76,10 +88,10 @@ def _carry_out(chosen: argparse.Namespace) -> int:
     return code
 
 
-def _build_parser() -> _Parser:
+def _build_parser(program: str) -> _Parser:
     """Assemble the parser from the modules in zspag_core.commands, one a command."""
     parser = _Parser(
-        prog="zspag_core",
+        prog=program,
         description=__doc__.splitlines()[0] + " Zero-shot machine unlearning with ZS-PAG.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -100,5 +112,5 @@ def _build_parser() -> _Parser:
 
 def _fail(command: str, message: str, code: int) -> int:
     """Say in one line on stderr why a command ended early; return the exit code."""
-    print(f"zspag_core {command}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)
     return code
