@@ -28,11 +28,13 @@ COMMANDS = {
     "reproduce": "repeat the tables and figures of the paper, every method tuned with one budget",
     "worker": "serve the dashboard's queue on one device",
 }
+PROGRAM = "zspag_core"
 EPILOG = """examples:
-  python -m zspag_core train    --data digits --model resnet_tiny --epochs 20 --out digits.safetensors
-  python -m zspag_core unlearn  --data digits --checkpoint digits.safetensors --forget 3 --out runs/first
-  python -m zspag_core evaluate --data digits --checkpoint runs/first/model.safetensors --forget 3
+  {how} unlearn  --data digits --checkpoint digits_resnet --forget 3 --out runs/first
+  {how} evaluate --data digits --checkpoint runs/first/model.safetensors --forget 3
+  {how} train    --data digits --model resnet_tiny --epochs 20 --out digits.safetensors
 
+a checkpoint is a file, or the name of a model that ships with the program, such as digits_resnet.
 data is a name (digits, cifar10, cifar100, svhn, fashion_mnist) or a path: a folder or .zip of class folders,
 an .npz file, or a folder of Hugging Face image parquet files. `COMMAND --help` explains each command."""
 
@@ -50,7 +52,7 @@ def console() -> int:
     return main(program="zspag")
 
 
-def main(arguments: Sequence[str] | None = None, *, program: str = "zspag_core") -> int:
+def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
     """Run one command; return its exit code.
 
     Args:
@@ -93,7 +95,7 @@ def _build_parser(program: str) -> _Parser:
     parser = _Parser(
         prog=program,
         description=__doc__.splitlines()[0] + " Zero-shot machine unlearning with ZS-PAG.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(how=program if program != PROGRAM else f"python -m {PROGRAM}"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)

@@ -133,10 +133,20 @@ def prepare(config: RunConfig) -> Prepared:
     Raises:
         UsageError, DataError, CheckpointError: something does not fit, in one sentence.
     """
+    configure(find_method(config.method), config.settings)
+    resolve_device(config.device)
+    checkpoint = with_names(load_checkpoint(config.checkpoint), config.model_classes)
+    return check(config, checkpoint, load_for(checkpoint, config.data))
+
+
+def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepared:
+    """Check what is asked of a model and of data that are in memory.
+
+    Raises:
+        UsageError: something does not fit, in one sentence.
+    """
     method = configure(find_method(config.method), config.settings)
     device = resolve_device(config.device)
-    checkpoint = with_names(load_checkpoint(config.checkpoint), config.model_classes)
-    dataset = load_for(checkpoint, config.data)
     config = replace(config, forget=find_forget(config.forget, dataset))
     _check_hold_out(config, dataset)
     method.check(checkpoint.model, config.classes)
