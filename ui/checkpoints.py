@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import CheckpointError
 from zspag_core.lineage import first_recipe, retrain_settings
+from zspag_core.shipped import CHECKPOINTS, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = ROOT / "assets" / "checkpoints"
-ORIGINALS = ROOT / "assets" / "originals"  # what ready-made comparisons began from, where that is not for everybody
 HEADER_LIMIT = 10_000_000
 
 
@@ -53,7 +51,7 @@ class Header:
         return f"{self.path.stem}{accuracy}"
 
 
-def shipped_checkpoints(folder: Path = SHIPPED) -> list[Path]:
+def shipped_checkpoints(folder: Path = CHECKPOINTS) -> list[Path]:
     """Return the checkpoints that come with the app, the digits first: they are the quickest to try."""
     return sorted(folder.glob("*.safetensors"), key=lambda path: (not path.stem.startswith("digits"), path.stem))
 

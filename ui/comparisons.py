@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ui.checkpoints import ORIGINALS, ROOT, read_header, recipe_of, shipped_checkpoints
+from ui.checkpoints import read_header, recipe_of, shipped_checkpoints
 from ui.jobs import job_store
 from ui.names import names_of
 from ui.places import data_of
@@ -17,13 +17,14 @@ from ui.words import COMPARISONS
 from zspag_core.errors import CheckpointError, DataError, ZspagError
 from zspag_core.jobs import State
 from zspag_core.reproduce.comparison import Comparison, Outcome, Row
+from zspag_core.shipped import ASSETS, ORIGINALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zspag_core.jobs import Job
 
-FOLDER = ROOT / "assets" / "comparisons"
+FOLDER = ASSETS / "comparisons"
 OWN = "own"
 MOST_RUNS = 1000
 FAILED = "failed"

@@ -8,13 +8,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ui.checkpoints import ROOT
 from ui.palette import FORGOTTEN, PROXY, REFERENCE, REMAINING
+from zspag_core.shipped import ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DIGITS = ROOT / "assets" / "pictures" / "digits.json"
+DIGITS = ASSETS / "pictures" / "digits.json"
 SIDE = 24  # of a digit, in units of the drawing
 ROWS = (8, 40, 72)
 BAR_FLOOR, BAR_HEIGHT = 112, 90

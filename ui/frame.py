@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.checkpoints import ROOT
 from ui.jobs import current_run, worker_keeper, worker_ready
 from ui.late import leave_out_late_requests
 from ui.redrawn import redrawn
 from ui.strip import story_strip
 from ui.words import GLOSSARY
 from zspag_core.jobs import Lane
+from zspag_core.shipped import ASSETS
 
 if TYPE_CHECKING:
     from zspag_core.jobs import Job
@@ -28,8 +28,8 @@ PAGES = {  # file -> (label, icon); the one list of pages
     "pages/7_Runs.py": ("Runs", ":material/history:"),
     "pages/8_Learn.py": ("Learn", ":material/school:"),
 }
-ICON = str(ROOT / "assets" / "icon.png")
-STYLE = ROOT / "assets" / "style.css"
+ICON = str(ASSETS / "icon.png")
+STYLE = ASSETS / "style.css"
 SIDEBAR_PIXELS = 220
 GAPS = {
     "pages/1_Model.py": "The story of a run",

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.checkpoints import ROOT
 from ui.redrawn import redrawn
 from zspag_core.jobs import Job, JobStore, State, Wish
 from zspag_core.jobs.beats import WORKER
 from zspag_core.jobs.keeper import Keeper
 from zspag_core.jobs.records import lane_of
+from zspag_core.shipped import ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,7 +146,7 @@ def wait_for(*questions: Job) -> None:
 @st.cache_data(show_spinner=False, ttl=30)
 def engine_stamp() -> str:
     """Return a text that changes with the engine's source files: what the engine said about itself holds as long."""
-    facts = [(str(path), path.stat().st_mtime_ns) for path in sorted((ROOT / "zspag_core").rglob("*.py"))]
+    facts = [(str(path), path.stat().st_mtime_ns) for path in sorted(ENGINE.rglob("*.py"))]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ui.checkpoints import ROOT, SHIPPED, recipe_of
+from ui.checkpoints import recipe_of
 from ui.lesson_answers import (
     RETRAINED,
     Answer,
@@ -18,6 +18,7 @@ from ui.lesson_answers import (
     what_gives_it_away,
 )
 from ui.words import PIXEL_LEVELS
+from zspag_core.shipped import ASSETS, CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, Any]
 
-FOLDER = ROOT / "assets" / "lessons"
-DATA, MODEL = "digits", SHIPPED / "digits_resnet.safetensors"
+FOLDER = ASSETS / "lessons"
+DATA, MODEL = "digits", CHECKPOINTS / "digits_resnet.safetensors"
 DEMO_CLASS = 3
 
 

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ui.checkpoints import SHIPPED, shipped_checkpoints
+from ui.checkpoints import shipped_checkpoints
 from zspag_core.errors import CheckpointError, DataError
 from zspag_core.files import home, read_json
+from zspag_core.shipped import CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def token_of(path: Path) -> str:
     """Return the word that stands for a model in an address; see :func:`model_of`."""
     if path.parent == uploads():
         return f"{UPLOAD}{path.name}"
-    return path.stem if path.parent == SHIPPED or path.parent != trained() else f"{OWN}{path.stem}"
+    return path.stem if path.parent == CHECKPOINTS or path.parent != trained() else f"{OWN}{path.stem}"
 
 
 def title_of(path: Path) -> str:

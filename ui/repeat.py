@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ui.checkpoints import ROOT
+from zspag_core.shipped import CHECKPOINTS, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +51,8 @@ def written(value: object) -> str:
 
 
 def _place(name: str) -> str:
-    """Return a path inside the program's folder as seen from there; anything else as it is."""
+    """Return a shipped model's name, a path inside the program's folder as seen from there; anything else as it is."""
     path = Path(name)
+    if path.parent == CHECKPOINTS:
+        return path.stem
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else name

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "app": "open the dashboard",
     "train": "train a classifier (or the retrained reference, with --exclude)",
     "unlearn": "make a classifier forget classes and write a run folder",
     "evaluate": "measure accuracy, membership inference and what a probe still finds",
@@ -27,11 +28,13 @@ COMMANDS = {
     "reproduce": "repeat the tables and figures of the paper, every method tuned with one budget",
     "worker": "serve the dashboard's queue on one device",
 }
+PROGRAM = "zspag_core"
 EPILOG = """examples:
-  python -m zspag_core train    --data digits --model resnet_tiny --epochs 20 --out digits.safetensors
-  python -m zspag_core unlearn  --data digits --checkpoint digits.safetensors --forget 3 --out runs/first
-  python -m zspag_core evaluate --data digits --checkpoint runs/first/model.safetensors --forget 3
+  {how} unlearn  --data digits --checkpoint digits_resnet --forget 3 --out runs/first
+  {how} evaluate --data digits --checkpoint runs/first/model.safetensors --forget 3
+  {how} train    --data digits --model resnet_tiny --epochs 20 --out digits.safetensors
 
+a checkpoint is a file, or the name of a model that ships with the program, such as digits_resnet.
 data is a name (digits, cifar10, cifar100, svhn, fashion_mnist) or a path: a folder or .zip of class folders,
 an .npz file, or a folder of Hugging Face image parquet files. `COMMAND --help` explains each command."""
 
@@ -44,10 +47,21 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code."""
-    parser = _build_parser()
+def console() -> int:
+    """Run one command as the installed program `zspag`; return its exit code."""
+    return main(program="zspag")
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
+    """Run one command; return its exit code.
+
+    Args:
+        arguments: the words behind the program's name; those of this process when None.
+        program: the name by which it was called, for messages.
+    """
+    parser = _build_parser(program)
     chosen = parser.parse_args(arguments)
+    chosen.command = f"{program} {chosen.command}"
     keep_freed_memory()
     try:
         return _carry_out(chosen)
@@ -76,12 +90,12 @@ def _carry_out(chosen: argparse.Namespace) -> int:
     return code
 
 
-def _build_parser() -> _Parser:
+def _build_parser(program: str) -> _Parser:
     """Assemble the parser from the modules in zspag_core.commands, one a command."""
     parser = _Parser(
-        prog="zspag_core",
+        prog=program,
         description=__doc__.splitlines()[0] + " Zero-shot machine unlearning with ZS-PAG.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(how=program if program != PROGRAM else f"python -m {PROGRAM}"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
@@ -100,5 +114,5 @@ def _build_parser() -> _Parser:
 
 def _fail(command: str, message: str, code: int) -> int:
     """Say in one line on stderr why a command ended early; return the exit code."""
-    print(f"zspag_core {command}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)
     return code

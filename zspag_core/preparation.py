@@ -144,12 +144,23 @@ def prepare(config: RunConfig) -> Prepared:
     Raises:
         UsageError, DataError, CheckpointError: something does not fit, in one sentence.
     """
-    method = configure(find_method(config.method), config.settings)
-    device = resolve_device(config.device)
+    configure(find_method(config.method), config.settings)
+    resolve_device(config.device)
     loaded = load_checkpoint(config.checkpoint, model=config.model, **config.reading)
     checkpoint = with_names(loaded, config.model_classes)
     dataset = load_for(checkpoint, config.data, order=config.order)
     check_assumptions(checkpoint, dataset, config.data, config.order)
+    return check(config, checkpoint, dataset)
+
+
+def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepared:
+    """Check what is asked of a model and of data that are in memory.
+
+    Raises:
+        UsageError: something does not fit, in one sentence.
+    """
+    method = configure(find_method(config.method), config.settings)
+    device = resolve_device(config.device)
     config = replace(config, forget=find_forget(config.forget, dataset))
     _check_hold_out(config, dataset)
     method.check(checkpoint.model, config.classes)

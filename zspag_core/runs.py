@@ -17,6 +17,7 @@ from zspag_core.files import check_writable, finite, read_json, write_json
 from zspag_core.fit import other_names
 from zspag_core.groups import ungraded
 from zspag_core.hyperparameters import values
+from zspag_core.memory import FORGETFUL
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
 from zspag_core.metrics import (
@@ -98,6 +99,21 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
     if outcome.after is not None:
         memory.forget()
     return outcome.result
+
+
+def carry_out(prepared: Prepared, report: Reporter = SILENT) -> tuple[Classifier, dict[str, Any]]:
+    """Carry out a run whose model and data are in memory, and write nothing.
+
+    Returns:
+        The unlearned model, and what result.json would hold.
+
+    Raises:
+        Cancelled: a reporter cancelled before the first epoch had ended.
+        ZspagError: the run failed.
+    """
+    with torch.random.fork_rng(devices=[]):
+        outcome = _run(prepared, report, FORGETFUL)
+    return outcome.unlearned.model, outcome.result
 
 
 HELD = "already holds something"

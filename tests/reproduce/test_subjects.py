@@ -101,7 +101,7 @@ def test_a_backdoor_is_planted_in_a_start_and_retrain_keeps_the_first_recipe(
 ):
     first = {"epochs": 6, "batch_size": 64}
     save_checkpoint(tmp_path / "first.safetensors", digits_model, {"recipe": first})
-    monkeypatch.setattr(subjects, "SHIPPED", tmp_path)
+    monkeypatch.setattr(subjects, "CHECKPOINTS", tmp_path)
     original = load_original(replace(case, start="first", backdoor=(1, 8)), tmp_path / "out", CPU)
     assert original.recipe == first
     (config, split, *_rest) = counted[0]

@@ -4,8 +4,8 @@ import shlex
 
 import pytest
 
-from ui.checkpoints import ROOT
 from ui.repeat import repeat_line, written
+from zspag_core.shipped import CHECKPOINTS, ROOT
 
 PARAMETERS = [
     {"name": "epsilon", "default": 0.1},
@@ -36,10 +36,16 @@ def test_everything_else_is_written_and_quoted_for_the_shell(make_record):
 
 
 def test_files_of_the_program_are_named_from_its_folder(make_record):
-    shipped = {"checkpoint": str(ROOT / "assets" / "m.safetensors"), "data": str(ROOT / "my.zip")}
+    shipped = {"checkpoint": str(ROOT / "some" / "m.safetensors"), "data": str(ROOT / "my.zip")}
     words = shlex.split(repeat_line(CONFIG | shipped, make_record(), PARAMETERS, "again"))
     assert words[5] == "my.zip"
-    assert words[7] == "assets/m.safetensors"
+    assert words[7] == "some/m.safetensors"
+
+
+def test_a_shipped_model_is_named_so_that_it_is_found_from_every_folder(make_record):
+    shipped = {"checkpoint": str(CHECKPOINTS / "digits_resnet.safetensors")}
+    words = shlex.split(repeat_line(CONFIG | shipped, make_record(), PARAMETERS, "again"))
+    assert words[7] == "digits_resnet"
 
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 1e-7, 12, True, False, "cw"])

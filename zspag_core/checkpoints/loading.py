@@ -19,6 +19,7 @@ from zspag_core.models.convert import Recognised, Unanswered, recognise
 from zspag_core.models.foreign import ForeignClassifier
 from zspag_core.models.foreign.candidates import hint
 from zspag_core.models.foreign.sources import hf_file_weights
+from zspag_core.shipped import model_path
 
 if TYPE_CHECKING:
     import os
@@ -99,7 +100,7 @@ def load_checkpoint(
     bare state_dicts of torchvision's ResNet, VGG and ViT or of our own networks.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, or the name of a model that ships with the program.
         config: the config of a bare state_dict of one of our own networks.
         model: "torchvision:NAME", "timm:NAME", "hf:FOLDER" or "python:FILE.py:CALLABLE" (which runs that code).
         entry: which of several networks in the file.
@@ -111,7 +112,7 @@ def load_checkpoint(
     Raises:
         CheckpointError, UsageError: the file is refused; the message says why in one sentence.
     """
-    path = Path(path)
+    path = model_path(Path(path))
     given = {name: value for name, value in reading.items() if value is not None}
     limit = default_limit_mb() if limit_mb is None else limit_mb
     try:

@@ -10,16 +10,15 @@ Labels are made by influence (label_mode=influence), so that all stages of the p
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zspag_core.commands.shared import DATA_HELP, add_device, add_settings, parse_classes, parse_seed, parse_settings
 from zspag_core.errors import UsageError
+from zspag_core.shipped import CHECKPOINTS
 
 if TYPE_CHECKING:
     import argparse
 
-SHIPPED = Path(__file__).parents[2] / "assets" / "checkpoints"
 MODELS = {"digits": "digits_resnet", "cifar10": "cifar10_resnet", "fashion_mnist": "fashion_mnist_vgg"}
 
 
@@ -74,4 +73,4 @@ def _shipped(data: str) -> str:
     """Return the shipped model for a data set."""
     if data not in MODELS:
         raise UsageError(f"--checkpoint: no model is shipped for {data!r} (only for {', '.join(MODELS)}); give one")
-    return str(SHIPPED / f"{MODELS[data]}.safetensors")
+    return str(CHECKPOINTS / f"{MODELS[data]}.safetensors")

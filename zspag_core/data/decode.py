@@ -81,7 +81,7 @@ def decode_one(where: str, read: Callable[[], bytes], image_size: Size, channels
     try:
         with Image.open(io.BytesIO(read())) as image:
             _check_pixels(where, image.width * image.height)
-            pixels = np.asarray(_convert(image, image_size, channels))
+            pixels = np.asarray(convert(image, image_size, channels))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(where) from None
     except UNREADABLE:
@@ -90,7 +90,7 @@ def decode_one(where: str, read: Callable[[], bytes], image_size: Size, channels
     return pixels.reshape(side, side, channels)
 
 
-def _convert(image: Image.Image, image_size: Size, channels: int) -> Image.Image:
+def convert(image: Image.Image, image_size: Size, channels: int) -> Image.Image:
     """Return the image in 8 bits, in grey or colour, at the size asked for.
 
     A camera's orientation (EXIF) is left alone, as it is by torchvision's ImageFolder.

@@ -11,17 +11,18 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zspag_core import files
 from zspag_core.jobs.beats import BEAT_SECONDS, DASHBOARD, WORKER
 from zspag_core.jobs.records import ON_DEMAND, Lane
+from zspag_core.shipped import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zspag_core.jobs.store import JobStore
 
-ROOT = Path(__file__).resolve().parents[2]
 IDLE_SECONDS = 60
 ON_DEMAND_IDLE_SECONDS = 600
 START_SECONDS = 60.0

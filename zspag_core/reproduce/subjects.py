@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +23,19 @@ from zspag_core.models import MODELS, named_config
 from zspag_core.preparation import as_trained, describe_images, forget_samples, load_for
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.recipes import recipe_for
+from zspag_core.shipped import CHECKPOINTS, ORIGINALS
 from zspag_core.training import accuracy, train
 from zspag_core.trainings import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from zspag_core.models import Classifier
     from zspag_core.recipes import Recipe
     from zspag_core.reproduce.cases import Case
     from zspag_core.reproduce.scale import Scale
 
-ASSETS = Path(__file__).parents[2] / "assets"
-SHIPPED, ORIGINALS = ASSETS / "checkpoints", ASSETS / "originals"
-"""Models for everybody, and models that only tables need: trained anew on another processor they would be others."""
 WORDS = ("title", "note")  # of a case, without which its original is the same
 HELD_SHARE = 0.2
 SAMPLE_SEED = 0
@@ -208,7 +206,7 @@ def _train(case: Case, dataset: DataSet, recipe: Recipe, path: Path, device: tor
 
 def find_checkpoint(name: str) -> Path:
     """Return the checkpoint of that name that comes with the project, for everybody or for tables alone."""
-    places = [folder / f"{name}.safetensors" for folder in (SHIPPED, ORIGINALS)]
+    places = [folder / f"{name}.safetensors" for folder in (CHECKPOINTS, ORIGINALS)]
     return next((place for place in places if place.exists()), places[0])
 
 
