@@ -237,7 +237,7 @@ def _derivative_along(function: Callable[[Weights], Tensor], weights: Weights, d
     return derivative.detach()
 
 
-@torch.enable_grad()  # type: ignore[untyped-decorator]  # torch's
+@torch.enable_grad()
 def reverse_derivative_along(function: Callable[[Weights], Tensor], weights: Weights, direction: Weights) -> Tensor:
     """Return the derivative J v of a function along v by the reverse mode alone.
 

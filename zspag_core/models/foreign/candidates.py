@@ -37,11 +37,42 @@ ALIKE_ENOUGH = 0.35
 """Share of tensors in common below which two networks have little to do with each other."""
 MOST = 3
 HF_FAMILIES = frozenset(
-    "beit bit convnext convnextv2 cvt data2vec_vision deit dinat dinov2 efficientformer efficientnet focalnet levit "
-    "mobilenet_v1 mobilenet_v2 mobilevit mobilevitv2 nat poolformer pvt regnet resnet segformer swiftformer swin "
-    "swinv2 van vit vit_hybrid vit_msn".split()
+    {
+        "beit",
+        "bit",
+        "convnext",
+        "convnextv2",
+        "cvt",
+        "data2vec_vision",
+        "deit",
+        "dinat",
+        "dinov2",
+        "efficientformer",
+        "efficientnet",
+        "focalnet",
+        "levit",
+        "mobilenet_v1",
+        "mobilenet_v2",
+        "mobilevit",
+        "mobilevitv2",
+        "nat",
+        "poolformer",
+        "pvt",
+        "regnet",
+        "resnet",
+        "segformer",
+        "swiftformer",
+        "swin",
+        "swinv2",
+        "van",
+        "vit",
+        "vit_hybrid",
+        "vit_msn",
+    }
 )
 """First words of the tensors of Hugging Face's image classifiers."""
+HF_PARTS = ("embeddings.", "encoder.", "conv_stem.", "layer.")
+"""What stands in the names of most of them, and of no other family that has such a first word."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +107,9 @@ def candidates(weights: Mapping[str, Tensor], most: int = MOST) -> list[Candidat
 
 def hint(weights: Mapping[str, Tensor]) -> str:
     """Say which network weights look like and how to name it; nothing where they look like none."""
-    if (family := next(iter(weights), "").partition(".")[0]) in HF_FAMILIES or (
-        family := next((name.partition(".")[0] for name in weights if name.partition(".")[0] in HF_FAMILIES), "")
-    ):
-        if any(part in name for name in weights for part in ("embeddings.", "encoder.", "conv_stem.", "layer.")):
-            return f"it looks like Hugging Face's {family}: name the folder with its config.json, --model hf:FOLDER"
+    families = [family for name in weights if (family := name.partition(".")[0]) in HF_FAMILIES]
+    if families and any(part in name for name in weights for part in HF_PARTS):
+        return f"it looks like Hugging Face's {families[0]}: name the folder with its config.json, --model hf:FOLDER"
     found = candidates(weights)
     if not found:
         return "name the network with --model torchvision:NAME, timm:NAME, hf:FOLDER or python:FILE.py:CALLABLE"

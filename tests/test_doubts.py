@@ -1,0 +1,112 @@
+"""Wrong readings and wrong orders are found on labelled images, right ones are let through."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from zspag_core.checkpoints.loading import Checkpoint
+from zspag_core.data import load_dataset
+from zspag_core.doubts import (
+    best_matching,
+    check_order,
+    check_reading,
+    clearly_better,
+    try_orders,
+    try_readings,
+    with_reading,
+)
+from zspag_core.errors import CheckpointError, UsageError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits", image_size=32, channels=1)
+
+
+def _checkpoint(model, assumed):
+    return Checkpoint(model, {"assumed": dict.fromkeys(assumed)}, "")
+
+
+def test_a_wrong_normalisation_is_told_with_both_figures(digits_model, digits):
+    shift = 3.0
+    wrong = with_reading(digits_model, mean=tuple(m + shift for m in digits_model.config.mean))
+    tried = try_readings(_checkpoint(wrong, ["mean", "std"]), digits, lambda _size: digits)
+    assert tried[0].words == "as assumed"
+    assert [one.accuracy for one in tried[1:]] == sorted((one.accuracy for one in tried[1:]), reverse=True)
+    with pytest.raises(UsageError, match=r"reads \d+\.\d % of 256 labelled images.*--mean .* --std "):
+        check_reading(_checkpoint(wrong, ["mean", "std"]), digits, lambda _size: digits)
+
+
+def test_a_right_reading_and_a_stated_one_pass(digits_model, digits):
+    assert check_reading(_checkpoint(digits_model, ["mean", "std"]), digits, lambda _size: digits)[0].accuracy > 95
+    assert check_reading(_checkpoint(digits_model, []), digits, lambda _size: digits) == []
+
+
+def test_no_other_size_is_tried_where_the_model_reads_well(digits_model, digits):
+    def at_size(_size):
+        raise AssertionError("not needed")
+
+    tried = try_readings(_checkpoint(digits_model, ["image_size"]), digits, at_size)
+    assert [one.words for one in tried] == ["as assumed"]
+
+
+def test_another_size_is_found(digits_model):
+    sets = {size: load_dataset("digits", image_size=size, channels=1) for size in (32, 64, 224)}
+    small = with_reading(digits_model, image_size=224)
+    with pytest.raises(UsageError, match="--image-size 32"):
+        check_reading(_checkpoint(small, ["image_size"]), sets[224], sets.__getitem__)
+
+
+def test_a_reading_that_the_network_does_not_take_is_refused(digits_model):
+    with pytest.raises(CheckpointError, match="image_size"):
+        with_reading(digits_model, image_size=2)
+
+
+def test_orders_are_told_apart(digits_model, digits):
+    names = tuple(str(k + 1) for k in range(10))  # 1 … 10: as a person counts, and as the model's outputs are
+    counted = replace(digits, class_names=names)
+    assert check_order(digits_model, counted, None).taken > 95
+    by_code = sorted(range(10), key=lambda k: names[k])  # the class that stands at each place
+    place = torch.tensor([by_code.index(k) for k in range(10)])
+    wrong = replace(
+        digits,
+        class_names=tuple(names[k] for k in by_code),
+        train=type(digits.train)(digits.train.images, place[digits.train.labels]),
+    )
+    with pytest.raises(UsageError, match=r"natural order \d+\.\d %; choose with --order natural"):
+        check_order(digits_model, wrong, None)
+    assert check_order(digits_model, wrong, "given").taken < 50
+
+
+def test_an_order_that_nobody_knows_is_found_by_matching(digits_model, digits):
+    turned = torch.tensor([3, 4, 5, 6, 7, 8, 9, 0, 1, 2])
+    wrong = replace(digits, train=type(digits.train)(digits.train.images, turned[digits.train.labels]))
+    with pytest.raises(UsageError, match="--classes FILE"):
+        check_order(digits_model, wrong, None)
+    figures = try_orders(digits_model, wrong)
+    assert figures.best > 95 > figures.taken
+    assert figures.matching == {int(turned[k]): k for k in range(10)}
+
+
+def test_images_of_one_class_are_enough_to_doubt(digits_model, digits):
+    fours = digits.train.of_classes((4,))
+    wrong = replace(digits, train=type(fours)(fours.images, torch.full_like(fours.labels, 7)))
+    with pytest.raises(UsageError, match="order of the classes looks wrong"):
+        check_order(digits_model, wrong, None)
+    assert check_order(digits_model, replace(digits, train=fours), None).taken > 95
+
+
+def test_matching_gains_nothing_by_chance():
+    generator = torch.Generator().manual_seed(0)
+    labels, predicted = (torch.randint(10, (256,), generator=generator) for _ in range(2))
+    accuracy, _ = best_matching(predicted, labels)
+    assert accuracy < 20
+    assert best_matching(labels, labels)[0] > 95
+
+
+def test_small_differences_are_no_reason_to_ask():
+    assert not clearly_better(60.0, 55.0, 256)
+    assert clearly_better(55.9, 21.7, 256)
+    assert not clearly_better(40.0, 20.0, 20)
+    assert not clearly_better(20.0, 40.0, 256)
