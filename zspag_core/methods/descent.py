@@ -201,7 +201,7 @@ class _Walk:
             return [], "epochs"
         self.loop.restore(state["weights"])
         self.loop.learning_rate, self.retries = state["learning_rate"], state["retries"]
-        self.guard.lowest = state["lowest"]
+        self.guard.lowest = state.get("lowest", self.guard.lowest)  # an older attempt kept none
         generator.set_state(state["generator"])
         return state["history"], state["stopped"]
 
