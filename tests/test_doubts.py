@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from zspag_core.checkpoints.loading import Checkpoint
+from zspag_core.checkpoints import Checkpoint, load_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.doubts import (
     best_matching,
@@ -20,17 +20,23 @@ from zspag_core.errors import CheckpointError, UsageError
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits", image_size=32, channels=1)
+def model():
+    """The shipped model: it reads every digit, and its images are of another size than digits are."""
+    return load_checkpoint("digits_resnet").model
+
+
+@pytest.fixture(scope="module")
+def digits(model):
+    return load_dataset("digits", image_size=model.config.image_size, channels=model.config.channels)
 
 
 def _checkpoint(model, assumed):
     return Checkpoint(model, {"assumed": dict.fromkeys(assumed)}, "")
 
 
-def test_a_wrong_normalisation_is_told_with_both_figures(digits_model, digits):
+def test_a_wrong_normalisation_is_told_with_both_figures(model, digits):
     shift = 3.0
-    wrong = with_reading(digits_model, mean=tuple(m + shift for m in digits_model.config.mean))
+    wrong = with_reading(model, mean=tuple(m + shift for m in model.config.mean))
     tried = try_readings(_checkpoint(wrong, ["mean", "std"]), digits, lambda _size: digits)
     assert tried[0].words == "as assumed"
     assert [one.accuracy for one in tried[1:]] == sorted((one.accuracy for one in tried[1:]), reverse=True)
@@ -38,35 +44,35 @@ def test_a_wrong_normalisation_is_told_with_both_figures(digits_model, digits):
         check_reading(_checkpoint(wrong, ["mean", "std"]), digits, lambda _size: digits)
 
 
-def test_a_right_reading_and_a_stated_one_pass(digits_model, digits):
-    assert check_reading(_checkpoint(digits_model, ["mean", "std"]), digits, lambda _size: digits)[0].accuracy > 95
-    assert check_reading(_checkpoint(digits_model, []), digits, lambda _size: digits) == []
+def test_a_right_reading_and_a_stated_one_pass(model, digits):
+    assert check_reading(_checkpoint(model, ["mean", "std"]), digits, lambda _size: digits)[0].accuracy > 95
+    assert check_reading(_checkpoint(model, []), digits, lambda _size: digits) == []
 
 
-def test_no_other_size_is_tried_where_the_model_reads_well(digits_model, digits):
+def test_no_other_size_is_tried_where_the_model_reads_well(model, digits):
     def at_size(_size):
         raise AssertionError("not needed")
 
-    tried = try_readings(_checkpoint(digits_model, ["image_size"]), digits, at_size)
+    tried = try_readings(_checkpoint(model, ["image_size"]), digits, at_size)
     assert [one.words for one in tried] == ["as assumed"]
 
 
-def test_another_size_is_found(digits_model):
-    sets = {size: load_dataset("digits", image_size=size, channels=1) for size in (32, 64, 224)}
-    small = with_reading(digits_model, image_size=224)
+def test_another_size_is_found(model):
+    sets = {size: load_dataset("digits", image_size=size, channels=model.config.channels) for size in (32, 64, 224)}
+    small = with_reading(model, image_size=224)
     with pytest.raises(UsageError, match="--image-size 32"):
         check_reading(_checkpoint(small, ["image_size"]), sets[224], sets.__getitem__)
 
 
-def test_a_reading_that_the_network_does_not_take_is_refused(digits_model):
+def test_a_reading_that_the_network_does_not_take_is_refused(model):
     with pytest.raises(CheckpointError, match="image_size"):
-        with_reading(digits_model, image_size=2)
+        with_reading(model, image_size=2)
 
 
-def test_orders_are_told_apart(digits_model, digits):
+def test_orders_are_told_apart(model, digits):
     names = tuple(str(k + 1) for k in range(10))  # 1 … 10: as a person counts, and as the model's outputs are
     counted = replace(digits, class_names=names)
-    assert check_order(digits_model, counted, None).taken > 95
+    assert check_order(model, counted, None).taken > 95
     by_code = sorted(range(10), key=lambda k: names[k])  # the class that stands at each place
     place = torch.tensor([by_code.index(k) for k in range(10)])
     wrong = replace(
@@ -75,26 +81,26 @@ def test_orders_are_told_apart(digits_model, digits):
         train=type(digits.train)(digits.train.images, place[digits.train.labels]),
     )
     with pytest.raises(UsageError, match=r"natural order \d+\.\d %; choose with --order natural"):
-        check_order(digits_model, wrong, None)
-    assert check_order(digits_model, wrong, "given").taken < 50
+        check_order(model, wrong, None)
+    assert check_order(model, wrong, "given").taken < 50
 
 
-def test_an_order_that_nobody_knows_is_found_by_matching(digits_model, digits):
+def test_an_order_that_nobody_knows_is_found_by_matching(model, digits):
     turned = torch.tensor([3, 4, 5, 6, 7, 8, 9, 0, 1, 2])
     wrong = replace(digits, train=type(digits.train)(digits.train.images, turned[digits.train.labels]))
     with pytest.raises(UsageError, match="--classes FILE"):
-        check_order(digits_model, wrong, None)
-    figures = try_orders(digits_model, wrong)
+        check_order(model, wrong, None)
+    figures = try_orders(model, wrong)
     assert figures.best > 95 > figures.taken
     assert figures.matching == {int(turned[k]): k for k in range(10)}
 
 
-def test_images_of_one_class_are_enough_to_doubt(digits_model, digits):
+def test_images_of_one_class_are_enough_to_doubt(model, digits):
     fours = digits.train.of_classes((4,))
     wrong = replace(digits, train=type(fours)(fours.images, torch.full_like(fours.labels, 7)))
     with pytest.raises(UsageError, match="order of the classes looks wrong"):
-        check_order(digits_model, wrong, None)
-    assert check_order(digits_model, replace(digits, train=fours), None).taken > 95
+        check_order(model, wrong, None)
+    assert check_order(model, replace(digits, train=fours), None).taken > 95
 
 
 def test_matching_gains_nothing_by_chance():

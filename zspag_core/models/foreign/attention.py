@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 PARTS = ("q", "k", "v")
+ENDS = ("weight", "bias")
 
 
 class ExplicitAttention(nn.Module):
@@ -126,20 +127,17 @@ def make_explicit(network: nn.Module) -> nn.Module:
     return network
 
 
-def _join(module: nn.Module, weights: dict[str, Any], prefix: str, _metadata: object) -> None:
-    """Put the four layers' weights together under the original's names."""
-    for end in ("weight", "bias"):
-        parts = [weights.pop(f"{prefix}{name}.{end}", None) for name in PARTS]
-        out = weights.pop(f"{prefix}out.{end}", None)
-        if parts[0] is not None:
-            weights[f"{prefix}in_proj_{end}"] = torch.cat(parts)
-        if out is not None:
-            weights[f"{prefix}out_proj.{end}"] = out
+def _join(_module: nn.Module, weights: dict[str, Any], prefix: str, _metadata: object) -> None:
+    """Put the four layers' weights together under the original's names, in its order."""
+    parts = {end: [weights.pop(f"{prefix}{name}.{end}", None) for name in PARTS] for end in ENDS}
+    outs = {end: weights.pop(f"{prefix}out.{end}", None) for end in ENDS}
+    weights |= {f"{prefix}in_proj_{end}": torch.cat(found) for end, found in parts.items() if found[0] is not None}
+    weights |= {f"{prefix}out_proj.{end}": out for end, out in outs.items() if out is not None}
 
 
 def _take_apart(_module: nn.Module, weights: dict[str, Any], prefix: str, *_: object) -> None:
     """Give the four layers their parts of what has the original's names."""
-    for end in ("weight", "bias"):
+    for end in ENDS:
         joined, out = weights.pop(f"{prefix}in_proj_{end}", None), weights.pop(f"{prefix}out_proj.{end}", None)
         if joined is not None:
             weights |= {f"{prefix}{name}.{end}": part for name, part in zip(PARTS, joined.chunk(3), strict=True)}
