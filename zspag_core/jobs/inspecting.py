@@ -40,8 +40,9 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 
     Returns:
         {"name", "num_classes", "class_names", "train", "test" (image counts), "classes": [{"name", "picture" (data
-        URL, None without images), "train", "test"}], "notes" (what was assumed or left aside)}, and with a checkpoint "fits" (None, or one sentence why the two
-        cannot be used together), "doubt" (None, or one sentence on what looks odd), "architecture", "summary",
+        URL, None without images), "train", "test"}], "notes" (what was assumed or left aside)}, and with a checkpoint
+        "fits" (None, or one sentence why the two cannot be used together), "doubt" (None, or one sentence on what looks
+        odd), "architecture", "summary",
         "image_size", "channels", "model_classes", "test_accuracy" and "trained_on" (None where the file does not say),
         "open" (what zspag_core.jobs.adopting.left_open returns) and "assumed" (names in "open" that nobody has told).
     """
