@@ -27,7 +27,8 @@ WHEN = ("before", "after")
 
 def classes_of(view: View, peers: Sequence[View] = ()) -> Drawn | None:
     """Draw the accuracy of each class; None where no class is graded. Peers are runs whose pictures show the same."""
-    if all(value is None for value in view.result["before"]["acc_per_class"]):
+    known = view.result["before"]["acc_per_class"]
+    if known and all(value is None for value in known):
         return None
     drawn = sorted({k for peer in peers or [view] for k in _changed(peer) if k < len(view.names)})
     before, after = view.result["before"]["acc_per_class"], (view.after or {}).get("acc_per_class")

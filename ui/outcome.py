@@ -10,7 +10,7 @@ from ui.again import again_button
 from ui.jobs import leave_run
 from ui.results import glue, percent, result_table
 from ui.setup import take_run
-from ui.ungraded import ESTIMATE, estimate_rows, estimate_table, is_ungraded, missing_for, why_ungraded
+from ui.ungraded import ESTIMATE, estimate_rows, estimate_table, is_ungraded, misread, missing_for, why_ungraded
 from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE, help_for
 from zspag_core.jobs import State
 
@@ -65,6 +65,8 @@ def show_result(job: Job) -> None:
 def estimate_panel(result: Mapping[str, Any]) -> None:
     """Say why a run is not graded, and draw the estimates that there are."""
     st.info(f"{why_ungraded(result)} {ESTIMATE_NOTE}", icon=":material/info:")
+    if warning := misread(result):
+        st.warning(warning, icon=":material/warning:")
     rows = estimate_rows(result)
     for place, (title, then, now, meaning) in zip(st.columns(len(rows)) if rows else (), rows, strict=True):
         change = None if now is None else round(now - then, 1)
