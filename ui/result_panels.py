@@ -19,7 +19,7 @@ from ui.reference import order_reference
 from ui.relearning import relearning_line
 from ui.results import escape, setting_text
 from ui.story import DOWN, UP, cards, standing_of, tell
-from ui.ungraded import is_ungraded, lacks_of, why_ungraded
+from ui.ungraded import is_ungraded, lacks_of
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label
 
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 BADGE = ":gray-badge[for grading only]"
 CARDS, CARDS_OF_TWO = 5, 3  # in a row
+NO_CLASSES = (
+    "Accuracy by class, and what is read as what, are counted on test images. The data has none, so they appear here "
+    "once the run is graded."
+)
 NO_FIGURES = "The figure of all percentages appears here once the run is graded."
 ARROWS: dict[str, Literal["up", "down"]] = {UP: "up", DOWN: "down"}
 
@@ -108,10 +112,12 @@ def difference_panel(one: View, two: View) -> None:
 
 def classes_panel(view: View, peers: Sequence[View]) -> None:
     """Draw accuracy by class and what is read as what."""
-    why = why_ungraded(view.result)
-    draw(classes_of(view, peers), view.letter, f"Accuracy by class: {why}")
-    none = f"What is read as what: {why}" if why else "This run left no outputs to count what is read as what."
-    draw(predictions_of(view, peers), view.letter, none)
+    bars, matrix = classes_of(view, peers), predictions_of(view, peers)
+    if bars is None and matrix is None and lacks_of(view.result):
+        st.info(NO_CLASSES, icon=":material/bar_chart_off:")
+        return
+    draw(bars, view.letter, NO_CLASSES)
+    draw(matrix, view.letter, "This run left no outputs to count what is read as what.")
 
 
 def layers_panel(view: View, peers: Sequence[View]) -> None:

@@ -65,7 +65,9 @@ def estimate_rows(result: Result) -> list[tuple[str, float, float | None, str]]:
             rows.append((title, float(found["before"]), found.get("after"), meaning))
     attack = estimates.get("same_class") or {}
     if (attack.get("before") or {}).get("accuracy") is not None:
-        meaning = "forget images told from held-out ones by their loss; 50 is a coin toss"
+        meaning = (
+            "forget images told from held-out ones by their loss; 50 is a coin toss, and the original may know both"
+        )
         rows.append(
             ("Same-class attack", attack["before"]["accuracy"], (attack.get("after") or {}).get("accuracy"), meaning)
         )
