@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
 from zspag_core.cli import main
-from zspag_core.errors import CheckpointError, DataError, UsageError
+from zspag_core.errors import CheckpointError, UsageError, ZspagError
 from zspag_core.metrics import grade
 from zspag_core.progress import Reporter
 from zspag_core.regrading import regrade
@@ -209,15 +209,16 @@ def test_methods_that_need_remaining_data_are_refused(asked, brought):
 def test_which_output_a_folder_is_must_be_known(asked, brought, digits_model, tmp_path):
     nameless = tmp_path / "nameless.safetensors"
     save_checkpoint(nameless, digits_model, {})
-    with pytest.raises(DataError, match=r"threes.zip has only one class; .*--classes FILE"):
-        prepare(asked(brought["threes"], checkpoint=str(nameless)))
-    with pytest.raises(UsageError, match=r"10 classes apart, both.zip has 2, and nothing says which .*--classes FILE"):
-        prepare(asked(brought["both"], checkpoint=str(nameless)))
+    for name in ("threes", "both"):
+        with pytest.raises(
+            ZspagError, match=rf"{name}.zip has .*the model does not name its classes; give .* --classes"
+        ):
+            prepare(asked(brought[name], checkpoint=str(nameless)))
     names = tuple("abc3efghij")
     prepared = prepare(asked(brought["threes"], checkpoint=str(nameless), model_classes=names))
     assert prepared.config.classes == (3,)
     assert prepared.dataset.class_names == names
-    with pytest.raises(DataError, match="'3' is none of the model's classes; expected some of a, b, c"):
+    with pytest.raises(ZspagError, match="the model does not name '3'; the model's classes are a, b, c"):
         prepare(asked(brought["threes"], checkpoint=str(nameless), model_classes=tuple("abcdefghij")))
 
 

@@ -38,7 +38,7 @@ GREY: dict[str, Scale] = {
 }
 TELLING, TOLD = "telling", "told"
 NEEDS_HEADS = "pass heads"
-NEEDS_NAMES = "--classes FILE"
+NEEDS_NAMES = "--classes"
 """A word of the sentences that say: nothing tells which of the model's classes these are."""
 LARGEST = 1024
 

@@ -26,9 +26,7 @@ def check_classes(name: str, count: int) -> None:
         DataError: fewer than 2 or more than 1,000.
     """
     if not MIN_CLASSES <= count <= MAX_CLASSES:
-        hint = (
-            " (images to forget alone need the model's class names beside them: --classes FILE)" if count == 1 else ""
-        )
+        hint = " (images to forget alone need the model's class names beside them)" if count == 1 else ""
         raise DataError(f"{name} has {_counted(count)}; expected {MIN_CLASSES} to {MAX_CLASSES:,}{hint}.")
 
 
