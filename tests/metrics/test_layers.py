@@ -101,7 +101,8 @@ def test_the_record_is_plain(odd_model, changed):
     row = report_layers(odd_model, changed, empty_subspace(odd_model), images(0, 2), torch.arange(2), images(1, 2))[
         0
     ].to_dict()
-    assert list(row) == ["name", "dim", "rank", "leak", "moved", "drift_proxy", "drift_real", "captured", "kept_least"]
+    measured = ["leak", "moved", "drift_proxy", "drift_real", "captured", "kept_least", "captured_proxy"]
+    assert list(row) == ["name", "dim", "rank", *measured]
     assert row["captured"] == 0.0
     assert all(type(value) in {str, int, float} for value in row.values())
 
