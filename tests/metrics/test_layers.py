@@ -76,6 +76,8 @@ def test_every_figure_equals_the_matrix_computation(odd_model, changed, subspace
             assert drift == pytest.approx(expected, rel=1e-3)
         inside = float((by_real[name] @ basis).square().sum() / by_real[name].square().sum())
         assert row.captured == pytest.approx(100 * inside, rel=1e-3)
+        of_proxies = float((by_proxies[name] @ basis).square().sum() / by_proxies[name].square().sum())
+        assert row.captured_proxy == pytest.approx(100 * of_proxies, rel=1e-3)
         per_image = by_proxies[name].unflatten(1, (len(proxies), -1))
         shares = [
             (part @ basis[:, None]).square().sum() / part.square().sum()
