@@ -90,8 +90,10 @@ def _thumbnails(
 ) -> None:
     """Draw a box under every image."""
     if not images:
-        alone = "retain_test" in lacks_of(job.answer or {})
-        there = "there are only images to forget" if alone and kind == REMAINING else "both models read every one alike"
+        lacks = lacks_of(job.answer or {})
+        there = f"both models read every {image_words(lacks).lower()} alike"
+        if kind == REMAINING and "retain_test" in lacks:
+            there = "the data has images to forget alone"
         st.caption(f"There is no such image: {there}.")
         return
     for first in range(0, len(images), COLUMNS):
