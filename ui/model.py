@@ -206,15 +206,16 @@ def classes_panel(about: Mapping[str, Any]) -> None:
     absent = [described["name"] for described in about["classes"] if not described["train"] + described["test"]]
     if absent:
         st.caption(some_classes_words(about, absent))
+    there = [described for described in about["classes"] if described["train"] + described["test"]]
     st.dataframe(
         {
-            "": [described["picture"] for described in about["classes"]],
-            "Class": [described["name"] for described in about["classes"]],
-            "Training": [described["train"] for described in about["classes"]],
-            "Test": [described["test"] for described in about["classes"]],
+            "": [described["picture"] for described in there],
+            "Class": [described["name"] for described in there],
+            "Training": [described["train"] for described in there],
+            "Test": [described["test"] for described in there],
         },
         hide_index=True,
-        height=min(420, 38 + 35 * about["num_classes"]),
+        height=min(420, 38 + 35 * len(there)),
         key="data-classes",
         alt="The classes of the data with a picture and the number of images of each",
         column_config={
