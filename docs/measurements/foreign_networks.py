@@ -90,18 +90,18 @@ SMALL_CONVNEXT = {"patch_size": 2, "depths": [1, 1, 2, 1]}
 SMALL_VIT = {"img_size": 32, "patch_size": 4, "embed_dim": 96, "depth": 4, "num_heads": 4}
 
 RECIPES = {
-    "torchvision_mobilenet": Recipe("torchvision", "mobilenet_v3_small", "fashion_mnist", 64, IMAGENET, 15_000, 4),
+    "torchvision_mobilenet": Recipe("torchvision", "mobilenet_v3_small", "fashion_mnist", 48, IMAGENET, 12_000, 4),
     "torchvision_squeezenet": Recipe("torchvision", "squeezenet1_1", "fashion_mnist", 64, IMAGENET, 15_000, 4, 1e-3),
     "torchvision_shufflenet": Recipe(
-        "torchvision", "shufflenet_v2_x0_5", "fashion_mnist", 64, IMAGENET, 15_000, 5, 4e-3
+        "torchvision", "shufflenet_v2_x0_5", "fashion_mnist", 48, IMAGENET, 12_000, 4, 4e-3
     ),
-    "python_vit": Recipe("python", "small_vit", "fashion_mnist", 32, FASHION, 15_000, 4),
-    "python_swin": Recipe("python", "small_swin", "fashion_mnist", 32, FASHION, 15_000, 4),
-    "python_standardised": Recipe("python", "standardised_resnet", "cifar10", 64, CIFAR10, 40_000, 8),
+    "python_vit": Recipe("python", "small_vit", "fashion_mnist", 32, FASHION, 12_000, 4),
+    "python_swin": Recipe("python", "small_swin", "fashion_mnist", 32, FASHION, 12_000, 4),
+    "python_standardised": Recipe("python", "standardised_resnet", "cifar10", 48, CIFAR10, 40_000, 6),
     "timm_resnet": Recipe("timm", "resnet10t", "cifar10", 64, IMAGENET, 40_000, 6, 4e-3, NARROW_RESNET),
-    "timm_convnext": Recipe("timm", "convnext_atto", "fashion_mnist", 32, IMAGENET, 15_000, 4, 2e-3, SMALL_CONVNEXT),
-    "timm_vit": Recipe("timm", "vit_tiny_patch16_224", "fashion_mnist", 32, HALVES, 15_000, 4, 2e-3, SMALL_VIT),
-    "hf_vit": Recipe("hf", "vit", "fashion_mnist", 32, HALVES, 15_000, 4, 2e-3, SMALL_TRANSFORMER),
+    "timm_convnext": Recipe("timm", "convnext_atto", "fashion_mnist", 32, IMAGENET, 12_000, 3, 2e-3, SMALL_CONVNEXT),
+    "timm_vit": Recipe("timm", "vit_tiny_patch16_224", "fashion_mnist", 32, HALVES, 12_000, 4, 2e-3, SMALL_VIT),
+    "hf_vit": Recipe("hf", "vit", "fashion_mnist", 32, HALVES, 12_000, 4, 2e-3, SMALL_TRANSFORMER),
     "hf_resnet": Recipe("hf", "resnet", "cifar10", 64, CIFAR10, 40_000, 6, 4e-3, SMALL_RESNET),
 }
 
