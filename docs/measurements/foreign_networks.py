@@ -140,7 +140,7 @@ def train(recipe: Recipe, out: Path) -> None:
         generator.manual_seed(SEED + epoch)
         loss = _train_epoch(model, part, recipe, optimizer, schedule, generator)
         _keep(out, epoch + 1, model, optimizer, schedule)
-        reached = _accuracy(_logits(model, dataset.test.images[:FIRST], recipe), dataset.test.labels[:FIRST])
+        reached = accuracy(logits_of(model, dataset.test.images[:FIRST], recipe), dataset.test.labels[:FIRST])
         print(f"{out.name}: epoch {epoch + 1}: loss {loss:.3f}, first {FIRST} test images {reached:.1f} %", flush=True)
     save(recipe, model.eval(), dataset.class_names, out)
 
@@ -171,13 +171,13 @@ def _forward(model: nn.Module, images: Tensor, recipe: Recipe) -> Tensor:
 
 
 @torch.no_grad()
-def _logits(model: nn.Module, images: Tensor, recipe: Recipe) -> Tensor:
+def logits_of(model: nn.Module, images: Tensor, recipe: Recipe) -> Tensor:
     """Return the logits of uint8 images in evaluation mode, batch by batch."""
     model.eval()
     return torch.cat([_forward(model, batch, recipe) for batch in images.split(BATCH)])
 
 
-def _accuracy(logits: Tensor, labels: Tensor) -> float:
+def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Return the accuracy in per cent."""
     return 100 * (logits.argmax(1) == labels).double().mean().item()
 
@@ -277,10 +277,10 @@ def measure(recipe: Recipe, out: Path) -> None:
     """Read a kept network back with its library and grade it there in float32; write about.json."""
     native = load_dataset(recipe.data, image_size=NATIVE[recipe.data])
     as_fed = load_dataset(recipe.data, image_size=recipe.image_size).test.images
-    model = load(recipe, out, native.class_names).eval()
+    model = load(recipe, kept_in(recipe, out), native.class_names)
     prepare, labels = preprocessing(recipe, out), native.test.labels
     own = _owner_logits(model, native, prepare)
-    fed = _logits(model, as_fed, recipe)
+    fed = logits_of(model, as_fed, recipe)
     about = {
         "model": option(recipe, out),
         "data": recipe.data,
@@ -288,9 +288,9 @@ def measure(recipe: Recipe, out: Path) -> None:
         "mean": recipe.normalisation[0],
         "std": recipe.normalisation[1],
         "parameters": sum(one.numel() for one in model.parameters()),
-        f"accuracy_first_{FIRST}": _accuracy(own[:FIRST], labels[:FIRST]),
-        "accuracy": _accuracy(own, labels),
-        "accuracy_as_fed": _accuracy(fed, labels),
+        f"accuracy_first_{FIRST}": accuracy(own[:FIRST], labels[:FIRST]),
+        "accuracy": accuracy(own, labels),
+        "accuracy_as_fed": accuracy(fed, labels),
     }
     (out / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({"name": out.name} | about), flush=True)
@@ -308,19 +308,28 @@ def _owner_logits(model: nn.Module, native: DataSet, prepare: Callable[[Image], 
     return torch.cat(found)
 
 
-def load(recipe: Recipe, out: Path, class_names: tuple[str, ...]) -> nn.Module:
-    """Return the kept network as its owner would load it, every tensor asked for by its name."""
+def load(recipe: Recipe, kept: Path, class_names: tuple[str, ...]) -> nn.Module:
+    """Return a kept network as its owner would load it; a tensor that is missing or surplus is an error."""
     if recipe.library == "timm":
         import timm
 
-        return timm.create_model(f"local-dir:{out / 'model'}", pretrained=True)
+        return timm.create_model(f"local-dir:{kept}", pretrained=True).eval()
     if recipe.library == "hf":
         from transformers import AutoModelForImageClassification
 
-        return AutoModelForImageClassification.from_pretrained(out / "model", local_files_only=True)
+        network = AutoModelForImageClassification
+        model, told = network.from_pretrained(kept, local_files_only=True, output_loading_info=True)
+        if told["missing_keys"] or told["unexpected_keys"] or told["mismatched_keys"]:
+            raise ValueError(f"{kept}: expected exactly the tensors of its network, got {told}")
+        return model.eval()
     model = build(recipe, class_names)
-    model.load_state_dict(torch.load(out / "model.pth", weights_only=True), strict=True)
-    return model
+    model.load_state_dict(torch.load(kept, weights_only=True), strict=True)
+    return model.eval()
+
+
+def kept_in(recipe: Recipe, folder: Path, stem: str = "model") -> Path:
+    """Return the file or folder in which a network is kept."""
+    return folder / (stem if recipe.library in {"timm", "hf"} else f"{stem}.pth")
 
 
 def preprocessing(recipe: Recipe, out: Path) -> Callable[[Image], Tensor]:
@@ -345,7 +354,7 @@ def option(recipe: Recipe, out: Path) -> str:
     options = {
         "torchvision": f"torchvision:{recipe.network}",
         "python": f"python:docs/measurements/networks.py:{recipe.network}",
-        "timm": f"timm:{out / 'model'}",
+        "timm": f"timm:{recipe.network}",
         "hf": f"hf:{out / 'model'}",
     }
     return options[recipe.library]
