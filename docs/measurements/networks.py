@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def small_vit() -> nn.Module:
     """Return torchvision's vision transformer, four blocks of width 96; its attention is `nn.MultiheadAttention`."""
     return VisionTransformer(
-        image_size=32, patch_size=4, num_layers=4, num_heads=4, hidden_dim=96, mlp_dim=192, num_classes=10
+        image_size=32, patch_size=8, num_layers=4, num_heads=4, hidden_dim=96, mlp_dim=192, num_classes=10
     )
 
 
