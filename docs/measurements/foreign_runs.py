@@ -110,7 +110,7 @@ def figures(folder: Path) -> dict[str, Any]:
         "leak": max(layer["leak"] for layer in layers),
         "layers": len(layers),
         "moved": sum(layer["moved"] > 0 for layer in layers),
-        "unmoved": subspace.get("unmoved", []),
+        "unmoved": result["model"]["unmoved"],
         "stopped": result["stopped"],
         "asr": result["proxies"]["asr"],
         "stages": result["seconds"],
