@@ -102,7 +102,7 @@ def _with_classes(loaded: Checkpoint, before: Mapping[str, Any], config: Mapping
         names = before.get("class_names") if told else None
     elif not told["order"]:
         told = {"classes": "named"}
-    if names is None or len(names) != loaded.model.config.num_classes and config.get("class_names") is None:
+    if names is None or (config.get("class_names") is None and len(names) != loaded.model.config.num_classes):
         return loaded
     named = with_names(loaded, names)
     return replace(named, about=named.about | {"told": {**named.about.get("told", {}), **told}})

@@ -1,4 +1,4 @@
-"""How a model that is not of ours is read: which network it is, what its weights leave open, and whether that is right."""
+"""How a model that is not of ours is read: which network it is, what its weights leave open, whether that is right."""
 
 from __future__ import annotations
 
