@@ -128,8 +128,7 @@ def open_model(overview, weights, tell):
         overview.run()
         page = overview.switch_page("pages/1_Model.py").run()
         assert not page.exception
-        if not page.segmented_control(key="source").value == "Upload":
-            page.segmented_control(key="source").set_value("Upload").run()
+        assert page.segmented_control(key="source").value == "Upload"
         return page
 
     return open_model
@@ -228,7 +227,7 @@ def test_settings_are_marked_as_given_or_assumed(open_model):
 def test_nothing_can_be_used_before_assumptions_have_been_tried(open_model, store):
     page = open_model(READ)
     assert page.button(key="use").disabled
-    assert [job.kind for job in store.latest(Lane.INTERACTIVE)][0] == "doubts"
+    assert store.latest(Lane.INTERACTIVE)[0].kind == "doubts"
 
 
 def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):

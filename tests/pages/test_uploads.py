@@ -150,7 +150,7 @@ WRONG_DATA = {
     ),
     "no classes": ("set.zip", zipped({"a.png": picture()}), "has no class folders"),
     "broken picture": ("set.zip", zipped(class_folders(10) | {"class3/9.png": b"no picture"}), "is not an image"),
-    "missing key": ("set.npz", npz(**{k: v for k, v in arrays().items() if k != "test_y"}), "no array of labels, such as 'test_y'"),
+    "missing key": ("set.npz", npz(**{k: v for k, v in arrays().items() if k != "test_y"}), "no array of labels"),
     "objects": ("set.npz", npz(**arrays() | {"train_y": np.array([Harm()] * 40, object)}), "without Python objects"),
     "no parquet": ("set.parquet", b"hello", ""),
 }
