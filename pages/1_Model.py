@@ -7,9 +7,9 @@ import streamlit as st
 from ui import model as panels
 from ui.backdoor import carried
 from ui.choice import choice_of, current_choice, inspect_question, use
-from ui.doubts import doubts_panel, names_panel, try_assumptions
+from ui.doubts import doubts_panel, names_file_panel, try_assumptions
 from ui.frame import frame
-from ui.input_panel import readable
+from ui.input_panel import names_panel, readable
 from ui.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run
 from ui.model_source import NEW, pick_data, pick_model, pick_source
 from ui.notes import notes_panel, unmoved_panel
@@ -104,13 +104,13 @@ def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Jo
 
 
 def name_classes(path: Path, about: Job) -> None:
-    """Draw the box for the names of an upload's outputs: open where model and data do not agree on them."""
+    """Draw the boxes for the names of an upload's outputs: to be typed where nothing fits without, and for a file."""
     if path.parent != uploads():
         return
+    names_panel(path, about)
     done = about.state == State.DONE
-    misfit = str(about.answer["fits"] or "") if done else about.error
-    if done or "class" in misfit:
-        names_panel(path, about.answer["model_classes"] if done else None, needed="class" in misfit)
+    if done or "class" in about.error:
+        names_file_panel(path, about.answer["model_classes"] if done else None)
 
 
 def show(about: Job, report: Job | None) -> None:

@@ -13,7 +13,7 @@ from ui.choice import inspect_question
 from ui.input_panel import tell
 from ui.jobs import ask
 from ui.model import refusal, wait
-from ui.results import escape, percent
+from ui.results import escape, glue, percent
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def _ask_reading(path: Path, about: Mapping[str, Any], tried: Sequence[Mapping[s
     taken, better = tried[0], tried[1]
     st.warning(
         f"**How are its images prepared?** The file does not say. As assumed the model reads "
-        f"{percent(taken['accuracy'])} of {taken['count']} labelled images, with {escape(better['words'])} "
-        f"**{percent(better['accuracy'])}**. Choose before anything runs.",
+        f"{_percent(taken['accuracy'])} of {taken['count']} labelled images, with {escape(better['words'])} "
+        f"**{_percent(better['accuracy'])}**. Choose before anything runs.",
         icon=":material/help:",
     )
     if st.button(f"Take {better['words']}", key="take-reading", width="stretch"):
@@ -75,8 +75,8 @@ def _ask_order(path: Path, order: Mapping[str, Any]) -> None:
     """Draw the orders of the classes that may be meant, with figures, and the button that chooses."""
     offers = {offer["order"]: offer for offer in order["offers"]}
     st.warning(
-        f"**Which output is which class?** As the classes are numbered the model reads {percent(order['taken'])} of "
-        f"{order['count']} labelled images, in another order **{percent(_best(order))}**. In the wrong order another "
+        f"**Which output is which class?** As the classes are numbered the model reads {_percent(order['taken'])} of "
+        f"{order['count']} labelled images, in another order **{_percent(_best(order))}**. In the wrong order another "
         "class would be forgotten: choose before anything runs.",
         icon=":material/help:",
     )
@@ -92,6 +92,11 @@ def _ask_order(path: Path, order: Mapping[str, Any]) -> None:
         tell(path, class_names=offers[chosen]["names"], order=chosen)
 
 
+def _percent(value: float) -> str:
+    """Write a percentage that no line break parts."""
+    return glue(percent(value))
+
+
 def _best(order: Mapping[str, Any]) -> float:
     """Return the best accuracy that another order gives."""
     figures = [offer["accuracy"] for offer in order["offers"] if offer["accuracy"] is not None]
@@ -100,7 +105,7 @@ def _best(order: Mapping[str, Any]) -> float:
 
 def _figure(offer: Mapping[str, Any]) -> str:
     """Return an offer's accuracy, where it was counted."""
-    return "" if offer["accuracy"] is None else f" · {percent(offer['accuracy'])}"
+    return "" if offer["accuracy"] is None else f" · {_percent(offer['accuracy'])}"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -108,15 +113,14 @@ def _names(names: Sequence[str]) -> str:
     return escape(", ".join(names[:NAMED])) + (", …" if len(names) > NAMED else "")
 
 
-def names_panel(path: Path, model_classes: int | None, *, needed: bool) -> None:
+def names_file_panel(path: Path, model_classes: int | None) -> None:
     """Draw the box for a file that names a model's outputs, one a line in their order.
 
     Args:
         path: the model, an upload.
         model_classes: number of its outputs, None where it is not known here.
-        needed: whether model and data do not fit without; the box is open then.
     """
-    with st.expander("Names of the classes", icon=":material/label:", expanded=needed):
+    with st.expander("Names of the classes", icon=":material/label:"):
         upload = st.file_uploader(
             "What the outputs are called",
             key=f"names-{path.name}",

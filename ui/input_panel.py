@@ -19,6 +19,7 @@ from zspag_core.safety import CODE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zspag_core.jobs import Job
 
     Scale = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -36,6 +37,7 @@ GREY: dict[str, Scale] = {
     "None: pixels from 0 to 1": ((0.0,), (1.0,)),
     "Pixels from −1 to 1": ((0.5,), (0.5,)),
 }
+NAMED_SCALES = {name for name in (*COLOUR, *GREY) if "'s" in name}
 TELLING, TOLD = "telling", "told"
 NEEDS_NAMES = "--classes"
 """A word of the sentences that say: nothing tells which of the model's classes these are."""
@@ -136,7 +138,8 @@ def _title(answer: Mapping[str, Any]) -> str:
     if "image_size" in answer["open"]:
         parts.append(f"{answer['open']['image_size']} pixels")
     if "mean" in answer["open"]:
-        parts.append(f"normalisation {scale_name(answer['open']['mean'], answer['open']['std']).lower()}")
+        name = scale_name(answer["open"]["mean"], answer["open"]["std"])
+        parts.append("normalisation " + (name if name in NAMED_SCALES else name.lower()))
     if "heads" in answer["open"]:
         parts.append(counted(answer["open"]["heads"], "attention head"))
     return f"{'Assumed' if answer['assumed'] else 'As you told'}: {', '.join(parts)}"

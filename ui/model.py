@@ -70,8 +70,6 @@ def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
     if about["fits"]:
         marks[False] = ":red[:material/close:]"
     st.markdown("  \n".join(f"{marks[good]} {line}" for good, line in lines))
-    for note in about.get("notes", ()):
-        st.caption(escape(in_words(f"Note: {note}.", data)))
 
 
 def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[bool, str]]:

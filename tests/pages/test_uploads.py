@@ -280,16 +280,12 @@ def test_names_of_the_outputs_are_asked_for_where_the_data_holds_images_to_forge
     data.select("upload").run()
     alone = {name: content for name, content in class_folders(10).items() if name.startswith("class3/")}
     page.file_uploader(key="upload-data").upload("threes.zip", zipped(alone)).run()
-    work()
-    page.run()
+    settled(page, work)
     assert "does not name its classes" in sentence(page)
     (names,) = [area for area in page.text_area if area.label.startswith("Names of the model's classes")]
     names.set_value("\n".join(f"class{k}" for k in range(10))).run()
     page.button(key="tell-names").click().run()
-    for _ in range(2):
-        work()
-        page.run()
-    assert not page.exception
+    settled(page, work)
     assert not page.error
     assert "Images of class3 alone, matched to the model's classes by name" in " ".join(c.value for c in page.caption)
     page.button(key="use").click().run()
