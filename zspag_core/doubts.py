@@ -7,7 +7,7 @@ better than the one that was taken, nothing is begun until a person says which i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -228,6 +228,7 @@ class OrderFigures:
         other_accuracy: percent under that.
         count: images in the sample.
         matching: class -> output of the best matching.
+        said: class -> the output that most of its images are read as, and the percent of them.
     """
 
     taken: float
@@ -236,6 +237,7 @@ class OrderFigures:
     other_accuracy: float
     count: int
     matching: Mapping[int, int]
+    said: Mapping[int, tuple[int, float]] = field(default_factory=dict)
 
 
 def try_orders(model: Classifier, dataset: DataSet) -> OrderFigures:
@@ -251,7 +253,17 @@ def try_orders(model: Classifier, dataset: DataSet) -> OrderFigures:
         read = 100 * float((predicted == places[sample.labels]).double().mean())
         if read > accuracy:
             other, accuracy = order, read
-    return OrderFigures(taken, best, other, accuracy, len(sample), matching)
+    return OrderFigures(taken, best, other, accuracy, len(sample), matching, _said(predicted, sample.labels))
+
+
+def _said(predicted: Tensor, labels: Tensor) -> dict[int, tuple[int, float]]:
+    """Return class -> the output that most of its images are read as, and the percent of them."""
+    found = {}
+    for k in labels.unique().tolist():
+        read = predicted[labels == k]
+        most = int(read.mode().values)
+        found[k] = (most, 100 * float((read == most).double().mean()))
+    return found
 
 
 def check_order(model: Classifier, dataset: DataSet, chosen: str | None) -> OrderFigures:
