@@ -40,6 +40,11 @@ def follow(jobs: Sequence[Job]) -> None:
 def scatter(rows: Sequence[Row], letters: Mapping[str, str]) -> list[str]:
     """Draw all runs as points and return the ids of those clicked or drawn around."""
     st.markdown("**What was kept, what was forgotten** :gray-badge[for grading only]")
+    if rows and all(row.estimate for row in rows):
+        st.caption(
+            "None of these runs is graded: their data has too few images for that, so there is no point to draw."
+        )
+        return []
     picked = picking_chart(runs_figure(rows, letters), key="runs-scatter", alt=describe_runs(rows))
     st.caption("Click a point, or draw around some, to see their cards.")
     return [carried[0] for carried in picked]

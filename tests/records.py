@@ -35,7 +35,48 @@ def grades(classes, forget, gone, relearned):
     }
 
 
-def record(method="zspag", classes=10, forget=(3,), *, cancelled=False, relearned=True, backdoor=None):
+def emptied(part):
+    """Return a part of a record with nothing graded in it."""
+    if isinstance(part, dict):
+        return {name: emptied(value) for name, value in part.items()}
+    return [None] * len(part) if isinstance(part, list) else None
+
+
+def alone(result, held_out=0):
+    """Return a record as a run leaves it whose data has nothing but images to forget."""
+    then_and_now = {"before": 99.0, "after": None if result["after"] is None else 1.0}
+    attack = {when: {"accuracy": 55.0, "auc": 56.0, "auc_ci": [50.0, 60.0]} for when in ("before", "after")}
+    nothing = {"before": None, "after": None}
+    estimates = {
+        "forget_accuracy": then_and_now,
+        "held_out_accuracy": {"before": 98.0, "after": 4.0} if held_out else nothing,
+        "proxy_agreement": {"before": 100.0, "after": result["after"] and 97.5} if result["proxies"] else nothing,
+        "same_class": attack if held_out else nothing,
+        "images": 140,
+        "held_out": held_out,
+        "captured_energy": {"mean": 98.0, "least": 96.0} if result["subspace"] else None,
+    }
+    graded = {when: emptied(result[when]) for when in ("before", "after", "mask")}
+    for when in ("before", "after"):
+        if graded[when]:
+            graded[when] |= {"relearning": None}
+            graded[when]["mia"]["same_class"]["auc_ci"] = None
+    history = [
+        row | {"acc_rt": None, "acc_ut": None, "mia": None, "forget_images": 50.0 / row["epoch"]}
+        for row in result["history"]
+    ]
+    layers = [
+        layer | {"drift_real": None, "captured": None, "captured_proxy": 97.0}
+        for layer in (result["subspace"] or {"layers": []})["layers"]
+    ]
+    subspace = result["subspace"] and {"layers": layers}
+    lacks = ["retain_train", "retain_test", "forget_test"]
+    return result | graded | {"estimates": estimates, "lacks": lacks, "history": history, "subspace": subspace}
+
+
+def record(
+    method="zspag", classes=10, forget=(3,), *, cancelled=False, relearned=True, backdoor=None, only_forget=False
+):
     projected = method == "zspag"
     layers = [
         {"name": name, "dim": 100, "rank": rank, "leak": 2e-7, "moved": 0.1, "drift_proxy": 0.02, "drift_real": 0.03,
@@ -48,7 +89,7 @@ def record(method="zspag", classes=10, forget=(3,), *, cancelled=False, relearne
         for epoch in (1, 2)
     ]
     per_class = {str(k): 25 for k in range(classes) if k not in forget}
-    return {
+    result = {
         "method": method,
         "config": {"epsilon": 0.1, "epochs": 2, "stop_rule": True, "reach": None},
         "seed": 0,
@@ -66,6 +107,18 @@ def record(method="zspag", classes=10, forget=(3,), *, cancelled=False, relearne
         "seconds": {"proxies": 1.5 if projected else None, "unlearn": 2.0, "evaluate": 3.0},
         "stopped": "cancelled" if cancelled else "epochs",
     }
+    return alone(result) if only_forget else result
+
+
+def membership(rng, when, lacks):
+    """Return what membership inference looks at, of the groups that there are."""
+    values = {group: rng.beta(1 + place, 4, size=30).astype("f4") for place, group in enumerate(GROUPS)}
+    return {
+        f"mia.{when}.{group}.{name}": values[group]
+        for group in GROUPS
+        if group not in lacks
+        for name in ("entropy", "confidence", "loss")
+    }
 
 
 def arrays(folder, result, *, influences=False, seed=0):
@@ -74,16 +127,15 @@ def arrays(folder, result, *, influences=False, seed=0):
     classes, forget = result["num_classes"], result["forget"]
     folder.mkdir(parents=True, exist_ok=True)
     truth = np.repeat(np.arange(classes), 4)
-    grading = {"test.labels": truth}
+    grading = {"test.labels": truth} if "lacks" not in result else {}
     for when in ("before", "after") if result["after"] else ("before",):
         logits = rng.normal(size=(len(truth), classes)).astype("f4")
         logits[np.arange(len(truth)), truth] += 8
         if when == "after":
             logits[:, forget] -= 20
-        grading[f"test.{when}"] = logits
-        for place, group in enumerate(GROUPS):
-            values = rng.beta(1 + place, 4, size=30).astype("f4")
-            grading |= {f"mia.{when}.{group}.{name}": values for name in ("entropy", "confidence", "loss")}
+        if "lacks" not in result:
+            grading[f"test.{when}"] = logits
+        grading |= membership(rng, when, result.get("lacks", ()))
     save_file(grading, folder / "grading.safetensors")
     if result["labels"] is not None:
         labels = rng.dirichlet(np.ones(classes), size=5 * len(forget)).astype("f4")

@@ -5,6 +5,7 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from zspag_core import batching, influence
 from zspag_core.errors import Cancelled
 from zspag_core.influence import (
     InverseDirection,
@@ -224,3 +225,15 @@ def test_projection_keeps_the_free_part_and_says_how_much_that_is(odd_model):
     assert share == pytest.approx(float(flat(projected).norm() / flat(direction).norm()), rel=1e-5)
     assert share < 1
     assert project_direction(odd_model, direction, empty_subspace(odd_model))[1] == pytest.approx(1.0)
+
+
+def test_what_does_not_fit_is_made_anew_for_every_product_with_the_same_outcome(digits_model, monkeypatch):
+    images = torch.rand(30, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    labels, names = torch.arange(30) % 10, ["head.weight"]
+    monkeypatch.setattr(batching, "CPU_BYTES", 7 * batching.bytes_of_one(digits_model, images))
+    found = []
+    for held in (5, 0):
+        monkeypatch.setattr(influence, "HELD_BATCHES", held)
+        assert bool(_GaussNewton(digits_model, {}, images).held) == bool(held)
+        found.append(inverse_direction(digits_model, images, labels, names, damping=0.1, steps=4).direction)
+    assert torch.equal(found[0]["head.weight"], found[1]["head.weight"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from zspag_core import proxies
 from zspag_core.attacks import ATTACKS
 from zspag_core.attacks.base import Attacked
 from zspag_core.data import Split, to_pixels
@@ -204,3 +205,25 @@ def test_real_proxies_are_what_they_say(digits_model, small_digits, name, state_
     distance = (found.images - to_pixels(forget.images[found.sources])).abs()
     assert float(distance.max()) <= 0.3 + 1e-6
     assert_untouched(digits_model, before)
+
+
+def test_very_many_proxies_are_kept_in_half_precision(monkeypatch):
+    whole = hunt(Scripted(), [1] * 30, n_adv=5)
+    monkeypatch.setattr(proxies, "HELD_BYTES", 5 * 3 * 4 * 4 - 1)
+    half = hunt(Scripted(), [1] * 30, n_adv=5)
+    assert (whole.images.dtype, half.images.dtype) == (torch.float32, torch.float16)
+    assert torch.equal(half.images, whole.images.half())
+    assert torch.equal(half.labels, whole.labels)
+
+
+def test_proxies_beyond_a_quota_are_not_held(monkeypatch):
+    held = []
+    collect = proxies._Hunt.collect
+
+    def look(self):
+        held.append(sum(len(part[0]) for part in self.found))
+        return collect(self)
+
+    monkeypatch.setattr(proxies._Hunt, "collect", look)
+    found = hunt(Scripted(reach=dict.fromkeys(range(20), 3)), [1] * 20 + [3] * 10, n_adv=6)
+    assert held == [len(found)]

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
-from zspag_core.data import to_pixels
+from zspag_core.data import images, to_pixels
 from zspag_core.data.backdoor import poison
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.methods import METHODS
@@ -422,3 +422,16 @@ def test_a_failure_leaves_no_folder(config, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="disk full"):
         execute(config(method="mask", settings={}), tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", ["zspag", "finetune", "boundary_shrink"])
+def test_images_made_late_give_the_same_run(config, tmp_path, monkeypatch, method):
+    settings = QUICK | {"label_mode": "influence_anchored", "deep": 0.1} if method == "zspag" else {"epochs": 1}
+    asked = config(method=method, settings=settings)
+    execute(asked, tmp_path / "eager")
+    monkeypatch.setattr(images, "EAGER_BYTES", 0)
+    execute(asked, tmp_path / "late")
+    one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("eager", "late"))
+    assert one | {"seconds": None} == two | {"seconds": None}
+    for name in sorted(path.name for path in (tmp_path / "eager").glob("*.safetensors")):
+        assert (tmp_path / "late" / name).read_bytes() == (tmp_path / "eager" / name).read_bytes(), name

@@ -218,6 +218,21 @@ def test_progress_counts_classes_and_the_model_is_left_alone(odd_model, state_of
     assert_untouched(odd_model, before)
 
 
+@pytest.mark.parametrize("pooling", ["per_class", "pooled"])
+@pytest.mark.parametrize("network", ["odd_model", "small_vit"])
+def test_groups_of_layers_give_the_same_bytes_as_all_at_once(network, pooling, request):
+    model, proxies = request.getfixturevalue(network), proxies_of([0, 0, 1, 3, 3, 3] * 4)
+    one, two = (
+        estimate_subspace(model, proxies, [0, 1, 3, 4], energy=0.9, tolerance=0.05, pooling=pooling, room=room)
+        for room in (10**12, 1)
+    )
+    assert list(one.layers) == list(two.layers)
+    for name, layer in one.layers.items():
+        assert torch.equal(layer.basis, two.layers[name].basis)
+        assert layer.ranks == two.layers[name].ranks
+    assert (one.unprotected, one.pooling) == (two.unprotected, two.pooling)
+
+
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_moments_do_not_depend_on_the_batches(odd_model, batch_size):
     images = proxies_of([0] * 9).images

@@ -9,7 +9,7 @@ import streamlit as st
 from ui.figures.attention import Side, attention_table, grown_note, scale_bars, scale_of, similarity_table
 from ui.jobs import ask
 from ui.states import failed_line, has_result, wait_line
-from ui.ungraded import image_words, lacks_of
+from ui.ungraded import ESTIMATE, image_words, lacks_of
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -90,8 +90,10 @@ def _thumbnails(
 ) -> None:
     """Draw a box under every image."""
     if not images:
-        alone = "retain_test" in lacks_of(job.answer or {})
-        there = "there are only images to forget" if alone and kind == REMAINING else "both models read every one alike"
+        lacks = lacks_of(job.answer or {})
+        there = f"both models read every {image_words(lacks).lower()} alike"
+        if kind == REMAINING and "retain_test" in lacks:
+            there = "the data has images to forget alone"
         st.caption(f"There is no such image: {there}.")
         return
     for first in range(0, len(images), COLUMNS):
@@ -192,8 +194,11 @@ def maps_panel(sides: Sequence[Side], target: str) -> None:
         f"Each map has {height} × {width} cells, drawn smoothly over the picture in grey. Maps are not scaled one by "
         "one: a dark map means that there is little evidence, and a dark one after a bright one that it is gone."
     )
-    st.markdown("##### How alike the maps are :gray-badge[for grading only]")
+    alone = all(side.images == "forget image" for side in sides)
+    st.markdown(f"##### How alike the maps are {ESTIMATE if alone else ':gray-badge[for grading only]'}")
     st.markdown(similarity_table(sides))
+    if alone:
+        st.caption("The data has images to forget alone, so nothing is said of the maps of remaining classes.")
     if grown := grown_note(sides):
         st.info(grown, icon=":material/info:")
     st.caption(

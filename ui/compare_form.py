@@ -179,7 +179,7 @@ def new_comparison(choice: Choice, about: Job, engine: Mapping[str, Any]) -> Non
         unfit = about.answer["fits"] if isinstance(about.answer, dict) else None
         unfit = unfit or next((why for row in rows if (why := _unfit(row, about, forget))), None)
         possible = 0 < len(forget) < len(choice.class_names) and bool(rows) and bool(seeds) and not unfit
-        why = unfit or "" if possible else "Tick classes, methods and seeds; leave at least one class."
+        why = unfit or ("" if possible else "Tick classes, methods and seeds; leave at least one class.")
         pressed = st.button(
             "Run them", type="primary", key="compare-go", icon=":material/play_arrow:", disabled=not possible
         )

@@ -69,6 +69,7 @@ def _about(view: View) -> dict[str, str]:
         "Model": path.rpartition("/")[2].removesuffix(".safetensors"),
         "Data": config["data"],
         "Forgotten": listed(view.names, view.forget),
+        "Held out, % of the images to forget": f"{config.get('hold_out') or 0:g}",
         "Method": result["method"],
         "Seed": result["seed"],
         "Device": result["device"],

@@ -27,7 +27,8 @@ WHEN = ("before", "after")
 
 def classes_of(view: View, peers: Sequence[View] = ()) -> Drawn | None:
     """Draw the accuracy of each class; None where no class is graded. Peers are runs whose pictures show the same."""
-    if all(value is None for value in view.result["before"]["acc_per_class"]):
+    known = view.result["before"]["acc_per_class"]
+    if known and all(value is None for value in known):
         return None
     drawn = sorted({k for peer in peers or [view] for k in _changed(peer) if k < len(view.names)})
     before, after = view.result["before"]["acc_per_class"], (view.after or {}).get("acc_per_class")
@@ -95,7 +96,7 @@ def taught_of(view: View) -> list[Drawn]:
 
 
 def history_of(view: View, last: int = 0) -> Drawn | None:
-    """Draw accuracy by epoch; None where no epoch ended.
+    """Draw accuracy by epoch, or estimates where there are no test images; None where no epoch ended.
 
     Args:
         view: the run.
@@ -105,10 +106,16 @@ def history_of(view: View, last: int = 0) -> Drawn | None:
     if not history:
         return None
     epochs = [first_epoch(view.result), *history]
-    mask = (view.result.get("mask") or {}).get("acc_rt")
-    figure = training.accuracy_figure(epochs, last or history[-1]["epoch"], mask)
     names = {name: None for row in epochs for name in row}
     rows = [{name: row.get(name) for name in names} for row in epochs]
+    if training.without_tests(epochs):
+        figure, words = (
+            training.estimate_figure(epochs, last or history[-1]["epoch"]),
+            training.describe_estimates(epochs),
+        )
+        return Drawn("epochs", "Estimates by epoch", figure, words, rows)
+    mask = (view.result.get("mask") or {}).get("acc_rt")
+    figure = training.accuracy_figure(epochs, last or history[-1]["epoch"], mask)
     return Drawn("epochs", "Accuracy by epoch", figure, training.describe_accuracy(epochs), rows, grading=True)
 
 

@@ -38,6 +38,8 @@ GREY: dict[str, Scale] = {
 }
 TELLING, TOLD = "telling", "told"
 NEEDS_HEADS = "pass heads"
+NEEDS_NAMES = "--classes"
+"""A word of the sentences that say: nothing tells which of the model's classes these are."""
 LARGEST = 1024
 
 
@@ -56,6 +58,7 @@ def input_panel(path: Path, about: Job) -> None:
     if path.parent != uploads():
         return
     _follow(path)
+    names_panel(path, about)
     needs_heads = about.state == State.FAILED and NEEDS_HEADS in about.error
     answer = about.answer if about.state == State.DONE else {"open": {"heads": 4}, "assumed": ["heads"]}
     if not answer.get("open") or not (needs_heads or about.state == State.DONE):
@@ -70,6 +73,26 @@ def input_panel(path: Path, about: Job) -> None:
         if st.button("Use these", key="tell", disabled=bool(flaw)):
             st.session_state[TELLING] = checkpoint_question(path) | {"told": told}
             st.rerun()  # not a callback: that would see what the controls held before
+
+
+def names_panel(path: Path, about: Job) -> None:
+    """Ask what an upload calls its outputs, where data with some of its classes only cannot be matched without that."""
+    said = about.error if about.state == State.FAILED else (about.answer or {}).get("fits") or ""
+    if NEEDS_NAMES not in said:
+        return
+    with st.container(border=True):
+        text = st.text_area(
+            "Names of the model's classes, one a line",
+            key=f"tell-names-{path.name}",
+            height=150,
+            help="In the order of the network's outputs, as the code that trained it numbered them. Another order "
+            "would destroy another class.",
+        )
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+        st.caption(f"{counted(len(names), 'name')}. The data's folders are then matched to these by name.")
+        if st.button("Use these names", key="tell-names", disabled=not names):
+            st.session_state[TELLING] = checkpoint_question(path) | {"told": {}, "class_names": names}
+            st.rerun()
 
 
 def _title(answer: Mapping[str, Any]) -> str:

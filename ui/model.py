@@ -70,6 +70,8 @@ def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
     if about["fits"]:
         marks[False] = ":red[:material/close:]"
     st.markdown("  \n".join(f"{marks[good]} {line}" for good, line in lines))
+    for note in about.get("notes", ()):
+        st.caption(escape(in_words(f"Note: {note}.", data)))
 
 
 def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[bool, str]]:
@@ -204,15 +206,16 @@ def classes_panel(about: Mapping[str, Any]) -> None:
     absent = [described["name"] for described in about["classes"] if not described["train"] + described["test"]]
     if absent:
         st.caption(some_classes_words(about, absent))
+    there = [described for described in about["classes"] if described["train"] + described["test"]]
     st.dataframe(
         {
-            "": [described["picture"] for described in about["classes"]],
-            "Class": [described["name"] for described in about["classes"]],
-            "Training": [described["train"] for described in about["classes"]],
-            "Test": [described["test"] for described in about["classes"]],
+            "": [described["picture"] for described in there],
+            "Class": [described["name"] for described in there],
+            "Training": [described["train"] for described in there],
+            "Test": [described["test"] for described in there],
         },
         hide_index=True,
-        height=min(420, 38 + 35 * about["num_classes"]),
+        height=min(420, 38 + 35 * len(there)),
         key="data-classes",
         alt="The classes of the data with a picture and the number of images of each",
         column_config={

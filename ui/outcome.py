@@ -10,7 +10,7 @@ from ui.again import again_button
 from ui.jobs import leave_run
 from ui.results import glue, percent, result_table
 from ui.setup import take_run
-from ui.ungraded import ESTIMATE, estimate_rows, estimate_table, is_ungraded, missing_for, why_ungraded
+from ui.ungraded import ESTIMATE, estimate_rows, estimate_table, is_ungraded, misread, missing_for, why_ungraded
 from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE, help_for
 from zspag_core.jobs import State
 
@@ -27,6 +27,7 @@ REMEDIES = {
     State.CANCELLED: "It was stopped on request. Resume goes on from what it had finished; to begin anew, take its "
     "settings, change what you like, and press Forget.",
 }
+ESTIMATES_A_ROW = 4
 NO_PROXIES = "no proxies"
 LESSON = (
     "This is what too small a perturbation budget ε does: no image crosses into another class, nothing stands in for "
@@ -62,11 +63,18 @@ def show_result(job: Job) -> None:
             st.caption(ESTIMATE_NOTE)
 
 
-def estimate_panel(result: Mapping[str, Any]) -> None:
-    """Say why a run is not graded, and draw the estimates that there are."""
+def estimate_panel(result: Mapping[str, Any], a_row: int = ESTIMATES_A_ROW) -> None:
+    """Say why a run is not graded, and draw the estimates that there are, so many in a row."""
     st.info(f"{why_ungraded(result)} {ESTIMATE_NOTE}", icon=":material/info:")
+    if warning := misread(result):
+        st.warning(warning, icon=":material/warning:")
     rows = estimate_rows(result)
-    for place, (title, then, now, meaning) in zip(st.columns(len(rows)) if rows else (), rows, strict=True):
+    places = [
+        place
+        for first in range(0, len(rows), a_row)
+        for place in st.columns(min(a_row, len(rows)))[: len(rows) - first]
+    ]
+    for place, (title, then, now, meaning) in zip(places, rows, strict=True):
         change = None if now is None else round(now - then, 1)
         words = None if change is None else f"{change:+.1f} points" if change else "unchanged"
         with place, st.container(border=True, gap="xxsmall", height="stretch"):

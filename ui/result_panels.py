@@ -13,13 +13,13 @@ from ui.figures import layers
 from ui.gallery import classes_of, history_of, layers_of, predictions_of, taught_of
 from ui.grading import grading_line
 from ui.methods import method_name
-from ui.outcome import estimate_panel
+from ui.outcome import ESTIMATES_A_ROW, estimate_panel
 from ui.picker import LETTERS
 from ui.reference import order_reference
 from ui.relearning import relearning_line
 from ui.results import escape, setting_text
 from ui.story import DOWN, UP, cards, standing_of, tell
-from ui.ungraded import is_ungraded, lacks_of, why_ungraded
+from ui.ungraded import is_ungraded, lacks_of
 from ui.views import listed
 from ui.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label
 
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from ui.views import View
 
 BADGE = ":gray-badge[for grading only]"
-CARDS, CARDS_OF_TWO = 5, 3  # in a row
+CARDS, CARDS_OF_TWO, ESTIMATES_OF_TWO = 5, 3, 2  # in a row
+NO_CLASSES = (
+    "Accuracy by class, and what is read as what, are counted on test images. The data has none, so they appear here "
+    "once the run is graded."
+)
 NO_FIGURES = "The figure of all percentages appears here once the run is graded."
 ARROWS: dict[str, Literal["up", "down"]] = {UP: "up", DOWN: "down"}
 
@@ -59,7 +63,7 @@ def side_by_side(views: Sequence[View], panel: Callable[[View], None], *, named:
 
 def story_panel(view: View, reference: Reference) -> None:
     """Draw what one result means: headline cards, sentences, all figures on one scale."""
-    _ungraded(view)
+    _ungraded(view, ESTIMATES_A_ROW)
     _cards(view, reference, CARDS)
     words, picture = st.columns([2, 3], gap="large")
     with words:
@@ -68,18 +72,18 @@ def story_panel(view: View, reference: Reference) -> None:
         draw(standing_of(view, reference), view.letter, NO_FIGURES)
 
 
-def _ungraded(view: View) -> None:
-    """Say why a run is not graded, draw its estimates, and offer to grade it."""
+def _ungraded(view: View, a_row: int) -> None:
+    """Say why a run is not graded, draw its estimates, so many in a row, and offer to grade it."""
     if not lacks_of(view.result):
         return
-    estimate_panel(view.result)
+    estimate_panel(view.result, a_row)
     grading_line(view)
 
 
 def pair_panel(views: Sequence[View], references: Mapping[str, Reference]) -> None:
     """Draw the same for two runs, row by row, and then what is different."""
     if any(lacks_of(view.result) for view in views):
-        side_by_side(views, _ungraded, named=False)
+        side_by_side(views, lambda view: _ungraded(view, ESTIMATES_OF_TWO), named=False)
     with st.container(key="narrow-cards"):
         side_by_side(views, lambda view: _cards(view, references[view.letter], CARDS_OF_TWO))
     side_by_side(views, lambda view: _words(view, references[view.letter]), named=False)
@@ -108,10 +112,12 @@ def difference_panel(one: View, two: View) -> None:
 
 def classes_panel(view: View, peers: Sequence[View]) -> None:
     """Draw accuracy by class and what is read as what."""
-    why = why_ungraded(view.result)
-    draw(classes_of(view, peers), view.letter, f"Accuracy by class: {why}")
-    none = f"What is read as what: {why}" if why else "This run left no outputs to count what is read as what."
-    draw(predictions_of(view, peers), view.letter, none)
+    bars, matrix = classes_of(view, peers), predictions_of(view, peers)
+    if bars is None and matrix is None and lacks_of(view.result):
+        st.info(NO_CLASSES, icon=":material/bar_chart_off:")
+        return
+    draw(bars, view.letter, NO_CLASSES)
+    draw(matrix, view.letter, "This run left no outputs to count what is read as what.")
 
 
 def layers_panel(view: View, peers: Sequence[View]) -> None:
@@ -187,7 +193,8 @@ def method_panel(view: View, peers: Sequence[View]) -> None:
     with right, st.container(border=True, height="stretch"):
         st.markdown(f"**What judged it afterwards** {BADGE}")
         st.markdown("\n".join(f"- {line}" for line in kept_for_grading(view)))
-        st.caption(GRADING_NOTE)
+        if not is_ungraded(view.result):
+            st.caption(GRADING_NOTE)
     top = max((spent or 0.0) for peer in peers for spent in peer.result["seconds"].values())
     last = max((row["epoch"] for peer in peers for row in peer.result.get("history") or ()), default=1)
     seconds = layers.stage_seconds(view.result["seconds"], STAGES, top)

@@ -38,7 +38,7 @@ def pick_classes(choice: Choice, about: Job) -> list[int]:
     """Draw the classes; their pictures follow as soon as the worker has them."""
     pictures: list[str | None] = [None] * len(choice.class_names)
     absent: set[int] = set()
-    if about.state == State.DONE and about.answer["num_classes"] == len(choice.class_names):
+    if about.state == State.DONE and len(about.answer["classes"]) == len(choice.class_names):
         pictures = [described["picture"] for described in about.answer["classes"]]
         absent = absent_classes(about)
     st.markdown("**Classes to forget**", help=help_for("Forget samples"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ui.figures.standing import Mark, standing
 from ui.results import NEAR, between, escape, find, glue, near, percent
-from ui.ungraded import estimates_of, missing_for
+from ui.ungraded import estimates_of, misread, missing_for
 from ui.words import MEASURES, help_for
 from zspag_core.shortfall import hardly_read, shortfall
 
@@ -172,11 +172,8 @@ def _estimated(view: View, names: str) -> str:
     found = estimates_of(view.result).get("forget_accuracy") or {}
     if found.get("before") is None or found.get("after") is None:
         return f"There are no test images of {names}, so nobody can say whether {it} still recognised."
-    if hardly_read(found["before"]):
-        return (
-            f"The original read only {percent(found['before'])} of the images of {names} as their class: maybe the "
-            "names do not belong to its outputs in this order, and that another class was forgotten."
-        )
+    if warning := misread(view.result):
+        return warning
     return (
         f"There are no test images of {names}. Of the images to forget themselves, which the method saw, "
         f"{percent(found['before'])} were read right, now {percent(found['after'])}: an estimate."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.results import percent
 from zspag_core.groups import GROUPS, ungraded
+from zspag_core.shortfall import hardly_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +65,9 @@ def estimate_rows(result: Result) -> list[tuple[str, float, float | None, str]]:
             rows.append((title, float(found["before"]), found.get("after"), meaning))
     attack = estimates.get("same_class") or {}
     if (attack.get("before") or {}).get("accuracy") is not None:
-        meaning = "forget images told from held-out ones by their loss; 50 is a coin toss"
+        meaning = (
+            "forget images told from held-out ones by their loss; 50 is a coin toss, and the original may know both"
+        )
         rows.append(
             ("Same-class attack", attack["before"]["accuracy"], (attack.get("after") or {}).get("accuracy"), meaning)
         )
@@ -79,6 +82,17 @@ def estimate_table(result: Result) -> str:
     lines = ["| Estimate | Before | After | What it is |", "|:--|--:|--:|:--|"]
     lines += [f"| {title} | {percent(then)} | **{percent(now)}** | {words} |" for title, then, now, words in rows]
     return "\n".join(lines)
+
+
+def misread(result: Result) -> str:
+    """Say so where the original hardly read the images to forget as their class; empty where it did."""
+    found = estimates_of(result).get("forget_accuracy") or {}
+    if not hardly_read(found.get("before")):
+        return ""
+    return (
+        f"The original read only {percent(found['before'])} of the images to forget as their class: maybe the names do "
+        "not belong to its outputs in this order, and another class was forgotten."
+    )
 
 
 def short_estimate(result: Result) -> str:

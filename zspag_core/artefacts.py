@@ -59,12 +59,12 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Tensor]) -> None:
-    """Write tensors as one safetensors file; equal tensors give equal bytes."""
-    from safetensors.torch import save
+    """Write tensors as one safetensors file, without a copy in memory; equal tensors give equal bytes."""
+    from safetensors.torch import save_file
 
-    contents = save({name: array.detach().cpu().contiguous() for name, array in arrays.items()})
+    plain = {name: array.detach().cpu().contiguous() for name, array in arrays.items()}
     with replace_file(path) as partial:
-        partial.write_bytes(contents)
+        save_file(plain, partial)
 
 
 def proxy_arrays(proxies: ProxySet, forget: Split, original: Classifier, unlearned: Classifier | None) -> Arrays:

@@ -20,6 +20,19 @@ class DataError(ZspagError):
     """A data set that cannot be used as it is."""
 
 
+class MisfitError(DataError, UsageError):
+    """A data set that can be used, but not with the model at hand.
+
+    Attributes:
+        reason: why not, in words without capital or full stop.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Say that model and data do not fit, and why."""
+        super().__init__(f"model and data do not fit: {reason}")
+        self.reason = reason
+
+
 class CheckpointError(ZspagError):
     """A checkpoint that is refused."""
 

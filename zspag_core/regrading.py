@@ -27,10 +27,11 @@ from zspag_core.metrics import (
     triggered_images,
 )
 from zspag_core.metrics.layers import report_layers
-from zspag_core.preparation import RunConfig, as_trained, load_for, with_names
+from zspag_core.preparation import RunConfig, as_trained, check_assumptions, load_for, with_names
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.record import DRIFT_IMAGES, NEIGHBOUR_IMAGES, describe_grade
 from zspag_core.runs import RELEARNING_IMAGES
+from zspag_core.shipped import model_path
 from zspag_core.subspace import empty_subspace
 
 if TYPE_CHECKING:
@@ -102,11 +103,12 @@ def regrade(
 def _open(folder: Path, data: str, original: str, device: str) -> _Run:
     """Load a run and the data, and check that they belong together."""
     config, result = _records(folder)
-    checkpoint = with_names(_original(original or config.checkpoint), config.model_classes)
-    unlearned = load_checkpoint(folder / "model.safetensors")
+    checkpoint = with_names(_original(original or config.checkpoint, config), config.model_classes)
+    unlearned = load_checkpoint(folder / "model.safetensors", model=config.model)
     if (unlearned.about.get("unlearned") or {}).get("from_sha256") != checkpoint.sha256:
         raise UsageError(f"run: {original or config.checkpoint} is not the model that the run in {folder} started from")
-    dataset, forget = load_for(checkpoint, data), tuple(result["forget"])
+    dataset, forget = load_for(checkpoint, data, order=config.order), tuple(result["forget"])
+    check_assumptions(checkpoint, dataset, data, config.order)
     lacks = lacking(dataset, forget)
     if set(lacks) >= set(result.get("lacks", ())) and lacks:
         raise UsageError(f"data: expected images that the run's own data lack, got {data}: {ungraded(lacks)}")
@@ -128,11 +130,11 @@ def _records(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
     return RunConfig.from_dict(config), result
 
 
-def _original(path: str) -> Checkpoint:
-    """Return the model that a run started from."""
-    if not Path(path).exists():
+def _original(path: str, config: RunConfig) -> Checkpoint:
+    """Return the model that a run started from, read as the run read it."""
+    if not model_path(Path(path)).exists():
         raise CheckpointError(f"the model that the run started from is not at {path} any more (--original says where)")
-    return load_checkpoint(path)
+    return load_checkpoint(path, model=config.model, **config.reading)
 
 
 def _grade(run: _Run, when: str, report: Reporter) -> Grade:

@@ -167,6 +167,14 @@ def test_an_unreadable_image_of_a_large_set_is_named(encoded):
     assert late[:3].tensor().shape == (3, 1, 12, 12)
 
 
+@pytest.mark.usefixtures("lazy")
+def test_images_are_made_also_where_nothing_can_be_derived(encoded, raw):
+    for late in (decode_images(encoded, 12, 1), concat(fit_images(raw, 12, 1), decode_images(encoded, 12, 1))):
+        with torch.inference_mode():
+            found = late.tensor().clone()
+        assert torch.equal(found, late.tensor())
+
+
 @pytest.fixture(params=["folder", "zip", "parquet", "npz"])
 def source(request, tmp_path, digit_images, png):
     """Digits 0 to 3 in each form."""

@@ -31,7 +31,7 @@ def as_pixels(picture: Image.Image) -> torch.Tensor:
 
 
 def assert_within_a_level(found: torch.Tensor, wanted: torch.Tensor) -> None:
-    """Torchvision computes in floats and rounds, torch's own kernel for bytes in whole numbers."""
+    """Weights in whole numbers are not quite those in floats."""
     assert found.shape == wanted.shape
     assert (found.int() - wanted.int()).abs().max() <= 1
 
@@ -41,7 +41,10 @@ def assert_within_a_level(found: torch.Tensor, wanted: torch.Tensor) -> None:
 @pytest.mark.parametrize("shorter_side", [None, 20])
 def test_pixels_are_what_torchvision_makes_of_them(shape, mode, shorter_side):
     size = shorter_side or [16, 16]
-    wanted = theirs.resize(noise(*shape), size, MODES[mode], antialias=mode != "nearest")
+    if mode == "nearest":
+        wanted = theirs.resize(noise(*shape), size, MODES[mode])
+    else:  # of tensors it computes in floats and rounds once; Pillow and torch round after each direction
+        wanted = as_pixels(theirs.resize(as_picture(noise(*shape)), size, MODES[mode]))
     found = resize_pixels(noise(*shape)[None], Resizing(16, shorter_side, mode))[0]
     assert_within_a_level(found, theirs.center_crop(wanted, [16, 16]))
 

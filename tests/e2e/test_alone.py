@@ -52,9 +52,9 @@ def test_images_to_forget_alone_from_the_upload_to_a_later_grading(page, app_url
     expect(page.get_by_text("Forget images still recognised").first).to_be_visible(timeout=LONG)
     (job,) = wait_for_end(store, [store.latest(kind="unlearn")[0]])
     assert job.answer["after"]["acc_rt"] is None
-    accuracy = job.answer["estimates"]["forget_accuracy"]
-    assert accuracy["before"] > 90
-    assert accuracy["after"] < 10
+    read = job.answer["estimates"]["forget_accuracy"]
+    assert read["before"] > 90
+    assert read["after"] < 10
 
     page.get_by_role("link", name="Every figure, downloads").click()
     expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()

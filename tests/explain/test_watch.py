@@ -58,7 +58,7 @@ def test_classes_without_test_images_leave_their_places_empty(tested):
 def test_every_epoch_has_a_frame_that_comes_before_it(digits_model, small_digits, tested, state_of, assert_untouched):
     ear, index = Ear(), choose_watched(tested, (3,))
     before = state_of(digits_model)
-    watch = Watch(digits_model, small_digits, index, ear)
+    watch = Watch(digits_model, small_digits.test, index, ear)
     watch.epoch(0, 0, digits_model)
     watch.epoch(1, 3, digits_model, loss=0.5)
     assert ear.heard == [("watch", 0), ("epoch", 0, 0, {}), ("watch", 1), ("epoch", 1, 3, {"loss": 0.5})]
@@ -79,7 +79,7 @@ def test_every_epoch_has_a_frame_that_comes_before_it(digits_model, small_digits
 
 def test_a_model_without_layers_is_not_watched(odd_model, small_digits):
     ear = Ear()
-    watch = Watch(odd_model, small_digits, torch.tensor([0]), ear)
+    watch = Watch(odd_model, small_digits.test, torch.tensor([0]), ear)
     watch.epoch(0, 0, odd_model)
     assert ear.heard == [("epoch", 0, 0, {})]
     assert watch.arrays() == {}
@@ -91,4 +91,4 @@ def test_cancelling_passes_through(digits_model, small_digits):
             raise Cancelled("stop")
 
     with pytest.raises(Cancelled):
-        Watch(digits_model, small_digits, torch.tensor([0]), Stop()).epoch(0, 0, digits_model)
+        Watch(digits_model, small_digits.test, torch.tensor([0]), Stop()).epoch(0, 0, digits_model)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zspag_core.checkpoints import load_checkpoint
-from zspag_core.errors import CheckpointError
+from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.jobs.adopting import adopt, left_open
 from zspag_core.models import build, named_config
 
@@ -47,3 +47,13 @@ def test_what_does_not_go_with_the_weights_is_refused(foreign):
     with pytest.raises(CheckpointError, match="mean"):
         adopt({"checkpoint": str(foreign), "told": {"mean": [0.5]}})
     assert [path.name for path in foreign.parent.iterdir()] == ["bare.pt"]
+
+
+def test_names_of_the_outputs_are_kept_and_must_be_as_many(foreign):
+    names = ["cat", "dog", "fish"]
+    made = adopt({"checkpoint": str(foreign), "told": {}, "class_names": names})["checkpoint"]
+    assert load_checkpoint(made).about["class_names"] == names
+    other = adopt({"checkpoint": str(foreign), "told": {}, "class_names": names[::-1]})["checkpoint"]
+    assert other != made
+    with pytest.raises(UsageError, match="classes: expected 3 names, one for each output of the model, got 2"):
+        adopt({"checkpoint": str(foreign), "told": {}, "class_names": names[:2]})

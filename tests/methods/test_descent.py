@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from zspag_core import batching
 from zspag_core.data import to_pixels
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.layers import as_matrices, weight_layers
@@ -457,3 +458,13 @@ def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, so
     )  # fmt: skip
     expected = 100 * float(((read == own) | (read == 5)).float().mean())
     assert found.history[0]["forget_accuracy"] == pytest.approx(expected)
+
+
+def test_a_step_whose_images_do_not_fit_together_is_the_same_step(digits_model, forget, soft, monkeypatch):
+    targets = torch.randn(len(forget), digits_model.head.in_features, generator=torch.Generator().manual_seed(1))
+    whole = run(digits_model, forget, soft, epochs=1, rate=0.05, pull=Pull(targets, 0.3))
+    monkeypatch.setattr(batching, "CPU_BYTES", 5 * batching.bytes_of_one(digits_model, forget.images))
+    parts = run(digits_model, forget, soft, epochs=1, rate=0.05, pull=Pull(targets, 0.3))
+    assert parts.history[0]["loss"] == pytest.approx(whole.history[0]["loss"], rel=1e-3)
+    for name, layer in weight_layers(parts.model).items():
+        torch.testing.assert_close(layer.weight, weight_layers(whole.model)[name].weight, atol=1e-4, rtol=1e-3)

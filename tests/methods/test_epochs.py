@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.methods.networks import NETWORKS
+from zspag_core import batching
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import UnlearningError
 from zspag_core.memory import FileMemory
@@ -202,3 +203,15 @@ def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, re
     found = repeat(steps_of(digits_model, planted, retain, optimizer=still), 1, generator=seeded())
     expected = 100 * float(((read == 3) | (read == planted.labels)).float().mean())
     assert found.history[0]["forget_accuracy"] == pytest.approx(expected)
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("name", ["neggrad", "badt", "salun"])
+def test_steps_whose_images_do_not_fit_together_are_the_same_steps(name, digits_model, forget, retain, monkeypatch):
+    method = find_method(name)(epochs=1)
+    whole = unlearn(method, digits_model, forget, retain).model.state_dict()
+    monkeypatch.setattr(batching, "CPU_BYTES", 7 * batching.bytes_of_one(digits_model, forget.images))
+    parts = unlearn(method, digits_model, forget, retain).model.state_dict()
+    for key, value in digits_model.state_dict().items():
+        torch.testing.assert_close(parts[key], whole[key], atol=2e-5, rtol=1e-3)
+        assert name == "salun" or value.ndim < 2 or not torch.equal(parts[key], value)

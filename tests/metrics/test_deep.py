@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from zspag_core import batching
 from zspag_core.data import to_pixels
 from zspag_core.errors import Cancelled
 from zspag_core.metrics import Relearning, accuracy, anamnesis_index, logits_of, outputs_of, probe, relearn, relearning
@@ -289,3 +290,10 @@ def test_anamnesis_index():
     assert anamnesis_index(30, 40) == 0.75
     assert anamnesis_index(0, 40) == 0.0
     assert anamnesis_index(30, 0) is anamnesis_index(None, 40) is anamnesis_index(30, None) is None
+
+
+def test_relearning_whose_images_do_not_fit_together_takes_the_same_steps(trained, monkeypatch):
+    data = trained.dataset
+    whole = relearn(trained.original, data, [3], 90.0, seed=0, max_steps=40)
+    monkeypatch.setattr(batching, "CPU_BYTES", 7 * batching.bytes_of_one(trained.original, data.test.images))
+    assert relearn(trained.original, data, [3], 90.0, seed=0, max_steps=40) == whole

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from zspag_core.data import DataSet, Split
+from zspag_core.data.images import Images
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics import (
     Labelled,
@@ -184,3 +185,33 @@ def test_a_model_that_diverged_is_refused_in_one_sentence(trained, value):
         model.stem[0].weight[0] = torch.nan
     with pytest.raises(UnlearningError, match="cannot be graded"):
         grade(model, trained.dataset, [3], seed=0)
+
+
+class Counted:
+    """Makes the images of a tensor and remembers how many at once."""
+
+    def __init__(self, images):
+        self.images, self.made = images, []
+
+    def __len__(self):
+        return len(self.images)
+
+    def take(self, rows):
+        self.made.append(len(rows))
+        return self.images[rows]
+
+
+def test_images_made_late_get_the_same_figures_and_few_are_made_at_once(trained):
+    data, sources = trained.dataset, []
+
+    def late(split):
+        _, channels, side, _ = split.images.shape
+        sources.append(Counted(split.images))
+        return Split(Images(sources[-1], torch.arange(len(split)), channels, side), split.labels)
+
+    one = grade(trained.original, data, [3], seed=0)
+    two = grade(trained.original, DataSet(data.name, data.class_names, late(data.train), late(data.test)), [3], seed=0)
+    assert one.to_dict() == two.to_dict()
+    assert torch.equal(one.tested.logits, two.tested.logits)
+    assert max(max(source.made) for source in sources) <= 128
+    assert sum(sources[1].made) == len(data.test)

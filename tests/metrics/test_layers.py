@@ -76,6 +76,8 @@ def test_every_figure_equals_the_matrix_computation(odd_model, changed, subspace
             assert drift == pytest.approx(expected, rel=1e-3)
         inside = float((by_real[name] @ basis).square().sum() / by_real[name].square().sum())
         assert row.captured == pytest.approx(100 * inside, rel=1e-3)
+        of_proxies = float((by_proxies[name] @ basis).square().sum() / by_proxies[name].square().sum())
+        assert row.captured_proxy == pytest.approx(100 * of_proxies, rel=1e-3)
         per_image = by_proxies[name].unflatten(1, (len(proxies), -1))
         shares = [
             (part @ basis[:, None]).square().sum() / part.square().sum()
@@ -101,7 +103,8 @@ def test_the_record_is_plain(odd_model, changed):
     row = report_layers(odd_model, changed, empty_subspace(odd_model), images(0, 2), torch.arange(2), images(1, 2))[
         0
     ].to_dict()
-    assert list(row) == ["name", "dim", "rank", "leak", "moved", "drift_proxy", "drift_real", "captured", "kept_least"]
+    measured = ["leak", "moved", "drift_proxy", "drift_real", "captured", "kept_least", "captured_proxy"]
+    assert list(row) == ["name", "dim", "rank", *measured]
     assert row["captured"] == 0.0
     assert all(type(value) in {str, int, float} for value in row.values())
 

@@ -269,3 +269,30 @@ def tell(widgets, label):
 def test_failed_uploads_leave_nothing_running(page, work, store):
     bring_data(page, work, ("set.zip", b"hello, I am no zip"))
     assert {job.state for job in store.latest(Lane.INTERACTIVE)} <= {State.DONE, State.FAILED}
+
+
+def test_names_of_the_outputs_are_asked_for_where_the_data_holds_images_to_forget_alone(page, work):
+    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.models import build, named_config
+
+    model = build(named_config("resnet_tiny", num_classes=10, image_size=32))
+    bring_model(page, work, "foreign.pt", torch_file(model.state_dict()))
+    (data,) = [box for box in page.selectbox if box.label == "Data"]
+    data.select("upload").run()
+    alone = {name: content for name, content in class_folders(10).items() if name.startswith("class3/")}
+    page.file_uploader(key="upload-data").upload("threes.zip", zipped(alone)).run()
+    work()
+    page.run()
+    assert "does not name its classes" in sentence(page)
+    (names,) = [area for area in page.text_area if area.label.startswith("Names of the model's classes")]
+    names.set_value("\n".join(f"class{k}" for k in range(10))).run()
+    page.button(key="tell-names").click().run()
+    for _ in range(2):
+        work()
+        page.run()
+    assert not page.exception
+    assert not page.error
+    assert "Images of class3 alone, matched to the model's classes by name" in " ".join(c.value for c in page.caption)
+    page.button(key="use").click().run()
+    choice = page.session_state["choice"]
+    assert load_checkpoint(choice.checkpoint).about["class_names"] == [f"class{k}" for k in range(10)]

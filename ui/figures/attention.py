@@ -29,9 +29,9 @@ CHANGE_BLEND = 0.85  # the scale of changes is white in the middle: a bright pic
 UNCHANGED = 100.0  # percent of the evidence before
 MEASURES = (  # part and key of the answer, title, what it says
     ("kept", "remaining", "Evidence kept, remaining classes", "Evidence after against before: should stay near 100 %."),
-    ("kept", "forgotten", "Evidence kept, forgotten classes", "The same on what was forgotten: should fall."),
+    ("kept", "forgotten", "Evidence kept, forgotten classes", "Evidence after against before: should fall."),
     ("similarity", "remaining", "Alike, remaining classes", "Mean correlation of the maps: should stay near 1."),
-    ("similarity", "forgotten", "Alike, forgotten classes", "The same on what was forgotten: should fall."),
+    ("similarity", "forgotten", "Alike, forgotten classes", "Mean correlation of the maps: should fall."),
     ("empty", "forgotten", "Empty, forgotten classes", "Images in which the model finds nothing of the class."),
     ("empty", "remaining", "Empty, remaining classes", "The same on what should be kept: should stay near 0 %."),
 )

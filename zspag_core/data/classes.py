@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zspag_core.data.reading import PLAIN, Reading
-from zspag_core.errors import DataError, some_of
+from zspag_core.errors import DataError, MisfitError, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +67,7 @@ def number_names(name: str, found: Sequence[str], reading: Reading = PLAIN, *, n
         by_place = _by_place(name, ordered, reading.class_names, matched)
         return Numbering(reading.class_names, places, (by_place, *notes))
     if reading.num_classes is not None and len(found) != reading.num_classes:
-        raise DataError(_other_number(name, found, reading.num_classes))
+        raise MisfitError(_other_number(name, found, reading.num_classes))
     return Numbering(tuple(ordered), places, notes)
 
 
@@ -100,9 +100,9 @@ def number_labels(name: str, present: Sequence[int], reading: Reading = PLAIN) -
     if len(present) == outputs:
         how = "from 1" if from_one else "with gaps"
         return _by_rank(name, names, present, f"{how}; they are taken in order as the model's {outputs} classes")
-    raise DataError(
-        f"model and data do not fit: {name} has labels up to {present[-1]}, the model tells {outputs} classes apart "
-        f"(labels 0 to {outputs - 1}); where labels start at 1, only all of 1 to {outputs} show it."
+    raise MisfitError(
+        f"{name} has labels up to {present[-1]}, the model tells {outputs} classes apart (labels 0 to {outputs - 1}); "
+        f"where labels start at 1, only all of 1 to {outputs} show it"
     )
 
 
@@ -176,11 +176,11 @@ def _by_place(name: str, ordered: Sequence[str], names: Sequence[str], matched: 
     """
     strange = [one for one in ordered if one not in matched]
     if len(ordered) != len(names):
-        raise DataError(_strangers(name, ordered, names, strange))
+        raise MisfitError(_strangers(name, ordered, names, strange))
     if any(ordered[k] != one for one, k in matched.items()):
-        raise DataError(
-            f"model and data do not fit: the classes are numbered differently, and the model does not name {name}'s "
-            f"{_quoted(strange)}; the model's classes are {_list(names)}, the data's {_list(ordered)}; {HOW}."
+        raise MisfitError(
+            f"the classes are numbered differently, and the model does not name {name}'s {_quoted(strange)}; the "
+            f"model's classes are {_list(names)}, the data's {_list(ordered)}; {HOW}"
         )
     first = ordered.index(strange[0]) if strange else 0
     return (
@@ -193,15 +193,15 @@ def _strangers(name: str, found: Sequence[str], names: Sequence[str], strange: S
     """Say that the data have classes that the model does not name."""
     count = f"the model tells {len(names)} classes apart, {name} has {len(found)}"
     return (
-        f"model and data do not fit: {count}, of which the model does not name {_quoted(strange)}; the model's classes "
-        f"are {_list(names)}, the data's {_list(found)}; {HOW}."
+        f"{count}, of which the model does not name {_quoted(strange)}; the model's classes are {_list(names)}, the "
+        f"data's {_list(found)}; {HOW}"
     )
 
 
 def _other_number(name: str, found: Sequence[str], outputs: int) -> str:
     """Say that the data have more or fewer classes than a model that does not name its own."""
     count = f"the model tells {outputs} classes apart, {name} has {len(found)} ({_list(found)})"
-    return f"model and data do not fit: {count}, and the model does not name its classes; {HOW}."
+    return f"{count}, and the model does not name its classes; {HOW}"
 
 
 def _as_they_are(names: Sequence[str], present: Sequence[int], notes: tuple[str, ...] = ()) -> Numbering:

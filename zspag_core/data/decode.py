@@ -7,7 +7,6 @@ import os
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from zspag_core.data.resizing import Size, resize_picture, resize_pixels, resizi
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from PIL import Image
 
@@ -60,18 +59,17 @@ def decode(encoded: Iterable[tuple[str, Callable[[], bytes]]], image_size: Size,
     Raises:
         DataError: an image cannot be read or is larger than `MAX_PIXELS`; the message names it.
     """
-    items = list(encoded)
-    batches = [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
+    items, side = list(encoded), resizing_of(image_size).image_size
+    pixels = np.empty((len(items), channels, side, side), np.uint8)
+
+    def decode_batch(start: int) -> None:
+        """Decode a few images into their places: handing out each small image alone costs more than decoding it."""
+        for place, (where, read) in enumerate(items[start : start + _BATCH], start):
+            pixels[place] = decode_one(where, read, image_size, channels).transpose(2, 0, 1)
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        pixels = list(pool.map(partial(_decode_batch, image_size=image_size, channels=channels), batches))
-    return torch.from_numpy(np.concatenate(pixels)).permute(0, 3, 1, 2).contiguous()
-
-
-def _decode_batch(
-    encoded: Sequence[tuple[str, Callable[[], bytes]]], *, image_size: Size, channels: int
-) -> npt.NDArray[np.uint8]:
-    """Return a few decoded images: handing out each small image alone costs more than decoding it."""
-    return np.stack([decode_one(where, read, image_size, channels) for where, read in encoded])
+        list(pool.map(decode_batch, range(0, len(items), _BATCH)))
+    return torch.from_numpy(pixels)
 
 
 def decode_one(where: str, read: Callable[[], bytes], image_size: Size, channels: int) -> npt.NDArray[np.uint8]:

@@ -21,7 +21,7 @@ from zspag_core.data.split import (
     split_by_class,
     stratified_split,
 )
-from zspag_core.errors import DataError, some_of
+from zspag_core.errors import DataError, MisfitError, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,11 +141,10 @@ def _counted(name: str, count: int, reading: Reading) -> Numbering:
     """Return the numbering of labels whose number of classes the source tells.
 
     Raises:
-        DataError: the model has another number.
+        MisfitError: the model has another number.
     """
     if reading.outputs not in {None, count}:
-        reason = f"the model tells {reading.outputs} classes apart, {name} has {count} (one-hot columns)"
-        raise DataError(f"model and data do not fit: {reason}.")
+        raise MisfitError(f"the model tells {reading.outputs} classes apart, {name} has {count} (one-hot columns)")
     return Numbering(reading.class_names or numbered(name, count - 1), {k: k for k in range(count)})
 
 

@@ -73,7 +73,8 @@ def load_dataset(
         The data set, with uint8 images (N, channels, side, side), and one class name per output.
 
     Raises:
-        DataError: the source does not exist, cannot be used or does not fit the model, in one sentence.
+        DataError: the source does not exist or cannot be used; one sentence says what and where.
+        MisfitError: it can be used, but not with the model.
         UsageError: an image size, number of channels, order or share outside its range.
     """
     side = resizing_of(image_size).image_size if image_size else 0

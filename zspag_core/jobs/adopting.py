@@ -24,7 +24,8 @@ def adopt(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str, Any
 
     Args:
         config: {"checkpoint": path, "told": {"image_size": pixels, "mean", "std": one number a channel for pixels in
-            [0, 1], "heads": of a ViT}}; what is not told stays as it was.
+            [0, 1], "heads": of a ViT}, "class_names": one name for each output, in their order (optional)}; what is
+            not told stays as it was.
         report: told when the file is read and written.
 
     Returns:
@@ -32,17 +33,20 @@ def adopt(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str, Any
 
     Raises:
         CheckpointError: the file is refused, or what was told does not go with its weights.
+        UsageError: not one name for each output, or one name twice.
     """
     from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+    from zspag_core.preparation import with_names
 
     path = Path(str(config["checkpoint"]))
     told = {name: config["told"][name] for name in OPEN if name in config["told"]}
     report.progress("load", 0, 2)
-    loaded = load_checkpoint(path, **told)
+    loaded = with_names(load_checkpoint(path, **told), config.get("class_names"))
     report.progress("load", 1, 2)
     told = loaded.about.get("told", {}) | told
     assumed = {name: value for name, value in loaded.about.get("assumed", {}).items() if name not in told}
-    digest = hashlib.sha256(json.dumps([loaded.sha256, told], sort_keys=True).encode()).hexdigest()
+    said = [loaded.sha256, told, *([config["class_names"]] if config.get("class_names") else [])]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     out = path.with_name(f"{digest[:20]}.safetensors")
     save_checkpoint(out, loaded.model, loaded.about | {"told": told, "assumed": assumed})
     report.progress("load", 2, 2)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.errors import MisfitError
 from zspag_core.fit import check_fit, other_names, why_not
 from zspag_core.jobs.adopting import left_open
 from zspag_core.jobs.describe import describe_class
@@ -38,8 +40,9 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 
     Returns:
         {"name", "num_classes", "class_names", "train", "test" (image counts), "classes": [{"name", "picture" (data
-        URL, None without images), "train", "test"}]}, and with a checkpoint "fits" (None, or one sentence why the two
-        cannot be used together), "doubt" (None, or one sentence on what looks odd), "architecture", "summary",
+        URL, None without images), "train", "test"}], "notes" (what was assumed or left aside)}, and with a checkpoint
+        "fits" (None, or one sentence why the two cannot be used together), "doubt" (None, or one sentence on what looks
+        odd), "architecture", "summary",
         "image_size", "channels", "model_classes", "test_accuracy" and "trained_on" (None where the file does not say),
         "open" (what zspag_core.jobs.adopting.left_open returns) and "assumed" (names in "open" that nobody has told).
     """
@@ -50,14 +53,19 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
     loaded = load_checkpoint(str(config["checkpoint"])) if config.get("checkpoint") else None
     report.progress("load", 1, 2)
     size, channels = (loaded.model.config.size, loaded.model.config.channels) if loaded else (IMAGE_SIZE, CHANNELS)
-    data = load_dataset(
+    load = partial(
+        load_dataset,
         str(config["data"]),
         image_size=size,
         channels=channels,
         download=bool(config.get("download")),
-        class_names=loaded.about.get("class_names") if loaded else None,
-        num_classes=loaded.model.config.num_classes if loaded else None,
     )
+    names = loaded.about.get("class_names") if loaded else None
+    misfit = None
+    try:
+        data = load(class_names=names, num_classes=loaded.model.config.num_classes if loaded else None)
+    except MisfitError as error:
+        data, misfit = load(), error.reason
     report.progress("load", 2, 2)
     answer = {
         "name": data.name,
@@ -66,14 +74,15 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
         "train": len(data.train),
         "test": len(data.test),
         "classes": [describe_class(data, label) for label in range(data.num_classes)],
+        "notes": list(data.notes),
     }
-    return answer | (_model_side(loaded, data) if loaded else {})
+    return answer | (_model_side(loaded, data, misfit) if loaded else {})
 
 
-def _model_side(loaded: Checkpoint, data: DataSet) -> dict[str, Any]:
-    """Return what the model is and whether it fits."""
+def _model_side(loaded: Checkpoint, data: DataSet, misfit: str | None) -> dict[str, Any]:
+    """Return what the model is and whether it fits; `misfit` says why the data could not be read as the model's."""
     config = loaded.model.config
-    fits = why_not(config.num_classes, loaded.about.get("class_names"), data)
+    fits = misfit or why_not(config.num_classes, loaded.about.get("class_names"), data)
     return {
         "fits": None if fits is None else _sentence(fits),
         "doubt": doubt(loaded.about, data) if fits is None else None,
