@@ -42,10 +42,15 @@ def test_a_dictionary_with_architecture_and_config_is_enough(tiny, tmp_path):
 def test_our_own_names_are_recognised_and_what_was_assumed_is_said(resnet, tmp_path):
     torch.save({"net": {f"module.{name}": value for name, value in resnet.state_dict().items()}}, tmp_path / "m.pt")
     loaded = load_checkpoint(tmp_path / "m.pt", image_size=16, mean=(0.1,))
-    assert loaded.about == {"origin": "state_dict", "assumed": {"std": [0.25]}}
+    assert loaded.about == {
+        "origin": "state_dict",
+        "assumed": {"std": [0.25]},
+        "told": {"image_size": 16, "mean": [0.1]},
+    }
     assert loaded.model.config.mean == (0.1,)
     loaded = load_checkpoint(tmp_path / "m.pt", image_size=16, mean=(0.1,), std=(0.3,))
     assert loaded.model.config == resnet.config
+    assert loaded.about["assumed"] == {}
 
 
 def test_given_values_win_over_the_header(resnet, tmp_path):
@@ -76,7 +81,7 @@ def _header(**changes):
         (_header(config=None), "config: expected names and values, got NoneType"),
         (
             _header(config={"widths": [16_384] * 5, "blocks": [3] * 5}),
-            "parameters, over the 200,000,000 allowed",
+            "parameters, over the 1,000,000,000 allowed",
         ),
         (_header(config={"num_classes": 5}), "lacks tensor"),
         (_header(about=[1]), "about: expected names and values, got list"),

@@ -38,7 +38,6 @@ NETS = {
     "resnet50's blocks": (lambda: _resnet(Bottleneck, [2, 1, 1, 1], num_classes=4), 64),
     "wide resnet": (lambda: _resnet(Bottleneck, [1, 1, 1, 1], num_classes=4, width_per_group=128), 64),
     "resnext": (lambda: _resnet(Bottleneck, [1, 1, 1, 1], num_classes=4, groups=32, width_per_group=4), 64),
-    "vit": (_vit, 32),
 }
 SLOW_NETS = {
     "resnet50": (lambda: reference.resnet50(num_classes=7), 96),
@@ -61,9 +60,9 @@ def _randomised(model):
     return model.eval()
 
 
-def _check_same_logits(model, side, folder):
+def _check_same_logits(model, side, folder, **reading):
     torch.save({"state_dict": {f"module.{name}": value for name, value in model.state_dict().items()}}, folder / "m.pt")
-    ours = load_checkpoint(folder / "m.pt", limit_mb=700).model
+    ours = load_checkpoint(folder / "m.pt", limit_mb=700, **reading).model
     images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(1))
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     with torch.no_grad():
@@ -79,6 +78,10 @@ def test_torchvision_weights_give_torchvision_logits(name, tmp_path):
     _check_same_logits(_randomised(make()), side, tmp_path)
 
 
+def test_a_vit_of_unusual_width_gives_torchvision_logits_with_its_heads(tmp_path):
+    _check_same_logits(_randomised(_vit()), 32, tmp_path, heads=2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW_NETS)
 def test_large_torchvision_weights_give_torchvision_logits(name, tmp_path):
@@ -86,23 +89,44 @@ def test_large_torchvision_weights_give_torchvision_logits(name, tmp_path):
     _check_same_logits(_randomised(make()), side, tmp_path)
 
 
-def _small_vgg(*, batch_norm):
+NARROW_VGG = [4, "M", 6, "M", 8, 10, "M", 9, 7, "M", 8, 6, "M"]  # the convolutions and poolings of VGG-11
+
+
+def _small_vgg(*, batch_norm, pooled=7, layers=NARROW_VGG):
     """torchvision's VGG with narrow layers, and the fully connected ones cut to size."""
-    layers = reference.vgg.make_layers([4, "M", 8, 8, "M", 6, "M"], batch_norm=batch_norm)
-    model = reference.VGG(layers, num_classes=5, init_weights=False)
-    model.avgpool = nn.AdaptiveAvgPool2d(2)
+    model = reference.VGG(reference.vgg.make_layers(layers, batch_norm=batch_norm), num_classes=5, init_weights=False)
+    model.avgpool = nn.AdaptiveAvgPool2d(pooled)
     model.classifier = nn.Sequential(
-        *(nn.Linear(24, 12), nn.ReLU(), nn.Dropout(), nn.Linear(12, 10), nn.ReLU(), nn.Dropout(), nn.Linear(10, 5))
+        *(nn.Linear(6 * pooled**2, 12), nn.ReLU(), nn.Dropout(), nn.Linear(12, 10), nn.ReLU(), nn.Dropout()),
+        nn.Linear(10, 5),
     )
     return model
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_vgg_pooling_is_read_off_the_gaps_between_layers(batch_norm, tmp_path):
-    model = _randomised(_small_vgg(batch_norm=batch_norm))
-    _check_same_logits(model, 32, tmp_path)
-    sizes = recognise(model.state_dict()).settings
-    assert (sizes["layers"], sizes["hidden"], sizes["pooled"]) == ([4, 0, 8, 8, 0, 6, 0], [12, 10], 2)
+@pytest.mark.parametrize(("pooled", "image_size"), [(7, 224), (1, 32)])
+def test_vgg_pooling_is_read_off_the_gaps_between_layers(batch_norm, pooled, image_size, tmp_path):
+    model = _randomised(_small_vgg(batch_norm=batch_norm, pooled=pooled))
+    _check_same_logits(model, 64, tmp_path)
+    found = recognise(model.state_dict())
+    assert found.settings["layers"] == [0 if width == "M" else width for width in NARROW_VGG]
+    assert (found.settings["hidden"], found.settings["pooled"]) == ([12, 10], pooled)
+    assert found.assumed["image_size"] == image_size
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": [4, "M", 8, 8, "M", 6, "M"]}, "its 4 convolutions do not come as in VGG-11, 13, 16 or 19"),
+        ({"layers": [4, 6, "M", 6, "M", 8, 8, "M", 8, 6, "M"]}, "its 7 convolutions do not come as in VGG-11"),
+        ({"pooled": 2}, "do not show what brings its last map to 2x2 places"),
+    ],
+)
+def test_other_networks_with_the_names_of_a_vgg_are_refused(batch_norm, options, message):
+    weights = _small_vgg(batch_norm=batch_norm, **options).state_dict()
+    with pytest.raises(CheckpointError, match=message):
+        recognise(weights)
 
 
 def test_a_vgg_with_one_linear_layer(tmp_path):
@@ -121,7 +145,11 @@ def test_the_common_cifar_names_of_a_resnet(tmp_path):
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.allclose(loaded.model(images), model((images - 0.5) / 0.2), atol=1e-5, rtol=1e-5)
-    assert loaded.about == {"origin": "torchvision ResNet", "assumed": {"image_size": 32}}
+    assert loaded.about == {
+        "origin": "torchvision ResNet",
+        "assumed": {"image_size": 32},
+        "told": {"mean": [0.5] * 3, "std": [0.2] * 3},
+    }
     expected = ResNetConfig(widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2), mean=(0.5,) * 3, std=(0.2,) * 3)
     assert loaded.model.config == expected
 
@@ -134,23 +162,36 @@ def test_missing_batch_counters_are_no_obstacle(tmp_path):
 
 def test_the_number_of_heads_is_torchvisions_or_given(tmp_path):
     torch.save(_vit().state_dict(), tmp_path / "m.pt")
-    assert load_checkpoint(tmp_path / "m.pt").model.config.heads == 2
+    with pytest.raises(CheckpointError, match=r"its width 128 is not one of .* \(768, 1024, 1280\): pass heads"):
+        load_checkpoint(tmp_path / "m.pt")
     loaded = load_checkpoint(tmp_path / "m.pt", heads=4)
     assert loaded.model.config.heads == 4
     assert "heads" not in loaded.about["assumed"]
-    narrow = {"class_token": torch.zeros(1, 1, 6), "encoder.pos_embedding": torch.zeros(1, 17, 6)}
-    narrow |= {"conv_proj.weight": torch.zeros(6, 1, 2, 2), "heads.head.weight": torch.zeros(3, 6)}
-    narrow |= {"encoder.layers.encoder_layer_0.mlp.0.weight": torch.zeros(5, 6)}
-    with pytest.raises(CheckpointError, match="width 6 is no multiple of 64: pass heads"):
-        recognise(narrow)
-    found = recognise(narrow, heads_given=True)
+    assert loaded.about["told"] == {"heads": 4}
+    found = recognise(_vit_shapes(6), heads_given=True)
     assert (found.settings["image_size"], found.assumed["mean"]) == (8, (0.449,))
+
+
+@pytest.mark.parametrize(("width", "heads"), [(768, 12), (1024, 16), (1280, 16)])
+def test_heads_of_torchvision_s_own_widths_are_assumed(width, heads):
+    assert recognise(_vit_shapes(width)).assumed["heads"] == heads
+
+
+def _vit_shapes(width):
+    """Return the weights of a torchvision ViT that show its sizes."""
+    return {
+        "class_token": torch.zeros(1, 1, width),
+        "encoder.pos_embedding": torch.zeros(1, 17, width),
+        "conv_proj.weight": torch.zeros(width, 1, 2, 2),
+        "heads.head.weight": torch.zeros(3, width),
+        "encoder.layers.encoder_layer_0.mlp.0.weight": torch.zeros(5, width),
+    }
 
 
 def test_a_vit_cannot_be_given_another_image_size(tmp_path):
     torch.save(_vit().state_dict(), tmp_path / "m.pt")
     with pytest.raises(CheckpointError, match=r"'positions': expected shape \(1, 65, 128\), got \(1, 17, 128\)"):
-        load_checkpoint(tmp_path / "m.pt", image_size=64)
+        load_checkpoint(tmp_path / "m.pt", image_size=64, heads=2)
 
 
 def _conv(*shape):
