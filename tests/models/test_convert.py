@@ -190,7 +190,9 @@ def _vit_shapes(width):
 
 def test_a_vit_cannot_be_given_another_image_size(tmp_path):
     torch.save(_vit().state_dict(), tmp_path / "m.pt")
-    with pytest.raises(CheckpointError, match=r"'positions': expected shape \(1, 65, 128\), got \(1, 17, 128\)"):
+    with pytest.raises(
+        CheckpointError, match=r"'encoder.pos_embedding': expected shape \(1, 65, 128\), got \(1, 17, 128\)"
+    ):
         load_checkpoint(tmp_path / "m.pt", image_size=64, heads=2)
 
 
@@ -205,13 +207,13 @@ def _conv(*shape):
         ({"lstm.weight": _conv(2)}, "the first is 'lstm.weight'"),
         ({"features.0.weight": _conv(64, 3, 11, 11)}, "expected 3x3 kernels as in VGG, got 11x11"),
         ({"features.0.weight": _conv(64)}, "'features.0.weight': expected 4 dimensions"),
-        ({"features.0.weight": _conv(4, 3, 3, 3)}, "lacks tensor 'head.weight'"),
+        ({"features.0.weight": _conv(4, 3, 3, 3)}, "lacks tensor 'classifier.weight'"),
         (
             {"features.0.weight": _conv(4, 3, 3, 3), "features.9.weight": _conv(4, 4, 3, 3)},
             "convs.0 and convs.9: expected 2 or 3",
         ),
         ({"features.0.weight": _conv(4, 3, 3, 3), "convs.0.weight": _conv(4)}, "two of its tensors"),
-        ({"layer1.0.conv1.weight": _conv(4, 4, 3, 3)}, "lacks tensor 'stem.0.weight'"),
+        ({"layer1.0.conv1.weight": _conv(4, 4, 3, 3)}, "lacks tensor 'conv1.weight'"),
         ({"layer1.0.conv1.weight": _conv(4, 4, 3, 3), "conv1.weight": _conv(0, 3, 3, 3)}, "none of them empty"),
         ({"encoder.pos_embedding": _conv(1, 18, 8), "conv_proj.weight": _conv(8, 3, 4, 4)}, "square number of patches"),
         (

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier, ModelConfig
 
 FOREIGN = "foreign"
+NAME_IT = "name the network with --model torchvision:NAME, timm:NAME, hf:FOLDER or python:FILE.py:CALLABLE"
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def _read(
     except CheckpointError as error:
         if source or config is not None or isinstance(error, Unanswered):
             raise
-        raise CheckpointError(f"{error}; {hint(contents.weights)}") from None
+        more = hint(contents.weights) or (NAME_IT if "names" in str(error) else "")
+        raise CheckpointError(f"{error}; {more}" if more else str(error)) from None
 
 
 def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found:
@@ -192,7 +194,21 @@ def _bare(contents: Contents, config: ModelConfig | None, given: Mapping[str, An
         about |= {"class_names": names} if (names := _names(contents.hints, found.settings["num_classes"])) else {}
         settings, architecture, weights = found.settings | found.assumed | said, found.architecture, found.weights
     plan = blueprint(checked_config(architecture, settings | dict(given)), limit_mb * 1e6 / 2)
-    return _Found(restore(plan, weights), about, Origin(contents.container, contents.weights, found))
+    try:
+        model = restore(plan, weights)
+    except CheckpointError as error:
+        raise CheckpointError(_in_owners_words(str(error), found)) from None
+    return _Found(model, about, Origin(contents.container, contents.weights, found))
+
+
+def _in_owners_words(refusal: str, found: Recognised | None) -> str:
+    """Say why weights do not fit with the owner's names of tensors in place of ours."""
+    if found is None:
+        return refusal
+    for theirs, ours in found.ours.items():
+        if f"tensor {ours!r}" in refusal:
+            return refusal.replace(f"tensor {ours!r}", f"tensor {theirs!r}")
+    return f"its names are those of a {found.origin}, but some tensors of that network are missing"
 
 
 def _ours(contents: Contents, model: str, given: Mapping[str, Any], limit_mb: float) -> _Found:

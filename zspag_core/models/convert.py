@@ -108,13 +108,36 @@ def recognise(weights: Mapping[str, Tensor], *, heads_given: bool = False) -> Re
     Raises:
         CheckpointError: the names belong to no network that we know, or shapes contradict each other.
     """
-    if "layer1.0.conv1.weight" in weights:
-        return _torchvision_resnet(weights)
-    if "features.0.weight" in weights:
-        return _torchvision_vgg(weights)
-    if "encoder.pos_embedding" in weights:
-        return _torchvision_vit(weights, heads_given=heads_given)
+    try:
+        if "layer1.0.conv1.weight" in weights:
+            return _torchvision_resnet(weights)
+        if "features.0.weight" in weights:
+            return _torchvision_vgg(weights)
+        if "encoder.pos_embedding" in weights:
+            return _torchvision_vit(weights, heads_given=heads_given)
+    except Unanswered:
+        raise
+    except CheckpointError as error:
+        raise CheckpointError(_in_torchvisions_words(str(error), weights)) from None
     return _own(dict(weights), heads_given=heads_given)
+
+
+def _in_torchvisions_words(refusal: str, weights: Mapping[str, Tensor]) -> str:
+    """Say what is missing or wrong with torchvision's names of tensors in place of ours."""
+    head = (
+        "fc" if "layer1.0.conv1.weight" in weights else "classifier" if "features.0.weight" in weights else "heads.head"
+    )
+    words = {"stem.0.": "conv1.", "head.": f"{head}.", "convs.": "features.", "hidden.": "classifier."}
+    words |= {"patches.": "conv_proj.", "positions'": "encoder.pos_embedding'"}
+    refusal = re.sub(
+        r"tensor 'stages\.(\d+)\.(\d+)\.convs\.(\d+)\.0\.",
+        lambda found: f"tensor 'layer{int(found[1]) + 1}.{found[2]}.conv{int(found[3]) + 1}.",
+        refusal,
+    )
+    for ours, theirs in words.items():
+        if f"tensor '{ours}" in refusal:
+            return refusal.replace(f"tensor '{ours}", f"tensor '{theirs}")
+    return refusal
 
 
 def _torchvision_resnet(weights: Mapping[str, Tensor]) -> Recognised:

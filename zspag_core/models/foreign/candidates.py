@@ -112,7 +112,7 @@ def hint(weights: Mapping[str, Tensor]) -> str:
         return f"it looks like Hugging Face's {families[0]}: name the folder with its config.json, --model hf:FOLDER"
     found = candidates(weights)
     if not found:
-        return "name the network with --model torchvision:NAME, timm:NAME, hf:FOLDER or python:FILE.py:CALLABLE"
+        return ""
     first, *others = (one.source for one in found)
     also = f" (or {', '.join(others)})" if others else ""
     return f"it looks like {first.replace(':', ' ')}: pass --model {first}{also}"
