@@ -7,11 +7,13 @@ import streamlit as st
 from ui import model as panels
 from ui.backdoor import carried
 from ui.choice import choice_of, current_choice, inspect_question, use
+from ui.doubts import doubts_panel, names_file_panel, try_assumptions
 from ui.frame import frame
-from ui.input_panel import input_panel
+from ui.input_panel import names_panel, readable
 from ui.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run
 from ui.model_source import NEW, pick_data, pick_model, pick_source
-from ui.places import BUILT_IN
+from ui.notes import notes_panel, unmoved_panel
+from ui.places import BUILT_IN, uploads
 from ui.results import escape
 from ui.training import current_training, leave_training, show_training, training_form, training_panel
 from zspag_core.jobs import Job, Lane, State
@@ -73,26 +75,42 @@ def train_side(choice: Choice | None) -> None:
             st.rerun()
 
 
-def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Job | None]:
-    """Draw data, checks and the button; return what the worker said about the pair and about the model."""
+def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Job | None, Job | None]:
+    """Draw data, checks and the button; return what the worker said about the pair, the model and its assumptions."""
+    open_to_data = readable(path) if path else False
     data = pick_data(path, choice) if path else None
     if path and not data:
         st.caption("Choose its data, too: the file is checked together with them.")
     if not path or not data:
-        return None, None
-    about = look_into(data, path)
-    input_panel(path, about)
-    if about.state != State.DONE:
+        return None, None, None
+    about = look_into(data, path) if open_to_data else None
+    if about is None or about.state != State.DONE:
+        if about is not None and about.state == State.FAILED:
+            name_classes(path, about)
         use_button(path, data, possible=False)
-        return about, None
+        return about, None, None
     possible = not about.answer["fits"]
     report = ask("model_report", checkpoint_question(path) | {"data": data}) if possible else None
     panels.checks(about.answer, report, data)
     planted = carried(path, about.answer["class_names"])
     if planted:
         st.warning(planted, icon=":material/door_back:")
+    tried = try_assumptions(path, data, about.answer) if possible else None
+    possible = possible and doubts_panel(path, data, about.answer, tried)
+    notes_panel(about.answer.get("notes", ()), path, data)
+    name_classes(path, about)
     use_button(path, data, possible=possible)
-    return about, report
+    return about, report, tried
+
+
+def name_classes(path: Path, about: Job) -> None:
+    """Draw the boxes for the names of an upload's outputs: to be typed where nothing fits without, and for a file."""
+    if path.parent != uploads():
+        return
+    names_panel(path, about)
+    done = about.state == State.DONE
+    if done or "class" in about.error:
+        names_file_panel(path, about.answer["model_classes"] if done else None)
 
 
 def show(about: Job, report: Job | None) -> None:
@@ -109,6 +127,7 @@ def show(about: Job, report: Job | None) -> None:
         with right:
             panels.samples_panel(about.answer, report.answer)
         panels.layers_panel(report.answer)
+        unmoved_panel(about.answer.get("unmoved", {}), len(report.answer["layers"]))
     else:
         panels.refusal(report, report.config["checkpoint"], report.config["data"])
 
@@ -121,9 +140,10 @@ with controls:
     if source == NEW:
         train_side(choice)
     else:
-        about, report = model_side(pick_model(source, choice), choice)
+        about, report, tried = model_side(pick_model(source, choice), choice)
         if about is not None and about.state == State.DONE:
-            panels.classes_panel(about.answer)
+            known = tried is not None and tried.state == State.DONE
+            panels.classes_panel(about.answer, tried.answer["order"] if known and tried else None)
 with stage:
     if source == NEW and training is not None:
         training_panel(training)

@@ -13,8 +13,10 @@ import streamlit as st
 
 from ui.gallery import tables
 from ui.jobs import ask, engine_question, wait_for
+from ui.notes import as_sentence
 from ui.repeat import repeat_line
 from ui.report import Subject, html_report
+from ui.results import escape
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -78,6 +80,14 @@ def _buttons(view: View, reference: Reference, subjects: Sequence[Subject]) -> N
         ("result", "result.json", f"{stem}-result.json", partial(result_bytes, view.result),
          "application/json", ":material/data_object:"),
     ]  # fmt: skip
+    returned = returned_model(view.job.folder, view.result)
+    if returned is not None:
+        name = f"{stem}-{returned.name}{'.zip' if returned.is_dir() else ''}"
+        offers.insert(
+            1,
+            ("returned", "Model as it came", name, partial(returned_bytes, returned), "application/octet-stream",
+             ":material/move_down:"),
+        )  # fmt: skip
     if (folder / "proxies.safetensors").exists():
         offers.append(
             ("proxies", "Proxies", f"{stem}-proxies.safetensors", partial(_read, folder / "proxies.safetensors"),
@@ -95,6 +105,32 @@ def _buttons(view: View, reference: Reference, subjects: Sequence[Subject]) -> N
                 icon=icon,
                 disabled=name == "model" and not (folder / "model.safetensors").exists(),
             )
+    if returned is not None:
+        st.caption(returned_words(view.result["model"]))
+
+
+def returned_model(folder: Path, result: Mapping[str, Any]) -> Path | None:
+    """Return the file or folder of a run that holds the model in its owner's names and container, if there is one."""
+    name = (result.get("model") or {}).get("returned")
+    path = folder / str(name)
+    return path if name and path.parent == folder and path.exists() else None
+
+
+def returned_bytes(path: Path) -> bytes:
+    """Return a file, or a folder as a zip archive of the files in it."""
+    if path.is_file():
+        return path.read_bytes()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(part for part in path.iterdir() if part.is_file()):
+            archive.writestr(zipfile.ZipInfo(f"{path.name}/{file.name}", EPOCH), file.read_bytes())
+    return buffer.getvalue()
+
+
+def returned_words(model: Mapping[str, Any]) -> str:
+    """Say what the model as it came is, and what it is without."""
+    words = "**Model as it came**: the names, number format and kind of file that its weights came in."
+    return " ".join([words, *(escape(as_sentence(str(part))) for part in model.get("left_out") or ())])
 
 
 def report_bytes(subjects: Sequence[Subject]) -> bytes:

@@ -1,4 +1,4 @@
-"""What another program's weights do not show, told by the visitor: size and scale of the input, attention heads."""
+"""What another program's weights do not show, told by the visitor: which network it is, how it wants its images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import streamlit as st
 
 from ui.jobs import ask, checkpoint_question, job_store
 from ui.model import refusal, wait
-from ui.places import about_file, title_of, uploads
-from ui.results import counted
+from ui.places import about_file, made_of, title_of, uploads
+from ui.results import counted, escape
 from ui.words import help_for
 from zspag_core.files import write_json
 from zspag_core.jobs import State
+from zspag_core.safety import CODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,11 +37,22 @@ GREY: dict[str, Scale] = {
     "None: pixels from 0 to 1": ((0.0,), (1.0,)),
     "Pixels from −1 to 1": ((0.5,), (0.5,)),
 }
+NAMED_SCALES = {name for name in (*COLOUR, *GREY) if "'s" in name}
 TELLING, TOLD = "telling", "told"
-NEEDS_HEADS = "pass heads"
 NEEDS_NAMES = "--classes"
 """A word of the sentences that say: nothing tells which of the model's classes these are."""
 LARGEST = 1024
+MOST_SIDE = 4096
+STRETCH, CROP = "Stretched to the square", "Shorter side first, then the middle cut out"
+INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
+GIVEN, ASSUMED = "given", "assumed"
+EXAMPLES = "torchvision:resnet18, timm:vit_tiny_patch16_224"
+NETWORKS = ("torchvision:", "timm:")
+ASKS = {
+    "network": "The file holds weights, but does not say which network they are of: name it.",
+    "entry": "The file holds several networks: choose the one that is meant.",
+    "heads": "The weights do not show how many attention heads the network has: say how many.",
+}
 
 
 def told_file(path: Path) -> Path:
@@ -53,26 +65,50 @@ def told_file(path: Path) -> Path:
     return path
 
 
-def input_panel(path: Path, about: Job) -> None:
-    """Draw what an upload leaves open, to be corrected; nothing for a file that says all itself."""
+def readable(path: Path) -> bool:
+    """Draw what an upload leaves open, to be told or corrected; return whether it can be read as it is."""
     if path.parent != uploads():
-        return
+        return True
     _follow(path)
-    names_panel(path, about)
-    needs_heads = about.state == State.FAILED and NEEDS_HEADS in about.error
-    answer = about.answer if about.state == State.DONE else {"open": {"heads": 4}, "assumed": ["heads"]}
-    if not answer.get("open") or not (needs_heads or about.state == State.DONE):
+    entry = st.session_state.get(f"tell-entry-{path.name}")
+    look = ask("inspect_model", checkpoint_question(path) | ({"entry": entry} if entry else {}))
+    if look.active:
+        wait(look, "Reading the file")
+    elif look.state != State.DONE:
+        refusal(look, path)
+    elif "unpacked" in look.answer:
+        _replace(path, Path(look.answer["unpacked"]))
+        st.rerun()
+    else:
+        _input_panel(path, look.answer)
+        return not look.answer["asks"] and not entry
+    return False
+
+
+def tell(path: Path, **said: Any) -> None:  # noqa: ANN401 - what the task `adopt` takes
+    """Have an upload written anew with what the visitor said, and draw the page again."""
+    st.session_state[TELLING] = checkpoint_question(path) | {"told": {}} | said
+    st.rerun()  # not a callback: that would see what the controls held before
+
+
+def _input_panel(path: Path, answer: Mapping[str, Any]) -> None:
+    """Draw the controls of what the weights do not show; nothing for a file that says all itself."""
+    asks = answer["asks"]
+    if not asks and not answer["foreign"]:
         return
-    with st.expander(_title(answer), icon=":material/tune:", expanded=needs_heads):
-        st.caption(
-            "The weights do not show how images are to be prepared. Wrong numbers cost accuracy: compare the headline."
-        )
-        told, flaw = _form(answer, path.name)
+    if asks:
+        st.warning(ASKS[asks], icon=":material/help:")
+    with st.expander(_title(answer), icon=":material/tune:", expanded=bool(asks)):
+        if not asks:
+            st.caption(
+                "The weights do not show how images are to be prepared. Wrong numbers cost accuracy: compare the "
+                "headline."
+            )
+        said, flaw = _form(answer, path.name)
         if flaw:
             st.error(flaw, icon=":material/error:")
         if st.button("Use these", key="tell", disabled=bool(flaw)):
-            st.session_state[TELLING] = checkpoint_question(path) | {"told": told}
-            st.rerun()  # not a callback: that would see what the controls held before
+            tell(path, **said)
 
 
 def names_panel(path: Path, about: Job) -> None:
@@ -91,17 +127,19 @@ def names_panel(path: Path, about: Job) -> None:
         names = [line.strip() for line in text.splitlines() if line.strip()]
         st.caption(f"{counted(len(names), 'name')}. The data's folders are then matched to these by name.")
         if st.button("Use these names", key="tell-names", disabled=not names):
-            st.session_state[TELLING] = checkpoint_question(path) | {"told": {}, "class_names": names}
-            st.rerun()
+            tell(path, class_names=names)
 
 
 def _title(answer: Mapping[str, Any]) -> str:
     """Say what is assumed, or what was told."""
+    if answer["asks"]:
+        return "What the file does not say"
     parts = []
     if "image_size" in answer["open"]:
         parts.append(f"{answer['open']['image_size']} pixels")
     if "mean" in answer["open"]:
-        parts.append(f"normalisation {scale_name(answer['open']['mean'], answer['open']['std']).lower()}")
+        name = scale_name(answer["open"]["mean"], answer["open"]["std"])
+        parts.append("normalisation " + (name if name in NAMED_SCALES else name.lower()))
     if "heads" in answer["open"]:
         parts.append(counted(answer["open"]["heads"], "attention head"))
     return f"{'Assumed' if answer['assumed'] else 'As you told'}: {', '.join(parts)}"
@@ -114,26 +152,99 @@ def scale_name(mean: Sequence[float], std: Sequence[float]) -> str:
 
 
 def _form(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], str]:
-    """Draw a control for all that is open; return what they say, and what is wrong with it."""
-    found, told, flaw = answer["open"], {}, ""
+    """Draw a control for all that is open; return what the task `adopt` is to be told, and what is wrong with it."""
+    said, flaws = _pick_network(answer, name)
+    asks, found = answer["asks"], answer.get("open", {})
+    if asks == "heads":
+        found = {"heads": 4}
+    how = {part: ASSUMED if part in answer.get("assumed", [part]) else GIVEN for part in found}
+    told: dict[str, Any] = {}
     if "image_size" in found:
         told["image_size"] = st.number_input(
-            "Side of an image, pixels", 4, LARGEST, int(found["image_size"]), key=f"tell-size-{name}"
+            f"Side of an image, pixels · {how['image_size']}",
+            4,
+            LARGEST,
+            int(found["image_size"]),
+            key=f"tell-size-{name}",
         )
     if "mean" in found:
-        scale, flaw = _pick_scale(found["mean"], found["std"], name)
+        scale, flaw = _pick_scale(found["mean"], found["std"], name, how["mean"])
         told |= scale
+        flaws.append(flaw)
+    if "shorter_side" in found:
+        told |= _pick_resizing(found, name, how, told.get("image_size", 0))
     if "heads" in found:
-        told["heads"] = st.number_input("Attention heads", 1, 64, int(found["heads"]), key=f"tell-heads-{name}")
-    return told, flaw
+        told["heads"] = st.number_input(
+            f"Attention heads · {how['heads']}", 1, 64, int(found["heads"]), key=f"tell-heads-{name}"
+        )
+    return said | {"told": told}, next(filter(None, flaws), "")
 
 
-def _pick_scale(mean: Sequence[float], std: Sequence[float], name: str) -> tuple[dict[str, Any], str]:
+def _pick_network(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[str]]:
+    """Draw which network it is and which one of the file; return {"model", "entry"} as far as told, and flaws."""
+    said: dict[str, Any] = {}
+    flaws = []
+    if answer["entries"]:
+        entry = st.selectbox(
+            "Which of the networks in the file?", answer["entries"], index=None, key=f"tell-entry-{name}"
+        )
+        said |= {"entry": entry} if entry else {}
+        flaws += ["" if entry or answer["asks"] != "entry" else "Choose one of the networks in the file."]
+    if answer["asks"] == "network" or str(answer.get("network", "")).startswith(NETWORKS):
+        known = str(answer.get("network") or next(iter(answer["networks"]), ""))
+        text = st.text_input(
+            "Which network is it?",
+            known,
+            key=f"tell-network-{name}",
+            placeholder=EXAMPLES,
+            help="The library and the name that it gives the network. A Hugging Face model is uploaded as its folder, "
+            "zipped, with config.json.",
+        ).strip()
+        if answer["networks"]:
+            st.caption(f"By names and shapes of its tensors it may be {escape(' or '.join(answer['networks']))}.")
+        elif answer["asks"]:
+            st.caption(f"For example {EXAMPLES}.")
+        said |= {"model": text} if text and text != answer.get("network") else {}
+        flaws.append(_flaw_of_network(text))
+    return said, flaws
+
+
+def _flaw_of_network(text: str) -> str:
+    """Say what is wrong with the name of a network."""
+    if text.lower().startswith(CODE):
+        return "A class of your own is code, which no browser starts: use it on the command line or from Python."
+    if text.startswith("hf:"):
+        return "Upload the Hugging Face folder, zipped, with its config.json: it says which network it is."
+    return "" if text.startswith(NETWORKS) and text.partition(":")[2] else f"Give library and name: {EXAMPLES}."
+
+
+def _pick_resizing(found: Mapping[str, Any], name: str, how: Mapping[str, str], side: int) -> dict[str, Any]:
+    """Draw how an image becomes the square that the network takes; return {"shorter_side", "interpolation"}."""
+    way = st.selectbox(
+        f"An image becomes square · {how['shorter_side']}",
+        (STRETCH, CROP),
+        index=int(bool(found["shorter_side"])),
+        key=f"tell-way-{name}",
+    )
+    shorter = 0
+    if way == CROP:
+        start = max(side, int(found["shorter_side"]) or round(side * 256 / 224))
+        shorter = st.number_input("Shorter side, pixels", side, MOST_SIDE, start, key=f"tell-shorter-{name}-{side}")
+    interpolation = st.selectbox(
+        f"Interpolation · {how['interpolation']}",
+        INTERPOLATIONS,
+        index=INTERPOLATIONS.index(found["interpolation"]),
+        key=f"tell-interpolation-{name}",
+    )
+    return {"shorter_side": shorter, "interpolation": interpolation}
+
+
+def _pick_scale(mean: Sequence[float], std: Sequence[float], name: str, how: str) -> tuple[dict[str, Any], str]:
     """Draw the normalisations; return {"mean", "std"}, and what is wrong with numbers of the visitor's own."""
     known, now = GREY if len(mean) == 1 else COLOUR, scale_name(mean, std)
     options = [*known, OTHER]
     picked = st.selectbox(
-        "Normalisation",
+        f"Normalisation · {how}",
         options,
         index=options.index(now),
         key=f"tell-scale-{name}",
@@ -181,7 +292,7 @@ def _follow(path: Path) -> None:
 
 def _replace(path: Path, made: Path) -> None:
     """Let a checkpoint stand for an upload: under the same name, on the same data."""
-    write_json(about_file(made), {"title": title_of(path)})
+    write_json(about_file(made), {"title": title_of(path), "made_of": made_of(path).name})
     memory = {old: new for old, new in st.session_state.get(TOLD, {}).items() if old != str(made)}
     st.session_state[TOLD] = memory | {str(path): made}
     way = st.session_state.get(f"data-{path.name}")

@@ -10,7 +10,7 @@ import streamlit as st
 from ui.charts import chart
 from ui.figures import model as figures
 from ui.jobs import WAIT_SECONDS, job_store, worker_ready
-from ui.places import in_words
+from ui.notes import for_page
 from ui.redrawn import redrawn
 from ui.results import escape, percent
 from ui.ungraded import ESTIMATE
@@ -45,7 +45,7 @@ def wait(job: Job, what: str) -> None:
 
 def refusal(job: Job, *paths: str | Path) -> None:
     """Say in one sentence why a file cannot be used; details only for what nobody expected."""
-    sentence = in_words(job.error, *paths)
+    sentence = for_page(job.error, *paths)
     if sentence.startswith("unexpected:"):
         st.error("This file cannot be read, for a reason that nobody foresaw.", icon=":material/error:")
         with st.expander("Details to copy into a report"):
@@ -56,7 +56,7 @@ def refusal(job: Job, *paths: str | Path) -> None:
 
 def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
     """List what was compared between model and data before anything runs."""
-    misfit, doubt = (in_words(about[key] or "", data) for key in ("fits", "doubt"))
+    misfit, doubt = (for_page(about[key] or "", data) for key in ("fits", "doubt"))
     colour = "colour" if about["channels"] == 3 else "grey"
     size = f"{about['image_size']} × {about['image_size']}"
     lines = [(True, f"**Images** are resized to {size}, {colour}, which is what the model takes")]
@@ -70,8 +70,6 @@ def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
     if about["fits"]:
         marks[False] = ":red[:material/close:]"
     st.markdown("  \n".join(f"{marks[good]} {line}" for good, line in lines))
-    for note in about.get("notes", ()):
-        st.caption(escape(in_words(f"Note: {note}.", data)))
 
 
 def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[bool, str]]:
@@ -200,17 +198,25 @@ def some_classes_words(about: Mapping[str, Any], absent: Sequence[str]) -> str:
     )
 
 
-def classes_panel(about: Mapping[str, Any]) -> None:
-    """Draw the classes of the data with a picture and image counts each."""
+def classes_panel(about: Mapping[str, Any], order: Mapping[str, Any] | None = None) -> None:
+    """Draw the classes of the data with a picture and image counts each, and what a model of others reads in them.
+
+    Args:
+        about: what the worker said of the data.
+        order: its answer on how the classes are numbered, where that was tried.
+    """
     st.markdown(f"**The data** :small[{about['train']:,} training and {about['test']:,} test images]")
     absent = [described["name"] for described in about["classes"] if not described["train"] + described["test"]]
     if absent:
         st.caption(some_classes_words(about, absent))
-    there = [described for described in about["classes"] if described["train"] + described["test"]]
+    shown = [k for k, described in enumerate(about["classes"]) if described["train"] + described["test"]]
+    there = [about["classes"][k] for k in shown]
+    read = {} if order is None else {"Read as": [_read_as(order["said"][k]) for k in shown]}
     st.dataframe(
         {
             "": [described["picture"] for described in there],
             "Class": [described["name"] for described in there],
+            **read,
             "Training": [described["train"] for described in there],
             "Test": [described["test"] for described in there],
         },
@@ -224,3 +230,14 @@ def classes_panel(about: Mapping[str, Any]) -> None:
             "Test": st.column_config.NumberColumn(width="small", format="localized"),
         },
     )
+    if order is not None:
+        st.caption(
+            f"Of {order['count']} labelled images {percent(order['taken'])} are read as numbered, "
+            f"{percent(order['best'])} under the best matching of outputs to classes. “Read as” is the most frequent "
+            "answer of each class."
+        )
+
+
+def _read_as(said: Sequence[Any] | None) -> str:
+    """Say what most images of a class are read as."""
+    return "" if said is None else f"{said[0]} {said[1]:.0f} %"

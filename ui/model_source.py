@@ -20,13 +20,15 @@ from ui.places import (
     UPLOAD,
     allowed_roots,
     data_of,
+    made_of,
+    open_path,
     title_of,
     token_of,
     trained_checkpoints,
     uploads,
 )
 from ui.results import escape
-from ui.uploads import DATA_MB, MODEL_MB, keep_checkpoint, keep_data, purge
+from ui.uploads import DATA_MB, MODEL_MB, keep_checkpoint, keep_data, keep_server_model, purge
 from zspag_core.errors import CheckpointError, ZspagError
 
 if TYPE_CHECKING:
@@ -160,19 +162,39 @@ def _uploaded_model(choice: Choice | None) -> Path | None:
         "Checkpoint",
         max_upload_size=MODEL_MB,
         key="upload-model",
-        help="Weights of a ResNet, VGG or ViT as torchvision names them, or a model saved by this program. "
-        "No code in the file is run.",
+        help="Weights of a network of torchvision or timm in any file that torch.save or safetensors writes, a zipped "
+        "model folder of Hugging Face or timm, or a model saved by this program. No code in the file is run.",
     )
     if upload is not None:
         return _kept(upload.file_id, lambda: keep_checkpoint(upload))
+    if (there := _server_model()) is not None:
+        return there
     if choice is not None and choice.checkpoint.parent == uploads():
         st.caption(f"In use: {escape(choice.title)}")
         return choice.checkpoint
     st.caption(
-        f"A .safetensors, .pt or .pth file of at most {MODEL_MB} MB. Its data is asked for next: "
-        "a set that is here, an upload of your own or a folder."
+        f"A file of weights (.pt, .pth, .ckpt, .bin, .safetensors, …) or a zipped model folder, at most {MODEL_MB} MB. "
+        "Its data is asked for next: a set that is here, an upload of your own or a folder."
     )
     return None
+
+
+def _server_model() -> Path | None:
+    """Draw the field for a model that lies on the server; return a copy of it, None while there is none."""
+    roots = [str(root) for root in allowed_roots()]
+    text = st.text_input(
+        "Or a file or folder on the server",
+        key="server-model",
+        placeholder=f"{roots[0]}/…",
+        help=f"The whole path of a checkpoint or a model folder, inside {' or '.join(roots)}.",
+    ).strip()
+    if not text:
+        return None
+
+    def keep() -> Path:
+        return keep_server_model(open_path(text))
+
+    return _kept(f"server:{text}", keep)
 
 
 def uploaded_data(kept: str | None, key: str = "upload-data") -> str | None:
@@ -221,7 +243,8 @@ def _kept(key: str, keep: Callable[[], Path]) -> Path | None:
 def _in_use() -> set[str]:
     """Return the files that runs in the list refer to."""
     configs: list[Any] = [job.config for job in job_store().latest(limit=REMEMBERED)]
-    return {str(config[key]) for config in configs for key in ("data", "checkpoint") if key in config}
+    named = {str(config[key]) for config in configs for key in ("data", "checkpoint") if key in config}
+    return named | {str(made_of(Path(path))) for path in named}
 
 
 def folder_data(kept: str | None, key: str = "folder") -> str | None:

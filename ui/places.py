@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 BUILT_IN = ("digits", "cifar10", "cifar100", "svhn", "fashion_mnist")
 OWN, UPLOAD = "own:", "upload:"
 FORMS = ("", ".npz", ".zip", ".parquet")
-MODEL_FORMS = (".safetensors", ".pt", ".pth")
 MOST_ENTRIES = 2_000_000
 
 
@@ -49,7 +48,7 @@ def model_of(token: str) -> Path:
     if token.startswith(OWN):
         candidates = trained_checkpoints()
     elif token.startswith(UPLOAD):
-        candidates = [path for path in _entries(uploads()) if path.suffix in MODEL_FORMS]
+        candidates = _entries(uploads())
     else:
         candidates = shipped_checkpoints()
     found = next((path for path in candidates if token_of(path) == token), None)
@@ -73,6 +72,18 @@ def title_of(path: Path) -> str:
         return str(read_json(about_file(path))["title"])
     except (OSError, ValueError, KeyError, TypeError):
         return path.name
+
+
+def made_of(path: Path) -> Path:
+    """Return the upload that a checkpoint was made of when the visitor told what its weights do not show, or itself.
+
+    It holds the container in which the model goes back to its owner.
+    """
+    try:
+        name = read_json(about_file(path))["made_of"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return path
+    return path.with_name(name) if isinstance(name, str) and Path(name).name == name else path
 
 
 def in_words(sentence: str, *paths: str | Path) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from ui.again import again_button
+from ui.downloads import returned_bytes, returned_model, returned_words
 from ui.jobs import job_store, leave_first, leave_second, pair, show_run, show_second
 from ui.picker import LETTERS
 from ui.results import escape, percent, state_words
@@ -91,8 +93,24 @@ def _actions(job: Job, letter: str) -> None:
             st.button("Make it B", key=f"b-{job.id}", on_click=make_second, args=(job.id,))
         if not job.active and job.state != State.DONE:
             again_button(job, f"again-{job.id}")
+        _returned_button(job)
         icon = ":material/delete:"
         st.button("Delete", key=f"delete-{job.id}", icon=icon, on_click=delete_run, args=(job.id,))
+
+
+def _returned_button(job: Job) -> None:
+    """Draw the download of a finished run's model in its owner's container, where it came in another program's."""
+    returned = returned_model(job.folder, job.answer) if isinstance(job.answer, dict) else None
+    if returned is not None:
+        st.download_button(
+            "Model as it came",
+            partial(returned_bytes, returned),
+            f"run-{job.number}-{returned.name}{'.zip' if returned.is_dir() else ''}",
+            key=f"returned-{job.id}",
+            on_click="ignore",
+            icon=":material/move_down:",
+            help=returned_words(job.answer["model"]),
+        )
 
 
 def make_first(job_id: str) -> None:

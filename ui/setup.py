@@ -12,7 +12,7 @@ from ui.choice import choice_of, use
 from ui.forms import apply_settings, changed, class_picker, fitting, same, settings_form
 from ui.jobs import job_store, show_run
 from ui.methods import METHOD_HELP, USUAL
-from ui.names import names_of
+from ui.names import names_of, says_names
 from ui.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.errors import ZspagError
 from zspag_core.jobs import State
@@ -273,4 +273,5 @@ def submit(choice: Choice, forget: Sequence[int], method: Mapping[str, Any], cho
         "device": chosen["device"],
     }
     config |= {"hold_out": chosen["hold_out"]} if chosen.get("hold_out") else {}
+    config |= {} if says_names(choice.checkpoint) else {"all_names": list(choice.class_names)}
     show_run(job_store().submit("unlearn", config, device=chosen["device"]).id)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ui.places import MODEL_FORMS, about_file, uploads
+from ui.places import about_file, uploads
 from zspag_core.errors import CheckpointError, DataError, ZspagError
 from zspag_core.files import write_json
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
 DATA_FORMS = (".zip", ".npz", ".parquet")
+LONG_ENDINGS = (".pth.tar", ".pt.tar", ".ckpt.tar")
+MODEL_PARTS = (".json", ".txt", ".md", ".safetensors", ".bin", ".h5", ".msgpack")
+"""Endings of what is taken of a model folder; code is not among them."""
 MODEL_MB, DATA_MB, SET_MB = 300, 300, 900
 KEPT_DAYS = 30
 KEPT_MB = 6_000
@@ -51,13 +54,57 @@ class _Part:
 
 
 def keep_checkpoint(upload: Upload) -> Path:
-    """Keep an uploaded checkpoint and return its file.
+    """Keep an uploaded checkpoint, whatever its ending, and return its file: a worker looks at its content.
 
     Raises:
-        CheckpointError: another ending, too large, or empty.
+        CheckpointError: too large, or empty.
     """
-    part = _part(upload, MODEL_FORMS, MODEL_MB, CheckpointError)
+    part = _part(upload, None, MODEL_MB, CheckpointError)
     return _keep(f"{part.digest[:NAME_LETTERS]}{part.suffix}", part.title, lambda path: path.write_bytes(part.content))
+
+
+def keep_server_model(source: Path) -> Path:
+    """Keep a copy of a checkpoint that lies on the server, a file or a model folder, and return it.
+
+    Raises:
+        CheckpointError: nothing in it, or it cannot be read.
+    """
+    files = [source] if source.is_file() else sorted(file for file in source.iterdir() if _is_part(file))
+    if not files:
+        raise CheckpointError(f"{source.name} holds no file of a model; expected config.json and weights.")
+    try:
+        digest = hashlib.sha256("".join(f"{file.name}{_digest(file)}" for file in files).encode()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{source.name} cannot be read: {error.strerror}.") from error
+    if source.is_file():
+        name = f"{digest[:NAME_LETTERS]}{_ending(source.name)}"
+        return _keep(name, source.name, lambda path: shutil.copyfile(source, path))
+    return _keep(f"{digest[:NAME_LETTERS]}.model", source.name, lambda folder: _copy_all(folder, files))
+
+
+def _is_part(file: Path) -> bool:
+    """Tell whether a file belongs to a model folder."""
+    return file.is_file() and file.suffix in MODEL_PARTS and not file.name.startswith(".")
+
+
+def _copy_all(folder: Path, files: Sequence[Path]) -> None:
+    """Copy files into a new folder."""
+    folder.mkdir()
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+
+
+def _digest(file: Path) -> str:
+    """Return the hash of a file."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _ending(title: str) -> str:
+    """Return the ending that a checkpoint keeps: letters and digits, of two parts where that is usual."""
+    name = title.lower()
+    known = next((ending for ending in LONG_ENDINGS if name.endswith(ending)), Path(name).suffix)
+    return known if known.replace(".", "").isascii() and known.replace(".", "").isalnum() else ""
 
 
 def keep_data(files: Sequence[Upload]) -> Path:
@@ -105,11 +152,11 @@ def purge(in_use: Collection[str], now: float | None = None) -> int:
     return removed
 
 
-def _part(upload: Upload, forms: Sequence[str], limit_mb: int, refusal: type[ZspagError]) -> _Part:
-    """Check one file's name and size; the browser's own checks can be got round."""
+def _part(upload: Upload, forms: Sequence[str] | None, limit_mb: int, refusal: type[ZspagError]) -> _Part:
+    """Check one file's size, and its name where its ending counts; the browser's own checks can be got round."""
     title = safe_title(upload.name)
-    suffix = Path(title).suffix.lower()
-    if suffix not in forms:
+    suffix = _ending(title) if forms is None else Path(title).suffix.lower()
+    if forms is not None and suffix not in forms:
         raise refusal(f"{title}: expected a file that ends in {', '.join(forms)}.")
     content = upload.getbuffer()
     if len(content) > limit_mb * 1e6:

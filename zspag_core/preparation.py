@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from zspag_core.checkpoints import Checkpoint, load_checkpoint
+from zspag_core.checkpoints.owners import with_origin
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import plant
 from zspag_core.devices import resolve_device
@@ -147,6 +149,7 @@ def prepare(config: RunConfig) -> Prepared:
     configure(find_method(config.method), config.settings)
     resolve_device(config.device)
     loaded = load_checkpoint(config.checkpoint, model=config.model, **config.reading)
+    loaded = with_origin(loaded, Path(config.checkpoint))
     checkpoint = with_names(loaded, config.model_classes)
     dataset = load_for(checkpoint, config.data, order=config.order)
     check_assumptions(checkpoint, dataset, config.data, config.order)
@@ -269,7 +272,14 @@ def check_assumptions(checkpoint: Checkpoint, dataset: DataSet, data: str, order
         return load_for(checkpoint, data, order=order, size=size)
 
     check_reading(checkpoint, dataset, at_size)
-    check_order(checkpoint.model, dataset, order)
+    check_order(checkpoint.model, dataset, order or chosen_order(checkpoint))
+
+
+def chosen_order(checkpoint: Checkpoint) -> str:
+    """Return the order of the classes that a person chose when the checkpoint was written; empty where nobody did."""
+    told = checkpoint.about.get("told")
+    order = told.get("order") if isinstance(told, dict) else None
+    return order if isinstance(order, str) else ""
 
 
 def as_trained(dataset: DataSet, about: Mapping[str, Any], asked: Sequence[int]) -> DataSet:

@@ -3,6 +3,7 @@
     python docs/measurements/foreign_networks.py list
     python docs/measurements/foreign_networks.py train timm_resnet --out foreign
     python docs/measurements/foreign_networks.py measure timm_resnet --out foreign
+    python docs/measurements/foreign_networks.py table --out foreign
 
 `train` writes the folder foreign/timm_resnet in the library's own format; a killed training goes on where it was.
 `measure`, with which it ends, reads the folder back with the library itself and grades it on test images, each prepared
@@ -113,15 +114,17 @@ RECIPES = {
 
 
 def main() -> int:
-    """List the recipes, or train and measure some."""
+    """List the recipes, train and measure some, or print the table of those measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("list", "train", "measure"))
+    parser.add_argument("what", choices=("list", "train", "measure", "table"))
     parser.add_argument("names", nargs="*", help="recipes")
     parser.add_argument("--out", type=Path, default=Path("foreign"))
     chosen = parser.parse_args()
     if chosen.what == "list":
         for name, recipe in RECIPES.items():
             print(f"{name}: {recipe}")
+    if chosen.what == "table":
+        print(table(chosen.out))
     for name in chosen.names:
         if name not in RECIPES:
             parser.error(f"expected names of recipes, got {name!r}; see list")
@@ -365,6 +368,24 @@ def preprocessing(recipe: Recipe, out: Path) -> Callable[[Image], Tensor]:
     from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 
     return Compose([Resize((recipe.image_size,) * 2), ToTensor(), Normalize(*recipe.normalisation)])
+
+
+def table(out: Path) -> str:
+    """Return one Markdown line a network that was measured."""
+    lines = [
+        "| name | network | data, images × epochs | px | parameters | test accuracy |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, recipe in RECIPES.items():
+        if not (out / name / "about.json").exists():
+            continue
+        about = json.loads((out / name / "about.json").read_text(encoding="utf-8"))
+        lines.append(
+            f"| `{name}` | {recipe.library} {recipe.network} | {recipe.data}, {recipe.images:,} × {recipe.epochs} | "
+            f"{recipe.image_size} | {about['parameters']:,} | "
+            f"{about['accuracy']:.1f} ({about[f'accuracy_first_{FIRST}']:.1f}) |"
+        )
+    return "\n".join(lines)
 
 
 def option(recipe: Recipe, out: Path) -> str:

@@ -33,7 +33,7 @@ LOST, LEFT, LEAK, LOGITS = 1.0, 3.0, 1e-5, 1e-5
 """The bars: points of Acc_rt lost and of Acc_ut left at most, leak, difference of logits."""
 COLUMNS = (
     "network", "data", "px", "forget", "Acc_rt before", "masking alone", "Acc_rt after", "Acc_ut before",
-    "Acc_ut after", "leak", "layers moved", "not moved", "logits of the export differ by", "s", "bars",
+    "Acc_ut after", "leak", "moved / wholly used / hooked", "never moved", "logits differ by", "s", "bars",
 )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def main() -> int:
     chosen = parser.parse_args()
     rows = chosen.out / "rows.jsonl"
     if chosen.what == "table":
-        print(table([json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()], chosen.networks))
+        print(table([json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()]))
         return 0
     if chosen.name is None:
         parser.error("run: expected the name of a recipe")
@@ -110,6 +110,7 @@ def figures(folder: Path) -> dict[str, Any]:
         "leak": max(layer["leak"] for layer in layers),
         "layers": len(layers),
         "moved": sum(layer["moved"] > 0 for layer in layers),
+        "full": sum(layer["rank"] == layer["dim"] for layer in layers),
         "unmoved": result["model"]["unmoved"],
         "stopped": result["stopped"],
         "asr": result["proxies"]["asr"],
@@ -127,8 +128,9 @@ def difference(recipe: Recipe, network: Path, folder: Path) -> float:
     return float((ours(to_pixels(images)) - logits_of(theirs, images, recipe)).abs().max())
 
 
-def table(rows: list[dict[str, Any]], networks: Path) -> str:
-    """Return one Markdown line a run."""
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return one Markdown line a run, in the order of the recipes."""
+    rows = sorted(rows, key=lambda row: (list(RECIPES).index(row["name"]), row["forget"]))
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
     lines += ["| " + " | ".join(map(str, _cells(row))) + " |" for row in rows]
     return "\n".join(lines)
@@ -141,7 +143,7 @@ def _cells(row: dict[str, Any]) -> list[Any]:
         return [*first, *[""] * 9, row["seconds"], row["error"]]
     before, after = row["before"], row["after"]
     shown = [f"{one:.2f}" for one in (before[0], row["mask"], after[0], before[1], after[1])]
-    moved, unmoved = f"{row['moved']} of {row['layers']}", len(row["unmoved"])
+    moved, unmoved = f"{row['moved']} / {row['full']} / {row['layers']}", len(row["unmoved"])
     return [*first, *shown, f"{row['leak']:.1e}", moved, unmoved, f"{row['difference']:.1e}", row["seconds"], bars(row)]
 
 

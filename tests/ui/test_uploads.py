@@ -42,11 +42,43 @@ def test_the_same_bytes_are_kept_once(home):
     assert len(names()) == 2
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "model.pkl", "model", "archive.zip", "a.pt.exe", ""])
-def test_other_endings_are_no_checkpoints(name):
-    with pytest.raises(CheckpointError, match=r"expected a file that ends in \.safetensors, \.pt, \.pth"):
-        uploads.keep_checkpoint(upload(name))
-    assert not places.uploads().exists()
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("model_best.pth.tar", ".pth.tar"),
+        ("epoch=3.ckpt", ".ckpt"),
+        ("pytorch_model.bin", ".bin"),
+        ("resnet20.th", ".th"),
+        ("folder.zip", ".zip"),
+        ("weights", ""),
+        ("notes.txt", ".txt"),
+        ("a.p t", ""),
+        ("a.pt;rm", ""),
+    ],
+)
+def test_any_ending_is_kept_as_a_checkpoint_since_its_content_counts(name, ending):
+    path = uploads.keep_checkpoint(upload(name))
+    assert path.name == path.name[: uploads.NAME_LETTERS] + ending
+    assert places.title_of(path) == name
+
+
+def test_a_model_on_the_server_is_copied_without_code(home, tmp_path):
+    folder = tmp_path / "resnet"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "modeling.py", ".hidden.json"):
+        (folder / name).write_bytes(name.encode())
+    kept = uploads.keep_server_model(folder)
+    assert sorted(path.name for path in kept.iterdir()) == ["config.json", "model.safetensors"]
+    assert (places.title_of(kept), kept.parent) == ("resnet", places.uploads())
+    file = tmp_path / "best.pth.tar"
+    file.write_bytes(b"weights")
+    kept = uploads.keep_server_model(file)
+    assert (kept.read_bytes(), kept.name[uploads.NAME_LETTERS :]) == (b"weights", ".pth.tar")
+
+
+def test_an_empty_folder_on_the_server_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="holds no file of a model"):
+        uploads.keep_server_model(tmp_path)
 
 
 def test_size_is_counted_on_the_server_whatever_the_browser_says(monkeypatch):

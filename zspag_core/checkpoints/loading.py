@@ -121,7 +121,7 @@ def load_checkpoint(
         about = _checked_about(found.about, found.model.config.num_classes)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
-    return Checkpoint(found.model, about, _hash(path), contents.notes, found.origin)
+    return Checkpoint(found.model, about, digest_of(path), contents.notes, found.origin)
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _names(hints: Mapping[str, Any], count: int) -> list[str] | None:
     return list(names) if isinstance(names, list) and len(names) == count else None
 
 
-def _hash(path: Path) -> str:
+def digest_of(path: Path) -> str:
     """Return the hash of a file, or of a folder's weight files."""
     parts = sorted(p for p in path.iterdir() if p.suffix in {".safetensors", ".bin"}) if path.is_dir() else [path]
     digest = hashlib.sha256()

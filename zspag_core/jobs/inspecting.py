@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import MisfitError
 from zspag_core.fit import check_fit, other_names, why_not
-from zspag_core.jobs.adopting import left_open
 from zspag_core.jobs.describe import describe_class
 from zspag_core.jobs.pictures import to_data_url
+from zspag_core.jobs.reading import describe_reading, network_of
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 GRADED_IMAGES = 2_000
 SAMPLES, MISTAKES = 12, 4
 IMAGE_SIZE, CHANNELS = 32, 3
+LIBRARIES = {"hf": "Hugging Face"}
 FAMILIES = {"resnet": "ResNet", "vgg": "VGG", "vit": "ViT", "alexnet": "AlexNet"}
 
 
@@ -44,13 +45,15 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
         "fits" (None, or one sentence why the two cannot be used together), "doubt" (None, or one sentence on what looks
         odd), "architecture", "summary",
         "image_size", "channels", "model_classes", "test_accuracy" and "trained_on" (None where the file does not say),
-        "open" (what zspag_core.jobs.adopting.left_open returns) and "assumed" (names in "open" that nobody has told).
+        and what zspag_core.jobs.reading.describe_reading returns: "network", "foreign", "open" (what
+        zspag_core.jobs.adopting.left_open returns), "assumed" (names in "open" that nobody has told), "notes" (of
+        model and data) and "unmoved".
     """
-    from zspag_core.checkpoints import load_checkpoint
     from zspag_core.data import load_dataset
+    from zspag_core.jobs.cache import cached_checkpoint
 
     report.progress("load", 0, 2)
-    loaded = load_checkpoint(str(config["checkpoint"])) if config.get("checkpoint") else None
+    loaded = cached_checkpoint(str(config["checkpoint"])) if config.get("checkpoint") else None
     report.progress("load", 1, 2)
     size, channels = (loaded.model.config.size, loaded.model.config.channels) if loaded else (IMAGE_SIZE, CHANNELS)
     load = partial(
@@ -81,26 +84,28 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 
 def _model_side(loaded: Checkpoint, data: DataSet, misfit: str | None) -> dict[str, Any]:
     """Return what the model is and whether it fits; `misfit` says why the data could not be read as the model's."""
-    config = loaded.model.config
+    config, reading = loaded.model.config, describe_reading(loaded)
     fits = misfit or why_not(config.num_classes, loaded.about.get("class_names"), data)
     return {
         "fits": None if fits is None else _sentence(fits),
         "doubt": doubt(loaded.about, data) if fits is None else None,
         "architecture": loaded.model.architecture,
-        "summary": summarise(loaded.model.architecture, config.image_size),
+        "summary": summarise(network_of(loaded) or loaded.model.architecture, config.image_size),
         "image_size": config.image_size,
         "channels": config.channels,
         "model_classes": config.num_classes,
         "test_accuracy": loaded.about.get("test_accuracy"),
         "trained_on": loaded.about.get("data"),
-        "open": left_open(loaded),
-        "assumed": [name for name in left_open(loaded) if name in loaded.about.get("assumed", {})],
+        **reading,
+        "notes": [*reading["notes"], *data.notes],
     }
 
 
 def summarise(architecture: str, image_size: int) -> str:
     """Return family and input size of a network as a person reads them."""
-    return f"{FAMILIES.get(architecture, architecture)}, {image_size} × {image_size} pixels"
+    library, colon, name = architecture.partition(":")
+    called = f"{name} of {LIBRARIES.get(library, library)}" if colon else FAMILIES.get(architecture, architecture)
+    return f"{called}, {image_size} × {image_size} pixels"
 
 
 def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:

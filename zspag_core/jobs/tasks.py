@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
 from zspag_core import files
 from zspag_core.errors import UsageError, ZspagError
+from zspag_core.safety import refuse_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +36,6 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
 
     own = {field.name for field in dataclasses.fields(RunConfig)}  # pages add what they want to remember
     config = RunConfig.from_dict({name: value for name, value in job.config.items() if name in own})
-    if config.model.startswith("python:"):
-        raise UsageError("model: an owner's own code runs from the command line and from Python only")
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
     result: dict[str, Any] = execute(config, job.folder, GradingAsOne(report), state=state_folder(job.id))
     if result["after"] is not None:
@@ -106,6 +106,20 @@ def adopt(job: Job, report: Reporter) -> dict[str, Any]:
     return adopting.adopt(job.config, report)
 
 
+def inspect_model(job: Job, report: Reporter) -> dict[str, Any]:
+    """Look into a file of weights, and say what it leaves open."""
+    from zspag_core.jobs import reading
+
+    return reading.inspect_model(job.config, report)
+
+
+def doubts(job: Job, report: Reporter) -> dict[str, Any]:
+    """Try what is only assumed about a model on labelled images."""
+    from zspag_core.jobs import reading
+
+    return reading.try_assumptions(job.config, report)
+
+
 def model_report(job: Job, report: Reporter) -> dict[str, Any]:
     """Describe the layers of a model and grade it on test images."""
     from zspag_core.jobs import inspecting
@@ -173,20 +187,33 @@ def draw_map(job: Job, report: Reporter) -> dict[str, Any]:
     return mapping.draw_map(job.config, job.device, report)
 
 
+def without_code(task: Task) -> Task:
+    """Return a task that refuses whatever would run an owner's code: what a browser asks comes through here."""
+
+    @functools.wraps(task)
+    def guarded(job: Job, report: Reporter) -> Any:  # noqa: ANN401 - the task's answer
+        refuse_code(job.config.get("model") if job is not None else None)
+        return task(job, report)
+
+    return guarded
+
+
 TASKS: dict[str, Task] = {
-    "unlearn": unlearn,
-    "train": train,
-    "engine": engine,
-    "checkpoint": checkpoint,
-    "inspect_data": inspect_data,
-    "adopt": adopt,
-    "model_report": model_report,
-    "preview": preview,
-    "samples": samples,
-    "attention": attention,
-    "relearning": relearning,
-    "grade": grade,
-    "map": draw_map,
+    "unlearn": without_code(unlearn),
+    "train": without_code(train),
+    "engine": without_code(engine),
+    "checkpoint": without_code(checkpoint),
+    "inspect_data": without_code(inspect_data),
+    "inspect_model": without_code(inspect_model),
+    "doubts": without_code(doubts),
+    "adopt": without_code(adopt),
+    "model_report": without_code(model_report),
+    "preview": without_code(preview),
+    "samples": without_code(samples),
+    "attention": without_code(attention),
+    "relearning": without_code(relearning),
+    "grade": without_code(grade),
+    "map": without_code(draw_map),
 }
 
 
