@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,18 +32,16 @@ def test_labels_in_another_order_do_not_fit(names, sentence):
     assert found is None if sentence is None else sentence in found
 
 
-@pytest.mark.parametrize(
-    ("about", "sentence"),
-    [
-        ({"class_names": ["a", "b"]}, None),
-        ({}, None),
-        ({"class_names": ["x", "b"]}, "class 0 is 'x' to the model, 'a' in set"),
-        ({"class_names": ["x", "b"], "excluded": [1]}, "class 0 is 'x' to the model, 'a' in set"),
-    ],
-)
-def test_other_names_are_told_whatever_else_a_header_says(about, sentence):
-    found = other_names(about, empty("a", "b"))
-    assert found is None if sentence is None else sentence in found
+def test_names_that_were_taken_by_their_order_are_told(tmp_path):
+    images = np.zeros((4, 8, 8), np.uint8)
+    np.savez(tmp_path / "set.npz", train_x=images, train_y=np.arange(4) % 2, class_names=np.array(["a", "b"]))
+
+    def told(*names):
+        return other_names(load_dataset(str(tmp_path / "set.npz"), image_size=8, channels=1, class_names=names))
+
+    assert told("a", "b") is None
+    assert told("B", "A") is None
+    assert told("x", "b").endswith("set.npz's 'a' is the model's class 0, 'x'")
 
 
 def test_a_model_that_counts_the_same_classes_otherwise_is_refused(digits_checkpoint, tmp_path):

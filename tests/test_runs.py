@@ -110,7 +110,7 @@ def test_the_files_hold_what_the_result_says(finished, small_digits, digits_chec
     watched = load_file(out / "watch.safetensors")
     assert watched["epochs"].tolist() == list(range(len(result["history"]) + 1))
     assert watched["predicted"][-1].tolist() == predicted[watched["index"]].tolist()
-    assert result["watch"] == {"layer": "stage 1"}
+    assert result["watch"] == {"layer": "stage 1", "images": "test"}
     assert checkpoint.about["unlearned"]["forget"] == [3, 5]
     assert checkpoint.about["unlearned"]["from_sha256"] == load_checkpoint(digits_checkpoint).sha256
     assert checkpoint.about["data"] == "digits"
@@ -334,7 +334,9 @@ def test_other_names_of_the_classes_are_told_of(config, digits_model, told, tmp_
     names = [f"digit {k}" for k in range(10)]
     save_checkpoint(path, digits_model, {"data": "digits", "class_names": names})
     execute(config(method="mask", settings={}, checkpoint=str(path)), tmp_path / "named", told)
-    assert told.notes == ["the names differ: class 0 is 'digit 0' to the model, '0' in digits"]
+    assert told.notes == [
+        "names of classes differ: they are taken in order, so that digits's '0' is the model's class 0, 'digit 0'"
+    ]
 
 
 def test_a_class_that_the_model_never_reads_is_told_of(config, digits_checkpoint, told, tmp_path):

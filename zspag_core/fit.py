@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from zspag_core.data.classes import DIFFER
 from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
@@ -44,17 +45,9 @@ def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | N
     return None
 
 
-def other_names(about: Mapping[str, Any], data: DataSet) -> str | None:
-    """Return in a few words where model and data call a class by different names, else None.
-
-    Args:
-        about: the checkpoint's header; where it names no classes there is nothing to compare.
-        data: the data set.
-    """
-    names = about.get("class_names")
-    if names is None or tuple(names) == data.class_names:
-        return None
-    return f"the names differ: {_first_difference(names, data)}"
+def other_names(data: DataSet) -> str | None:
+    """Return in a few words that a data set's classes were taken for a model's by their order alone, else None."""
+    return next((note for note in data.notes if note.startswith(DIFFER)), None)
 
 
 def _first_difference(names: Sequence[str], data: DataSet) -> str:

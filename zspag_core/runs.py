@@ -14,7 +14,6 @@ from zspag_core.devices import place
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.explain.watch import Watch, choose_watched
 from zspag_core.files import check_writable, finite, read_json, write_json
-from zspag_core.fit import other_names
 from zspag_core.groups import ungraded
 from zspag_core.hyperparameters import values
 from zspag_core.memory import FORGETFUL
@@ -211,7 +210,7 @@ def _watch(model: Classifier, before: Grade, prepared: Prepared, inner: Reporter
 
 
 def _doubt(before: Grade, prepared: Prepared, report: Reporter) -> None:
-    """Say what makes figures doubtful: nothing to grade with, other names, a model that only guesses or is blind."""
+    """Say what was assumed and what makes figures doubtful: nothing to grade with, a model that guesses or is blind."""
     found = before.accuracy
     guesses = guessing(found.acc_rt, prepared.dataset.num_classes)
     blind = (
@@ -219,12 +218,8 @@ def _doubt(before: Grade, prepared: Prepared, report: Reporter) -> None:
         if hardly_read(found.acc_ut)
         else None
     )
-    names = other_names(prepared.checkpoint.about, prepared.dataset)
-    read = (*prepared.checkpoint.notes, *prepared.dataset.notes)
-    for sentence in (
-        *read,
-        *filter(None, (ungraded(prepared.lacks), names, guesses or blind or _misread(before, prepared))),
-    ):
+    doubts = (ungraded(prepared.lacks), guesses or blind or _misread(before, prepared))
+    for sentence in (*prepared.checkpoint.notes, *prepared.dataset.notes, *filter(None, doubts)):
         report.note(sentence)
 
 

@@ -40,7 +40,7 @@ def test_what_makes_the_figures_doubtful_is_noted(digits_checkpoint, digits_mode
         assert evaluate(path) == 0
         notes[path] = [line for line in capsys.readouterr().err.splitlines() if "note: " in line]
     assert not notes[digits_checkpoint]
-    assert ["class 0 is 'digit 0' to the model" in line for line in notes[other]] == [True]
+    assert ["digits's '0' is the model's class 0, 'digit 0'" in line for line in notes[other]] == [True]
     assert ["hardly more than guessing" in line for line in notes[untrained]] == [True]
 
 

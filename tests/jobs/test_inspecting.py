@@ -83,13 +83,23 @@ def test_nothing_is_downloaded_unless_asked(monkeypatch, tmp_path):
     [
         ({"class_names": ["a", "b"]}, None),
         ({}, "does not name its classes"),
-        ({"class_names": ["a", "c"]}, "class 1 is 'c' to the model, 'b' in set"),
         ({"class_names": ["a", "b"], "excluded": [1]}, "trained without b"),
     ],
 )
 def test_odd_pairs_are_doubted(about, sentence):
     found = doubt(about, empty("a", "b"))
     assert found is None if sentence is None else sentence in found
+
+
+def test_names_taken_by_their_order_are_a_doubt_and_no_second_note(digits_model, tmp_path):
+    path = tmp_path / "named.safetensors"
+    save_checkpoint(path, digits_model, {"data": "digits", "class_names": [f"digit {k}" for k in range(10)]})
+    answer = inspect_data({"data": "digits", "checkpoint": str(path)})
+    assert answer["fits"] is None
+    assert answer["doubt"] == (
+        "Names of classes differ: they are taken in order, so that digits's '0' is the model's class 0, 'digit 0'."
+    )
+    assert not answer["notes"]
 
 
 def test_report_agrees_with_an_independent_count(digits_checkpoint, digits_model, small_digits):

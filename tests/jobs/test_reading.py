@@ -57,9 +57,8 @@ def test_named_network_says_what_else_is_open(weights):
 
 
 def test_network_and_entry_are_remembered_when_more_is_told(weights, network, tmp_path):
-    other = {
-        name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in network.state_dict().items()
-    }
+    own = network.state_dict()
+    other = {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in own.items()}
     torch.save({"student": own, "teacher": other}, tmp_path / "two.pt")
     two = str(tmp_path / "two.pt")
     asked = inspect_model({"checkpoint": two})

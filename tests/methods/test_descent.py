@@ -14,7 +14,7 @@ from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.layers import as_matrices, weight_layers
 from zspag_core.memory import FileMemory
 from zspag_core.methods import descent
-from zspag_core.methods.descent import Schedule, StoppingRule, descend
+from zspag_core.methods.descent import RETRIES, STEP_CUT, Schedule, StoppingRule, descend
 from zspag_core.methods.loop import Pull
 from zspag_core.progress import Reporter
 from zspag_core.proxies import ProxySet
@@ -302,9 +302,11 @@ def test_where_no_step_is_short_enough_the_run_ends_in_one_sentence(
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(digits_model, forget, soft, value):
-    targets = torch.full((len(forget), digits_model.head.in_features), value)
-    with pytest.raises(UnlearningError, match=f"^the loss became {value} in epoch 1; try a learning_rate below 1"):
-        run(digits_model, forget, soft, pull=Pull(targets, 1.0))
+    targets, lowest = torch.full((len(forget), digits_model.head.in_features), value), 0.1 / STEP_CUT**RETRIES
+    with pytest.raises(
+        UnlearningError, match=f"^the loss became {value} in epoch 1; try a learning_rate below {lowest:g}$"
+    ):
+        run(digits_model, forget, soft, rate=0.1, pull=Pull(targets, 1.0))
 
 
 RUIN = 0.1

@@ -121,6 +121,10 @@ class Noise(torch.nn.Module):
         self.seen += len(images)
         return images.flatten(1)
 
+    def both(self, images):
+        features = self.embed(images)
+        return features, self.head(features)
+
     def forward(self, images):
         return self.head(images.flatten(1))
 

@@ -44,7 +44,7 @@ def owners_file(path: Path, about: Mapping[str, Any]) -> Path | None:
     if not isinstance(name, str) or not name or Path(name).name != name or name in {".", ".."}:
         return None
     file = path.with_name(name)
-    return file if file.exists() and digest_of(file) == owner.get("sha256") else None
+    return file if file.exists() and digest_of(file) == about[OWNER].get("sha256") else None
 
 
 def owners_model(about: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -104,7 +104,6 @@ def _measure(arguments: argparse.Namespace) -> int:
     """Grade the model and print the figures."""
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import resolve_device
-    from zspag_core.fit import other_names
     from zspag_core.groups import lacking, ungraded, without_parts
     from zspag_core.metrics import grade
     from zspag_core.preparation import as_trained, check_assumptions, load_for, with_names
@@ -128,8 +127,7 @@ def _measure(arguments: argparse.Namespace) -> int:
             _check_role(role, other, checkpoint, dataset, forget)
             models[role] = other.model.to(device)
     with interruptible() as report:
-        told = (ungraded(lacks), other_names(checkpoint.about, dataset))
-        for sentence in (*checkpoint.notes, *dataset.notes, *filter(None, told)):
+        for sentence in (*checkpoint.notes, *dataset.notes, *filter(None, [ungraded(lacks)])):
             report.note(sentence)
         found = grade(models["model"], dataset, forget, seed=seed, device=device, report=report)
         guesses = guessing(found.accuracy.acc_rt, dataset.num_classes)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 NAMED = 6
 """How many names a sentence lists."""
 MAX_CLASSES = 1000
+DIFFER = "names of classes differ"
+"""How the note on classes that are taken by their order begins."""
 HOW = "give the model's names with --classes (a file, one name a line in the order of the outputs)"
 
 
@@ -184,7 +186,7 @@ def _by_place(name: str, ordered: Sequence[str], names: Sequence[str], matched: 
         )
     first = ordered.index(strange[0]) if strange else 0
     return (
-        f"names of classes differ: they are taken in order, so that {name}'s '{ordered[first]}' is the model's class "
+        f"{DIFFER}: they are taken in order, so that {name}'s '{ordered[first]}' is the model's class "
         f"{first}, '{names[first]}'"
     )
 

@@ -97,7 +97,7 @@ def _model_side(loaded: Checkpoint, data: DataSet, misfit: str | None) -> dict[s
         "test_accuracy": loaded.about.get("test_accuracy"),
         "trained_on": loaded.about.get("data"),
         **reading,
-        "notes": [*reading["notes"], *data.notes],
+        "notes": [*reading["notes"], *(note for note in data.notes if note != other_names(data))],
     }
 
 
@@ -120,7 +120,7 @@ def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
         return f"The model was trained without {left_out}: it cannot forget what it never learnt."
     if about.get("class_names") is None:
         return "The file does not name its classes: check in the samples below that they are in the data's order."
-    names = other_names(about, data)
+    names = other_names(data)
     return None if names is None else _sentence(names)
 
 

@@ -153,7 +153,7 @@ def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str
     names, count = list(data.class_names), figures.count
     better = max(figures.best, figures.other_accuracy)
     doubtful = clearly_better(better, figures.taken, count) and not chosen_order(loaded)
-    offers = [{"order": GIVEN, "names": names, "accuracy": figures.taken}]
+    offers: list[dict[str, Any]] = [{"order": GIVEN, "names": names, "accuracy": figures.taken}]
     offers += _other_orders(data, figures)
     if len(figures.matching) == len(names) and sorted(figures.matching.values()) == list(range(len(names))):
         matched = [""] * len(names)

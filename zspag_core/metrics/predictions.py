@@ -134,7 +134,7 @@ def outputs_of(
     """Return penultimate features and logits of images from one pass, in evaluation mode; the model is left as it was.
 
     Args:
-        model: a classifier with `embed` and `head`.
+        model: the classifier.
         images: (N, C, H, W) uint8.
         device: where to compute; where the model is when None, on a copy when the model is elsewhere.
         batch_size: images per forward pass; what suits the device when None.
@@ -148,7 +148,7 @@ def outputs_of(
     """
     _check_bytes(images)
     network = placed(model, device)
-    return Outputs(*_in_batches(network, _embed_and_head(network), images, batch_size, report))
+    return Outputs(*_in_batches(network, network.both, images, batch_size, report))
 
 
 def outputs_of_pixels(
@@ -161,7 +161,7 @@ def outputs_of_pixels(
     if pixels.ndim != 4 or not pixels.is_floating_point():
         raise ValueError(f"pixels: expected (N, C, H, W) float, got {tuple(pixels.shape)} {pixels.dtype}")
     network = placed(model, device)
-    return Outputs(*_in_batches(network, _embed_and_head(network), pixels, batch_size, SILENT))
+    return Outputs(*_in_batches(network, network.both, pixels, batch_size, SILENT))
 
 
 def placed(model: Network, device: torch.device | None) -> Network:
@@ -176,11 +176,6 @@ def _check_bytes(images: Pictures) -> None:
     """Refuse images that are not bytes."""
     if images.ndim != 4 or images.dtype != torch.uint8:
         raise ValueError(f"images: expected (N, C, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
-
-
-def _embed_and_head(network: Classifier) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """Return the function from pixels to features and logits."""
-    return network.both
 
 
 def _in_batches(
