@@ -10,10 +10,12 @@ from zspag_core.errors import Cancelled
 from zspag_core.influence import (
     InverseDirection,
     _conjugate_gradients,
+    _derivative_along,
     _GaussNewton,
     inverse_direction,
     label_influences,
     project_direction,
+    reverse_derivative_along,
 )
 from zspag_core.layers import as_matrices, weight_layers
 from zspag_core.progress import SILENT, Reporter
@@ -237,3 +239,39 @@ def test_what_does_not_fit_is_made_anew_for_every_product_with_the_same_outcome(
         assert bool(_GaussNewton(digits_model, {}, images).held) == bool(held)
         found.append(inverse_direction(digits_model, images, labels, names, damping=0.1, steps=4).direction)
     assert torch.equal(found[0]["head.weight"], found[1]["head.weight"])
+
+
+def test_the_reverse_mode_stands_in_where_an_operation_has_no_forward_mode():
+    generator = torch.Generator().manual_seed(0)
+    weights = {"a": torch.randn(4, 3, generator=generator), "b": torch.randn(5, 4, generator=generator)}
+    direction = {name: torch.randn(value.shape, generator=generator) for name, value in weights.items()}
+    inputs = torch.randn(7, 3, generator=generator)
+
+    def answer(moved):
+        return torch.log_softmax(torch.tanh(inputs @ moved["a"].T) @ moved["b"].T, dim=1)
+
+    expected = torch.func.jvp(answer, (weights,), (direction,))[1]
+    torch.testing.assert_close(reverse_derivative_along(answer, weights, direction), expected)
+
+    class Squared(torch.autograd.Function):  # as owners write them: reverse mode alone
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, slope):
+            (x,) = ctx.saved_tensors
+            return 2 * x * slope
+
+    def own(moved):
+        return Squared.apply(answer(moved))
+
+    found = _derivative_along(own, weights, direction)
+    torch.testing.assert_close(found, 2 * answer(weights) * expected)
+
+
+def test_a_weight_that_is_not_used_changes_nothing():
+    weights = {"a": torch.ones(2), "idle": torch.ones(3)}
+    found = reverse_derivative_along(lambda moved: 3 * moved["a"], weights, {"a": torch.ones(2), "idle": torch.ones(3)})
+    assert torch.equal(found, torch.full((2,), 3.0))

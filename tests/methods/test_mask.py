@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import nn
 
+from zspag_core.checkpoints.foreign import adapt
 from zspag_core.data import to_pixels
+from zspag_core.errors import UsageError
 from zspag_core.methods.mask import Mask
 
 
@@ -27,3 +31,21 @@ def test_only_the_head_changes(digits_model, small_digits, generator):
     assert changed == ["head.weight", "head.bias"]
     assert found.history == []
     assert found.proxies is None
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (
+            nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4, bias=False)),
+            "has a bias",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            "ends in",
+        ),
+    ],
+)
+def test_heads_whose_outputs_are_no_logits_are_refused(network, said):
+    with pytest.raises(UsageError, match=said):
+        Mask().check(adapt(network, image_size=16), (1,))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from zspag_core.errors import UsageError
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
+from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -26,6 +28,18 @@ class Mask(ZeroShotMethod):
     name: ClassVar[str] = "mask"
     title: ClassVar[str] = "Mask the logits"
 
+    def check(self, model: Classifier, classes: tuple[int, ...]) -> None:
+        """Refuse a head whose outputs are no logits that can be set."""
+        if model.head.bias is None:
+            raise UsageError(f"{self.title}: expected a network whose last layer has a bias, got one without")
+        probe = _masked(model, classes)
+        pixels = torch.zeros(1, model.config.channels, *[model.config.image_size] * 2, device=model.head.weight.device)
+        with torch.inference_mode(), evaluating(probe):
+            if probe(pixels)[0, list(classes)].max() > MASKED_LOGIT / 2:
+                raise UsageError(
+                    f"{self.title}: expected a network that ends in its head, got one that goes on after it"
+                )
+
     def unlearn(
         self,
         model: Classifier,
@@ -37,9 +51,17 @@ class Mask(ZeroShotMethod):
         memory: Memory = FORGETFUL,
     ) -> Unlearned:
         """Mask the forgotten logits."""
-        run = Unlearned(copy.deepcopy(model))
-        with timed(run.seconds, "unlearn"), torch.no_grad():
-            run.model.head.weight[list(classes)] = 0.0
-            run.model.head.bias[list(classes)] = MASKED_LOGIT
+        run = Unlearned(model)
+        with timed(run.seconds, "unlearn"):
+            run.model = _masked(model, classes)
         report.progress("unlearn", 1, 1)
         return run
+
+
+@torch.no_grad()
+def _masked(model: Classifier, classes: tuple[int, ...]) -> Classifier:
+    """Return a copy whose head never answers with some classes."""
+    masked = copy.deepcopy(model)
+    masked.head.weight[list(classes)] = 0.0
+    masked.head.bias[list(classes)] = MASKED_LOGIT
+    return masked
