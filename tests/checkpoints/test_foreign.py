@@ -195,10 +195,18 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_checkpoint(path, model="torchvision:resnet18")
     with pytest.raises(CheckpointError, match="looks like timm resnet10t: pass --model timm:resnet10t"):
         load_checkpoint(path)
-    with pytest.raises(CheckpointError, match="mean: expected 3 numbers"):
-        load_checkpoint(path, model="timm:resnet10t", image_size=32, mean=(0.5,), std=(0.5,))
+    with pytest.raises(CheckpointError, match="mean: expected 3 numbers, one a channel, got 2"):
+        load_checkpoint(path, model="timm:resnet10t", image_size=32, mean=(0.5, 0.4), std=(0.5,))
+    with pytest.raises(CheckpointError, match="std: expected 3 numbers, one a channel, got 4"):
+        load_checkpoint(path, model="timm:resnet10t", image_size=32, mean=(0.5,), std=(0.5,) * 4)
     with pytest.raises(CheckpointError, match="image_size"):
         load_checkpoint(path, model="timm:resnet10t", image_size=4)
+
+
+def test_one_number_stands_for_every_channel(tmp_path):
+    torch.save(timm.create_model("resnet10t", num_classes=5).state_dict(), tmp_path / "mine.pth")
+    loaded = load_checkpoint(tmp_path / "mine.pth", model="timm:resnet10t", image_size=32, mean=(0.5,), std=(0.2,))
+    assert (loaded.model.config.mean, loaded.model.config.std) == ((0.5,) * 3, (0.2,) * 3)
 
 
 def test_broken_weights_are_refused(tmp_path):

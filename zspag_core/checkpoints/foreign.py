@@ -240,7 +240,7 @@ def _as_many(reading: Reading, channels: int) -> Reading:
     """Return a reading with one mean and deviation a channel: of three the average, of one the same three times."""
 
     def fitted(name: str, value: Any) -> Any:  # noqa: ANN401 - any field
-        if name not in {"mean", "std"} or len(value) == channels:
+        if name not in {"mean", "std"} or len(value) not in {1, 3} - {channels}:
             return value
         return (sum(value) / len(value),) * channels
 
@@ -274,8 +274,9 @@ def _at(network: nn.Module, config: ForeignConfig, reading: Reading) -> ForeignC
         CheckpointError: the network does not take such images.
     """
     fields = {name: value for name, value in reading.fields.items() if name in FIELDS}
-    if "mean" in fields and len(fields["mean"]) != config.channels:
-        raise CheckpointError(f"mean: expected {config.channels} numbers, one a channel, got {len(fields['mean'])}")
+    for name in ("mean", "std"):
+        if name in fields and len(fields[name]) != config.channels:
+            raise CheckpointError(f"{name}: expected {config.channels} numbers, one a channel, got {len(fields[name])}")
     try:
         config = replace(config, **fields)
         if config.kind in {"python", "module"}:
