@@ -40,7 +40,9 @@ def about_of(path: Path) -> dict[str, Any]:
 def owners_file(path: Path, about: Mapping[str, Any]) -> Path | None:
     """Return the owner's file beside a checkpoint that was made of it, None where it is gone or has changed."""
     owner = about.get(OWNER)
-    name = owner.get("file") if isinstance(owner, dict) else None
+    if not isinstance(owner, dict):
+        return None
+    name = owner.get("file")
     if not isinstance(name, str) or not name or Path(name).name != name or name in {".", ".."}:
         return None
     file = path.with_name(name)
@@ -53,7 +55,9 @@ def owners_model(about: Mapping[str, Any]) -> tuple[str, str | None]:
     Raises:
         UsageError: code of its owner, which is never run on a file's word.
     """
-    owner = about.get(OWNER) or {}
+    owner = about.get(OWNER)
+    if not isinstance(owner, dict):
+        return "", None
     model, entry = owner.get("model"), owner.get("entry")
     refuse_code(model)
     return model if isinstance(model, str) else "", entry if isinstance(entry, str) else None
