@@ -36,7 +36,7 @@ def brought(tmp_path_factory):
     return path
 
 
-def test_a_network_of_timm_is_named_read_unlearned_and_taken_home(page, app_url, store, brought, tmp_path):
+def test_a_network_of_timm_is_named_read_unlearned_and_taken_home(page, app_url, store, server_home, brought, tmp_path):
     page.goto(f"{app_url}/Model")
     page.get_by_test_id("stButtonGroup").get_by_text("Upload", exact=True).click()
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(brought)
@@ -75,8 +75,7 @@ def test_a_network_of_timm_is_named_read_unlearned_and_taken_home(page, app_url,
     assert job.answer["model"]["returned"] == "unlearned.pth.tar"
     assert job.answer["model"]["told"]["image_size"] == SIDE
 
-    page.goto(f"{app_url}/Results?job={job.id}")
-    page.get_by_text("Downloads", exact=True).first.click()
+    page.goto(f"{app_url}/Results?job={job.id}&part=Downloads")
     with page.expect_download() as download:
         page.get_by_role("button", name="Model as it came").click(timeout=LONG)
     download.value.save_as(tmp_path / "back.pth.tar")
@@ -84,7 +83,10 @@ def test_a_network_of_timm_is_named_read_unlearned_and_taken_home(page, app_url,
     assert back["epoch"] == 3
     network = timm.create_model(NAME, num_classes=10)
     network.load_state_dict(back["state_dict"], strict=True)
-    kept, was = load_file(job.folder / "model.safetensors"), torch.load(brought, weights_only=True)["state_dict"]
+    kept, was = (
+        load_file(server_home / "runs" / job.id / "model.safetensors"),
+        torch.load(brought, weights_only=True)["state_dict"],
+    )
     assert all(torch.equal(back["state_dict"][name], kept[name]) for name in was)
     assert any(not torch.equal(back["state_dict"][name], was[name]) for name in was)
     assert page.get_by_test_id("stException").count() == 0
