@@ -62,6 +62,13 @@ def test_more_classes_than_the_model_has_is_said_before_anything_runs(pets, digi
         model_report({"data": pets, "checkpoint": str(digits_checkpoint)})
 
 
+def test_images_of_one_class_are_refused_as_long_as_the_model_does_not_name_its_classes(digits_model, tmp_path):
+    save_checkpoint(tmp_path / "nameless.safetensors", digits_model, {})
+    np.savez(tmp_path / "one.npz", x=np.zeros((4, 8, 8), np.uint8), y=np.zeros(4, int), class_names=np.array(["cat"]))
+    with pytest.raises(DataError, match="does not name its classes"):
+        inspect_data({"data": str(tmp_path / "one.npz"), "checkpoint": str(tmp_path / "nameless.safetensors")})
+
+
 def test_labels_without_names_are_some_of_the_models_classes(digits_checkpoint, tmp_path):
     images, labels = np.zeros((6, 8, 8), np.uint8), np.arange(6) % 3
     np.savez(tmp_path / "few.npz", train_x=images, train_y=labels, test_x=images, test_y=labels)

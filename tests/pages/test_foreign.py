@@ -232,7 +232,9 @@ def test_nothing_can_be_used_before_assumptions_have_been_tried(open_model, stor
 
 def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
     page = open_model(READ, MISREAD)
-    assert "23.0 % of 256 labelled images, with normalisation: none (pixels from 0 to 1) **91.0 %**" in said(page)
+    assert "23.0\u00a0% of 256 labelled images, with normalisation: none (pixels from 0 to 1) **91.0\u00a0%**" in said(
+        page
+    )
     assert page.button(key="use").disabled
     page.button(key="take-reading").click().run()
     assert asked_to_adopt(store)["told"] == BETTER["fields"]
@@ -246,11 +248,11 @@ def test_what_was_assumed_can_be_kept_and_is_told_from_then_on(open_model, store
 
 def test_the_order_of_the_classes_is_chosen_by_both_figures(open_model, store, weights):
     page = open_model(READ, MISNUMBERED)
-    assert "the model reads 12.0 % of 256 labelled images, in another order **97.0 %**" in said(page)
+    assert "the model reads 12.0\u00a0% of 256 labelled images, in another order **97.0\u00a0%**" in said(page)
     assert page.button(key="take-order").disabled
     assert page.button(key="use").disabled
     radio = page.radio(key=f"order-{weights.name}")
-    assert [option.rpartition(" · ")[2] for option in radio.options] == ["12.0 %", "97.0 %"]
+    assert [option.rpartition(" · ")[2] for option in radio.options] == ["12.0\u00a0%", "97.0\u00a0%"]
     radio.set_value("natural").run()
     page.button(key="take-order").click().run()
     assert (asked_to_adopt(store)["class_names"], asked_to_adopt(store)["order"]) == (NAMES[::-1], "natural")

@@ -263,7 +263,9 @@ def test_downloads_are_offered_and_the_command_is_shown(results_page, make_run, 
     assert asked.config == engine_question()
     store.finish(asked, State.DONE, answer=describe_engine())
     page = show(page.run(), "Downloads")
-    assert page.code[0].value.startswith("python -m zspag_core unlearn --data digits --checkpoint assets/checkpoints/")
+    assert page.code[0].value.startswith(
+        "python -m zspag_core unlearn --data digits --checkpoint digits_resnet --forget 3 "
+    )
     assert "--set epochs=2" in page.code[0].value
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.errors import MisfitError
+from zspag_core.errors import DataError, MisfitError
 from zspag_core.fit import check_fit, other_names, why_not
 from zspag_core.jobs.describe import describe_class
 from zspag_core.jobs.pictures import to_data_url
@@ -15,7 +15,7 @@ from zspag_core.jobs.reading import describe_reading, network_of
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -64,11 +64,7 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
         download=bool(config.get("download")),
     )
     names = loaded.about.get("class_names") if loaded else None
-    misfit = None
-    try:
-        data = load(class_names=names, num_classes=loaded.model.config.num_classes if loaded else None)
-    except MisfitError as error:
-        data, misfit = load(), error.reason
+    data, misfit = _read(load, names, loaded.model.config.num_classes if loaded else None)
     report.progress("load", 2, 2)
     answer = {
         "name": data.name,
@@ -80,6 +76,22 @@ def inspect_data(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
         "notes": list(data.notes),
     }
     return answer | (_model_side(loaded, data, misfit) if loaded else {})
+
+
+def _read(load: Callable[..., DataSet], names: Sequence[str] | None, classes: int | None) -> tuple[DataSet, str | None]:
+    """Return the data set as a model's, else as it is by itself, and then why it cannot be the model's.
+
+    Raises:
+        DataError: it cannot be read either way.
+    """
+    try:
+        return load(class_names=names, num_classes=classes), None
+    except MisfitError as error:
+        misfit = error
+    try:
+        return load(), misfit.reason
+    except DataError:  # images of one class are a data set beside a model alone
+        raise misfit from None
 
 
 def _model_side(loaded: Checkpoint, data: DataSet, misfit: str | None) -> dict[str, Any]:
