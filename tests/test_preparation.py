@@ -6,13 +6,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+from zspag_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from zspag_core.data.backdoor import poison
 from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.hyperparameters import values
 from zspag_core.models import build
 from zspag_core.models.resnet import ResNetConfig
-from zspag_core.preparation import RunConfig, as_trained, describe_images, forget_samples, prepare
+from zspag_core.preparation import (
+    RunConfig,
+    as_trained,
+    check_assumptions,
+    describe_images,
+    forget_samples,
+    prepare,
+)
 from zspag_core.recipes import recipe_for
 
 
@@ -165,3 +172,24 @@ def test_forget_samples_without_a_backdoor_of_theirs_are_clean(small_digits, abo
     found, clean = forget_samples(small_digits, (1, 3), about), small_digits.train.of_classes((1, 3))
     assert torch.equal(found.images, clean.images)
     assert torch.equal(found.labels, clean.labels)
+
+
+def test_an_order_that_was_chosen_against_the_model_s_answers_is_noted(digits_model, small_digits):
+    turned = torch.tensor([3, 4, 5, 6, 7, 8, 9, 0, 1, 2])
+    split = type(small_digits.train)
+    wrong = replace(small_digits, train=split(small_digits.train.images, turned[small_digits.train.labels]))
+    foreign = Checkpoint(digits_model, {"assumed": {"heads": 1}}, "")
+    with pytest.raises(UsageError, match="order of the classes looks wrong"):
+        check_assumptions(foreign, wrong, "digits", "")
+    assert "that was chosen the model reads" in check_assumptions(foreign, wrong, "digits", "given").notes[-1]
+    assert check_assumptions(foreign, small_digits, "digits", "").notes == small_digits.notes
+
+
+def test_images_of_classes_that_may_be_forgotten_say_nothing_about_the_order(digits_model, small_digits):
+    threes = small_digits.train.of_classes((3,))
+    alone = replace(small_digits, train=type(threes)(threes.images, torch.full_like(threes.labels, 7)))
+    alone = replace(alone, test=alone.test[:0])
+    foreign = Checkpoint(digits_model, {"assumed": {"heads": 1}}, "")
+    with pytest.raises(UsageError, match="order of the classes looks wrong"):
+        check_assumptions(foreign, alone, "digits", "")
+    assert check_assumptions(foreign, alone, "digits", "", left_out=(7,)) is alone

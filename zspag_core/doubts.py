@@ -239,6 +239,15 @@ class OrderFigures:
     matching: Mapping[int, int]
     said: Mapping[int, tuple[int, float]] = field(default_factory=dict)
 
+    def doubt(self) -> tuple[str, ...]:
+        """Say so where the best matching reads clearly more than the numbering that was taken."""
+        if not clearly_better(self.best, self.taken, self.count):
+            return ()
+        return (
+            f"in the order of the classes that was chosen the model reads {self.taken:.1f} % of {self.count} labelled "
+            f"images, matched otherwise {self.best:.1f} %",
+        )
+
 
 def try_orders(model: Classifier, dataset: DataSet) -> OrderFigures:
     """Compare the numbering of the classes with what the model reads in labelled images."""

@@ -152,7 +152,7 @@ def prepare(config: RunConfig) -> Prepared:
     loaded = with_origin(loaded, Path(config.checkpoint))
     checkpoint = with_names(loaded, config.model_classes)
     dataset = load_for(checkpoint, config.data, order=config.order)
-    check_assumptions(checkpoint, dataset, config.data, config.order)
+    dataset = check_assumptions(checkpoint, dataset, config.data, config.order)
     return check(config, checkpoint, dataset)
 
 
@@ -259,20 +259,36 @@ def load_for(
     return dataset
 
 
-def check_assumptions(checkpoint: Checkpoint, dataset: DataSet, data: str, order: str) -> None:
+def check_assumptions(
+    checkpoint: Checkpoint, dataset: DataSet, data: str, order: str, *, left_out: Sequence[int] = ()
+) -> DataSet:
     """Try what is only assumed about a model that is not of ours on the images at hand.
+
+    Args:
+        checkpoint: the model.
+        dataset: as loaded for it.
+        data: name or path of that.
+        order: see :class:`RunConfig`.
+        left_out: classes whose images say nothing about the order: the model may have forgotten them.
+
+    Returns:
+        The data set; where an order was chosen that the model's answers contradict, with a note that says so.
 
     Raises:
         UsageError: another reading of its input, or another order of its classes, is clearly better.
     """
     if checkpoint.origin is None and not checkpoint.about.get("assumed"):
-        return  # our own file says everything
+        return dataset  # our own file says everything
 
     def at_size(size: int) -> DataSet:
         return load_for(checkpoint, data, order=order, size=size)
 
     check_reading(checkpoint, dataset, at_size)
-    check_order(checkpoint.model, dataset, order or chosen_order(checkpoint))
+    told = replace(dataset, train=dataset.train.without_classes(left_out), test=dataset.test.without_classes(left_out))
+    if not len(told.train) and not len(told.test):
+        return dataset
+    figures = check_order(checkpoint.model, told, order or chosen_order(checkpoint))
+    return replace(dataset, notes=(*dataset.notes, *figures.doubt()))
 
 
 def chosen_order(checkpoint: Checkpoint) -> str:

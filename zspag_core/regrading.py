@@ -108,7 +108,7 @@ def _open(folder: Path, data: str, original: str, device: str) -> _Run:
     if (unlearned.about.get("unlearned") or {}).get("from_sha256") != checkpoint.sha256:
         raise UsageError(f"run: {original or config.checkpoint} is not the model that the run in {folder} started from")
     dataset, forget = load_for(checkpoint, data, order=config.order), tuple(result["forget"])
-    check_assumptions(checkpoint, dataset, data, config.order)
+    dataset = check_assumptions(checkpoint, dataset, data, config.order)
     lacks = lacking(dataset, forget)
     if set(lacks) >= set(result.get("lacks", ())) and lacks:
         raise UsageError(f"data: expected images that the run's own data lack, got {data}: {ungraded(lacks)}")

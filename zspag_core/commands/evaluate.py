@@ -116,8 +116,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     loaded = load_checkpoint(checkpoint_of(arguments), model=arguments.model, **reading)
     checkpoint = with_names(loaded, read_names(arguments.classes))
     dataset = load_for(checkpoint, arguments.data, order=arguments.order)
-    check_assumptions(checkpoint, dataset, arguments.data, arguments.order)
     forget = dataset.find_classes(parse_classes(arguments.forget, "--forget"), "--forget")
+    dataset = check_assumptions(checkpoint, dataset, arguments.data, arguments.order, left_out=forget)
     lacks = lacking(dataset, forget)
     dataset = as_trained(without_parts(dataset, forget), checkpoint.about, forget)
     models = {"model": checkpoint.model.to(device)}
