@@ -37,7 +37,9 @@ def test_images_to_forget_alone_from_the_upload_to_a_later_grading(page, app_url
     expect(page.get_by_text("the same names in the same order")).to_be_visible(timeout=LONG)
     page.get_by_role("combobox", name="Data").click()
     page.get_by_role("option", name="Upload a data set").click()
-    page.get_by_test_id("stFileUploader").nth(1).locator("input[type=file]").set_input_files(threes_zip)
+    page.get_by_test_id("stFileUploader").filter(has_text="Data set").locator("input[type=file]").set_input_files(
+        threes_zip
+    )
     expect(page.get_by_text("Images of 3 alone, matched to the model's classes by name")).to_be_visible(timeout=LONG)
     expect(page.get_by_text("an estimate, the data has no test images")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Use this model").click()

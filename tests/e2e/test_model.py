@@ -55,7 +55,9 @@ def test_own_model_and_own_pictures_are_checked_and_used(page, app_url, picture_
     upload(page, brought)
     expect(page.get_by_text("the same names in the same order")).to_be_visible(timeout=LONG)
     choose(page, "Data", "Upload a data set")
-    page.get_by_test_id("stFileUploader").nth(1).locator("input[type=file]").set_input_files(picture_zip)
+    page.get_by_test_id("stFileUploader").filter(has_text="Data set").locator("input[type=file]").set_input_files(
+        picture_zip
+    )
     expect(page.get_by_text("the same names in the same order")).to_be_visible(timeout=LONG)
     expect(page.get_by_text("Architecture, layer by layer")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Use this model").click()
