@@ -182,7 +182,8 @@ def test_an_order_that_was_chosen_against_the_model_s_answers_is_noted(digits_mo
     with pytest.raises(UsageError, match="order of the classes looks wrong"):
         check_assumptions(foreign, wrong, "digits", "")
     assert "that was chosen the model reads" in check_assumptions(foreign, wrong, "digits", "given").notes[-1]
-    assert check_assumptions(foreign, small_digits, "digits", "").notes == small_digits.notes
+    (note,) = check_assumptions(foreign, small_digits, "digits", "").notes[len(small_digits.notes) :]
+    assert note.endswith("assumed: heads 1")
 
 
 def test_images_of_classes_that_may_be_forgotten_say_nothing_about_the_order(digits_model, small_digits):
@@ -192,4 +193,4 @@ def test_images_of_classes_that_may_be_forgotten_say_nothing_about_the_order(dig
     foreign = Checkpoint(digits_model, {"assumed": {"heads": 1}}, "")
     with pytest.raises(UsageError, match="order of the classes looks wrong"):
         check_assumptions(foreign, alone, "digits", "")
-    assert check_assumptions(foreign, alone, "digits", "", left_out=(7,)) is alone
+    assert "looks wrong" not in " ".join(check_assumptions(foreign, alone, "digits", "", left_out=(7,)).notes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ui.places import title_of
 from ui.results import duration, escape, find, glue, percent, setting_text
 from ui.story import steps_text
 from ui.ungraded import estimate_rows
@@ -66,7 +68,7 @@ def _about(view: View) -> dict[str, str]:
     result, config = view.result, view.job.config
     path = str(config["checkpoint"]).replace("\\", "/")
     told: dict[str, Any] = {
-        "Model": path.rpartition("/")[2].removesuffix(".safetensors"),
+        "Model": title_of(Path(path)).removesuffix(".safetensors"),
         "Data": config["data"],
         "Forgotten": listed(view.names, view.forget),
         "Held out, % of the images to forget": f"{config.get('hold_out') or 0:g}",

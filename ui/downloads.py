@@ -85,7 +85,7 @@ def _buttons(view: View, reference: Reference, subjects: Sequence[Subject]) -> N
         name = f"{stem}-{returned.name}{'.zip' if returned.is_dir() else ''}"
         offers.insert(
             1,
-            ("returned", "Model as it came", name, partial(returned_bytes, returned), "application/octet-stream",
+            ("returned", "Unlearned, as it came", name, partial(returned_bytes, returned), "application/octet-stream",
              ":material/move_down:"),
         )  # fmt: skip
     if (folder / "proxies.safetensors").exists():
@@ -129,7 +129,7 @@ def returned_bytes(path: Path) -> bytes:
 
 def returned_words(model: Mapping[str, Any]) -> str:
     """Say what the model as it came is, and what it is without."""
-    words = "**Model as it came**: the names, number format and kind of file that its weights came in."
+    words = "**Unlearned, as it came**: the names, number format and kind of file that its weights came in."
     return " ".join([words, *(escape(as_sentence(str(part))) for part in model.get("left_out") or ())])
 
 

@@ -223,12 +223,13 @@ def _pick_resizing(found: Mapping[str, Any], name: str, how: Mapping[str, str], 
     way = st.selectbox(
         f"An image becomes square · {how['shorter_side']}",
         (STRETCH, CROP),
-        index=int(bool(found["shorter_side"])),
-        key=f"tell-way-{name}",
+        index=int(bool(found["shorter_side"]) and side == found.get("image_size", side)),  # a crop is for its own size
+        key=f"tell-way-{name}-{side}",
     )
     shorter = 0
     if way == CROP:
-        start = max(side, int(found["shorter_side"]) or round(side * 256 / 224))
+        same = side == found.get("image_size", side)
+        start = max(side, int(found["shorter_side"]) if same and found["shorter_side"] else round(side * 256 / 224))
         shorter = st.number_input("Shorter side, pixels", side, MOST_SIDE, start, key=f"tell-shorter-{name}-{side}")
     interpolation = st.selectbox(
         f"Interpolation · {how['interpolation']}",

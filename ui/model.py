@@ -63,7 +63,8 @@ def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
     if about["fits"]:
         lines.append((False, f"**Classes** {escape(misfit)}"))
     else:
-        lines.append((True, f"**Classes** {about['model_classes']} in the model, {about['num_classes']} in the data"))
+        there = sum(1 for one in about["classes"] if one["train"] or one["test"])
+        lines.append((True, f"**Classes** {about['model_classes']} in the model, {there} in the data"))
         lines.append((not doubt, f"**Labels** {escape(doubt or 'the same names in the same order')}"))
         lines += _accuracy_line(about, report)
     marks = {True: ":green[:material/check:]", False: ":orange[:material/warning:]"}

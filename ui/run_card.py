@@ -103,7 +103,7 @@ def _returned_button(job: Job) -> None:
     returned = returned_model(job.folder, job.answer) if isinstance(job.answer, dict) else None
     if returned is not None:
         st.download_button(
-            "Model as it came",
+            "Unlearned, as it came",
             partial(returned_bytes, returned),
             f"run-{job.number}-{returned.name}{'.zip' if returned.is_dir() else ''}",
             key=f"returned-{job.id}",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from ui.methods import GONE, method_name, way_name
 from ui.model_source import plain_name
+from ui.places import title_of
 from ui.results import counted, duration, find, headline, percent, worked
 from ui.ungraded import is_ungraded, short_estimate
 from ui.words import STATES, help_for
@@ -75,7 +77,8 @@ def row_of(job: Job) -> Row:
     config, result = job.config, headline(job) or {}
     after, mask = result.get("after") or {}, find(result, ("mask", "acc_rt"))
     kept = find(after, ("acc_rt",))
-    model = str(config.get("checkpoint", "")).replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors")
+    path = str(config.get("checkpoint", "")).replace("\\", "/")
+    model = title_of(Path(path)).removesuffix(".safetensors")
     return Row(
         job=job,
         forgets=", ".join(config.get("class_names") or map(str, config.get("forget", ()))),

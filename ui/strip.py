@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,6 +11,7 @@ from ui.choice import KEY as CHOICE
 from ui.jobs import job_store, pair
 from ui.methods import USUAL, method_name
 from ui.picker import LETTERS, run_chip
+from ui.places import title_of
 from ui.redrawn import redrawn
 from ui.results import escape, headline, percent, state_words
 from ui.ungraded import is_ungraded, short_estimate
@@ -95,7 +97,7 @@ def chosen_model(job: Job | None) -> str:
     """Return the name of the run's original model, else of the one chosen, not longer than the strip can take."""
     if job is not None:
         path = str(job.config.get("checkpoint", "")).replace("\\", "/")
-        name = path.rpartition("/")[2].removesuffix(".safetensors")
+        name = title_of(Path(path)).removesuffix(".safetensors")
     else:
         choice = st.session_state.get(CHOICE)
         name = choice.title if choice is not None else ""

@@ -97,6 +97,8 @@ def try_readings(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[in
     model = checkpoint.model
     if not {"mean", "std", "image_size"} & set(assumed):
         return []
+    if len(sample_of(dataset, model.config.image_size).labels.unique()) < 2:
+        return []  # a reading that calls everything the same would look best
     tried = [_tried(model, "as assumed", {}, dataset)]
     if {"mean", "std"} <= set(assumed):
         tried += [_tried(model, f"normalisation: {name}", f, dataset) for name, f in _normalisations(model)]

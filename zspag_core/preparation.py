@@ -259,6 +259,13 @@ def load_for(
     return dataset
 
 
+def _plainly(value: object) -> str:
+    """Return a value as a person would type it."""
+    if isinstance(value, list | tuple):
+        return "/".join(f"{part:g}" for part in value)
+    return str(value)
+
+
 def check_assumptions(
     checkpoint: Checkpoint, dataset: DataSet, data: str, order: str, *, left_out: Sequence[int] = ()
 ) -> DataSet:
@@ -272,13 +279,19 @@ def check_assumptions(
         left_out: classes whose images say nothing about the order: the model may have forgotten them.
 
     Returns:
-        The data set; where an order was chosen that the model's answers contradict, with a note that says so.
+        The data set, with a note on what is assumed, and one where an order was chosen that the model's answers
+        contradict.
 
     Raises:
         UsageError: another reading of its input, or another order of its classes, is clearly better.
     """
-    if checkpoint.origin is None and not checkpoint.about.get("assumed"):
+    assumed = checkpoint.about.get("assumed") or {}
+    if checkpoint.origin is None and not assumed:
         return dataset  # our own file says everything
+    if assumed:
+        words = ", ".join(f"{name.replace('_', ' ')} {_plainly(value)}" for name, value in assumed.items())
+        note = f"the model's file does not say how its images are prepared; assumed: {words}"
+        dataset = replace(dataset, notes=(*dataset.notes, note))
 
     def at_size(size: int) -> DataSet:
         return load_for(checkpoint, data, order=order, size=size)

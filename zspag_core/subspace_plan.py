@@ -77,7 +77,9 @@ class Plan:
             held = f"second moments of all layers' inputs take {self.bytes / 1e9:.1f} GB"
             said.append(held + (cut if len(self.parts) > 1 else ""))
         if self.seconds > LONG_SECONDS:
-            said.append(f"finding the protected directions will take about {self.seconds / 60:.0f} minutes here")
+            minutes = max(1, round(self.seconds / 60))
+            words = "a minute" if minutes == 1 else f"{minutes} minutes"
+            said.append(f"finding the protected directions will take about {words} here")
         return said
 
 
@@ -131,8 +133,10 @@ def _cut(inputs: list[Input], layers: dict[str, WeightLayer], room: int) -> tupl
 
 def _seconds(inputs: list[Input], images: int, decompositions: int, device: torch.device) -> float:
     """Return roughly how long products of rows and decompositions take, by the speed of a small trial."""
-    products = sum(2.0 * one.groups * one.rows * one.dim**2 for one in inputs) * images
-    cubes = sum(float(one.groups) * one.dim**3 for one in inputs) * decompositions
+    share = images / max(1, decompositions)  # images that one decomposition is of
+    sides = [min(one.dim, one.rows * share) for one in inputs]  # fewer rows than dimensions: the rows' own products
+    products = sum(2.0 * one.groups * one.rows * one.dim * s for one, s in zip(inputs, sides, strict=True)) * images
+    cubes = sum(float(one.groups) * s**3 for one, s in zip(inputs, sides, strict=True)) * decompositions
     if products + DECOMPOSITION * cubes < TRIVIAL:
         return 0.0
     square = torch.eye(TRIAL_SIDE, device=device) + 0.01

@@ -77,7 +77,7 @@ def test_a_network_of_timm_is_named_read_unlearned_and_taken_home(page, app_url,
 
     page.goto(f"{app_url}/Results?job={job.id}&part=Downloads")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Model as it came").click(timeout=LONG)
+        page.get_by_role("button", name="Unlearned, as it came").click(timeout=LONG)
     download.value.save_as(tmp_path / "back.pth.tar")
     back = torch.load(tmp_path / "back.pth.tar", weights_only=True)
     assert back["epoch"] == 3

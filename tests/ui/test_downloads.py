@@ -85,4 +85,4 @@ def test_no_other_file_is_handed_out_as_the_model(tmp_path, model):
 def test_what_is_left_out_is_said(tmp_path):
     said = returned_words({"left_out": ["without optimizer, which may still hold the class"]})
     assert said.endswith("Without optimizer, which may still hold the class.")
-    assert returned_words({}).startswith("**Model as it came**")
+    assert returned_words({}).startswith("**Unlearned, as it came**")

@@ -149,8 +149,9 @@ def _read(
     except CheckpointError as error:
         if source or config is not None or isinstance(error, Unanswered):
             raise
-        more = hint(contents.weights) or (NAME_IT if "names" in str(error) else "")
-        raise CheckpointError(f"{error}; {more}" if more else str(error)) from None
+        if looks := hint(contents.weights):
+            raise CheckpointError(f"its file does not say which network it is; {looks}") from None
+        raise CheckpointError(f"{error}; {NAME_IT}" if "names" in str(error) else str(error)) from None
 
 
 def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found:

@@ -100,6 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
     if (sentence := shortfall(result)) is not None:
         print(sentence)  # noqa: T201
     print(f"written to {arguments.out}")  # noqa: T201
+    if returned := result["model"]["returned"]:
+        print(f"the unlearned model in its owner's names and container: {arguments.out / returned}")  # noqa: T201
+        for sentence in result["model"]["left_out"]:
+            print(sentence)  # noqa: T201
     return 0
 
 
