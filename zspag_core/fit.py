@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zspag_core.data.classes import DIFFER
 from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def why_not(classes: int, names: Sequence[str] | None, data: DataSet) -> str | N
 
 def other_names(data: DataSet) -> str | None:
     """Return in a few words that a data set's classes were taken for a model's by their order alone, else None."""
+    from zspag_core.data.classes import DIFFER  # here: what pages import of this module needs no torch
+
     return next((note for note in data.notes if note.startswith(DIFFER)), None)
 
 
