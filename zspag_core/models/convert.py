@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.errors import CheckpointError
+from zspag_core.models.foreign.reading import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD
 from zspag_core.models.infer import alexnet_sizes, numbers, resnet_sizes, shape_of, vgg_sizes, vit_sizes
 from zspag_core.models.vgg import POOL
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-GREY_MEAN, GREY_STD = (0.449,), (0.226,)
 VIT_HEADS = {768: 12, 1024: 16, 1280: 16}
 """Attention heads of torchvision's own ViTs, by their width; of another width nothing shows them."""
 VGG_BLOCKS = {(1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)}

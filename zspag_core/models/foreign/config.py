@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from zspag_core.data.resizing import Resizing, Size
+from zspag_core.data.resizing import INTERPOLATIONS, Resizing, Size
 from zspag_core.errors import UsageError
 from zspag_core.models.base import ModelConfig
 
 KINDS = ("torchvision", "timm", "hf", "python", "module")
 """What may stand before the colon of a source; "module" is a network that Python code handed over."""
-
-INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 
 
 @dataclass(frozen=True, kw_only=True)
