@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zspag_core.shortfall import only_guesses, shortfall
+from zspag_core.shortfall import only_guesses, reached, shortfall
 
 
 def result(still, stopped="rule", **config):
@@ -14,6 +14,16 @@ def test_a_run_that_ended_early_says_why_and_what_to_change():
     assert "cost the proxies too much. Less energy or a larger stop_margin" in shortfall(result(80.0))
     assert "with 80 % of the forget samples still recognised" in shortfall(result(80.0))
     assert "All epochs were made while 80 %" in shortfall(result(80.0, "epochs"))
+
+
+def test_a_run_that_the_rule_ended_at_its_goal_says_so():
+    found = result(0.25, epochs=30)
+    assert reached(found) == (
+        "The stopping rule ended it in epoch 1 of at most 30: 0.25 % of the forget samples are still recognised, "
+        "0.5 % are enough."
+    )
+    others = (result(0.0, "epochs", epochs=30), result(80.0, epochs=30), result(None, epochs=30))
+    assert all(reached(one) is None for one in others)
 
 
 def test_where_classes_have_no_proxies_the_attack_is_to_be_changed():

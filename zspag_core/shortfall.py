@@ -61,3 +61,21 @@ def shortfall(result: Mapping[str, Any]) -> str | None:
         f"The run ended with {still:.0f} % of the forget samples still recognised: every further step would have cost "
         f"the proxies too much. {way}"
     )
+
+
+def reached(result: Mapping[str, Any]) -> str | None:
+    """Say in one sentence that the stopping rule ended a run at its goal; None where something else did.
+
+    Args:
+        result: the content of result.json.
+    """
+    config, history = result["config"], result.get("history") or []
+    if result["stopped"] != "rule" or not history or config.get("stop_forget") is None:
+        return None
+    still = history[-1].get("forget_accuracy")
+    if still is None or still > config["stop_forget"]:
+        return None
+    return (
+        f"The stopping rule ended it in epoch {len(history)} of at most {config['epochs']}: {still:.2g} % of the "
+        f"forget samples are still recognised, {config['stop_forget']:g} % are enough."
+    )

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import io
 import os
+import re
 import signal
+from contextlib import redirect_stderr
 
 import pytest
 from torch import nn
@@ -62,24 +65,40 @@ def test_bars_and_lines_go_to_stderr(capfd):
     assert "epoch 1/3: loss 0.1235" in err
 
 
-def test_a_stage_that_ends_before_its_limit_has_a_full_bar(capfd):
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_log_gets_a_line_a_stage_instead_of_bars(capfd):
     with interruptible() as report:
         report.progress("unlearn", 45, 150)
         report.progress("evaluate", 29, 500)
-    err = capfd.readouterr().err
+    assert re.fullmatch(r"unlearn: done after \d+ s\nevaluate: done after \d+ s\n", capfd.readouterr().err)
+
+
+def test_a_stage_that_ends_before_its_limit_has_a_full_bar():
+    with redirect_stderr(Terminal()) as terminal, interruptible() as report:
+        report.progress("unlearn", 45, 150)
+        report.progress("evaluate", 29, 500)
+    err = terminal.getvalue()
     assert "45/45" in err
     assert "29/29" in err
 
 
-def test_a_stage_that_fails_has_the_bar_it_came_to(capfd):
+def test_a_stage_that_fails_has_the_bar_it_came_to():
+    terminal = Terminal()
+
     def fail():
-        with interruptible() as report:
+        with redirect_stderr(terminal), interruptible() as report:
             report.progress("unlearn", 45, 150)
             raise UsageError("no")
 
     with pytest.raises(UsageError):
         fail()
-    err = capfd.readouterr().err
+    err = terminal.getvalue()
     assert "45/150" in err
     assert "45/45" not in err
 

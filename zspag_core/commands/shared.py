@@ -6,6 +6,7 @@ import csv
 import re
 import signal
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,7 +207,7 @@ class TerminalReporter(Reporter):
     def __init__(self) -> None:
         """Start without a bar."""
         self.interrupted = False
-        self._stage = ""
+        self._stage, self._opened = "", 0.0
         self._bar: Any = None
 
     def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
@@ -239,6 +240,8 @@ class TerminalReporter(Reporter):
         """End the current bar as a full one: a stage may be done before it reaches its limit."""
         if self._bar is not None:
             self._bar.total = self._bar.n
+            if self._bar.disable:
+                self._write(f"{self._stage}: done after {time.monotonic() - self._opened:.0f} s")
         self.close()
 
     def close(self) -> None:
@@ -251,8 +254,8 @@ class TerminalReporter(Reporter):
         from tqdm import tqdm
 
         self.finish()
-        self._stage = stage
-        self._bar = tqdm(total=total, desc=stage, file=sys.stderr, mininterval=0.5, leave=True)
+        self._stage, self._opened = stage, time.monotonic()
+        self._bar = tqdm(total=total, desc=stage, file=sys.stderr, mininterval=0.5, leave=True, disable=None)
 
     def _write(self, line: str) -> None:
         from tqdm import tqdm

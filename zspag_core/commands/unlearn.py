@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, execute it, print the headline."""
     from zspag_core.runs import RunConfig, execute
-    from zspag_core.shortfall import shortfall
+    from zspag_core.shortfall import reached, shortfall
 
     config = RunConfig(
         data=arguments.data,
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)  # noqa: T201
     if result["backdoor"]:
         print(attack_line(result["backdoor"]))  # noqa: T201
-    if (sentence := shortfall(result)) is not None:
+    if sentence := shortfall(result) or reached(result):
         print(sentence)  # noqa: T201
     print(f"written to {arguments.out}")  # noqa: T201
     if returned := result["model"]["returned"]:

@@ -56,7 +56,7 @@ class StoppingRule:
         forget_accuracy: percent of a round's forget samples still read as one of the forgotten classes or as they were
             trained, at or below which the goal is reached; a round is an epoch, or 1,024 samples of a longer one. None
             knows no goal: all epochs are made.
-        margin: percentage points that the agreement on the proxies may fall before a round counts as harmful. Without
+        margin: percent of harm to the proxies above which a round counts as harmful, see :class:`_Watch`. Without
             proxies that cannot be seen, and steps never grow.
     """
 
@@ -263,12 +263,12 @@ class _Walk:
         if fault:
             return row, f"{fault} in epoch {epoch}; try a learning_rate below {rate:g}"
         row |= self.watch.figures(self.loop.model)
-        agreement = row.get("proxy_agreement", 100.0)
-        if rule is None or agreement >= 100.0 - rule.margin:
+        if rule is None or row.get("proxy_harm", 0.0) <= rule.margin:
             return row, ""
         return row, (
-            f"no step was small enough: with a learning rate of {rate:.2g} the proxies' agreement still falls to "
-            f"{agreement:.1f} %; try a larger energy or stop_margin"
+            f"no step was small enough: with a learning rate of {rate:.2g} the harm to the proxies is still "
+            f"{row['proxy_harm']:.1f} % and {row['proxy_agreement']:.1f} % of them are read as before; try a larger "
+            "energy or stop_margin"
         )
 
     def _steps(self, order: tuple[Tensor, ...], tell: Told, done: int) -> tuple[dict[str, float], str]:
@@ -315,7 +315,13 @@ def _together(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 class _Watch:
-    """How many proxies are still read as before; a look that costs no remaining data."""
+    """How the proxies are read now and were read before; a look that costs no remaining data.
+
+    The harm to a proxy that is read otherwise is the probability that the original gave to the old reading less what it
+    gave to the new one: all of it where the original was sure, next to nothing where it wavered between the two. So a
+    network whose proxies stand close to its boundaries may answer some of them otherwise without being called harmed;
+    where all proxies were reached surely the mean harm is the share of them that is read otherwise, never more.
+    """
 
     def __init__(self, original: Classifier, proxies: ProxySet | None) -> None:
         self.images = proxies.images[:0] if proxies is not None else torch.zeros(0)
@@ -324,15 +330,17 @@ class _Watch:
             every = math.ceil(len(proxies) / AGREEMENT_IMAGES)
             self.images = proxies.images[::every].to(original.head.weight.device).float()
             self.at_once = images_at_once(original, self.images, WATCHED_AT_ONCE)
-            self.before = self._predict(original)
+            self.before = self._logits(original).softmax(1)
 
     def figures(self, model: Classifier) -> dict[str, float]:
-        """Return the agreement in percent, where there are proxies."""
+        """Return agreement and harm in percent, where there are proxies."""
         if not len(self.images):
             return {}
-        return {"proxy_agreement": 100 * float((self._predict(model) == self.before).float().mean())}
+        now, (sure, then) = self._logits(model).argmax(1), self.before.max(1)
+        harm = sure - self.before.gather(1, now[:, None]).squeeze(1)
+        return {"proxy_agreement": 100 * float((now == then).float().mean()), "proxy_harm": 100 * float(harm.mean())}
 
     @torch.inference_mode()
-    def _predict(self, model: Classifier) -> Tensor:
+    def _logits(self, model: Classifier) -> Tensor:
         with mixed_precision(self.images.device):
-            return torch.cat([model(batch).argmax(1) for batch in self.images.split(self.at_once)])
+            return torch.cat([model(batch) for batch in self.images.split(self.at_once)]).float()

@@ -189,7 +189,8 @@ class ZSPAG(ZeroShotMethod):
     )
     stop_margin: float = knob(
         3.0,
-        "Undo an epoch that takes the proxies' agreement down by more than this, and try a third of the step.",
+        "Undo an epoch that harms the proxies by more than this, and try a third of the step. A proxy that is read "
+        "otherwise counts by how much surer the original was of the old reading than of the new one.",
         minimum=0.0,
         maximum=100.0,
         unit="%",
