@@ -45,8 +45,9 @@ def test_a_wrong_normalisation_is_told_with_both_figures(model, digits):
 
 
 def test_a_right_reading_and_a_stated_one_pass(model, digits):
-    assert check_reading(_checkpoint(model, ["mean", "std"]), digits, lambda _size: digits)[0].accuracy > 95
-    assert check_reading(_checkpoint(model, []), digits, lambda _size: digits) == []
+    assert try_readings(_checkpoint(model, ["mean", "std"]), digits, lambda _size: digits)[0].accuracy > 95
+    for assumed in (["mean", "std"], []):
+        assert check_reading(_checkpoint(model, assumed), digits, lambda _size: digits) == ()
 
 
 def test_no_other_size_is_tried_where_the_model_reads_well(model, digits):
@@ -116,3 +117,25 @@ def test_small_differences_are_no_reason_to_ask():
     assert clearly_better(55.9, 21.7, 256)
     assert not clearly_better(40.0, 20.0, 20)
     assert not clearly_better(20.0, 40.0, 256)
+
+
+def _told(model, **about):
+    return Checkpoint(model, {"told": {"mean": list(model.config.mean), "std": list(model.config.std)}} | about, "")
+
+
+def test_what_a_file_says_is_doubted_where_little_is_read_with_it(model, digits):
+    wrong = with_reading(model, mean=tuple(m + 3.0 for m in model.config.mean))
+    with pytest.raises(UsageError, match=r"may say wrongly .*as it says \(mean 3.*choose with --mean"):
+        check_reading(_told(wrong, stated=[]), digits, lambda size: load_dataset("digits", image_size=size, channels=1))
+
+
+def test_what_a_person_stated_stands_with_a_note(model, digits):
+    wrong = with_reading(model, mean=tuple(m + 3.0 for m in model.config.mean))
+    for about in ({"stated": ["mean", "std"]}, {}):  # an older header does not tell who said it
+        (note,) = check_reading(_told(wrong, **about), digits, lambda _size: digits)
+        assert note.startswith("prepared as stated (mean 3")
+        assert "of 256 labelled images, with normalisation: " in note
+
+
+def test_what_a_file_says_costs_one_look_where_the_model_reads_well(model, digits):
+    assert [one.words for one in try_readings(_told(model, stated=[]), digits, lambda _size: digits)] == ["as told"]

@@ -60,15 +60,22 @@ def _ask_reading(path: Path, about: Mapping[str, Any], tried: Sequence[Mapping[s
     """Draw both figures of a reading that is assumed and of one that is better, and the buttons that choose."""
     taken, better = tried[0], tried[1]
     st.warning(
-        f"**How are its images prepared?** The file does not say. As assumed the model reads "
+        f"**How are its images prepared?** {_source(about, better)} the model reads "
         f"{_percent(taken['accuracy'])} of {taken['count']} labelled images, with {escape(better['words'])} "
         f"**{_percent(better['accuracy'])}**. Choose before anything runs.",
         icon=":material/help:",
     )
     if st.button(f"Take {better['words']}", key="take-reading", width="stretch"):
         tell(path, told=dict(better["fields"]))
-    if st.button("Keep what was assumed", key="keep-reading", width="stretch"):
-        tell(path, told={name: about["open"][name] for name in about["assumed"]})
+    if st.button("Keep what was taken", key="keep-reading", width="stretch"):
+        tell(path, told={name: about["open"][name] for name in {*about["assumed"], *better["fields"]}})
+
+
+def _source(about: Mapping[str, Any], better: Mapping[str, Any]) -> str:
+    """Say where the reading that was taken comes from."""
+    if set(better["fields"]) & set(about["assumed"]):
+        return "The file does not say. As assumed"
+    return "The file may say it wrongly. As it says"
 
 
 def _ask_order(path: Path, order: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from zspag_core.checkpoints.owners import stated_fields
 from zspag_core.data.classes import in_order
 from zspag_core.data.reading import ORDERS
 from zspag_core.errors import CheckpointError, UsageError
@@ -21,7 +22,7 @@ from zspag_core.models import build
 from zspag_core.models.foreign import ForeignClassifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
@@ -41,6 +42,8 @@ NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "0.5 (pixels from -1 to 1)": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
 SIZES = (32, 64, 224)
+READ_BY = frozenset({"mean", "std", "image_size"})
+"""The fields of a reading that are tried."""
 
 
 @dataclass(frozen=True)
@@ -86,23 +89,27 @@ def sample_of(dataset: DataSet, image_size: int) -> Split:
 
 
 def try_readings(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[int], DataSet]) -> list[Tried]:
-    """Return how the model reads a sample with its input as assumed, then with other usual ways; best of these first.
+    """Return how the model reads a sample with its input as it is taken, then in other usual ways; best of these first.
+
+    What is assumed is always tried. What a foreign file or a person said is tried where little is read with it: files
+    carry what their network was pretrained with, and people mistype.
 
     Args:
-        checkpoint: whose `assumed` fields are tried; without any the list is empty.
+        checkpoint: of a foreign network, or with `assumed` fields; else the list is empty.
         dataset: at the model's image size.
         at_size: loads the same data at another image size.
     """
-    assumed = checkpoint.about.get("assumed") or {}
+    assumed = READ_BY & set(checkpoint.about.get("assumed") or {})
     model = checkpoint.model
-    if not {"mean", "std", "image_size"} & set(assumed):
+    if not assumed and checkpoint.origin is None and "told" not in checkpoint.about:
         return []
     if len(sample_of(dataset, model.config.image_size).labels.unique()) < 2:
         return []  # a reading that calls everything the same would look best
-    tried = [_tried(model, "as assumed", {}, dataset)]
-    if {"mean", "std"} <= set(assumed):
+    tried = [_tried(model, "as assumed" if assumed else "as told", {}, dataset)]
+    doubtful = assumed if tried[0].accuracy >= WELL else READ_BY
+    if {"mean", "std"} <= doubtful:
         tried += [_tried(model, f"normalisation: {name}", f, dataset) for name, f in _normalisations(model)]
-    if "image_size" in assumed and max(one.accuracy for one in tried) < WELL:
+    if "image_size" in doubtful and max(one.accuracy for one in tried) < WELL:
         tried += list(_at_other_sizes(model, max(tried, key=lambda one: one.accuracy), at_size))
     return [tried[0], *sorted(tried[1:], key=lambda one: -one.accuracy)]
 
@@ -184,28 +191,54 @@ def clearly_better(other: float, taken: float, count: int) -> bool:
     return other - taken > max(CLEARLY, DEVIATIONS * error)
 
 
-def check_reading(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[int], DataSet]) -> list[Tried]:
-    """Refuse to go on with an assumed reading where another one is clearly better; return all that were tried.
+def another_is_better(tried: Sequence[Tried]) -> bool:
+    """Tell whether the best of the other readings is clearly better than the first one, which was taken."""
+    return len(tried) > 1 and clearly_better(tried[1].accuracy, tried[0].accuracy, tried[1].count)
+
+
+def is_stated(checkpoint: Checkpoint, other: Tried) -> bool:
+    """Tell whether all in which another reading differs was stated by a person."""
+    return stated_fields(checkpoint.about) >= set(other.fields)
+
+
+def check_reading(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[int], DataSet]) -> tuple[str, ...]:
+    """Refuse to go on with an assumed reading, or a file's, where another one is clearly better.
+
+    What a person stated stands, and it is noted where another reading is clearly better.
+
+    Args:
+        checkpoint: whose reading is tried.
+        dataset: at the model's image size.
+        at_size: loads the same data at another image size.
+
+    Returns:
+        Notes for the person.
 
     Raises:
         UsageError: it says both figures and how to choose.
     """
     tried = try_readings(checkpoint, dataset, at_size)
-    if len(tried) > 1 and clearly_better(tried[1].accuracy, tried[0].accuracy, tried[1].count):
-        taken, better = tried[:2]
-        raise UsageError(
-            f"the model's file does not say how its images are prepared: as assumed ({_words(checkpoint)}) it reads "
-            f"{taken.accuracy:.1f} % of {taken.count} labelled images, with {better.words} {better.accuracy:.1f} %; "
-            f"choose with {_options(better.fields)} (or name what was assumed in the same way)"
-        )
-    return tried
+    if not another_is_better(tried):
+        return ()
+    taken, better = tried[:2]
+    figures = f"{taken.accuracy:.1f} % of {taken.count} labelled images, with {better.words} {better.accuracy:.1f} %"
+    if is_stated(checkpoint, better):
+        return (f"prepared as stated ({_words(checkpoint, better.fields)}) the model reads {figures}",)
+    if set(better.fields) & set(checkpoint.about.get("assumed") or {}):
+        start = "the model's file does not say how its images are prepared: as assumed"
+    else:
+        start = "the model's file may say wrongly how its images are prepared: as it says"
+    raise UsageError(
+        f"{start} ({_words(checkpoint, better.fields)}) it reads {figures}; choose with {_options(better.fields)} (or "
+        "name what was taken in the same way)"
+    )
 
 
-def _words(checkpoint: Checkpoint) -> str:
-    """Say what is assumed."""
-    config, assumed = checkpoint.model.config, checkpoint.about.get("assumed") or {}
-    parts = [f"{config.image_size} pixels"] if "image_size" in assumed else []
-    if "mean" in assumed:
+def _words(checkpoint: Checkpoint, fields: Collection[str]) -> str:
+    """Say how the images are prepared, as far as another reading differs."""
+    config = checkpoint.model.config
+    parts = [f"{config.image_size} pixels"] if "image_size" in fields else []
+    if "mean" in fields:
         parts.append(f"mean {', '.join(f'{v:g}' for v in config.mean)}")
     return ", ".join(parts)
 

@@ -46,5 +46,6 @@ class Cancelled(ZspagError):
 
 
 def some_of(names: Sequence[str], most: int) -> str:
-    """Return the first names of a list for a refusal, and "…" where there are more."""
-    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
+    """Return the first names of a list for a refusal, and "…" where there are more; names with commas are quoted."""
+    quoted = [f'"{name}"' if "," in name else name for name in names[:most]]
+    return ", ".join([*quoted, *(["…"] if len(names) > most else [])])

@@ -152,6 +152,7 @@ def prepare(config: RunConfig) -> Prepared:
     loaded = with_origin(loaded, Path(config.checkpoint))
     checkpoint = with_names(loaded, config.model_classes)
     dataset = load_for(checkpoint, config.data, order=config.order)
+    find_forget(config.forget, dataset)  # a mistyped name is refused before anything is tried
     dataset = check_assumptions(checkpoint, dataset, config.data, config.order)
     return check(config, checkpoint, dataset)
 
@@ -269,7 +270,7 @@ def _plainly(value: object) -> str:
 def check_assumptions(
     checkpoint: Checkpoint, dataset: DataSet, data: str, order: str, *, left_out: Sequence[int] = ()
 ) -> DataSet:
-    """Try what is only assumed about a model that is not of ours on the images at hand.
+    """Try what is only assumed, or doubtful, about a model that is not of ours on the images at hand.
 
     Args:
         checkpoint: the model.
@@ -296,7 +297,8 @@ def check_assumptions(
     def at_size(size: int) -> DataSet:
         return load_for(checkpoint, data, order=order, size=size)
 
-    check_reading(checkpoint, dataset, at_size)
+    doubts = check_reading(checkpoint, dataset, at_size)
+    dataset = replace(dataset, notes=(*dataset.notes, *doubts))
     told = replace(dataset, train=dataset.train.without_classes(left_out), test=dataset.test.without_classes(left_out))
     if not len(told.train) and not len(told.test):
         return dataset

@@ -46,6 +46,7 @@ def test_our_own_names_are_recognised_and_what_was_assumed_is_said(resnet, tmp_p
         "origin": "state_dict",
         "assumed": {"std": [0.25]},
         "told": {"image_size": 16, "mean": [0.1]},
+        "stated": ["image_size", "mean"],
     }
     assert loaded.model.config.mean == (0.1,)
     loaded = load_checkpoint(tmp_path / "m.pt", image_size=16, mean=(0.1,), std=(0.3,))

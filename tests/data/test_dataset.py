@@ -84,6 +84,7 @@ def test_classes_are_found_by_number_and_by_name(pets, asked, found):
         (("index:5",), "forget: expected classes 0 to 4, got 5"),
         (("index:x",), "forget: pets has no class 'index:x'; its classes are cat, Dog, dog, 10, bird"),
         (("name:eel",), "forget: pets has no class 'name:eel'; its classes are cat, Dog, dog, 10, bird"),
+        (("brid",), "forget: pets has no class 'brid' ('bird' is meant?); its classes are cat, Dog, dog, 10, bird"),
         ((-1,), "forget: expected classes 0 to 4, got -1"),
         (("-1",), "forget: pets has no class '-1'; its classes are cat, Dog, dog, 10, bird"),
         (

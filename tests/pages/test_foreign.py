@@ -246,6 +246,13 @@ def test_what_was_assumed_can_be_kept_and_is_told_from_then_on(open_model, store
     assert asked_to_adopt(store)["told"] == {name: OPEN[name] for name in READ["assumed"]}
 
 
+def test_what_a_file_says_can_be_kept_although_another_reading_is_better(open_model, store):
+    page = open_model(READ | {"assumed": []}, MISREAD)
+    assert "The file may say it wrongly. As it says the model reads 23.0" in said(page)
+    page.button(key="keep-reading").click().run()
+    assert asked_to_adopt(store)["told"] == {name: OPEN[name] for name in BETTER["fields"]}
+
+
 def test_the_order_of_the_classes_is_chosen_by_both_figures(open_model, store, weights):
     page = open_model(READ, MISNUMBERED)
     assert "the model reads 12.0\u00a0% of 256 labelled images, in another order **97.0\u00a0%**" in said(page)

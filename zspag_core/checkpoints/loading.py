@@ -120,6 +120,7 @@ def load_checkpoint(
         contents = read_contents(path, limit, entry=entry)
         found = _read(path, contents, config, model, given, limit)
         about = _checked_about(found.about, found.model.config.num_classes)
+        about |= {"stated": sorted(given)} if found.origin is not None and "told" in about else {}
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
     return Checkpoint(found.model, about, digest_of(path), contents.notes, found.origin)

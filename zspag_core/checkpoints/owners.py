@@ -70,6 +70,12 @@ def told_reading(about: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
+def stated_fields(about: Mapping[str, Any]) -> frozenset[str]:
+    """Return which fields of the reading a person stated; of a checkpoint that does not tell, all that were told."""
+    stated = about.get("stated")
+    return frozenset(str(name) for name in stated) if isinstance(stated, list) else frozenset(told_reading(about))
+
+
 def with_origin(checkpoint: Checkpoint, path: Path) -> Checkpoint:
     """Return a checkpoint that was written anew together with how its weights came from their owner.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -166,7 +167,9 @@ class DataSet:
     def _unclear(self, asked: str, named: Sequence[int]) -> str:
         """Say that a name means no class, or several."""
         if not named:
-            return f"{self.name} has no class {asked!r}; its classes are {some_of(self.class_names, NAMED)}"
+            near = difflib.get_close_matches(asked.casefold(), [name.casefold() for name in self.class_names], n=1)
+            meant = next((f" ({name!r} is meant?)" for name in self.class_names if [name.casefold()] == near), "")
+            return f"{self.name} has no class {asked!r}{meant}; its classes are {some_of(self.class_names, NAMED)}"
         which = some_of([f"index:{k} ('{self.class_names[k]}')" for k in named], NAMED)
         return f"{asked!r} could be any of {len(named)} classes of {self.name}; expected one of {which}"
 

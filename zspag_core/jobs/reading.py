@@ -124,12 +124,13 @@ def try_assumptions(config: Mapping[str, Any], report: Reporter = SILENT) -> dic
     Returns:
         {"readings": [{"words", "fields" (of the model's config), "accuracy" (percent), "count" (images)}] the one that
         was taken first, then the others, the best first; "misread": whether the first of the others reads clearly
-        better; "order": {"taken", "best" (percent, as numbered and under the best matching of outputs to classes),
-        "count", "misnumbered": whether another one reads clearly better and none was chosen, "offers": [{"order",
-        "names" (of the outputs), "accuracy" (percent, None where it was not counted)}], "said": [[name of the output
-        that most images of the class are read as, percent of them] for each class, None without images]}}
+        better, and no person stated what was taken; "order": {"taken", "best" (percent, as numbered and under the best
+        matching of outputs to classes), "count", "misnumbered": whether another one reads clearly better and none was
+        chosen, "offers": [{"order", "names" (of the outputs), "accuracy" (percent, None where it was not counted)}],
+        "said": [[name of the output that most images of the class are read as, percent of them] for each class, None
+        without images]}}
     """
-    from zspag_core.doubts import clearly_better, try_orders, try_readings
+    from zspag_core.doubts import another_is_better, is_stated, try_orders, try_readings
     from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
     from zspag_core.preparation import load_for
 
@@ -138,7 +139,7 @@ def try_assumptions(config: Mapping[str, Any], report: Reporter = SILENT) -> dic
     data = cached_dataset(source, loaded, download=True)
     tried = try_readings(loaded, data, lambda size: load_for(loaded, source, size=size))
     report.progress("assumptions", 1, 2)
-    misread = len(tried) > 1 and clearly_better(tried[1].accuracy, tried[0].accuracy, tried[1].count)
+    misread = another_is_better(tried) and not is_stated(loaded, tried[1])
     order = _order(loaded, data, try_orders(loaded.model, data))
     report.progress("assumptions", 2, 2)
     readings = [asdict(one) | {"fields": dict(one.fields)} for one in tried]
