@@ -247,7 +247,7 @@ def test_what_was_assumed_can_be_kept_and_is_told_from_then_on(open_model, store
 
 
 def test_what_a_file_says_can_be_kept_although_another_reading_is_better(open_model, store):
-    page = open_model(READ | {"assumed": []}, MISREAD)
+    page = open_model(READ | {"assumed": []}, MISREAD, about=ABOUT | {"assumed": []})
     assert "The file may say it wrongly. As it says the model reads 23.0" in said(page)
     page.button(key="keep-reading").click().run()
     assert asked_to_adopt(store)["told"] == {name: OPEN[name] for name in BETTER["fields"]}
