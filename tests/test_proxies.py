@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from zspag_core import proxies
-from zspag_core.attacks import ATTACKS
 from zspag_core.attacks.base import Attacked
+from zspag_core.attacks.catalogue import attack_entries
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import configure
@@ -186,7 +186,7 @@ def test_progress_grows_and_cancelling_passes_through():
 def test_real_proxies_are_what_they_say(digits_model, small_digits, name, state_of, assert_untouched):
     before = state_of(digits_model)
     forget = small_digits.train.of_classes((3, 8))
-    attack = configure(ATTACKS[name], {"epsilon": 0.3})
+    attack = configure(attack_entries()[name].load(), {"epsilon": 0.3})
     found = generate_proxies(
         digits_model, forget, logits_of(digits_model, forget.images), barred_labels(forget.labels, (3, 8), 10),
         attack, n_adv=6,

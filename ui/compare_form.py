@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.comparisons import OWN, Subject, network_of, order, preset_of, subject_of
 from ui.jobs import job_store
-from ui.methods import METHOD_HELP
+from ui.methods import method_summary
 from ui.model_source import plain_name
 from ui.results import counted, duration, escape
 from ui.setup import pick_classes, unfit_method
@@ -222,7 +222,7 @@ def _tick(method: Mapping[str, Any]) -> Row | None:
         method["title"],
         name in TICKED,
         key=f"compare-{name}",
-        help=METHOD_HELP.get(name),
+        help=method_summary(name) or None,
         persist_state="session",
     ):
         return None

@@ -14,7 +14,7 @@ from ui.comparisons import MOST_RUNS, comparison_of
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
-from ui.methods import GONE, METHOD_HELP
+from ui.methods import GONE, method_summary
 from ui.redrawn import redrawn
 from ui.result_panels import draw
 from ui.results import NEAR, duration, escape, worked
@@ -111,7 +111,7 @@ def _words(comparison: Comparison) -> None:
     st.markdown("**What the methods do**")
     lines = dict.fromkeys(
         f"- **{'ZS-PAG' if row.method == 'zspag' else escape(row.label)}**: "
-        f"{METHOD_HELP.get(str(row.method), 'the model as it was trained.')}"
+        f"{method_summary(str(row.method)) or 'the model as it was trained.'}"
         for row in comparison.rows
     )
     st.markdown("\n".join(lines))

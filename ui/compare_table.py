@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.figures.compare import ENTROPY, mean_of, reference, span
 from ui.figures.looks import MASK, ORIGINAL, RETRAIN, looks, role_of
-from ui.methods import GONE, METHOD_HELP
+from ui.methods import GONE, method_summary
 from ui.results import duration, near, setting_text
 from ui.runs import page_of
 from ui.words import STATES, help_for
@@ -114,7 +114,7 @@ def _row(row: Row, comparison: Comparison, look: Look, jobs: Sequence[Job], *, p
     role = role_of(row)
     mark = f'<span aria-hidden="true" style="color:{look.colour}">{look.glyph}</span>'
     settings = ", ".join(f"{name} {setting_text(value)}" for name, value in sorted(row.settings.items()))
-    about = ROLES.get(role) or METHOD_HELP.get(str(row.method), "")
+    about = ROLES.get(role) or method_summary(str(row.method))
     title = html.escape(f"{about} Settings: {settings or 'defaults'}.")
     kind = f" <small>{html.escape(row.kind)}</small>" if row.kind in {"official", "tuned"} else ""
     cells = [

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from ui.results import escape
 from ui.ungraded import estimates_of, lacks_of, why_ungraded
 from ui.views import listed
+from zspag_core.methods.catalogue import method_entries
 
 if TYPE_CHECKING:
     from ui.views import View
 
-RETAIN_METHODS = frozenset({"retrain", "finetune", "neggrad", "badt", "salun", "fisher"})
-"""Methods that are given remaining data; all others see the model and the forget samples and nothing else."""
 GROUP_WORDS = (
     ("retain_train", "training images of the remaining classes: members, for membership inference"),
     ("retain_test", "test images of the remaining classes: non-members"),
@@ -23,7 +22,8 @@ GROUP_WORDS = (
 
 def needs_retain(view: View) -> bool:
     """Tell whether the run's method was given remaining data."""
-    return view.result["method"] in RETAIN_METHODS
+    entry = method_entries().get(view.result["method"])
+    return entry is not None and entry.needs_retain
 
 
 def seen_by_method(view: View) -> list[str]:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.address import write_word
 from ui.setup import MOST_SEED, fill_form
-from zspag_core.method_names import METHOD_NAMES
+from zspag_core.methods.catalogue import method_entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ def parse(word: str | None, num_classes: int) -> dict[str, Any]:
     forget, seed = found.get("forget"), found.get("seed")
     if not isinstance(forget, list) or not all(type(k) is int and 0 <= k < num_classes for k in forget):
         found.pop("forget", None)
-    if found.get("method") not in METHOD_NAMES:
+    if found.get("method") not in method_entries():
         found.pop("method", None)
     if not isinstance(found.get("settings"), dict):
         found.pop("settings", None)

@@ -16,7 +16,7 @@ from ui.results import counted, duration, find, headline, percent, worked
 from ui.ungraded import is_ungraded, short_estimate
 from ui.words import STATES, help_for
 from zspag_core.jobs import State
-from zspag_core.method_names import REFERENCES
+from zspag_core.methods.catalogue import references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -237,7 +237,7 @@ def summary(rows: Sequence[Row], shown: Sequence[Row]) -> str:
     if not graded:
         ended = any(row.estimate for row in shown)
         return f"{count}; {'none of them is graded' if ended else 'none of them has come to its end'}."
-    gone = [row for row in graded if row.job.config.get("method") not in REFERENCES and (row.acc_ut or 0.0) <= GONE]
+    gone = [row for row in graded if row.job.config.get("method") not in references() and (row.acc_ut or 0.0) <= GONE]
     if not gone:
         return f"{count}; no method has brought Acc_ut to {percent(GONE)} or less."
     best = max(gone, key=lambda row: row.acc_rt or 0.0)

@@ -11,7 +11,7 @@ import streamlit as st
 from ui.choice import choice_of, use
 from ui.forms import apply_settings, changed, class_picker, fitting, same, settings_form
 from ui.jobs import job_store, show_run
-from ui.methods import METHOD_HELP, USUAL
+from ui.methods import USUAL, method_summary
 from ui.names import names_of, says_names
 from ui.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.errors import ZspagError
@@ -98,7 +98,7 @@ def pick_method(engine: Mapping[str, Any]) -> Mapping[str, Any]:
     )
     method: Mapping[str, Any] = methods[name]
     if name != USUAL:
-        st.caption(METHOD_HELP.get(name, ""))
+        st.caption(method_summary(name))
     if method["needs_retain"]:
         st.caption(":orange-badge[needs remaining data] The zero-shot methods get no such data.")
     return method

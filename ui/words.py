@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zspag_core.attacks.catalogue import attack_entries
+
 STAGES = {
     "load": "Load",
     "before": "Baseline",
@@ -75,10 +77,6 @@ CONSEQUENCES = {
 """What turning a basic control does, in one line."""
 
 CHOICES = {
-    "pgd": "PGD",
-    "fgsm": "FGSM",
-    "cw": "C&W",
-    "deepfool": "DeepFool",
     "posterior": "posterior",
     "influence_anchored": "influence, anchored",
     "second_best": "second best",
@@ -151,6 +149,8 @@ COMPARISONS = {
 
 def choice_label(word: str) -> str:
     """Return the plain name of one of a setting's choices."""
+    if word in attack_entries():
+        return attack_entries()[word].title
     return CHOICES.get(word, word.replace("_", " "))
 
 

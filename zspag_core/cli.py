@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from zspag_core.allocation import keep_freed_memory
 from zspag_core.errors import Cancelled, UnlearningError, ZspagError
+from zspag_core.plugins import use_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
     chosen.command = f"{program} {chosen.command}"
     keep_freed_memory()
     try:
+        use_files(chosen.plugin)
         return _carry_out(chosen)
     except (Cancelled, KeyboardInterrupt):
         return _fail(chosen.command, "interrupted", 130)
@@ -97,6 +99,13 @@ def _build_parser(program: str) -> _Parser:
         description=__doc__.splitlines()[0] + " Zero-shot machine unlearning with ZS-PAG.",
         epilog=EPILOG.format(how=program if program != PROGRAM else f"python -m {PROGRAM}"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file with further methods or attacks, which is run; before the command, may be repeated",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     for name, summary in COMMANDS.items():

@@ -21,6 +21,7 @@ from zspag_core.fit import check_fit
 from zspag_core.groups import lacking, without_parts
 from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
+from zspag_core.methods.catalogue import find_entry
 from zspag_core.metrics import planted_in
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepar
     method.check(checkpoint.model, config.classes)
     lacks = lacking(dataset, config.classes)
     if method.needs_retain and "retain_train" in lacks:
-        raise UsageError(f"method: {needs_remaining(method.title, dataset, config.classes)}")
+        raise UsageError(f"method: {needs_remaining(find_entry(config.method).title, dataset, config.classes)}")
     dataset = as_trained(without_parts(dataset, config.classes), checkpoint.about, config.classes)
     return Prepared(config, method, checkpoint, dataset, device, lacks)
 

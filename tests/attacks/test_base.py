@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from zspag_core.attacks import ATTACKS, PGD, DeepFool
+from zspag_core.attacks import PGD, DeepFool
 from zspag_core.attacks.base import into_ball, l2_norm
+from zspag_core.attacks.catalogue import attack_entries
 from zspag_core.batching import images_at_once
 from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import configure, schema, values
@@ -23,9 +24,9 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(params=list(ATTACKS))
+@pytest.fixture(params=list(attack_entries()))
 def attack(request):
-    return configure(ATTACKS[request.param], SETTINGS[request.param])
+    return configure(attack_entries()[request.param].load(), SETTINGS[request.param])
 
 
 class Counting(nn.Module):
@@ -285,9 +286,8 @@ def test_into_ball_is_inside_both():
     torch.testing.assert_close(into_ball(near, clean, 5.0), near)
 
 
-@pytest.mark.parametrize("name", list(ATTACKS))
+@pytest.mark.parametrize("name", list(attack_entries()))
 def test_every_knob_explains_itself(name):
-    records = schema(ATTACKS[name])
+    records = schema(attack_entries()[name].load())
     assert all(record["help"].endswith(".") for record in records)
-    assert configure(ATTACKS[name], {}) == ATTACKS[name]()
-    assert ATTACKS[name].title
+    assert configure(attack_entries()[name].load(), {}) == attack_entries()[name].load()()

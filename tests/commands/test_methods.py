@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 
 from zspag_core.cli import main
-from zspag_core.methods import METHODS, PRESETS, describe_methods
+from zspag_core.methods import describe_methods
+from zspag_core.methods.catalogue import method_entries
 
 
 def test_the_schema_is_printed_as_json(capsys):
@@ -14,11 +15,11 @@ def test_the_schema_is_printed_as_json(capsys):
 def test_the_text_names_every_method_setting_and_preset(capsys):
     assert main(["methods"]) == 0
     text = capsys.readouterr().out
-    for method in METHODS:
-        assert f"{method.name}: {method.title}" in text
+    for key, entry in method_entries().items():
+        assert f"{key}: {entry.title}" in text
     assert "retrain: Retrain (needs remaining data)" in text
     assert "epsilon = " in text
     assert "(float, pixel range, min 0, max 1)" in text
     assert "(pgd, " in text
-    for name in PRESETS["zspag"]:
+    for name in method_entries()["zspag"].presets:
         assert f'--preset "{name}"' in text

@@ -12,20 +12,19 @@ import torch
 from tests.methods.networks import NETWORKS
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import UsageError
-from zspag_core.hyperparameters import configure, schema
+from zspag_core.hyperparameters import configure
 from zspag_core.methods import (
-    ATTACK_KNOBS,
     METHODS,
-    PRESETS,
     RetainMethod,
     ZeroShotMethod,
     describe_methods,
     find_method,
 )
 from zspag_core.methods.base import timed
-from zspag_core.methods.zspag import ZSPAG
+from zspag_core.methods.catalogue import method_entries
 from zspag_core.models import build
 
+PRESETS = [(key, name) for key, entry in method_entries().items() for name in entry.all_presets]
 QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.8, "stop_rule": False}
 RIVALS = {
     "finetune": {"epochs": 2, "learning_rate": 0.01},
@@ -64,7 +63,6 @@ def test_a_method_is_a_frozen_dataclass_of_checked_knobs(method):
     assert configure(method, {row["name"]: row["default"] for row in next(
         m["parameters"] for m in describe_methods() if m["name"] == method.name)}) == method()  # fmt: skip
     assert all("schema" in field.metadata for field in dataclasses.fields(method))
-    assert method.title
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
@@ -98,9 +96,9 @@ def test_the_description_is_the_contracts():
             assert re.fullmatch(r"[a-z][a-z0-9_]*", parameter["name"])
 
 
-@pytest.mark.parametrize(("method", "name"), [(m, n) for m, presets in PRESETS.items() for n in presets])
+@pytest.mark.parametrize(("method", "name"), PRESETS)
 def test_presets_are_settings_that_the_method_accepts(method, name):
-    settings = PRESETS[method][name]
+    settings = method_entries()[method].all_presets[name]
     configured = configure(find_method(method), settings)
     assert all(getattr(configured, key) == value for key, value in settings.items())
 
@@ -163,18 +161,3 @@ def test_time_adds_up_also_after_an_error():
         pass
     assert 100.0 < seconds["a"] < 101.0
     assert 0 <= seconds["b"] < 1
-
-
-@pytest.mark.parametrize("attack", list(ATTACK_KNOBS))
-def test_attacks_read_the_settings_that_are_said_to_be_theirs(attack):
-    def built(**settings):
-        return configure(ZSPAG, {"attack": attack} | settings).build_attack()
-
-    known = {name for names in ATTACK_KNOBS.values() for name in names}
-    for about in schema(ZSPAG):
-        if about["name"] in known:
-            other = not about["default"] if about["type"] == "bool" else about["default"] / 2
-            value = int(other) if about["type"] == "int" else other
-            assert (built(**{about["name"]: value}) != built()) == (about["name"] in ATTACK_KNOBS[attack]), about[
-                "name"
-            ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zspag_core.attacks import ATTACKS
+from zspag_core.attacks.catalogue import attack_entries
 from zspag_core.data import to_pixels
 from zspag_core.data.backdoor import plant
 from zspag_core.errors import Cancelled, UnlearningError
@@ -92,10 +92,10 @@ def test_ablations_stand_in_for_the_estimated_subspace(digits_model, forget, sub
         assert layer.rank == (estimated.subspace.layers[name].rank if subspace == "random" else 0)
 
 
-@pytest.mark.parametrize("name", list(ATTACKS))
+@pytest.mark.parametrize("name", list(attack_entries()))
 def test_every_attack_is_built_with_this_methods_settings(name):
     attack = ZSPAG(attack=name, epsilon=0.125, epsilon_l2=3.5, attack_steps=7, attack_confidence=0.75).build_attack()
-    assert type(attack) is ATTACKS[name]
+    assert type(attack) is attack_entries()[name].load()
     assert attack.confidence == 0.75
     if name in {"pgd", "fgsm"}:
         assert attack.epsilon == 0.125
@@ -104,7 +104,7 @@ def test_every_attack_is_built_with_this_methods_settings(name):
     assert getattr(attack, "steps", 7) == 7
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS if name != "pgd"])
+@pytest.mark.parametrize("name", [name for name in attack_entries() if name != "pgd"])
 def test_other_attacks_unlearn_too(digits_model, forget, name):
     found = unlearn(digits_model, forget, attack=name, epsilon_l2=5.0, epochs=6)
     assert len(found.proxies) > 0

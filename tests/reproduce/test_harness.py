@@ -10,7 +10,7 @@ import torch
 
 from zspag_core.cli import main
 from zspag_core.errors import UnlearningError
-from zspag_core.methods import Unlearned
+from zspag_core.methods import Unlearned, find_method
 from zspag_core.reproduce import filler, rows, tables
 from zspag_core.reproduce.arena import Arena
 from zspag_core.reproduce.cases import CASES
@@ -252,7 +252,7 @@ def test_every_method_goes_through_the_harness(build, tiny):
 
 def _quick(plan):
     """Take few epochs, attack steps and proxies."""
-    known = {} if plan.method is None else rows.known_methods()[plan.method].__dataclass_fields__
+    known = {} if plan.method is None else find_method(plan.method).__dataclass_fields__
     few = {"epochs": 1, "n_adv": 3, "attack_steps": 2, "cg_steps": 2, "batch_size": 32, "epsilon": 0.3, "gate": 1.0}
     return dict(plan.settings) | {name: value for name, value in few.items() if name in known}
 

@@ -2,19 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from zspag_core.methods import METHODS
-from zspag_core.reproduce.plans import Knob
-from zspag_core.reproduce.rows import KNOBS
+from zspag_core.methods.catalogue import TuningRange
 from zspag_core.reproduce.tuning import Trial, tune
 
-RATE = Knob(name="learning_rate", low=1e-4, high=1.0)
+RATE = TuningRange(name="learning_rate", low=1e-4, high=1.0)
 
 
 def test_a_knob_is_read_on_a_logarithmic_scale():
     assert RATE.at(0.0) == 1e-4
     assert RATE.at(0.5) == pytest.approx(1e-2)
     assert RATE.at(1.0) == 1.0
-    assert Knob(name="alpha", low=1e-4, high=1.0, complement=True).at(0.5) == pytest.approx(0.99)
+    assert TuningRange(name="alpha", low=1e-4, high=1.0, complement=True).at(0.5) == pytest.approx(0.99)
 
 
 def test_trials_close_in_on_the_gentlest_value_that_forgets():
@@ -36,11 +34,3 @@ def test_a_method_that_failed_was_too_strong_and_is_never_taken():
     best, made = tune(RATE, 2, lambda v: Trial(v, None, None) if v > 5e-3 else Trial(v, 50.0, 90.0))
     assert made[1].value < made[0].value
     assert best is made[1]
-
-
-def test_every_knob_is_one_of_its_method_and_within_its_range():
-    known = {method.name: method for method in METHODS}
-    for name, knob in KNOBS.items():
-        about = known[name].__dataclass_fields__[knob.name].metadata["schema"]
-        assert about["min"] <= min(knob.at(0.0), knob.at(1.0))
-        assert max(knob.at(0.0), knob.at(1.0)) <= about["max"]

@@ -8,10 +8,7 @@ from ui.compare_form import kinds_note
 from ui.compare_panels import as_csv, progress_words
 from ui.compare_table import in_order, table_html
 from ui.comparisons import comparison_of, network_of, order, outcome_of, shipped_comparisons, subject_of
-from ui.methods import METHOD_HELP
 from zspag_core.jobs import State
-from zspag_core.method_names import METHOD_NAMES
-from zspag_core.methods import METHODS
 
 
 def test_every_shipped_comparison_can_be_read_and_shown():
@@ -20,11 +17,6 @@ def test_every_shipped_comparison_can_be_read_and_shown():
         assert [row.key for row in comparison.rows][:2] == ["original", "mask"] or comparison.data != "digits"
         assert "<table" in table_html(comparison, {})
     assert len({comparison.name for comparison in found}) == len(found)
-
-
-def test_every_method_has_a_sentence():
-    keys = {method.name for method in METHODS}
-    assert keys == set(METHOD_HELP) == set(METHOD_NAMES)
 
 
 def test_outcome_keeps_what_a_run_came_to(make_record):

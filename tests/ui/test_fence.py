@@ -1,12 +1,6 @@
 from __future__ import annotations
 
-from ui.fence import RETAIN_METHODS, kept_for_grading, needs_retain, seen_by_method
-from zspag_core.methods import METHODS
-
-
-def test_the_list_of_methods_that_need_remaining_data_is_the_engines():
-    for method in METHODS:
-        assert (method.name in RETAIN_METHODS) == method.needs_retain, method.name
+from ui.fence import kept_for_grading, needs_retain, seen_by_method
 
 
 def test_zero_shot_run_saw_model_and_forget_samples(make_view):

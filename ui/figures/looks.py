@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ui.figures.runs import SYMBOLS
 from ui.palette import CLASSES, REFERENCE
-from zspag_core.method_names import REFERENCES
+from zspag_core.methods.catalogue import references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def role_of(row: Row) -> str:
     """Return which reference a row is: "original", "mask" or "retrain"; empty for a method that is compared."""
     if row.method is None:
         return ORIGINAL
-    return row.method if row.method in REFERENCES else ""
+    return row.method if row.method in references() else ""
 
 
 def looks(rows: Sequence[Row]) -> dict[str, Look]:

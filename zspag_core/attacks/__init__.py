@@ -1,16 +1,35 @@
-"""Targeted attacks, each a frozen dataclass of its hyper-parameters; one file each."""
+"""Targeted attacks, each a frozen dataclass of its hyper-parameters; one file each.
 
-from zspag_core.attacks.base import Attack, Attacked
-from zspag_core.attacks.cw import CarliniWagner
-from zspag_core.attacks.deepfool import DeepFool
-from zspag_core.attacks.fgsm import FGSM
-from zspag_core.attacks.pgd import PGD
+The names below are imported when they are first used: the catalogue of attacks is read where torch is not wanted.
+"""
 
-ATTACKS: dict[str, type[Attack]] = {
-    "pgd": PGD,
-    "fgsm": FGSM,
-    "cw": CarliniWagner,
-    "deepfool": DeepFool,
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zspag_core.attacks.base import Attack as Attack
+    from zspag_core.attacks.base import Attacked as Attacked
+    from zspag_core.attacks.cw import CarliniWagner as CarliniWagner
+    from zspag_core.attacks.deepfool import DeepFool as DeepFool
+    from zspag_core.attacks.fgsm import FGSM as FGSM
+    from zspag_core.attacks.pgd import PGD as PGD
+
+_HOMES = {
+    "Attack": "base",
+    "Attacked": "base",
+    "CarliniWagner": "cw",
+    "DeepFool": "deepfool",
+    "FGSM": "fgsm",
+    "PGD": "pgd",
 }
 
-__all__ = ["ATTACKS", "FGSM", "PGD", "Attack", "Attacked", "CarliniWagner", "DeepFool"]
+__all__ = [*_HOMES]  # noqa: PLE0604 - names, as the keys are
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

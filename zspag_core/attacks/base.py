@@ -6,7 +6,7 @@ import contextlib
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -70,8 +70,6 @@ class Reading:
 @dataclass(frozen=True, kw_only=True)
 class Attack(ABC):
     """A targeted attack in pixel space; a subclass says only where to start, what to lower and how to step."""
-
-    title: ClassVar[str]
 
     confidence: float = knob(
         0.99,

@@ -35,8 +35,6 @@ class CarliniWagner(Attack):
     Source: Carlini and Wagner, 2017, sections V and VI-A.
     """
 
-    title = "C&W"
-
     epsilon_l2: float = knob(
         2.0, "Largest Euclidean length of the perturbation.", minimum=0.0, unit="pixel range", basic=True
     )

@@ -27,8 +27,6 @@ class DeepFool(Attack):
     Source: Moosavi-Dezfooli et al., 2016, algorithm 2.
     """
 
-    title = "DeepFool"
-
     epsilon_l2: float = knob(
         2.0, "Largest Euclidean length of the perturbation.", minimum=0.0, unit="pixel range", basic=True
     )

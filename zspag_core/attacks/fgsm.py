@@ -23,8 +23,6 @@ class FGSM(Attack):
     Source: Goodfellow et al., 2015, section 4, with the sign turned for a target.
     """
 
-    title = "FGSM"
-
     epsilon: float = knob(
         8 / 255, "Largest change of a pixel.", minimum=0.0, maximum=1.0, unit="pixel range", basic=True
     )

@@ -24,8 +24,6 @@ class PGD(Attack):
     Source: Madry et al., 2017, section 2.1, with the sign turned for a target.
     """
 
-    title = "PGD"
-
     epsilon: float = knob(
         8 / 255, "Largest change of a pixel.", minimum=0.0, maximum=1.0, unit="pixel range", basic=True
     )

@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the list."""
-    from zspag_core.methods import PRESETS, describe_methods
+    from zspag_core.methods import describe_methods
+    from zspag_core.methods.catalogue import find_entry
 
     methods = describe_methods()
     if arguments.json:
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{method['name']}: {method['title']}{' (needs remaining data)' if method['needs_retain'] else ''}")  # noqa: T201
         for parameter in method["parameters"]:
             print(f"    {parameter['name']} = {parameter['default']}  {_range(parameter)}\n        {parameter['help']}")  # noqa: T201
-        for name, settings in PRESETS.get(method["name"], {}).items():
+        for name, settings in find_entry(method["name"]).all_presets.items():
             print(f'  --preset "{name}": {", ".join(f"{k}={v}" for k, v in settings.items())}')  # noqa: T201
     return 0
 

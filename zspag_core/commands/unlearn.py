@@ -159,12 +159,12 @@ def _percent(value: float | None) -> str:
 
 def _preset(method: str, name: str) -> dict[str, Any]:
     """Return the settings of a preset."""
-    from zspag_core.methods import PRESETS, find_method
+    from zspag_core.methods.catalogue import find_entry
 
-    find_method(method)
+    entry = find_entry(method)
     if not name:
         return {}
-    presets = PRESETS.get(method, {})
+    presets = entry.all_presets
     if name not in presets:
         raise UsageError(f"--preset: expected one of {', '.join(presets) or 'none for this method'}, got {name!r}")
     return dict(presets[name])

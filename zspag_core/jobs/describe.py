@@ -22,23 +22,25 @@ def describe_engine() -> dict[str, Any]:
     """
     import torch
 
+    from zspag_core.attacks.catalogue import attack_entries
     from zspag_core.hyperparameters import basic_names, schema
-    from zspag_core.methods import ATTACK_KNOBS, METHODS, PRESETS
+    from zspag_core.methods import METHODS
+    from zspag_core.methods.catalogue import find_entry
 
     methods = [
         {
             "name": kind.name,
-            "title": kind.title,
+            "title": find_entry(kind.name).title,
             "needs_retain": kind.needs_retain,
             "parameters": schema(kind),
             "basic": list(basic_names(kind)),
-            "presets": {"default": {}} | PRESETS.get(kind.name, {}),
+            "presets": {"default": {}} | find_entry(kind.name).all_presets,
         }
         for kind in METHODS
     ]
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
-    attacks = {name: list(knobs) for name, knobs in ATTACK_KNOBS.items()}
+    attacks = {name: list(entry.settings.values()) for name, entry in attack_entries().items()}
     devices = ["auto", "cpu", *cuda, *mps]
     return {"methods": methods, "attacks": attacks, "training": _describe_training(), "devices": devices}
 

@@ -66,7 +66,6 @@ class BadTeaching(_BadTeaching, RetainMethod):
     """
 
     name: ClassVar[str] = "badt"
-    title: ClassVar[str] = "Bad teaching (BadT)"
 
     retain_share: float = knob(
         0.3, "Share of the remaining samples that is used, drawn once; 1 uses all.", minimum=0.0, maximum=1.0
@@ -99,7 +98,6 @@ class BadTeachingZS(_BadTeaching, ZeroShotMethod):
     """
 
     name: ClassVar[str] = "badt_zs"
-    title: ClassVar[str] = "Bad teaching, forget data alone (BadT-zs)"
 
     epochs: int = knob(3, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(2e-4, "Step length of Adam.", minimum=1e-7, maximum=1.0, basic=True)

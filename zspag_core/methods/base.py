@@ -65,7 +65,6 @@ class Method(ABC):
     """Base of all methods; the fields of a subclass, declared with `knob`, are its hyper-parameters."""
 
     name: ClassVar[str]
-    title: ClassVar[str]
     needs_retain: ClassVar[bool]
 
     def check(self, model: Classifier, classes: tuple[int, ...]) -> None:  # noqa: B027 - most have nothing to refuse

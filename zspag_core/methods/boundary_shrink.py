@@ -55,7 +55,6 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
     """
 
     name: ClassVar[str] = "boundary_shrink"
-    title: ClassVar[str] = "Boundary shrink"
 
     epochs: int = knob(10, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(3e-5, "Step length of SGD.", minimum=1e-8, maximum=100.0, basic=True)

@@ -34,7 +34,6 @@ class Finetune(SGDSettings, RetainMethod):
     """
 
     name: ClassVar[str] = "finetune"
-    title: ClassVar[str] = "Fine-tuning (FT)"
 
     epochs: int = knob(10, "Passes over remaining and forget samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(1e-3, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)

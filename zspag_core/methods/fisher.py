@@ -44,7 +44,6 @@ class Fisher(RetainMethod):
     """
 
     name: ClassVar[str] = "fisher"
-    title: ClassVar[str] = "Fisher forgetting"
 
     alpha: float = knob(
         1e-6,

@@ -45,7 +45,6 @@ class GKT(ZeroShotMethod):
     """
 
     name: ClassVar[str] = "gkt"
-    title: ClassVar[str] = "Gated knowledge transfer"
 
     epochs: int = knob(10, "Rounds of invented batches.", minimum=1, maximum=1000, basic=True)
     batches: int = knob(30, "Invented batches per round.", minimum=1, maximum=100_000, basic=True)

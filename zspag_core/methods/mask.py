@@ -11,6 +11,7 @@ import torch
 from zspag_core.errors import UsageError
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
+from zspag_core.methods.catalogue import find_entry
 from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT, Reporter
 
@@ -26,19 +27,17 @@ class Mask(ZeroShotMethod):
     """Set the head's rows of the forgotten classes so that their logits are a large negative constant."""
 
     name: ClassVar[str] = "mask"
-    title: ClassVar[str] = "Mask the logits"
 
     def check(self, model: Classifier, classes: tuple[int, ...]) -> None:
         """Refuse a head whose outputs are no logits that can be set."""
+        title = find_entry(self.name).title
         if model.head.bias is None:
-            raise UsageError(f"{self.title}: expected a network whose last layer has a bias, got one without")
+            raise UsageError(f"{title}: expected a network whose last layer has a bias, got one without")
         probe = _masked(model, classes)
         pixels = torch.zeros(1, model.config.channels, *[model.config.image_size] * 2, device=model.head.weight.device)
         with torch.inference_mode(), evaluating(probe):
             if probe(pixels)[0, list(classes)].max() > MASKED_LOGIT / 2:
-                raise UsageError(
-                    f"{self.title}: expected a network that ends in its head, got one that goes on after it"
-                )
+                raise UsageError(f"{title}: expected a network that ends in its head, got one that goes on after it")
 
     def unlearn(
         self,

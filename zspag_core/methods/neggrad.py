@@ -33,7 +33,6 @@ class NegGrad(SGDSettings, RetainMethod):
     """
 
     name: ClassVar[str] = "neggrad"
-    title: ClassVar[str] = "NegGrad+"
 
     epochs: int = knob(5, "Passes over the remaining samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(1e-3, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
@@ -84,7 +83,6 @@ class NegGradZS(SGDSettings, ZeroShotMethod):
     """
 
     name: ClassVar[str] = "neggrad_zs"
-    title: ClassVar[str] = "Gradient ascent (NegGrad-zs)"
 
     epochs: int = knob(5, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(4e-4, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)

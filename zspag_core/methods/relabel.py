@@ -80,7 +80,6 @@ class Posterior(Relabel):
     """Teach the model's own posterior with the forgotten classes removed; no projection."""
 
     name: ClassVar[str] = "posterior"
-    title: ClassVar[str] = "Posterior labels"
     label_mode: ClassVar[str] = "posterior"
 
     def relabel(self, logits: Tensor, barred: Tensor, generator: torch.Generator) -> Tensor:
@@ -93,7 +92,6 @@ class RandomLabels(Relabel):
     """Fine-tuning on random labels of the forget data alone (the paper's FT-zs and RL)."""
 
     name: ClassVar[str] = "finetune_zs"
-    title: ClassVar[str] = "Random labels (FT-zs)"
     label_mode: ClassVar[str] = "random"
 
     def relabel(self, logits: Tensor, barred: Tensor, generator: torch.Generator) -> Tensor:

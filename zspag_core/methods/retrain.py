@@ -22,7 +22,6 @@ class Retrain(RetainMethod):
     """Train from scratch on remaining data; what perfect unlearning would look like, at full cost."""
 
     name: ClassVar[str] = "retrain"
-    title: ClassVar[str] = "Retrain"
 
     epochs: int = knob(20, "Passes over the remaining training images.", minimum=1, maximum=1000, basic=True)
     batch_size: int = knob(128, "Images per step.", minimum=1, maximum=8192, unit="images")

@@ -68,7 +68,6 @@ class SalUn(_Salient, RetainMethod):
     """
 
     name: ClassVar[str] = "salun"
-    title: ClassVar[str] = "SalUn"
 
     epochs: int = knob(10, "Passes over remaining and forget samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(1e-3, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)
@@ -97,7 +96,6 @@ class SalUnZS(_Salient, ZeroShotMethod):
     """
 
     name: ClassVar[str] = "salun_zs"
-    title: ClassVar[str] = "SalUn, forget data alone (SalUn-zs)"
 
     epochs: int = knob(10, "Passes over the forget samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(1e-4, "Step length of SGD.", minimum=1e-7, maximum=100.0, basic=True)

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.attacks.catalogue import attack_settings
 from zspag_core.memory import Memory
 
 if TYPE_CHECKING:
     from zspag_core.methods.base import Method
 
-ATTACK_SETTINGS = (
-    "attack",
-    "epsilon",
-    "n_adv",
-    "full_classes",
-    "attack_steps",
-    "attack_confidence",
-    "step_size",
-    "epsilon_l2",
-    "random_start",
-    "cw_searches",
-    "cw_rate",
-    "overshoot",
-    "coverage",
-    "fill",
-)
+PROXY_SETTINGS = ("attack", "n_adv", "full_classes", "coverage", "fill", *attack_settings())
 SUBSPACE_SETTINGS = ("subspace", "energy", "tolerance", "pooling")
 DEPENDS: dict[str, dict[str, tuple[str, ...]]] = {
-    "zspag": {"proxies": ATTACK_SETTINGS, "subspace": ATTACK_SETTINGS + SUBSPACE_SETTINGS},
+    "zspag": {"proxies": PROXY_SETTINGS, "subspace": PROXY_SETTINGS + SUBSPACE_SETTINGS},
     "fisher": {"unlearn": ("fisher_images",)},
 }
 """Method -> stage that runs may share -> the settings that it depends on."""

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from zspag_core import pseudo_labels
-from zspag_core.attacks import ATTACKS
-from zspag_core.errors import Cancelled
+from zspag_core.attacks.catalogue import attack_entries
+from zspag_core.errors import Cancelled, UsageError
 from zspag_core.hyperparameters import configure, knob
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, staged, timed
@@ -39,10 +39,9 @@ class ZSPAG(ZeroShotMethod):
     """Zero-shot unlearning with proxy adversarial data generation."""
 
     name: ClassVar[str] = "zspag"
-    title: ClassVar[str] = "ZS-PAG"
 
     attack: str = knob(
-        "pgd", "How forget samples are pushed over the decision boundary.", choices=tuple(ATTACKS), basic=True
+        "pgd", "How forget samples are pushed over the decision boundary.", choices=tuple(attack_entries()), basic=True
     )
     epsilon: float = knob(
         32 / 255,
@@ -289,37 +288,19 @@ class ZSPAG(ZeroShotMethod):
         return proxies, subspace, labels, pull
 
     def build_attack(self) -> Attack:
-        """Return the attack with this method's settings for it."""
-        ball = {"epsilon_l2": self.epsilon_l2, "steps": self.attack_steps}
-        own: dict[str, dict[str, float]] = {
-            "pgd": {"steps": self.attack_steps, "step_size": self.step_size, "random_start": self.random_start},
-            "fgsm": {},
-            "cw": ball | {"searches": self.cw_searches, "learning_rate": self.cw_rate},
-            "deepfool": ball | {"overshoot": self.overshoot},
-        }
-        shared: dict[str, float] = {"confidence": self.attack_confidence, "mixed": True}
-        shared |= {"epsilon": self.epsilon} if self.attack in {"pgd", "fgsm"} else {}
-        return configure(ATTACKS[self.attack], shared | own[self.attack])
+        """Return the attack with this method's settings for it.
+
+        Raises:
+            UsageError: an attack from outside reads a setting that there is not.
+        """
+        entry = attack_entries()[self.attack]
+        if absent := [name for name in entry.settings.values() if not hasattr(self, name)]:
+            raise UsageError(f"attack {entry.key}: expected settings of {self.name}, got {absent[0]!r}")
+        filled = {name: getattr(self, setting) for name, setting in entry.settings.items()}
+        return configure(entry.load(), {**filled, "mixed": True})
 
     def _schedule(self) -> Schedule:
         """Return how the projected descent goes."""
         goal = None if self.deep else self.stop_forget
         rule = StoppingRule(goal, self.stop_margin) if self.stop_rule else None
         return Schedule(self.learning_rate, self.epochs, self.batch_size, rule)
-
-
-PAPER = {
-    "attack": "pgd",
-    "n_adv": 100,
-    "full_classes": 1000,
-    "label_mode": "influence",
-    "influence_sign": "removing",
-    "coverage": "second_best",
-    "subspace": "estimated",
-    "pooling": "per_class",
-    "tolerance": 0.0,
-    "attack_confidence": 1.0,
-    "epochs": 10,
-    "stop_rule": False,
-}
-"""The paper's own choices where it states them; what it leaves open stays at our defaults."""

@@ -169,10 +169,10 @@ def _await(futures: Iterable[Any], report: Reporter, tell: Callable[[str], None]
 
 def _weight(method: str | None) -> int:
     """Return what comes first: the original, and then the rows that take longest."""
-    from zspag_core.reproduce.rows import known_methods
+    from zspag_core.methods.catalogue import find_entry
 
     if method is None:
         return 3
     if method in {"retrain", "gkt"}:
         return 2
-    return int(known_methods()[method].needs_retain)
+    return int(find_entry(method).needs_retain)

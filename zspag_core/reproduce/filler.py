@@ -11,11 +11,11 @@ import torch
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.hyperparameters import configure, values
 from zspag_core.memory import FORGETFUL, FileMemory, Memory
-from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
+from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod, find_method
 from zspag_core.methods.sharing import DEPENDS, SharedStages
 from zspag_core.metrics import Backdoor, accuracy, grade, logits_of, read_triggered, relearn, triggered_images
 from zspag_core.reproduce.comparison import Outcome, Row
-from zspag_core.reproduce.rows import known_methods, needs_retain
+from zspag_core.reproduce.rows import needs_retain
 from zspag_core.reproduce.subjects import Samples, Subject
 from zspag_core.reproduce.tuning import Trial, tune
 
@@ -69,12 +69,12 @@ class Filler:
         few = {"n_adv": 2, "attack_steps": 2, "epochs": 1, "epsilon": 1.0, "attack_confidence": 0.0}
         samples = self.subject.samples
         forget = samples.forget[torch.arange(min(8, len(samples.forget)))]
-        self.unlearn(configure(known_methods()["zspag"], few), Samples(forget, samples.retain), 0, "tuning")
+        self.unlearn(configure(find_method("zspag"), few), Samples(forget, samples.retain), 0, "tuning")
 
     def _trial(self, plan: Plan, value: float) -> Trial:
         """Try one value of the knob on held-out training images."""
         assert plan.knob is not None and plan.method is not None, "only a method with a knob is tuned"  # noqa: PT018, S101
-        method = configure(known_methods()[plan.method], {**plan.settings, plan.knob.name: value})
+        method = configure(find_method(plan.method), {**plan.settings, plan.knob.name: value})
 
         def make() -> dict[str, Any]:
             try:
@@ -93,7 +93,7 @@ class Filler:
 
     def _outcome(self, plan: Plan, settings: dict[str, Any], seed: int) -> Outcome:
         """Run one seed and grade it."""
-        method = None if plan.method is None else configure(known_methods()[plan.method], settings)
+        method = None if plan.method is None else configure(find_method(plan.method), settings)
         steps = self._relearning_steps(plan, seed)
 
         def make() -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.hyperparameters import configure, values
 from zspag_core.lineage import on_fewer_images, retrain_settings
+from zspag_core.methods import find_method
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.reproduce.cells import Cells
 from zspag_core.reproduce.clock import Clock
 from zspag_core.reproduce.comparison import Comparison, Row
 from zspag_core.reproduce.filler import ORIGINAL, Filler, device_name
-from zspag_core.reproduce.rows import known_methods
 from zspag_core.reproduce.subjects import Subject, load_original
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Harness:
             DataError: the data set is not at hand.
         """
         subject = self.subject(arena.case, arena.forget)
-        filler, method = Filler(self, arena, subject, Clock([])), configure(known_methods()["zspag"], {})
+        filler, method = Filler(self, arena, subject, Clock([])), configure(find_method("zspag"), {})
 
         def make() -> dict[str, Any]:
             return look(subject, filler.unlearn(method, subject.samples, 0, "final"))

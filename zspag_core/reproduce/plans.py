@@ -9,27 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-@dataclass(frozen=True, kw_only=True)
-class Knob:
-    """What is turned when a method is tuned: the larger, the more is forgotten.
-
-    Attributes:
-        name: of the hyper-parameter.
-        low: least value tried.
-        high: largest value tried.
-        complement: whether 1 minus the hyper-parameter lies between `low` and `high`.
-    """
-
-    name: str
-    low: float
-    high: float
-    complement: bool = False
-
-    def at(self, share: float) -> float:
-        """Return the value at a share, 0 to 1, of the way from low to high on a logarithmic scale."""
-        value = float(f"{self.low * (self.high / self.low) ** share:.3g}")
-        return 1 - value if self.complement else value
+    from zspag_core.methods.catalogue import TuningRange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +32,6 @@ class Plan:
     method: str | None
     kind: str = "default"
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    knob: Knob | None = None
+    knob: TuningRange | None = None
     paper: str = ""
     seeds: int | None = None

@@ -5,76 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.method_names import METHOD_NAMES, REFERENCES
-from zspag_core.methods import METHODS
-from zspag_core.methods.zspag import PAPER
-from zspag_core.reproduce.plans import Knob, Plan
+from zspag_core.attacks.catalogue import BUILT_IN as ATTACKS
+from zspag_core.methods import find_method
+from zspag_core.methods.catalogue import PAPER, TuningRange, find_entry, method_entries
+from zspag_core.reproduce.plans import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zspag_core.methods import Method
     from zspag_core.reproduce.scale import Scale
 
-
-KNOBS = {
-    "zspag": Knob(name="learning_rate", low=3e-3, high=1.0),
-    "posterior": Knob(name="learning_rate", low=1e-4, high=1.0),
-    "finetune_zs": Knob(name="learning_rate", low=1e-4, high=1.0),
-    "neggrad_zs": Knob(name="learning_rate", low=1e-5, high=0.1),
-    "badt_zs": Knob(name="learning_rate", low=1e-5, high=0.01),
-    "salun_zs": Knob(name="learning_rate", low=1e-5, high=0.1),
-    "boundary_shrink": Knob(name="learning_rate", low=1e-5, high=0.1),
-    "gkt": Knob(name="learning_rate", low=1e-4, high=0.01),
-    "finetune": Knob(name="learning_rate", low=1e-4, high=0.1),
-    "neggrad": Knob(name="alpha", low=1e-4, high=0.3, complement=True),
-    "badt": Knob(name="learning_rate", low=1e-5, high=0.01),
-    "salun": Knob(name="learning_rate", low=1e-4, high=0.1),
-    "fisher": Knob(name="alpha", low=1e-9, high=1e-3),
-}
-"""The main knob of every method, and the same range on every data set."""
-
-OFFICIAL: dict[str, dict[str, Any]] = {
-    "finetune_zs": {"learning_rate": 0.01, "epochs": 10},
-    "neggrad_zs": {"learning_rate": 0.01, "epochs": 5},
-    "badt_zs": {"learning_rate": 1e-4, "epochs": 1},
-    "salun_zs": {"learning_rate": 5e-4, "epochs": 10, "mask_share": 0.8},
-    "boundary_shrink": {"learning_rate": 1e-5, "epochs": 10, "bound": 0.1},
-    "gkt": {"learning_rate": 1e-3, "batch_size": 256},
-    "finetune": {"learning_rate": 0.01, "epochs": 10},
-    "neggrad": {"learning_rate": 0.01, "epochs": 5, "alpha": 0.9999},
-    "badt": {"learning_rate": 1e-4, "epochs": 1, "retain_share": 0.3},
-    "salun": {"learning_rate": 0.013, "epochs": 10, "mask_share": 0.5},
-    "fisher": {"alpha": 1e-6, "exponent": 1.0},
-}
-"""Settings of the official programs."""
-
 ROUNDS = 10
-TUNED: dict[str, dict[str, Any]] = {
-    "posterior": {"epochs": ROUNDS},
-    "finetune_zs": {"epochs": ROUNDS},
-    "neggrad_zs": {"epochs": ROUNDS},
-    "badt_zs": {"epochs": ROUNDS},
-    "salun_zs": {"epochs": ROUNDS},
-    "boundary_shrink": {"epochs": ROUNDS},
-    "finetune": {"epochs": ROUNDS},
-    "badt": {"epochs": ROUNDS},
-    "salun": {"epochs": ROUNDS},
-    "neggrad": {"epochs": ROUNDS // 2},
-}
-"""Settings of tuned rows beside the knob: ten epochs for all; one of Neggrad has as many forget as remaining images."""
-
-LABELS = {key: name for key, name in METHOD_NAMES.items() if key not in REFERENCES} | {
-    "posterior": "Posterior labels, no projection",
-    "finetune_zs": "Random labels (FT-zs)",
-    "boundary_shrink": "Boundary shrink (BU)",
-}
-"""What the rows are called, in the order of the tables: the methods' names, three of them with a word more."""
+"""Epochs of rows that compare times."""
 
 
-def known_methods() -> dict[str, type[Method]]:
-    """Return every method by its key."""
-    return {method.name: method for method in METHODS}
+def methods() -> tuple[str, ...]:
+    """Return the methods that have rows, in the order of the tables: all but those that others are measured against."""
+    return tuple(key for key, entry in method_entries().items() if not entry.reference)
 
 
 def references(retrain: str = "Retrain") -> list[Plan]:
@@ -88,34 +35,39 @@ def references(retrain: str = "Retrain") -> list[Plan]:
 
 def official(method: str, scale: Scale) -> Plan:
     """Return a rival's row with official settings; the posterior rival, which is ours, has its defaults."""
-    settings = _sized(method, scale) | OFFICIAL.get(method, {})
-    kind = "official" if method in OFFICIAL else "default"
-    seeds = scale.official_seeds or None
+    entry = find_entry(method)
     return Plan(
-        key=method, label=LABELS[method], method=method, kind=kind, settings=settings, paper=method, seeds=seeds
+        key=method,
+        label=entry.label,
+        method=method,
+        kind="official" if entry.official else "default",
+        settings={**entry.official, **_sized(method, scale)},
+        paper=method,
+        seeds=scale.official_seeds or None,
     )
 
 
 def tuned(method: str, scale: Scale) -> Plan:
     """Return a method's row with its knob tuned."""
+    entry = find_entry(method)
     return Plan(
         key=f"{method}_tuned",
-        label=LABELS[method],
+        label=entry.label,
         method=method,
         kind="tuned",
-        settings=_sized(method, scale) | TUNED.get(method, {}),
-        knob=KNOBS[method],
+        settings={**_sized(method, scale), **entry.tuned},
+        knob=entry.tuning,
         paper=method,
-        seeds=(scale.retain_seeds or None) if known_methods()[method].needs_retain else None,
+        seeds=(scale.retain_seeds or None) if entry.needs_retain else None,
     )
 
 
-def rivals(scale: Scale, methods: tuple[str, ...] = tuple(LABELS)) -> list[Plan]:
-    """Return ZS-PAG and its rivals, each as given and tuned."""
+def rivals(scale: Scale, some: tuple[str, ...] | None = None) -> list[Plan]:
+    """Return ZS-PAG and its rivals, all or some, each as given and tuned."""
     rows = []
-    for method in methods:
+    for method in methods() if some is None else some:
         if method == "zspag":
-            rows.append(Plan(key="zspag", label=LABELS[method], method=method, paper=method))
+            rows.append(Plan(key="zspag", label=find_entry(method).label, method=method, paper=method))
             rows.append(
                 Plan(
                     key="zspag_paper",
@@ -129,14 +81,14 @@ def rivals(scale: Scale, methods: tuple[str, ...] = tuple(LABELS)) -> list[Plan]
             )
         else:
             rows.append(official(method, scale))
-        if method != "gkt" or scale.name == "full":
+        if find_entry(method).tuning is not None and (method != "gkt" or scale.name == "full"):
             rows.append(tuned(method, scale))
     return rows
 
 
 def needs_retain(plan: Plan) -> bool:
     """Tell whether a row's method is given remaining data."""
-    return plan.method is not None and known_methods()[plan.method].needs_retain
+    return plan.method is not None and find_entry(plan.method).needs_retain
 
 
 def overhead(scale: Scale) -> list[Plan]:
@@ -158,11 +110,11 @@ def overhead(scale: Scale) -> list[Plan]:
             settings=PAPER,
         ),
     ]
-    for method in LABELS:
+    for method in methods():
         if method == "zspag":
             continue
         row = official(method, scale)
-        has_epochs = "epochs" in known_methods()[method].__dataclass_fields__ and method != "gkt"
+        has_epochs = "epochs" in find_method(method).__dataclass_fields__ and method != "gkt"
         settings = dict(row.settings) | ({"epochs": ROUNDS} if has_epochs else {})
         rows.append(replace(row, settings=settings, seeds=None))
     return rows
@@ -170,17 +122,16 @@ def overhead(scale: Scale) -> list[Plan]:
 
 def attacks() -> list[Plan]:
     """Return ZS-PAG with each attack."""
-    names = {"pgd": "PGD", "fgsm": "FGSM", "cw": "C&W", "deepfool": "DeepFool"}
     return [
         Plan(
-            key=attack,
-            label=f"ZS-PAG with {name}",
+            key=attack.key,
+            label=f"ZS-PAG with {attack.title}",
             method="zspag",
-            kind="default" if attack == "pgd" else "ablation",
-            settings={} if attack == "pgd" else {"attack": attack},
-            paper=attack,
+            kind="default" if attack.key == "pgd" else "ablation",
+            settings={} if attack.key == "pgd" else {"attack": attack.key},
+            paper=attack.key,
         )
-        for attack, name in names.items()
+        for attack in ATTACKS
     ]
 
 
@@ -230,7 +181,7 @@ def arms() -> list[Plan]:
                 method="zspag",
                 kind="tuned",
                 settings=given,
-                knob=Knob(name="learning_rate", low=1e-4, high=1.0),
+                knob=TuningRange(name="learning_rate", low=1e-4, high=1.0),
                 paper=paper,
             )
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zspag_core.reproduce.plans import Knob
+    from zspag_core.methods.catalogue import TuningRange
 
 FORGOTTEN = 5.0
 """Percent of held-out images of the forgotten classes that may still be recognised."""
@@ -49,7 +49,7 @@ class Trial:
         return asdict(self)
 
 
-def tune(knob: Knob, trials: int, judge: Callable[[float], Trial]) -> tuple[Trial, list[Trial]]:
+def tune(knob: TuningRange, trials: int, judge: Callable[[float], Trial]) -> tuple[Trial, list[Trial]]:
     """Return the best of some trials, and all of them.
 
     Args:

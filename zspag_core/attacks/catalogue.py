@@ -1,0 +1,110 @@
+"""Every attack's facts, each once: name, program, and which settings of ZS-PAG fill which of its own; without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from zspag_core.errors import UsageError
+from zspag_core.plugins import from_outside, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zspag_core.attacks.base import Attack
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackEntry:
+    """What is known of an attack.
+
+    Attributes:
+        key: its name in settings and records.
+        title: its name for people.
+        program: the class, or "module:class", which is imported when it is needed.
+        settings: field of the attack -> the setting of ZS-PAG that fills it; all other fields keep their defaults.
+    """
+
+    key: str
+    title: str
+    program: str | type[Attack]
+    settings: Mapping[str, str]
+
+    def load(self) -> type[Attack]:
+        """Return the attack's class.
+
+        Raises:
+            UsageError: the program is not there, or is no attack.
+        """
+        from zspag_core.attacks.base import Attack
+
+        found = resolve(self.program)
+        if not (isinstance(found, type) and issubclass(found, Attack)):
+            raise UsageError(f"attack {self.key}: expected a subclass of Attack, got {found!r}")
+        return found
+
+
+BUILT_IN = (
+    AttackEntry(
+        key="pgd",
+        title="PGD",
+        program="zspag_core.attacks.pgd:PGD",
+        settings={
+            "epsilon": "epsilon",
+            "steps": "attack_steps",
+            "step_size": "step_size",
+            "random_start": "random_start",
+            "confidence": "attack_confidence",
+        },
+    ),
+    AttackEntry(
+        key="fgsm",
+        title="FGSM",
+        program="zspag_core.attacks.fgsm:FGSM",
+        settings={"epsilon": "epsilon", "confidence": "attack_confidence"},
+    ),
+    AttackEntry(
+        key="cw",
+        title="C&W",
+        program="zspag_core.attacks.cw:CarliniWagner",
+        settings={
+            "epsilon_l2": "epsilon_l2",
+            "steps": "attack_steps",
+            "searches": "cw_searches",
+            "learning_rate": "cw_rate",
+            "confidence": "attack_confidence",
+        },
+    ),
+    AttackEntry(
+        key="deepfool",
+        title="DeepFool",
+        program="zspag_core.attacks.deepfool:DeepFool",
+        settings={
+            "epsilon_l2": "epsilon_l2",
+            "steps": "attack_steps",
+            "overshoot": "overshoot",
+            "confidence": "attack_confidence",
+        },
+    ),
+)
+
+
+@cache
+def attack_entries() -> Mapping[str, AttackEntry]:
+    """Return every attack by its key: those of this project, then those from outside.
+
+    Raises:
+        UsageError: a plug-in cannot be loaded, or takes a key that is taken.
+    """
+    found: dict[str, AttackEntry] = {}
+    for entry in (*BUILT_IN, *from_outside("zspag.attacks", AttackEntry)):
+        if entry.key in found:
+            raise UsageError(f"plug-in: there is an attack {entry.key!r} already")
+        found[entry.key] = entry
+    return found
+
+
+def attack_settings() -> tuple[str, ...]:
+    """Return every setting of ZS-PAG that some attack reads, each once."""
+    return tuple(dict.fromkeys(name for entry in attack_entries().values() for name in entry.settings.values()))
