@@ -14,7 +14,7 @@ from ui.comparisons import MOST_RUNS, comparison_of
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
-from ui.methods import GONE, method_summary
+from ui.methods import GONE, method_card, method_summary
 from ui.redrawn import redrawn
 from ui.result_panels import draw
 from ui.results import NEAR, duration, escape, worked
@@ -115,6 +115,10 @@ def _words(comparison: Comparison) -> None:
         for row in comparison.rows
     )
     st.markdown("\n".join(lines))
+    cards = {str(row.method): row.label for row in reversed(comparison.rows) if row.method is not None}
+    with st.expander("Where they come from, and what differs here"):
+        for key, label in reversed(cards.items()):
+            st.markdown(f"**{escape(label)}**\n\n{method_card(key)}")
     st.caption(MASK_NOTE)
     st.caption(f"{help_for('Membership inference')} {help_for('Probe')} {help_for('Relearning')}")
 

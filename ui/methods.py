@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ui.results import setting_text
+from ui.results import escape, setting_text
 from ui.words import choice_label, knob_label, levels_text
 from zspag_core.methods.catalogue import method_entries, references
 
@@ -22,6 +22,20 @@ def method_summary(key: str) -> str:
     """Return what a method does, in one sentence; nothing of one that is not known any more."""
     entry = method_entries().get(key)
     return "" if entry is None else entry.summary
+
+
+def method_card(key: str) -> str:
+    """Return where a method comes from, its official settings and what differs here, in Markdown; "" if not known."""
+    entry = method_entries().get(key)
+    if entry is None:
+        return ""
+    lines = [f"**Source**: {escape(entry.source)}."]
+    if entry.official:
+        settings = ", ".join(_told(name, value) for name, value in entry.official.items())
+        lines.append(f"**Settings of its own program** (preset Official): {escape(settings)}.")
+    if entry.deviations:
+        lines.append("**What differs here**: " + " ".join(map(escape, entry.deviations)))
+    return "\n\n".join(lines)
 
 
 def method_name(config: Mapping[str, Any]) -> str:

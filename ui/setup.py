@@ -11,7 +11,7 @@ import streamlit as st
 from ui.choice import choice_of, use
 from ui.forms import apply_settings, changed, class_picker, fitting, same, settings_form
 from ui.jobs import job_store, show_run
-from ui.methods import USUAL, method_summary
+from ui.methods import USUAL, method_card, method_summary
 from ui.names import names_of, says_names
 from ui.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.errors import ZspagError
@@ -99,6 +99,8 @@ def pick_method(engine: Mapping[str, Any]) -> Mapping[str, Any]:
     method: Mapping[str, Any] = methods[name]
     if name != USUAL:
         st.caption(method_summary(name))
+    with st.popover("Where it comes from", type="tertiary"):
+        st.markdown(method_card(name))
     if method["needs_retain"]:
         st.caption(":orange-badge[needs remaining data] The zero-shot methods get no such data.")
     return method

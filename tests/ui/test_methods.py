@@ -2,12 +2,21 @@ from __future__ import annotations
 
 import pytest
 
-from ui.methods import method_name, method_summary, way_name
+from ui.methods import method_card, method_name, method_summary, way_name
 
 
 def test_a_method_is_described_in_one_sentence_and_an_unknown_one_not_at_all():
     assert method_summary("mask") == "Blocks the forgotten outputs; learns nothing."
     assert method_summary("unheard of") == ""
+
+
+def test_a_card_says_source_official_settings_and_what_differs():
+    card = method_card("salun").replace("\\", "")
+    assert "**Source**: Fan et al., 2024 (SalUn), equations 3 to 5." in card
+    assert "learning rate 0.013, epochs 10, mask share 0.5" in card
+    assert "The step is masked and not the gradient" in card
+    assert "its own program" not in method_card("posterior")
+    assert method_card("unheard of") == ""
 
 
 @pytest.mark.parametrize(
