@@ -148,7 +148,7 @@ BUILT_IN = (
             "deep": {"n_adv": 1000, "fill": 1.0, "narrow": 20},
         },
         deviations=(
-            "The defaults are those that measured best here; the preset `paper` has the paper's own choices.",
+            "The defaults are those that measured best here; the preset Paper has the paper's own choices.",
             "Steps that harm the proxies, or in which the descent falls, are undone and made again, shorter.",
         ),
     ),
