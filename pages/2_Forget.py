@@ -77,10 +77,10 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     return method["name"], changed(method, values), rest["seed"]
 
 
-def show_form(choice: Choice) -> tuple[list[int], str, dict[str, Any], int] | None:
+def show_form(choice: Choice, run: Job | None) -> tuple[list[int], str, dict[str, Any], int] | None:
     """Draw model, classes and settings; return what the form holds, None while the engine does not say what it has."""
     show_model(choice)
-    read_form(choice)
+    read_form(choice, run)
     about = ask("inspect_data", choice.question)
     engine = ask("engine", engine_question())
     forget = pick_classes(choice, about)
@@ -113,7 +113,7 @@ def show(choice: Choice, run: Job | None) -> None:
     """Draw the form on the left and the run on the right."""
     left, right = st.columns([1, 2], gap="large")
     with left, st.container(gap="small"):
-        held = show_form(choice)
+        held = show_form(choice, run)
     with right:
         if run is None:
             show_guide()

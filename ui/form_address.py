@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -15,19 +16,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ui.choice import Choice
+    from zspag_core.jobs import Job
 
-WORD, READ = "form", "form_read"
+WORD, READ, SHOWN = "form", "form_read", "form_shows"
 USUAL: dict[str, Any] = {"forget": [], "method": "zspag", "settings": {}, "seed": 0}
 
 
-def read_form(choice: Choice) -> None:
-    """Fill the form from the address, once a session and before it is drawn; what makes no sense is left out."""
-    if READ in st.session_state:
-        return
-    st.session_state[READ] = True
-    asked = parse(st.query_params.get(WORD), len(choice.class_names))
-    if asked != USUAL:
-        fill_form(choice.checkpoint.stem, len(choice.class_names), asked)
+def read_form(choice: Choice, run: Job | None) -> None:
+    """Fill the form before it is drawn: from the address, once a session, and from every run that is opened.
+
+    What the address says goes before the run that it opens; what makes no sense there is left out.
+
+    Args:
+        choice: model and data that the form is about.
+        run: the one that is open.
+    """
+    opened = run is not None and run.id != st.session_state.get(SHOWN)
+    st.session_state[SHOWN] = run.id if run is not None else None
+    if READ not in st.session_state:
+        st.session_state[READ] = True
+        asked = parse(st.query_params.get(WORD), len(choice.class_names))
+        if asked != USUAL:
+            fill_form(choice.checkpoint.stem, len(choice.class_names), asked)
+            return
+    if run is not None and opened and Path(str(run.config.get("checkpoint"))) == choice.checkpoint:
+        fill_form(choice.checkpoint.stem, len(choice.class_names), run.config)
 
 
 def keep_form(forget: Sequence[int], method: str, settings: Mapping[str, Any], seed: int) -> None:

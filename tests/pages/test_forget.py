@@ -330,6 +330,31 @@ def test_form_takes_the_settings_of_a_run(forget_page, answered, finish, run_con
     assert page.number_input(key="seed").value == 4
 
 
+def test_form_shows_the_run_that_is_opened_until_it_is_changed(forget_page, answered, finish, run_config, result):
+    config = run_config | {"forget": [3], "settings": {"epochs": 2}, "seed": 4}
+    page = forget_page(finish("unlearn", config, answer=result))
+    assert [box.label for box in page.checkbox if box.value] == ["3"]
+    assert (page.number_input(key="zspag-epochs").value, page.number_input(key="seed").value) == (2, 4)
+    assert not page.button(key="go").disabled
+    page.checkbox(key="forget-digits_resnet-5").check().run()
+    page.switch_page("app.py").run()
+    page.switch_page("pages/2_Forget.py").run()
+    assert [box.label for box in page.checkbox if box.value] == ["3", "5"], "a run is read once"
+    other = finish("unlearn", run_config | {"forget": [8]}, answer=result)
+    page.session_state["job_id"] = page.query_params["job"] = other.id
+    page.run()
+    assert [box.label for box in page.checkbox if box.value] == ["8"]
+    assert page.number_input(key="zspag-epochs").value == run_config["settings"]["epochs"]
+
+
+def test_form_in_the_address_goes_before_the_run_that_it_opens(overview, answered, finish, run_config, result):
+    job = finish("unlearn", run_config | {"forget": [3]}, answer=result)
+    overview.query_params["job"] = job.id
+    overview.query_params["form"] = json.dumps({"forget": [8]})
+    page = overview.switch_page("pages/2_Forget.py").run()
+    assert [box.label for box in page.checkbox if box.value] == ["8"]
+
+
 def test_form_is_kept_by_its_address(forget_page, overview, answered):
     page = forget_page()
     assert "form" not in page.query_params, "nothing was changed"
