@@ -36,6 +36,6 @@ def test_a_program_that_is_no_attack_is_refused():
 
 def test_a_setting_that_the_method_lacks_is_refused(monkeypatch):
     entry = AttackEntry(key="pgd", title="X", program="zspag_core.attacks.pgd:PGD", settings={"steps": "strength"})
-    monkeypatch.setattr("zspag_core.methods.zspag.attack_entries", lambda: {"pgd": entry})
+    monkeypatch.setattr("zspag_core.methods.zspag_settings.attack_entries", lambda: {"pgd": entry})
     with pytest.raises(UsageError, match="attack pgd: expected settings of zspag, got 'strength'"):
         ZSPAG().build_attack()

@@ -11,6 +11,7 @@ import torch
 from zspag_core.cli import main
 from zspag_core.errors import UnlearningError
 from zspag_core.methods import Unlearned, find_method
+from zspag_core.methods.catalogue import TuningRange
 from zspag_core.reproduce import filler, rows, tables
 from zspag_core.reproduce.arena import Arena
 from zspag_core.reproduce.cases import CASES
@@ -18,7 +19,7 @@ from zspag_core.reproduce.comparison import Comparison
 from zspag_core.reproduce.filler import Filler
 from zspag_core.reproduce.harness import Harness
 from zspag_core.reproduce.markdown import as_markdown
-from zspag_core.reproduce.plans import Knob, Plan
+from zspag_core.reproduce.plans import Plan
 
 MIA = {"entropy_svc": 40.0, "confidence_svc": 90.0, "same_class": {"accuracy": 50.0, "auc": 51.0, "auc_ci": None}}
 GRADES = {"acc_rt": 90.0, "acc_ut": 80.0, "mia": MIA, "probe": 60.0, "relearning": 3, "relearned": True}
@@ -69,7 +70,7 @@ def _arena(plans, **more):
 
 
 ZSPAG = Plan(key="zspag", label="ZS-PAG", method="zspag", paper="zspag")
-TUNED = Knob(name="learning_rate", low=1e-3, high=0.1)
+TUNED = TuningRange(name="learning_rate", low=1e-3, high=0.1)
 
 
 def test_what_is_finished_is_not_made_again(build, faked):

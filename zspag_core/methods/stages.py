@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data.dataset import Split
-    from zspag_core.methods.zspag import ZSPAG
+    from zspag_core.methods.zspag_settings import ZSPAGSettings
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
     from zspag_core.proxies import ProxySet
@@ -46,7 +46,7 @@ class Stages:
         report: receives progress.
     """
 
-    settings: ZSPAG
+    settings: ZSPAGSettings
     model: Classifier
     forget: Split
     logits: Tensor

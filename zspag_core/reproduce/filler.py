@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
     from zspag_core.reproduce.arena import Arena
     from zspag_core.reproduce.clock import Clock
-    from zspag_core.reproduce.harness import Harness
+    from zspag_core.reproduce.context import Context
     from zspag_core.reproduce.plans import Plan
 
 TUNING_SEED = 0
@@ -37,10 +37,10 @@ KEPT_STAGES = 12
 class Filler:
     """Fills the rows of one comparison."""
 
-    def __init__(self, harness: Harness, arena: Arena, subject: Subject, clock: Clock) -> None:
+    def __init__(self, context: Context, arena: Arena, subject: Subject, clock: Clock) -> None:
         """Start with no stage that cells share."""
-        self.harness, self.arena, self.subject, self.clock = harness, arena, subject, clock
-        self.scale = arena.scale or harness.scale
+        self.context, self.arena, self.subject, self.clock = context, arena, subject, clock
+        self.scale = arena.scale or context.scale
         self.kept: dict[str, dict[Any, Any]] = {"tuning": {}, "final": {}}
         self.known: float | None = None
 
@@ -50,7 +50,7 @@ class Filler:
         if plan.knob is not None:
             best, _trials = tune(plan.knob, self.scale.trials, partial(self._trial, plan))
             settings[plan.knob.name] = best.value
-        outcomes = [self._outcome(plan, settings, seed) for seed in range(self.harness.seeds_of(plan))]
+        outcomes = [self._outcome(plan, settings, seed) for seed in range(self.context.seeds_of(plan))]
         if plan.method is None:
             self.known = outcomes[0].acc_ut
         return Row(
@@ -100,7 +100,7 @@ class Filler:
             start = time.perf_counter()
             try:
                 run = self._run(method, seed)
-                self.harness.report.progress("evaluate", 0, 1)
+                self.context.report.progress("evaluate", 0, 1)
                 grades = self._grades(run.model, seed, steps)
             except UnlearningError as error:
                 return {"acc_rt": None, "acc_ut": None, "stopped": "failed", "error": str(error)}
@@ -124,7 +124,7 @@ class Filler:
         """Return a cell and say that it is there."""
         identity = {
             "subject": self.subject.identity,
-            "device": device_name(self.harness.device),
+            "device": device_name(self.context.device),
             "method": method.name if method is not None else None,
             "settings": values(method) if method is not None else {},
             "seed": seed,
@@ -132,12 +132,12 @@ class Filler:
         }
         key = method.name if method is not None else ORIGINAL
         file = f"{self.arena.case.name}-{key}-{measured['purpose']}-{seed}"
-        made, start = self.harness.cells.made, time.perf_counter()
-        value = self.harness.cells.once(file, identity, make)
-        fresh = self.harness.cells.made > made
+        made, start = self.context.cells.made, time.perf_counter()
+        value = self.context.cells.once(file, identity, make)
+        fresh = self.context.cells.made > made
         line = self.clock.tick(key, time.perf_counter() - start if fresh else None)
         what = "trial" if measured["purpose"] == "trial" else f"seed {seed}"
-        self.harness.tell(f"{self.arena.name} {line} {name}, {what}: {_said(value)}")
+        self.context.tell(f"{self.arena.name} {line} {name}, {what}: {_said(value)}")
         return value
 
     def _run(self, method: Method | None, seed: int) -> Unlearned:
@@ -153,7 +153,7 @@ class Filler:
             UnlearningError: the method failed.
             Cancelled: the reporter asked to stop.
         """
-        subject, report = self.subject, self.harness.report
+        subject, report = self.subject, self.context.report
         generator, memory = torch.Generator().manual_seed(seed), self._memory(method, seed, purpose)
         shared: dict[str, Any] = {"generator": generator, "report": report, "memory": memory}
         model = subject.original.model
@@ -180,7 +180,7 @@ class Filler:
             return SharedStages(kept, method, self.subject.forget, seed)
         if method.name == "retrain":
             identity = repr((self.subject.identity, values(method), seed))
-            return FileMemory(self.harness.out / "state", identity)
+            return FileMemory(self.context.out / "state", identity)
         return FORGETFUL
 
     def _relearning_steps(self, plan: Plan, seed: int) -> int:
@@ -199,7 +199,7 @@ class Filler:
         """Return how many steps bring the classes back."""
         found, subject = None, self.subject
         if steps:
-            report = self.harness.report
+            report = self.context.report
             found = relearn(model, subject.dataset, subject.forget, known, seed=seed, max_steps=steps, report=report)
         if found is None:
             return {"relearning": None, "relearned": None, "rest_by_then": None}

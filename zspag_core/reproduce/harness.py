@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING, Any
 from zspag_core.hyperparameters import configure, values
 from zspag_core.lineage import on_fewer_images, retrain_settings
 from zspag_core.methods import find_method
-from zspag_core.progress import SILENT, Reporter
-from zspag_core.reproduce.cells import Cells
 from zspag_core.reproduce.clock import Clock
 from zspag_core.reproduce.comparison import Comparison, Row
+from zspag_core.reproduce.context import Context
 from zspag_core.reproduce.filler import ORIGINAL, Filler, device_name
 from zspag_core.reproduce.subjects import Subject, load_original
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    import torch
 
     from zspag_core.methods import Unlearned
     from zspag_core.reproduce.arena import Arena
@@ -29,42 +25,19 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.scale import Scale
 
 
-class Harness:
+class Harness(Context):
     """Fills comparisons on one device at one scale, in one folder."""
 
-    def __init__(
-        self,
-        out: Path,
-        scale: Scale,
-        *,
-        device: torch.device,
-        seeds: int = 3,
-        report: Reporter = SILENT,
-        tell: Callable[[str], None] = lambda _text: None,
-    ) -> None:
-        """Start.
-
-        Args:
-            out: folder of cells, trained originals and comparisons.
-            scale: how much is computed.
-            device: where.
-            seeds: how many seeds a row has: 0, 1, ...
-            report: may raise Cancelled.
-            tell: receives one line a finished cell.
-        """
-        self.out, self.scale, self.device, self.seeds = out, scale, device, seeds
-        self.report, self.tell = report, tell
-        self.cells = Cells(out / "cells")
-        self.subjects: dict[tuple[str, tuple[int, ...], Scale], Subject] = {}
+    _last: tuple[tuple[str, tuple[int, ...], Scale], Subject] | None = None
 
     def subject(self, case: Case, forget: tuple[int, ...], scale: Scale | None = None) -> Subject:
         """Return the model and images of a comparison, at the harness's scale or another; the last is remembered."""
         key = (case.name, forget, scale or self.scale)
-        if key not in self.subjects:
+        if self._last is None or self._last[0] != key:
             self.tell(f"{case.title}: loading or training the original")
             original = load_original(case, self.out / "originals", self.device, self.report)
-            self.subjects = {key: Subject(original, forget, scale or self.scale)}
-        return self.subjects[key]
+            self._last = key, Subject(original, forget, scale or self.scale)
+        return self._last[1]
 
     def compare(self, arena: Arena) -> Comparison:
         """Make one comparison and write its JSON file.
@@ -111,10 +84,6 @@ class Harness:
         identity = {"subject": subject.identity, "settings": values(method), "purpose": look.__name__}
         self.tell(f"{arena.name}: ZS-PAG, seed 0")
         return self.cells.once(arena.name, identity, make)
-
-    def seeds_of(self, plan: Plan) -> int:
-        """Return how many seeds a row has."""
-        return min(self.seeds, plan.seeds or self.seeds)
 
     def _clock(self, plans: Sequence[Plan], scale: Scale) -> Clock:
         """Return a clock for the cells of some rows."""

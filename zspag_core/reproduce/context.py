@@ -1,0 +1,49 @@
+"""Where comparisons are filled: folder, scale, device, seeds, and who is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.reproduce.cells import Cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import torch
+
+    from zspag_core.reproduce.plans import Plan
+    from zspag_core.reproduce.scale import Scale
+
+
+class Context:
+    """What every row of a comparison is filled with."""
+
+    def __init__(
+        self,
+        out: Path,
+        scale: Scale,
+        *,
+        device: torch.device,
+        seeds: int = 3,
+        report: Reporter = SILENT,
+        tell: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """Start.
+
+        Args:
+            out: folder of cells, trained originals and comparisons.
+            scale: how much is computed.
+            device: where.
+            seeds: how many seeds a row has: 0, 1, ...
+            report: may raise Cancelled.
+            tell: receives one line a finished cell.
+        """
+        self.out, self.scale, self.device, self.seeds = out, scale, device, seeds
+        self.report, self.tell = report, tell
+        self.cells = Cells(out / "cells")
+
+    def seeds_of(self, plan: Plan) -> int:
+        """Return how many seeds a row has."""
+        return min(self.seeds, plan.seeds or self.seeds)
