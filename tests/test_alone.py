@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
 from zspag_core.cli import main
 from zspag_core.errors import CheckpointError, UsageError, ZspagError
-from zspag_core.metrics import grade
+from zspag_core.metrics.grade import grade
 from zspag_core.progress import Reporter
 from zspag_core.regrading import regrade
 from zspag_core.runs import RunConfig, execute, prepare

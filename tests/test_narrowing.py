@@ -11,7 +11,9 @@ from tests.methods.networks import GREY, NETWORKS
 from zspag_core.data.dataset import Split, to_pixels
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.methods.zspag import ZSPAG
-from zspag_core.metrics import accuracy, outputs_of, probe
+from zspag_core.metrics.accuracy import accuracy
+from zspag_core.metrics.deep import probe
+from zspag_core.metrics.predictions import outputs_of
 from zspag_core.models import build
 from zspag_core.models.resnet import ResNetConfig
 from zspag_core.models.vit import ViTConfig

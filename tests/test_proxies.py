@@ -9,7 +9,7 @@ from zspag_core.attacks.catalogue import attack_entries
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import configure
-from zspag_core.metrics import logits_of
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import Reporter
 from zspag_core.proxies import TRIES_PER_PROXY, generate_proxies
 from zspag_core.pseudo_labels import barred_labels

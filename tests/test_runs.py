@@ -11,7 +11,7 @@ from zspag_core.data import images, to_pixels
 from zspag_core.data.backdoor import poison
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.methods import METHODS
-from zspag_core.metrics import relearn
+from zspag_core.metrics.deep import relearn
 from zspag_core.models import initialise
 from zspag_core.progress import Reporter
 from zspag_core.runs import RunConfig, check_out, execute

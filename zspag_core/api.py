@@ -10,7 +10,7 @@ from zspag_core.data.given import joined, taken_apart
 from zspag_core.devices import place, resolve_device
 from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.handed import NAME, take_over
-from zspag_core.metrics import grade
+from zspag_core.metrics.grade import grade
 from zspag_core.preparation import RunConfig, check
 from zspag_core.progress import SILENT, Relay, Reporter
 from zspag_core.runs import carry_out

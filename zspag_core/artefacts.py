@@ -11,7 +11,7 @@ import torch
 from zspag_core.data.images import in_memory
 from zspag_core.errors import UsageError
 from zspag_core.files import replace_file
-from zspag_core.metrics import outputs_of_pixels
+from zspag_core.metrics.predictions import outputs_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data.dataset import Split
-    from zspag_core.metrics import Grade, Triggered
+    from zspag_core.metrics.backdoor import Triggered
+    from zspag_core.metrics.grade import Grade
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.pseudo_labels import PseudoLabels

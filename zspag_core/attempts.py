@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from zspag_core.hyperparameters import values
 from zspag_core.memory import FORGETFUL, FileMemory, Memory
-from zspag_core.metrics import Accuracy, Grade, Labelled, Membership, MembershipScores, Relearning, SameClass
+from zspag_core.metrics.accuracy import Accuracy
+from zspag_core.metrics.deep import Relearning
+from zspag_core.metrics.grade import Grade
+from zspag_core.metrics.membership import Membership, MembershipScores, SameClass
+from zspag_core.metrics.predictions import Labelled
 from zspag_core.progress import Frame, Relay, Reporter
 from zspag_core.proxies import ProxySet
 from zspag_core.pseudo_labels import PseudoLabels

@@ -17,7 +17,7 @@ from zspag_core.checkpoints.owners import stated_fields
 from zspag_core.data.classes import in_order
 from zspag_core.data.reading import ORDERS
 from zspag_core.errors import CheckpointError, UsageError
-from zspag_core.metrics import logits_of
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.models import build
 from zspag_core.models.foreign import ForeignClassifier
 

@@ -22,7 +22,7 @@ from zspag_core.groups import lacking, without_parts
 from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
 from zspag_core.methods.catalogue import find_entry
-from zspag_core.metrics import planted_in
+from zspag_core.metrics.backdoor import planted_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

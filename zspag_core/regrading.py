@@ -15,18 +15,12 @@ from zspag_core.devices import place, resolve_device
 from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.files import finite, read_json, write_json
 from zspag_core.groups import lacking, ungraded, without_parts
-from zspag_core.metrics import (
-    Triggered,
-    grade,
-    knn_agreement,
-    outputs_of,
-    outputs_of_pixels,
-    planted_in,
-    read_triggered,
-    relearn,
-    triggered_images,
-)
+from zspag_core.metrics.backdoor import Triggered, planted_in, read_triggered, triggered_images
+from zspag_core.metrics.deep import relearn
+from zspag_core.metrics.grade import grade
 from zspag_core.metrics.layers import report_layers
+from zspag_core.metrics.predictions import outputs_of, outputs_of_pixels
+from zspag_core.metrics.proxy_quality import knn_agreement
 from zspag_core.preparation import RunConfig, as_trained, check_assumptions, load_for, with_names
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.record import DRIFT_IMAGES, NEIGHBOUR_IMAGES, describe_grade
@@ -36,7 +30,7 @@ from zspag_core.subspace import empty_subspace
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet
-    from zspag_core.metrics import Grade
+    from zspag_core.metrics.grade import Grade
     from zspag_core.models import Classifier
 
 WHEN = ("before", "after")

@@ -19,18 +19,12 @@ from zspag_core.hyperparameters import values
 from zspag_core.memory import FORGETFUL
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
-from zspag_core.metrics import (
-    Labelled,
-    Triggered,
-    grade,
-    logits_of,
-    percent,
-    planted_in,
-    read_triggered,
-    relearn,
-    triggered_images,
-)
+from zspag_core.metrics.accuracy import percent
+from zspag_core.metrics.backdoor import Triggered, planted_in, read_triggered, triggered_images
+from zspag_core.metrics.deep import relearn
+from zspag_core.metrics.grade import grade
 from zspag_core.metrics.live import LiveGrades
+from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.preparation import Prepared, RunConfig, prepare
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.shortfall import guessing, hardly_read
@@ -39,7 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zspag_core.memory import Memory
-    from zspag_core.metrics import Grade, Relearning
+    from zspag_core.metrics.deep import Relearning
+    from zspag_core.metrics.grade import Grade
     from zspag_core.models import Classifier
 
 __all__ = ["Prepared", "RunConfig", "check_out", "execute", "prepare"]

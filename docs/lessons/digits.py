@@ -15,7 +15,7 @@ from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.data import load_dataset  # noqa: E402
 from zspag_core.files import write_json  # noqa: E402
 from zspag_core.methods.zspag import ZSPAG  # noqa: E402
-from zspag_core.metrics import logits_of  # noqa: E402
+from zspag_core.metrics.predictions import logits_of  # noqa: E402
 from zspag_core.proxies import generate_proxies  # noqa: E402
 from zspag_core.pseudo_labels import barred_labels, posterior_labels  # noqa: E402
 

@@ -31,8 +31,10 @@ from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.hyperparameters import configure  # noqa: E402
 from zspag_core.methods.sharing import SharedStages  # noqa: E402
 from zspag_core.methods.zspag import ZSPAG  # noqa: E402
-from zspag_core.metrics import accuracy, mask_accuracy, outputs_of, probe  # noqa: E402
+from zspag_core.metrics.accuracy import accuracy, mask_accuracy  # noqa: E402
+from zspag_core.metrics.deep import probe  # noqa: E402
 from zspag_core.metrics.layers import report_layers  # noqa: E402
+from zspag_core.metrics.predictions import outputs_of  # noqa: E402
 from zspag_core.preparation import as_trained, load_for  # noqa: E402
 from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
 

@@ -8,7 +8,10 @@ import pytest
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.cli import main
 from zspag_core.commands.evaluate import _class_names, _steps
-from zspag_core.metrics import accuracy, grade, logits_of, relearn
+from zspag_core.metrics.accuracy import accuracy
+from zspag_core.metrics.deep import relearn
+from zspag_core.metrics.grade import grade
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.models import build, initialise
 
 

@@ -7,7 +7,7 @@ from zspag_core.data import to_pixels
 from zspag_core.errors import Cancelled
 from zspag_core.explain.gradcam import attention
 from zspag_core.explain.watch import Watch, choose_watched
-from zspag_core.metrics import Labelled, logits_of
+from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.progress import Reporter
 
 

@@ -9,7 +9,7 @@ from zspag_core.errors import UsageError
 from zspag_core.explain.gradcam import attention
 from zspag_core.jobs.attending import compare_attention, list_samples
 from zspag_core.jobs.tasks import TASKS
-from zspag_core.metrics import logits_of
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import SILENT
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
-from zspag_core.metrics import accuracy, logits_of, mask_accuracy
+from zspag_core.metrics.accuracy import accuracy, mask_accuracy
+from zspag_core.metrics.predictions import logits_of
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [2.0, 1.0, 0.0], [3.0, 0.0, 2.0]])
 LABELS = torch.tensor([0, 1, 1, 2])

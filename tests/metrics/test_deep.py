@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from zspag_core import batching
 from zspag_core.data import to_pixels
 from zspag_core.errors import Cancelled
-from zspag_core.metrics import Relearning, accuracy, anamnesis_index, logits_of, outputs_of, probe, relearn, relearning
-from zspag_core.metrics.deep import balanced
+from zspag_core.metrics.accuracy import accuracy
+from zspag_core.metrics.deep import Relearning, anamnesis_index, balanced, probe, relearn, relearning
+from zspag_core.metrics.predictions import logits_of, outputs_of
 from zspag_core.progress import Reporter
 
 LABELS = torch.arange(10).repeat(40)

@@ -9,18 +9,11 @@ import torch
 from zspag_core.data import DataSet, Split
 from zspag_core.data.images import Images
 from zspag_core.errors import UnlearningError
-from zspag_core.metrics import (
-    Labelled,
-    accuracy,
-    confidence_svc,
-    entropy_svc,
-    grade,
-    logits_of,
-    mask_accuracy,
-    outputs_of,
-    probe,
-    same_class,
-)
+from zspag_core.metrics.accuracy import accuracy, mask_accuracy
+from zspag_core.metrics.deep import probe
+from zspag_core.metrics.grade import grade
+from zspag_core.metrics.membership import confidence_svc, entropy_svc, same_class
+from zspag_core.metrics.predictions import Labelled, logits_of, outputs_of
 from zspag_core.progress import Reporter
 
 

@@ -10,16 +10,16 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import SVC
 
-from zspag_core.metrics import (
-    Labelled,
+from zspag_core.metrics.membership import (
     MembershipScores,
     SameClass,
+    _auc_with_interval,
     confidence_svc,
     entropy_svc,
     membership,
     same_class,
 )
-from zspag_core.metrics.membership import _auc_with_interval
+from zspag_core.metrics.predictions import Labelled
 
 
 def group(count: int, margin: float, spread: float, seed: int, *, label: int = 0) -> Labelled:

@@ -6,8 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from zspag_core.metrics import Labelled, logits_of, outputs_of, outputs_of_pixels
-from zspag_core.metrics.predictions import LOSS_LIMIT, evaluating, placed
+from zspag_core.metrics.predictions import (
+    LOSS_LIMIT,
+    Labelled,
+    evaluating,
+    logits_of,
+    outputs_of,
+    outputs_of_pixels,
+    placed,
+)
 from zspag_core.progress import Reporter
 
 

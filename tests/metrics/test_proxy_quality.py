@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from zspag_core.metrics import captured_energy, captured_energy_of_inputs, coverage, knn_agreement
+from zspag_core.metrics.proxy_quality import captured_energy, captured_energy_of_inputs, coverage, knn_agreement
 
 REAL = torch.tensor([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]])
 REAL_LABELS = torch.tensor([0, 0, 1, 1, 1, 1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from zspag_core.metrics import map_correlations, mean_correlation
+from zspag_core.metrics.similarity import map_correlations, mean_correlation
 
 MAPS = torch.rand(5, 4, 4, generator=torch.Generator().manual_seed(0))
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data.dataset import DataSet
-    from zspag_core.metrics import Grade
+    from zspag_core.metrics.grade import Grade
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
 
@@ -105,7 +105,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import resolve_device
     from zspag_core.groups import lacking, ungraded, without_parts
-    from zspag_core.metrics import grade
+    from zspag_core.metrics.grade import grade
     from zspag_core.preparation import as_trained, check_assumptions, load_for, with_names
     from zspag_core.shortfall import guessing
 
@@ -150,7 +150,7 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 def _on_forget_images(found: Grade) -> float | None:
     """Return how many training images of the forgotten classes are read right, percent: an estimate."""
-    from zspag_core.metrics import percent
+    from zspag_core.metrics.accuracy import percent
 
     seen = found.scores.forget_train
     return percent(seen.logits.argmax(1) == seen.labels)
@@ -183,7 +183,7 @@ def _class_names(checkpoint: Checkpoint, dataset: DataSet) -> list[str]:
 
 def _attack(checkpoint: Checkpoint, dataset: DataSet) -> dict[str, Any] | None:
     """Return how many triggered test images are read as the target, in percent; None without a planted backdoor."""
-    from zspag_core.metrics import planted_in, read_triggered, triggered_images
+    from zspag_core.metrics.backdoor import planted_in, read_triggered, triggered_images
 
     backdoor = planted_in(checkpoint.about, dataset.num_classes)
     if backdoor is None:
@@ -196,8 +196,9 @@ def _relearning(
     models: dict[str, Classifier], dataset: DataSet, forget: tuple[int, ...], seed: int, report: Reporter
 ) -> dict[str, Any]:
     """Return the steps by which every model wins the classes back, what is left of the rest, the ratio to Retrain's."""
-    from zspag_core.metrics import anamnesis_index, logits_of, percent, relearn
-    from zspag_core.metrics.deep import RELEARNED_SHARE
+    from zspag_core.metrics.accuracy import percent
+    from zspag_core.metrics.deep import RELEARNED_SHARE, anamnesis_index, relearn
+    from zspag_core.metrics.predictions import logits_of
 
     test = dataset.test.of_classes(forget)
     known = percent(logits_of(models["original"], test.images).argmax(1) == test.labels)

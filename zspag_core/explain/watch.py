@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data.dataset import Split
-    from zspag_core.metrics import Labelled
+    from zspag_core.metrics.predictions import Labelled
     from zspag_core.models import Classifier
 
 EACH = 2

@@ -12,7 +12,8 @@ from zspag_core.errors import UsageError
 from zspag_core.explain.gradcam import attention, default_layer
 from zspag_core.jobs.finished import FinishedRun, open_run
 from zspag_core.jobs.pictures import rounded, to_data_url
-from zspag_core.metrics import logits_of, mean_correlation
+from zspag_core.metrics.predictions import logits_of
+from zspag_core.metrics.similarity import mean_correlation
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:

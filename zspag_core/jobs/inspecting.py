@@ -158,7 +158,8 @@ def model_report(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[s
 
     from zspag_core.data.images import in_memory
     from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
-    from zspag_core.metrics import accuracy, outputs_of
+    from zspag_core.metrics.accuracy import accuracy
+    from zspag_core.metrics.predictions import outputs_of
 
     report.progress("load", 0, 1)
     loaded = cached_checkpoint(str(config["checkpoint"]))

@@ -11,7 +11,8 @@ from zspag_core.artefacts import save_arrays
 from zspag_core.errors import UsageError
 from zspag_core.explain.embedding import FEWEST, MAPS, FlatMap
 from zspag_core.jobs.finished import FinishedRun, open_run
-from zspag_core.metrics import knn_agreement, outputs_of, outputs_of_pixels
+from zspag_core.metrics.predictions import outputs_of, outputs_of_pixels
+from zspag_core.metrics.proxy_quality import knn_agreement
 from zspag_core.progress import SILENT, Relay
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data import Split
-    from zspag_core.metrics import Outputs
+    from zspag_core.metrics.predictions import Outputs
     from zspag_core.progress import Reporter
 
 REAL_IMAGES, PROXIES = 2000, 500

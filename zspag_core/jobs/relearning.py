@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.jobs.finished import open_run
-from zspag_core.metrics import logits_of, percent, relearn
+from zspag_core.metrics.accuracy import percent
+from zspag_core.metrics.deep import relearn
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import SILENT
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
-from zspag_core.metrics import outputs_of_pixels
+from zspag_core.metrics.predictions import outputs_of_pixels
 from zspag_core.progress import SILENT, AsStage, Reporter
 from zspag_core.pseudo_labels import PseudoLabels, barred_labels, second_best_labels
 

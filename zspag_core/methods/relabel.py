@@ -11,7 +11,7 @@ from zspag_core.hyperparameters import knob
 from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.descent import Schedule, descend
-from zspag_core.metrics import logits_of
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.subspace import empty_subspace
 

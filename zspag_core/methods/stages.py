@@ -11,7 +11,7 @@ from zspag_core import pseudo_labels
 from zspag_core.influence import inverse_direction, label_influences, project_direction
 from zspag_core.layers import weight_layers
 from zspag_core.methods.loop import Pull
-from zspag_core.metrics import outputs_of, outputs_of_pixels
+from zspag_core.metrics.predictions import outputs_of, outputs_of_pixels
 from zspag_core.proxies import generate_proxies
 from zspag_core.pseudo_labels import PseudoLabels
 from zspag_core.quota import proxies_per_class

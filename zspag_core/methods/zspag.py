@@ -13,7 +13,7 @@ from zspag_core.methods.base import Unlearned, staged, timed
 from zspag_core.methods.descent import descend
 from zspag_core.methods.stages import Stages
 from zspag_core.methods.zspag_settings import ZSPAGSettings
-from zspag_core.metrics import logits_of
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.narrowing import check_narrow, narrow
 from zspag_core.progress import SILENT, Reporter
 

@@ -13,7 +13,11 @@ from zspag_core.hyperparameters import configure, values
 from zspag_core.memory import FORGETFUL, FileMemory, Memory
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod, find_method
 from zspag_core.methods.sharing import DEPENDS, SharedStages
-from zspag_core.metrics import Backdoor, accuracy, grade, logits_of, read_triggered, relearn, triggered_images
+from zspag_core.metrics.accuracy import accuracy
+from zspag_core.metrics.backdoor import Backdoor, read_triggered, triggered_images
+from zspag_core.metrics.deep import relearn
+from zspag_core.metrics.grade import grade
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.reproduce.comparison import Outcome, Row
 from zspag_core.reproduce.rows import needs_retain
 from zspag_core.reproduce.subjects import Samples, Subject

@@ -9,7 +9,9 @@ import torch
 from zspag_core.data.dataset import to_pixels
 from zspag_core.explain.gradcam import attention, default_layer
 from zspag_core.explain.watch import choose_watched
-from zspag_core.metrics import Labelled, knn_agreement, logits_of, mean_correlation, outputs_of, outputs_of_pixels
+from zspag_core.metrics.predictions import Labelled, logits_of, outputs_of, outputs_of_pixels
+from zspag_core.metrics.proxy_quality import knn_agreement
+from zspag_core.metrics.similarity import mean_correlation
 
 if TYPE_CHECKING:
     from torch import Tensor
