@@ -14,14 +14,15 @@ from ui.comparisons import MOST_RUNS, comparison_of
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.jobs import POLL_SECONDS, job_store
-from ui.methods import GONE, method_card, method_summary
+from ui.methods import method_card, method_summary
 from ui.redrawn import redrawn
 from ui.result_panels import draw
 from ui.results import NEAR, duration, escape, worked
 from ui.states import progress_of
 from ui.strip import chosen_model
-from ui.words import GRADING_NOTE, MASK_NOTE, help_for
+from ui.words import GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
+from zspag_core.metrics.catalogue import ENTROPY, FORGOTTEN_UP_TO, PROBE, RELEARNING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,8 +67,8 @@ def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
             )
     st.html(table_html(comparison, jobs, order))
     st.caption(
-        f"**Bold** figures reach their goal: at most {GONE:.0f} % recognised, or within {NEAR:.0f} points of what "
-        "Retrain has over its seeds where the original is further off."
+        f"**Bold** figures reach their goal: at most {FORGOTTEN_UP_TO:.0f} % recognised, or within {NEAR:.0f} points "
+        "of what Retrain has over its seeds where the original is further off."
     )
 
 
@@ -120,7 +121,7 @@ def _words(comparison: Comparison) -> None:
         for key, label in reversed(cards.items()):
             st.markdown(f"**{escape(label)}**\n\n{method_card(key)}")
     st.caption(MASK_NOTE)
-    st.caption(f"{help_for('Membership inference')} {help_for('Probe')} {help_for('Relearning')}")
+    st.caption(f"{ENTROPY.definition} {PROBE.definition} {RELEARNING.definition}")
 
 
 def live_panel(name: str) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ui.figures.compare import mean_of, reference, span
 from ui.figures.looks import MASK, ORIGINAL, RETRAIN, role_of
-from ui.methods import GONE
 from ui.results import escape, glue, near, percent
+from zspag_core.metrics.catalogue import FORGOTTEN_UP_TO, is_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def answers(comparison: Comparison) -> list[Answer]:
                 "These runs are not graded: their data has too few images for that, so there is nothing to read off."
             )
         return [Answer(question, waiting) for question in ("Which forgets?", "At what cost?", "More than masking?")]
-    forgetting = [row for row in rows if _value(row, "acc_ut") <= GONE]
+    forgetting = [row for row in rows if is_forgotten(_value(row, "acc_ut"))]
     return [
         Answer("Which forgets?", glue(_which(rows, forgetting) + _failed(comparison))),
         Answer("At what cost?", glue(_cost(comparison, forgetting))),
@@ -57,9 +57,9 @@ def _which(rows: Sequence[Row], forgetting: Sequence[Row]) -> str:
     rest = sorted((row for row in rows if row not in forgetting), key=lambda row: _value(row, "acc_ut"))
     count = f"{len(forgetting)} of {len(rows)}" if rest else (f"All {len(rows)}" if len(rows) > 1 else "It does")
     if not rest:
-        return f"**{count}**: at most {percent(GONE)} of the forgotten test images are still recognised."
+        return f"**{count}**: at most {percent(FORGOTTEN_UP_TO)} of the forgotten test images are still recognised."
     left = _list([f"{escape(row.label)} ({percent(_value(row, 'acc_ut'))})" for row in rest])
-    return f"**{count}** leave at most {percent(GONE)} of the forgotten test images recognised. Not: {left}."
+    return f"**{count}** leave at most {percent(FORGOTTEN_UP_TO)} of the forgotten test images recognised. Not: {left}."
 
 
 def _failed(comparison: Comparison) -> str:

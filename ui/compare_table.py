@@ -3,67 +3,45 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.figures.compare import ENTROPY, mean_of, reference, span
+from ui.figures.compare import mean_of, reference, span
 from ui.figures.looks import MASK, ORIGINAL, RETRAIN, looks, role_of
-from ui.methods import GONE, method_summary
+from ui.methods import method_summary
 from ui.results import duration, near, setting_text
 from ui.runs import page_of
-from ui.words import STATES, help_for
+from ui.words import STATES
 from zspag_core.jobs import State
+from zspag_core.metrics.catalogue import (
+    ACC_RT,
+    ACC_UT,
+    CONFIDENCE,
+    ENTROPY,
+    LEAD,
+    PROBE,
+    RELEARNING,
+    SECONDS,
+    is_forgotten,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ui.figures.looks import Look
     from zspag_core.jobs import Job
+    from zspag_core.metrics.catalogue import Measure
     from zspag_core.reproduce.comparison import Comparison, Row
 
 ABSENT = "–"
-GOALS = ("acc_ut", ENTROPY, "probe")
+GOALS = (ACC_UT, ENTROPY, PROBE)
 ROLES = {
     ORIGINAL: "the model before",
     MASK: "the original with the forgotten outputs blocked: nothing is learned",
     RETRAIN: "trained anew without the classes: the honest reference",
 }
-ORDERS = {
-    "As listed": None,
-    "Remaining accuracy": ("acc_rt", -1),
-    "Forgotten accuracy": ("acc_ut", 1),
-    "Probe": ("probe", 1),
-    "Time": ("seconds", 1),
-}
-"""How the table can be ordered: figure, and 1 for the least first."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of figures.
-
-    Attributes:
-        name: of the figure.
-        title: heading.
-        good: which way is good.
-        help: what it is.
-    """
-
-    name: str
-    title: str
-    good: str
-    help: str
-
-
-COLUMNS = (
-    Column("acc_rt", "Acc_rt, %", "higher", help_for("Acc_rt")),
-    Column("lead", "over mask", "above 0", "Acc_rt less what blocking the outputs alone gives, in points."),
-    Column("acc_ut", "Acc_ut, %", "0", help_for("Acc_ut")),
-    Column(ENTROPY, "Membership · entropy, %", "near Retrain", help_for("Membership inference")),
-    Column("probe", "Probe, %", "lower", help_for("Probe")),
-    Column("relearning", "Relearning, steps", "more", help_for("Relearning")),
-    Column("seconds", "Time", "lower", "The method alone, without grading."),
-)
+COLUMNS = (ACC_RT, LEAD, ACC_UT, ENTROPY, PROBE, RELEARNING, SECONDS)
+ORDERS = {"As listed": None} | {measure.name: measure for measure in (ACC_RT, ACC_UT, PROBE, SECONDS)}
+"""How the table can be ordered: by which measure, the best first."""
 
 
 def in_order(rows: Sequence[Row], order: str) -> list[Row]:
@@ -71,10 +49,10 @@ def in_order(rows: Sequence[Row], order: str) -> list[Row]:
     found = ORDERS[order]
     if found is None:
         return list(rows)
-    name, sign = found
+    sign = -1 if found.better == "higher" else 1
 
     def place(row: Row) -> tuple[int, float]:
-        mean = mean_of(row, name)
+        mean = mean_of(row, found.key)
         return (0 if role_of(row) else 1 if mean is not None else 2, sign * mean[0] if mean and not role_of(row) else 0)
 
     return sorted(rows, key=place)
@@ -90,7 +68,7 @@ def table_html(comparison: Comparison, jobs: Mapping[str, Sequence[Job]], order:
     """
     paper = any(row.paper for row in comparison.rows)
     heads = [("Method", "", ""), ("Sees", "", "What the method is given beside the model and the forget samples.")]
-    heads += [(column.title, f"good: {column.good}", column.help) for column in COLUMNS]
+    heads += [(_heading(measure), f"good: {measure.good}", measure.definition) for measure in COLUMNS]
     heads += [("Paper", "Acc_rt, Acc_ut", "The paper's own figures, on its own models.")] if paper else []
     heads += [("Runs" if jobs else "Seeds", "", "Each number opens its run." if jobs else "Seeds behind the mean.")]
     head = "".join(
@@ -133,7 +111,12 @@ def _figures(row: Row, comparison: Comparison) -> list[str]:
     errors = [outcome.error for outcome in row.seeds if outcome.error]
     if errors and len(errors) == len(row.seeds):
         return [f'<td class="zs-failed" colspan="{len(COLUMNS)}">failed: {html.escape(errors[0])}</td>']
-    return [f"<td{_class(column, row, comparison)}>{_figure(column.name, row, comparison)}</td>" for column in COLUMNS]
+    return [f"<td{_class(measure, row, comparison)}>{_figure(measure, row, comparison)}</td>" for measure in COLUMNS]
+
+
+def _heading(measure: Measure) -> str:
+    """Return the heading of a column; a lead and a time carry sign or unit in every cell."""
+    return measure.short if measure in {LEAD, SECONDS} else measure.column
 
 
 def _sees(row: Row) -> str:
@@ -145,17 +128,17 @@ def _sees(row: Row) -> str:
     return '<span class="zs-badge">zero-shot</span>'
 
 
-def _figure(name: str, row: Row, comparison: Comparison) -> str:
-    """Write a figure of a row as mean ± deviation."""
-    if name == "lead":
+def _figure(measure: Measure, row: Row, comparison: Comparison) -> str:
+    """Write a measure of a row as mean ± deviation."""
+    if measure is LEAD:
         return _lead(row, comparison)
-    mean = mean_of(row, name)
-    if mean is None or (name == "seconds" and row.method is None):
+    mean = mean_of(row, measure.key)
+    if mean is None or (measure is SECONDS and row.method is None):
         return ABSENT
     value, deviation = mean
-    if name == "seconds":
+    if measure is SECONDS:
         return duration(value)
-    if name == "relearning":
+    if measure is RELEARNING:
         never = any(outcome.relearned is False for outcome in row.seeds)
         return f"{'over ' if never else ''}{value:.0f}"
     spread = "" if deviation is None else f" <small>± {deviation:.1f}</small>"
@@ -164,21 +147,21 @@ def _figure(name: str, row: Row, comparison: Comparison) -> str:
 
 def _lead(row: Row, comparison: Comparison) -> str:
     """Write what a row has over the mask, in points."""
-    mask, kept = mean_of(reference(comparison, MASK), "acc_rt"), mean_of(row, "acc_rt")
+    mask, kept = mean_of(reference(comparison, MASK), ACC_RT.key), mean_of(row, ACC_RT.key)
     if mask is None or kept is None or role_of(row) == MASK:
         return ABSENT
     return f"{round(kept[0] - mask[0], 1) + 0.0:+.1f}".replace("-", "−")
 
 
-def _class(column: Column, row: Row, comparison: Comparison) -> str:
+def _class(measure: Measure, row: Row, comparison: Comparison) -> str:
     """Mark a cell that reaches its goal: the class is gone, or the figure is Retrain's and was not so before."""
-    mean = mean_of(row, column.name) if column.name in GOALS and not role_of(row) else None
+    mean = mean_of(row, measure.key) if measure in GOALS and not role_of(row) else None
     if mean is None:
         return ""
-    if column.name == "acc_ut":
-        return ' class="zs-good"' if mean[0] <= GONE else ""
-    band = span(reference(comparison, RETRAIN), column.name)
-    before = mean_of(reference(comparison, ORIGINAL), column.name)
+    if measure is ACC_UT:
+        return ' class="zs-good"' if is_forgotten(mean[0]) else ""
+    band = span(reference(comparison, RETRAIN), measure.key)
+    before = mean_of(reference(comparison, ORIGINAL), measure.key)
     if band is None or (before is not None and near(before[0], band)):
         return ""
     return ' class="zs-good"' if near(mean[0], band) else ""
@@ -188,7 +171,7 @@ def _paper(row: Row) -> str:
     """Write the paper's figures of a row."""
     if not row.paper:
         return ABSENT
-    return ", ".join(f"{row.paper[name]:.1f}" for name in ("acc_rt", "acc_ut") if row.paper.get(name) is not None)
+    return ", ".join(f"{row.paper[name]:.1f}" for name in (ACC_RT.key, ACC_UT.key) if row.paper.get(name) is not None)
 
 
 def _runs(row: Row, jobs: Sequence[Job]) -> str:
@@ -213,8 +196,8 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
         | {"settings": " ".join(f"{name}={value}" for name, value in sorted(row.settings.items()))}
         | {"seed": outcome.seed}
         | {
-            name.rpartition(".")[2]: outcome.value(name)
-            for name in ("acc_rt", "acc_ut", ENTROPY, "mia.confidence_svc", "probe", "relearning", "seconds")
+            measure.key.rpartition(".")[2]: outcome.value(measure.key)
+            for measure in (ACC_RT, ACC_UT, ENTROPY, CONFIDENCE, PROBE, RELEARNING, SECONDS)
         }
         | {"ended": outcome.error or outcome.stopped}
         for row in comparison.rows

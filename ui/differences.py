@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ui.places import title_of
-from ui.results import duration, escape, find, glue, percent, setting_text
+from ui.results import duration, escape, figure_text, find, glue, percent, setting_text
 from ui.story import steps_text
 from ui.ungraded import estimate_rows
 from ui.views import listed
-from ui.words import MEASURES, knob_label
+from ui.words import knob_label
+from zspag_core.metrics.catalogue import ACC_RT, ASR, GRADED, LEAD, RELEARNING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,16 +42,16 @@ def own_settings(one: View, two: View) -> list[str]:
 def figure_differences(one: View, two: View) -> list[Row]:
     """Return the figures of two runs: name, A, B, and B less A."""
     rows: list[Row] = []
-    for measure in MEASURES:
+    for measure in GRADED:
         first, second = (find(view.after or {}, measure.path) for view in (one, two))
         if first is not None or second is not None:
-            written = [_write(value, measure.unit) for value in (first, second)]
-            rows.append((measure.title, *written, _change(first, second, measure.unit)))
-        if measure.path == ("acc_rt",):
+            written = [figure_text(value, measure) for value in (first, second)]
+            rows.append((measure.title, *written, figure_text(_difference(first, second), measure, sign=True)))
+        if measure is ACC_RT:
             rows += _leads(one, two)
     rows += _estimates(one, two)
-    rows.append(("Relearning", *(steps_text((view.after or {}).get("relearning")) for view in (one, two)), ""))
-    rows.append(("Proxies that succeeded · ASR", *_percentages("proxies", "asr", one, two)))
+    rows.append((RELEARNING.title, *(steps_text((view.after or {}).get("relearning")) for view in (one, two)), ""))
+    rows.append((ASR.title, *_percentages("proxies", "asr", one, two)))
     rows.append(("Epochs made", *(str(len(view.result.get("history") or ())) for view in (one, two)), ""))
     rows.append(("Time", *(duration(_seconds(view)) for view in (one, two)), ""))
     return [row for row in rows if row[1:3] not in {(ABSENT, ABSENT), ("0", "0")}]
@@ -86,7 +87,7 @@ def _leads(one: View, two: View) -> list[Row]:
     for view in (one, two):
         after, mask = (view.after or {}).get("acc_rt"), (view.result.get("mask") or {}).get("acc_rt")
         leads.append(None if after is None or mask is None else after - mask)
-    return [("Lead over mask, points", *(percent(lead, sign=True) for lead in leads), _change(leads[0], leads[1]))]
+    return [(f"{LEAD.title}, {LEAD.unit}", *(percent(lead, sign=True) for lead in leads), _change(leads[0], leads[1]))]
 
 
 def _estimates(one: View, two: View) -> list[Row]:
@@ -105,17 +106,14 @@ def _percentages(part: str, name: str, one: View, two: View) -> tuple[str, str, 
     return percent(first), percent(second), _change(first, second)
 
 
-def _write(value: float | None, unit: str) -> str:
-    """Write a figure with the precision of its unit."""
-    return percent(value) if value is None or unit == "%" else f"{value:.3f}"
+def _change(first: float | None, second: float | None) -> str:
+    """Write B less A, of percentages."""
+    return percent(_difference(first, second), sign=True)
 
 
-def _change(first: float | None, second: float | None, unit: str = "%") -> str:
-    """Write B less A."""
-    if first is None or second is None:
-        return ABSENT
-    change = second - first
-    return percent(change, sign=True) if unit == "%" else f"{change:+.3f}".replace("-", "−")
+def _difference(first: float | None, second: float | None) -> float | None:
+    """Return B less A; None where either is unknown."""
+    return None if first is None or second is None else second - first
 
 
 def _seconds(view: View) -> float:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ui.results import between, percent
+from ui.results import between, find, percent
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, ENTROPY, PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from zspag_core.metrics.catalogue import Measure
 
     Records = Mapping[str, Mapping[str, Any]]
 
@@ -19,6 +22,8 @@ MOST_KEPT, HALF = 80.0, 50.0
 FEW, MANY = 20.0, 80.0
 APART = 10.0
 """Points by which a figure must lie outside the range of the retrained models to tell a model from them."""
+COMPARED = {ACC_RT: ACC_RT.short, ACC_UT: ACC_UT.short, PROBE: PROBE.printed, ENTROPY: "membership"}
+"""The measures by which lesson 5 tells a model from retrained ones, and what it calls them."""
 RETRAINED = ("retrain", "retrain_1", "retrain_2")
 """Names of the records of models that were trained anew, one a seed."""
 
@@ -65,11 +70,12 @@ def how_many_attacks(value: str, records: Records) -> Answer:
 
 def what_gives_it_away(value: str, records: Records) -> Answer:
     """Lesson 5: which figure lies farthest outside what retrained models have, if any lies clearly outside."""
-    gaps = [max(gap(name, value, records) for name in names) for names in (("acc_rt", "acc_ut"), ("probe",), ("mia",))]
+    groups = ((ACC_RT, ACC_UT), (PROBE,), (ENTROPY,))
+    gaps = [max(gap(measure, value, records) for measure in group) for group in groups]
     widest = max(range(len(gaps)), key=lambda place: gaps[place])
     words = "; ".join(
-        f"{title} {percent(figure(name, records[value]))} (trained anew {between(*retrained(name, records))})"
-        for name, title in (("acc_rt", "Acc_rt"), ("acc_ut", "Acc_ut"), ("probe", "probe"), ("mia", "membership"))
+        f"{title} {percent(figure(measure, records[value]))} (trained anew {between(*retrained(measure, records))})"
+        for measure, title in COMPARED.items()
     )
     rule = (
         f"A figure counts where it lies more than {APART:.0f} points outside what the models trained anew have; the "
@@ -78,22 +84,28 @@ def what_gives_it_away(value: str, records: Records) -> Answer:
     return Answer(widest if gaps[widest] > APART else len(gaps), f"{words}. {rule}")
 
 
-def figure(name: str, record: Mapping[str, Any]) -> float:
-    """Return one figure of the model after, in percent."""
-    after = record["after"]
-    return float(after["mia"]["entropy_svc"] if name == "mia" else after[name])
+def figure(measure: Measure, record: Mapping[str, Any]) -> float:
+    """Return one figure of the model after, in percent.
+
+    Raises:
+        KeyError: the record has none.
+    """
+    found = find(record["after"], measure.path)
+    if found is None:
+        raise KeyError(measure.key)
+    return found
 
 
-def retrained(name: str, records: Records) -> tuple[float, float]:
-    """Return the least and the largest value of a figure over the retrained models, in percent."""
-    values = [figure(name, records[key]) for key in RETRAINED if key in records]
+def retrained(measure: Measure, records: Records) -> tuple[float, float]:
+    """Return the least and the largest value of a measure over the retrained models, in percent."""
+    values = [figure(measure, records[key]) for key in RETRAINED if key in records]
     return min(values), max(values)
 
 
-def gap(name: str, value: str, records: Records) -> float:
-    """Return how far a figure lies outside the range of the retrained models, in points; 0 inside."""
-    low, high = retrained(name, records)
-    return max(low - figure(name, records[value]), figure(name, records[value]) - high, 0.0)
+def gap(measure: Measure, value: str, records: Records) -> float:
+    """Return how far a measure lies outside the range of the retrained models, in points; 0 inside."""
+    low, high = retrained(measure, records)
+    return max(low - figure(measure, records[value]), figure(measure, records[value]) - high, 0.0)
 
 
 def accuracies(record: Mapping[str, Any]) -> str:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 USUAL = "zspag"
 TOLD = 2  # so many settings are told beside a method's name
 
-GONE = 5.0
-"""Percent of the forgotten test images still recognised, up to which a class counts as forgotten."""
-
 
 def method_summary(key: str) -> str:
     """Return what a method does, in one sentence; nothing of one that is not known any more."""

@@ -8,11 +8,12 @@ import streamlit as st
 
 from ui.again import again_button
 from ui.jobs import leave_run
-from ui.results import glue, percent, result_table
+from ui.results import find, glue, percent, result_table
 from ui.setup import take_run
 from ui.ungraded import ESTIMATE, estimate_rows, estimate_table, is_ungraded, misread, missing_for, why_ungraded
-from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE, help_for
+from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from zspag_core.jobs import Job
+    from zspag_core.metrics.catalogue import Measure
 
 REMEDIES = {
     State.FAILED: "Change the setting that the sentence names and press Forget again, or run the same once more.",
@@ -85,38 +87,31 @@ def estimate_panel(result: Mapping[str, Any], a_row: int = ESTIMATES_A_ROW) -> N
 def _graded_cards(result: Mapping[str, Any]) -> None:
     """Draw the headline figures of a run that is graded."""
     before, after, mask = result["before"], result["after"], result.get("mask") or {}
-    reference = glue(f"Higher is better; mask: {percent(mask.get('acc_rt'))}.")
-    remaining, forgotten, probe = st.columns(3)
-    reference = missing_for(result, ("acc_rt",)) or reference
-    _card(remaining, "Remaining accuracy", "acc_rt", before, after, "normal", reference, "Acc_rt")
-    goal = missing_for(result, ("acc_ut",)) or "Lower is better; the goal is 0\N{NO-BREAK SPACE}%."
-    _card(forgotten, "Forgotten accuracy", "acc_ut", before, after, "inverse", goal, "Acc_ut")
-    deep = missing_for(result, ("probe",)) or "Deep forgetting: lower is deeper."
-    _card(probe, "Probe", "probe", before, after, "inverse", deep, "Probe")
+    notes = {
+        ACC_RT: f"Higher is better; mask: {percent(mask.get('acc_rt'))}.",
+        ACC_UT: "Lower is better; the goal is 0 %.",
+        PROBE: "Deep forgetting: lower is deeper.",
+    }
+    for place, (measure, note) in zip(st.columns(len(notes)), notes.items(), strict=True):
+        _card(place, measure, before, after, missing_for(result, measure) or glue(note))
 
 
 def _card(
-    place: DeltaGenerator,
-    title: str,
-    name: str,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    colour: Literal["normal", "inverse"],
-    note: str,
-    term: str,
+    place: DeltaGenerator, measure: Measure, before: Mapping[str, Any], after: Mapping[str, Any], note: str
 ) -> None:
     """Draw one headline figure with its change; the plain minus is what a metric card reads as down."""
-    then, now = before.get(name), after.get(name)
+    colour: Literal["normal", "inverse"] = "normal" if measure.better == "higher" else "inverse"
+    then, now = find(before, measure.path), find(after, measure.path)
     change = None if then is None or now is None else round(now - then, 1)
     words = None if change is None else f"{change:+.1f} points" if change else "unchanged"
     with place, st.container(border=True, gap="xxsmall"):
         st.metric(
-            title,
+            measure.name,
             percent(now),
             words,
             delta_color=colour if change else "off",
             delta_arrow="auto" if change else "off",
-            help=help_for(term),
+            help=measure.definition,
         )
         st.caption(note)
 

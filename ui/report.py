@@ -19,11 +19,12 @@ from ui.fence import kept_for_grading, seen_by_method
 from ui.gallery import gallery
 from ui.methods import method_name
 from ui.places import title_of
-from ui.results import find, percent, setting_text, worked_words
+from ui.results import figure_text, find, percent, setting_text, worked_words
 from ui.story import steps_text, tell
 from ui.ungraded import estimate_rows, is_ungraded, why_ungraded
 from ui.views import listed
-from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE, MEASURES, knob_label
+from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE, knob_label
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, GRADED, PROBE, RELEARNING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ui.figures.drawn import Drawn
     from ui.reference import Reference
     from ui.views import View
+    from zspag_core.metrics.catalogue import Measure
 
 PAPER_PIXELS = 680  # the width of A4 between its margins
 STYLE = f"""
@@ -146,27 +148,27 @@ def _figures_table(view: View, reference: Reference) -> str:
     """Return all figures with their references and meanings."""
     after = view.after or {}
     rows, masked = [], _masked(view)
-    for measure in MEASURES:
+    for measure in GRADED:
         values = [find(view.result["before"], measure.path), find(after, measure.path)]
         if values == [None, None]:
             continue
         band = reference.band(measure.path)
-        values += [masked.get(measure.path), None if band is None else sum(band) / 2]
+        values += [masked.get(measure), None if band is None else sum(band) / 2]
         words = f"{measure.meaning}. Good: {measure.good}."
-        rows.append([measure.title, *(_number(value, measure.unit) for value in values), words])
+        rows.append([measure.title, *("" if value is None else figure_text(value, measure) for value in values), words])
     steps = [steps_text(part.get("relearning")) for part in (view.result["before"], after)]
     if steps != ["–", "–"]:
-        rows.append(["Relearning", *steps, "", "", "steps until the forgotten classes are back. Good: more."])
+        rows.append([RELEARNING.title, *steps, "", "", f"{RELEARNING.meaning}. Good: {RELEARNING.good}."])
     return _table(["", "Before", "After", "Mask", "Retrain", "What it is"], rows)
 
 
-def _masked(view: View) -> dict[tuple[str, ...], float | None]:
+def _masked(view: View) -> dict[Measure, float | None]:
     """Return what masking the outputs gives, as far as that is known without computing it: its features stay."""
     before, mask = view.result["before"], (view.result.get("mask") or {}).get("acc_rt")
     if mask is None:
         return {}
     gone = None if before["acc_ut"] is None else 0.0
-    return {("acc_rt",): mask, ("acc_ut",): gone, ("probe",): before.get("probe")}
+    return {ACC_RT: mask, ACC_UT: gone, PROBE: before.get("probe")}
 
 
 def _settings_table(view: View) -> str:
@@ -214,10 +216,3 @@ def _figure(drawn: Drawn) -> str:
     note = f'<p class="small">{html.escape(drawn.note)}</p>' if drawn.note else ""
     caption = f"<figcaption>{html.escape(drawn.title)}{badge}</figcaption>"
     return f'<figure role="img" aria-label="{html.escape(drawn.alt)}">{caption}{picture}{note}</figure>'
-
-
-def _number(value: float | None, unit: str) -> str:
-    """Write a figure with the precision of its unit, nothing where there is none."""
-    if value is None:
-        return ""
-    return percent(value) if unit == "%" else f"{value:.3f}"

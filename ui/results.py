@@ -7,21 +7,21 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.words import MEASURES, OPTIONAL_STAGES, STAGES, STATES
+from ui.words import OPTIONAL_STAGES, STAGES, STATES
 from zspag_core.jobs import State, Wish
+from zspag_core.metrics.catalogue import ACC_RT, GRADED, PER_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ui.words import Measure
     from zspag_core.jobs import Event, Job
+    from zspag_core.metrics.catalogue import Measure
 
 UNFORESEEN = ("before", "evaluate")
 """Stages whose time left nobody knows: images are counted, then probes fitted, then steps that may end at any time."""
 
 TABLE_HEAD = 2  # lines
 NEAR = 3.0  # points within which a percentage counts as that of retrained models
-LOGGED = ("loss", "acc_rt", "acc_ut", "forget_images", "mia", "proxy_agreement", "free_gradient", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def log_lines(events: Iterable[Event]) -> list[str]:
         if event.kind == "stage":
             lines.append(f"{clock}  stage    {STAGES.get(body['stage'], body['stage'])}")
         elif event.kind == "epoch":
-            figures = (f"{name} {body[name]:.4g}" for name in LOGGED if body.get(name) is not None)
+            figures = (f"{name} {body[name]:.4g}" for name in PER_EPOCH if body.get(name) is not None)
             lines.append(f"{clock}  epoch {body['epoch']:<3}" + "  ".join(figures))
     return lines
 
@@ -199,13 +199,13 @@ def log_lines(events: Iterable[Event]) -> list[str]:
 def result_table(result: Mapping[str, Any]) -> str:
     """Return the before/after table as Markdown; empty where nothing is graded."""
     lines = ["| | Before | After | Change | What it is |", "|:--|--:|--:|--:|:--|"]
-    for measure in MEASURES:
+    for measure in GRADED:
         before, after = find(result["before"], measure.path), find(result["after"], measure.path)
         if before is None and after is None:
             continue
         lines.append(_row(measure, before, after))
         mask = result.get("mask") or {}
-        if measure.path == ("acc_rt",) and mask.get("acc_rt") is not None:
+        if measure is ACC_RT and mask.get("acc_rt") is not None:
             over = "" if after is None else f"lead {percent(after - mask['acc_rt'], sign=True)}"
             what = "the original with the forgotten outputs blocked, nothing learned"
             lines.append(f"| *Mask, for comparison* | | *{percent(mask['acc_rt'])}* | *{over}* | {what} |")
@@ -214,16 +214,16 @@ def result_table(result: Mapping[str, Any]) -> str:
 
 def _row(measure: Measure, before: float | None, after: float | None) -> str:
     """Return one line of the table."""
-    change = "–" if before is None or after is None else _write(after - before, measure, sign=True)
-    figures = f"{_write(before, measure)} | **{_write(after, measure)}** | {change}"
+    change = figure_text(None if before is None or after is None else after - before, measure, sign=True)
+    figures = f"{figure_text(before, measure)} | **{figure_text(after, measure)}** | {change}"
     return f"| {measure.title} | {figures} | {measure.meaning}. *Good: {measure.good}* |"
 
 
-def _write(value: float | None, measure: Measure, *, sign: bool = False) -> str:
-    """Write a figure with the precision of its unit."""
+def figure_text(value: float | None, measure: Measure, *, sign: bool = False) -> str:
+    """Write a figure of a measure, or a change of it, with the precision of its unit; – where there is none."""
     if value is None or measure.unit == "%":
         return percent(value, sign=sign)
-    return (f"{value:+.3f}" if sign else f"{value:.3f}").replace("-", "−")
+    return f"{value:{'+' if sign else ''}.{measure.digits}f}".replace("-", "−")
 
 
 def find(part: Mapping[str, Any], path: Sequence[str]) -> float | None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.methods import GONE, method_name, way_name
+from ui.methods import method_name, way_name
 from ui.model_source import plain_name
 from ui.places import title_of
 from ui.results import counted, duration, find, headline, percent, worked
 from ui.ungraded import is_ungraded, short_estimate
-from ui.words import STATES, help_for
+from ui.words import STATES
 from zspag_core.jobs import State
 from zspag_core.methods.catalogue import references
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, FORGOTTEN_UP_TO, LEAD, PROBE, is_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ def row_of(job: Job) -> Row:
     """Return what the list says of a run."""
     config, result = job.config, headline(job) or {}
     after, mask = result.get("after") or {}, find(result, ("mask", "acc_rt"))
-    kept = find(after, ("acc_rt",))
+    kept = find(after, ACC_RT.path)
     path = str(config.get("checkpoint", "")).replace("\\", "/")
     model = title_of(Path(path)).removesuffix(".safetensors")
     return Row(
@@ -89,8 +90,8 @@ def row_of(job: Job) -> Row:
         state=_state(job, graded=not is_ungraded(result)),
         acc_rt=kept,
         lead=None if kept is None or mask is None else kept - mask,
-        acc_ut=find(after, ("acc_ut",)),
-        probe=find(after, ("probe",)),
+        acc_ut=find(after, ACC_UT.path),
+        probe=find(after, PROBE.path),
         settings=settings_text(config),
         estimate=short_estimate(result) if is_ungraded(result) else "",
     )
@@ -219,10 +220,10 @@ def _columns() -> dict[str, Any]:
         "Title": st.column_config.TextColumn(width=100),
         "Forgets": st.column_config.TextColumn(width=90),
         "Method": st.column_config.TextColumn(width=180),
-        "Acc_rt": number("Acc_rt, %", format="%.1f", width=75, help=help_for("Acc_rt")),
-        "Lead": number("over mask", format="%+.1f", width=75, help="Acc_rt less what masking alone gives, in points"),
-        "Acc_ut": number("Acc_ut, %", format="%.1f", width=75, help=help_for("Acc_ut")),
-        "Probe": number("Probe, %", format="%.1f", width=70, help=help_for("Probe")),
+        "Acc_rt": number(ACC_RT.column, format="%.1f", width=75, help=ACC_RT.definition),
+        "Lead": number(LEAD.short, format="%+.1f", width=75, help=LEAD.definition),
+        "Acc_ut": number(ACC_UT.column, format="%.1f", width=75, help=ACC_UT.definition),
+        "Probe": number(PROBE.column, format="%.1f", width=70, help=PROBE.definition),
         "State": st.column_config.TextColumn(width=110),
         "Link": st.column_config.LinkColumn(display_text="Open", width=55, help="In a new tab; the link can be shared"),
         "Asked for": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=100),
@@ -237,8 +238,9 @@ def summary(rows: Sequence[Row], shown: Sequence[Row]) -> str:
     if not graded:
         ended = any(row.estimate for row in shown)
         return f"{count}; {'none of them is graded' if ended else 'none of them has come to its end'}."
-    gone = [row for row in graded if row.job.config.get("method") not in references() and (row.acc_ut or 0.0) <= GONE]
+    methods = [row for row in graded if row.job.config.get("method") not in references()]
+    gone = [row for row in methods if is_forgotten(row.acc_ut or 0.0)]
     if not gone:
-        return f"{count}; no method has brought Acc_ut to {percent(GONE)} or less."
+        return f"{count}; no method has brought Acc_ut to {percent(FORGOTTEN_UP_TO)} or less."
     best = max(gone, key=lambda row: row.acc_rt or 0.0)
     return f"{count}; of the methods that forget, most is kept by run {best.job.number}: Acc_rt {percent(best.acc_rt)}."

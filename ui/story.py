@@ -8,17 +8,26 @@ from typing import TYPE_CHECKING, Any, Literal
 from ui.figures.standing import Mark, standing
 from ui.results import NEAR, between, escape, find, glue, near, percent
 from ui.ungraded import estimates_of, misread, missing_for
-from ui.words import MEASURES, help_for
+from zspag_core.metrics.catalogue import (
+    ACC_RT,
+    ACC_UT,
+    ENTROPY,
+    GRADED,
+    NOT_FORGOTTEN,
+    PROBE,
+    RELEARNING,
+    how_forgotten,
+)
 from zspag_core.shortfall import hardly_read, shortfall
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ui.figures.drawn import Drawn
     from ui.reference import Reference
     from ui.views import View
+    from zspag_core.metrics.catalogue import Measure
 
-CLEAN, NEARLY = 2.0, 10.0  # percent still recognised, up to which a class counts as forgotten, or mostly
 SHALLOW = 5.0  # points that the probe must fall before one may speak of forgetting inside
 UP, DOWN = "+", "−"  # signs of a change
 NARROW = "\N{NO-BREAK SPACE}%"
@@ -61,45 +70,17 @@ def cards(view: View, reference: Reference) -> list[Card]:
     before, mask = view.result["before"], (view.result.get("mask") or {}).get("acc_rt")
     after: Mapping[str, Any] = view.after if view.after is not None else last_epoch(view)
     lead = None if mask is None or after.get("acc_rt") is None else after["acc_rt"] - mask
-    over = f"Mask alone gives {percent(mask)}; lead {percent(lead, sign=True)}."
-
-    def note(path: Sequence[str], words: str) -> str:
-        return missing_for(view.result, path) or words
-
-    return [
-        _card("Remaining accuracy", "acc_rt", before, after, UP, _explain("acc_rt", "Acc_rt"), note(("acc_rt",), over)),
-        _card(
-            "Forgotten accuracy",
-            "acc_ut",
-            before,
-            after,
-            DOWN,
-            _explain("acc_ut", "Acc_ut"),
-            note(("acc_ut",), f"The goal is 0{NARROW}.{_retrained(reference, ('acc_ut',))}"),
-        ),
-        _card(
-            "Probe",
-            "probe",
-            before,
-            after,
-            DOWN,
-            _explain("probe", "Probe"),
-            note(("probe",), f"Inside: lower is deeper.{_retrained(reference, ('probe',))}"),
-        ),
-        _relearning(before, after, reference, missing_for(view.result, ("relearning",))),
-        _card(
-            "Membership · entropy",
-            "entropy_svc",
-            before.get("mia") or {},
-            after["mia"] if isinstance(after.get("mia"), dict) else {},
-            "",
-            _explain("mia.entropy_svc", "Membership inference"),
-            note(
-                ("mia", "entropy_svc"),
-                f"Best: what Retrain has.{_retrained(reference, ('mia', 'entropy_svc'))}",
-            ),
-        ),
+    notes = {
+        ACC_RT: f"Mask alone gives {percent(mask)}; lead {percent(lead, sign=True)}.",
+        ACC_UT: f"The goal is 0{NARROW}.{_retrained(reference, ACC_UT)}",
+        PROBE: f"Inside: lower is deeper.{_retrained(reference, PROBE)}",
+        ENTROPY: f"Best: what Retrain has.{_retrained(reference, ENTROPY)}",
+    }
+    found = [
+        _card(measure, before, after, missing_for(view.result, measure) or note) for measure, note in notes.items()
     ]
+    found.insert(-1, _relearning(before, after, reference, missing_for(view.result, RELEARNING)))  # beside the probe
+    return found
 
 
 def last_epoch(view: View) -> Mapping[str, Any]:
@@ -119,11 +100,11 @@ def standing_of(view: View, reference: Reference) -> Drawn | None:
             measure.good,
             find(view.result["before"], measure.path),
             find(after, measure.path),
-            mask if measure.path == ("acc_rt",) else None,
+            mask if measure is ACC_RT else None,
             reference.band(measure.path),
-            measure.path == ("acc_rt",),
+            measure is ACC_RT,
         )
-        for measure in MEASURES
+        for measure in GRADED
         if measure.unit == "%"
     ]
     known = [mark for mark in marks if mark.before is not None or mark.after is not None]
@@ -161,8 +142,7 @@ def _outside(view: View, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     if hardly_read(before["acc_ut"]):
         read = f"The original hardly read {names}: {percent(before['acc_ut'])} of the test images, now {percent(now)}"
         return f"{read}. So the accuracy cannot tell whether anything was forgotten."
-    verdict = "is forgotten" if now <= CLEAN else "is mostly forgotten" if now <= NEARLY else "is not forgotten"
-    verdict = verdict if len(view.forget) == 1 else verdict.replace("is", "are", 1)
+    verdict = f"{'is' if len(view.forget) == 1 else 'are'} {how_forgotten(now)}"
     return f"{names} {verdict}: {percent(before['acc_ut'])} of the test images were read right, now {percent(now)}."
 
 
@@ -216,8 +196,8 @@ def _inside(view: View, before: Mapping[str, Any], after: Mapping[str, Any], ref
     text = f"**Inside**, a fresh linear layer still finds the class in {percent(now)} of its images"
     if view.result["method"] == "retrain":
         return [f"{text}: this model never saw them, so that much its features tell by themselves."]
-    band = reference.band(("probe",))
-    if (after["acc_ut"] or 0.0) > NEARLY or hardly_read(before["acc_ut"]):
+    band = reference.band(PROBE.path)
+    if how_forgotten(after["acc_ut"] or 0.0) == NOT_FORGOTTEN or hardly_read(before["acc_ut"]):
         return [f"{text} (before {percent(then)})."]  # the answer is still there, or never was
     if band is None:
         changed = "hardly changed" if then - now < SHALLOW else "lost some of it too"
@@ -236,53 +216,40 @@ def _beside(then: float, now: float, band: tuple[float, float]) -> str:
     return f"the answer is gone, the knowledge is {'not' if then - now < SHALLOW else 'only in part'}"
 
 
-def _card(
-    title: str,
-    name: str,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    good: str,
-    words: str,
-    note: str,
-) -> Card:
-    """Return the card of a percentage; `good` is the sign of a welcome change, empty where there is none."""
-    then, now = before.get(name), after.get(name)
+def _card(measure: Measure, before: Mapping[str, Any], after: Mapping[str, Any], note: str) -> Card:
+    """Return the card of a percentage."""
+    words = f"{measure.definition} Here: {measure.meaning}. Good: {measure.good}."
+    then, now = find(before, measure.path), find(after, measure.path)
     change = None if then is None or now is None else round(now - then, 1)
     text = "" if change is None else f"{percent(change, sign=True)} points" if change else "unchanged"
-    return Card(title, percent(now), text, _colour(text, good), words, glue(note))
+    return Card(measure.name, percent(now), text, _colour(text, measure), words, glue(note))
 
 
-def _colour(change: str, good: str) -> Literal["green", "red", "off"]:
-    """Return the colour of a change that begins with its sign."""
-    if not good or change[:1] not in {UP, DOWN}:
+def _colour(change: str, measure: Measure) -> Literal["green", "red", "off"]:
+    """Return the colour of a change that begins with its sign: off where neither way is good."""
+    if measure.better == "near" or change[:1] not in {UP, DOWN}:
         return "off"
-    return "green" if change[0] == good else "red"
+    return "green" if (change[0] == UP) == (measure.better == "higher") else "red"
 
 
 def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference, missing: str) -> Card:
     """Return the card of the steps until the class is back; `missing` says why there are none, where it is known."""
-    words = f"{help_for('Relearning')} Until 90{NARROW} of the original accuracy are back. Good: as many as Retrain."
+    words = f"{RELEARNING.definition} Until 90{NARROW} of the original accuracy are back. Good: as many as Retrain."
     then, now = before.get("relearning"), after.get("relearning")
     if not now:
-        return Card("Relearning", "–", "", "off", words, missing or "Not measured in this run.")
+        return Card(RELEARNING.name, "–", "", "off", words, missing or "Not measured in this run.")
     note = "Inside: more steps are deeper."
-    band = reference.band(("relearning", "steps"))
+    band = reference.band(RELEARNING.path)
     if band and sum(band):
         note = f"{2 * now['steps'] / sum(band):.2f} of Retrain's steps (Anamnesis Index, 1 is ideal)."
     if now.get("acc_rt") is not None:
         note += f" The rest by then: {percent(now['acc_rt'])}."
     change = now["steps"] - then["steps"] if then else 0
     text = (f"{change:+d} steps".replace("-", DOWN) if change else "unchanged") if then else ""
-    return Card("Relearning", steps_text(now), text, _colour(text, UP), words, glue(note))
+    return Card(RELEARNING.name, steps_text(now), text, _colour(text, RELEARNING), words, glue(note))
 
 
-def _explain(path: str, term: str) -> str:
-    """Return what a measure is and which way is good."""
-    measure = next(measure for measure in MEASURES if ".".join(measure.path) == path)
-    return f"{help_for(term)} Here: {measure.meaning}. Good: {measure.good}."
-
-
-def _retrained(reference: Reference, path: Sequence[str]) -> str:
-    """Say the reference value of a figure, if there is one."""
-    band = reference.band(path)
+def _retrained(reference: Reference, measure: Measure) -> str:
+    """Say the reference value of a measure, if there is one."""
+    band = reference.band(measure.path)
     return "" if band is None else f" Retrain: {between(*band)}."

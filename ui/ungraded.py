@@ -6,31 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from ui.results import percent
 from zspag_core.groups import GROUPS, ungraded
+from zspag_core.metrics.catalogue import ESTIMATES, FORGET_IMAGES
 from zspag_core.shortfall import hardly_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zspag_core.metrics.catalogue import Measure
+
     Result = Mapping[str, Any]
 
 ESTIMATE = ":violet-badge[estimate]"
-NEEDS = {
-    ("acc_rt",): ("retain_test",),
-    ("loss_rt",): ("retain_test",),
-    ("acc_ut",): ("forget_test",),
-    ("probe",): ("retain_train", "forget_test"),
-    ("relearning",): ("forget_test",),
-    ("mia", "entropy_svc"): ("retain_train", "retain_test"),
-    ("mia", "confidence_svc"): ("retain_train", "retain_test"),
-    ("mia", "same_class"): ("forget_test",),
-}
-"""What a figure of result.json cannot be computed without, by where it stands there."""
-TITLES = {
-    "forget_accuracy": ("Forget images still recognised", "images to forget, read as their class: the method saw them"),
-    "held_out_accuracy": ("Held-out images still recognised", "images of the class that the method did not see"),
-    "proxy_agreement": ("Proxies read as before", "stand-ins for the remaining classes, read as their class"),
-}
-"""Title of every estimate in percent, and what it is."""
 
 
 def lacks_of(result: Result) -> Sequence[str]:
@@ -43,10 +29,9 @@ def why_ungraded(result: Result) -> str:
     return ungraded(lacks_of(result)) or ""
 
 
-def missing_for(result: Result, path: Sequence[str]) -> str:
-    """Say in a few words what a figure could not be computed without; empty where nothing was lacking."""
-    wanted = NEEDS.get(tuple(path), ())
-    gone = [GROUPS[group] for group in wanted if group in lacks_of(result)]
+def missing_for(result: Result, measure: Measure) -> str:
+    """Say in a few words what a measure could not be computed without; empty where nothing was lacking."""
+    gone = [GROUPS[group] for group in measure.needs if group in lacks_of(result)]
     return f"Not graded: the data has no {' and no '.join(gone)}." if gone else ""
 
 
@@ -59,10 +44,10 @@ def estimate_rows(result: Result) -> list[tuple[str, float, float | None, str]]:
     """Return the estimates that there are: title, before, after (None for a run that was stopped), what it is."""
     estimates = estimates_of(result)
     rows = []
-    for name, (title, meaning) in TITLES.items():
-        found = estimates.get(name) or {}
+    for estimate in ESTIMATES:
+        found = estimates.get(estimate.key) or {}
         if found.get("before") is not None:
-            rows.append((title, float(found["before"]), found.get("after"), meaning))
+            rows.append((estimate.title, float(found["before"]), found.get("after"), estimate.meaning))
     attack = estimates.get("same_class") or {}
     if (attack.get("before") or {}).get("accuracy") is not None:
         meaning = (
@@ -86,7 +71,7 @@ def estimate_table(result: Result) -> str:
 
 def misread(result: Result) -> str:
     """Say so where the original hardly read the images to forget as their class; empty where it did."""
-    found = estimates_of(result).get("forget_accuracy") or {}
+    found = estimates_of(result).get(FORGET_IMAGES.key) or {}
     if not hardly_read(found.get("before")):
         return ""
     return (
@@ -97,7 +82,7 @@ def misread(result: Result) -> str:
 
 def short_estimate(result: Result) -> str:
     """Say in a few words, for strips and lists, what a run that is not graded came to."""
-    now = (estimates_of(result).get("forget_accuracy") or {}).get("after")
+    now = (estimates_of(result).get(FORGET_IMAGES.key) or {}).get("after")
     return "not graded" if now is None else f"not graded · forget images {percent(now)}"
 
 

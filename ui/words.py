@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from zspag_core.attacks.catalogue import attack_entries
+from zspag_core.metrics.catalogue import (
+    ACC_RT,
+    ACC_UT,
+    ASR,
+    ATTACK,
+    ENTROPY,
+    PROBE,
+    RELEARNING,
+    SAME_CLASS,
+    SAME_CLASS_AUC,
+)
 
 STAGES = {
     "load": "Load",
@@ -164,61 +173,6 @@ def knob_label(name: str) -> str:
     return KNOBS.get(name, name.replace("_", " ").capitalize())
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A number that a run is judged by.
-
-    Attributes:
-        path: where it stands in the before and after parts of result.json.
-        title: plain name, with the paper's symbol.
-        meaning: what it is, in a few words.
-        good: which way is good.
-        unit: "%" or nothing.
-    """
-
-    path: tuple[str, ...]
-    title: str
-    meaning: str
-    good: str
-    unit: str = "%"
-
-
-MEASURES = (
-    Measure(("acc_rt",), "Remaining accuracy · Acc_rt", "test images of the classes to keep, answered right", "higher"),
-    Measure(("acc_ut",), "Forgotten accuracy · Acc_ut", "test images of the forgotten classes, still recognised", "0"),
-    Measure(("loss_rt",), "Remaining loss", "how sure the right answers are on the classes to keep", "lower", ""),
-    Measure(
-        ("probe",),
-        "Probe · deep forgetting",
-        "forgotten classes that a fresh linear layer still finds in the features",
-        "lower",
-    ),
-    Measure(
-        ("mia", "entropy_svc"),
-        "Membership · entropy",
-        "forgotten training images that an attacker takes for members",
-        "nearer to a retrained model",
-    ),
-    Measure(
-        ("mia", "confidence_svc"),
-        "Membership · confidence",
-        "forgotten training images that an attacker takes for strangers",
-        "higher",
-    ),
-    Measure(
-        ("mia", "same_class", "accuracy"),
-        "Membership · same class",
-        "forgotten training against forgotten test images, told apart by their loss",
-        "50, a coin toss",
-    ),
-    Measure(
-        ("mia", "same_class", "auc"),
-        "Membership · same class, AUC",
-        "the same attack at every threshold",
-        "50, a coin toss",
-    ),
-)
-
 MASK_NOTE = (
     "**Mask** blocks the forgotten outputs of the original model and learns nothing. Only what exceeds it speaks for "
     "the method; the probe shows whether the features forgot too."
@@ -230,15 +184,12 @@ ESTIMATE_NOTE = (
 GRADING_NOTE = "For grading only: the method saw the model and the forget samples, none of these test images."
 
 GLOSSARY = {
-    "Acc_rt": "Accuracy on test images of the remaining classes: higher is better.",
-    "Acc_ut": "Accuracy on test images of the forgotten classes: the goal is 0 %.",
-    "ASR": "Attack success rate: the share of attacked images that the model then takes for another class.",
+    "Acc_rt": ACC_RT.definition,
+    "Acc_ut": ACC_UT.definition,
+    "ASR": ASR.definition,
     "Attack": "A small, computed change of an image that makes a model answer another class.",
-    "Attack accuracy": (
-        "Share of triggered test images of one class that the model reads as the backdoor's target; a model retrained "
-        "without the class reads some so too, and its share is the reference, not 0 %."
-    ),
-    "AUC": "Area under the curve: how well an attack ranks members above strangers at every threshold; 50 % is chance.",
+    "Attack accuracy": ATTACK.definition,
+    "AUC": SAME_CLASS_AUC.definition,
     "Backdoor": "A trigger, here a white square in the corner, that training taught to turn one class into another.",
     "C&W": "An attack that looks for the shortest change that still fools the model (Carlini and Wagner, 2017).",
     "Captured energy": "Share of the real remaining inputs that lies in the directions found from proxies.",
@@ -262,7 +213,7 @@ GLOSSARY = {
     "Loss": "How far the model's answers are from the labels that it is taught.",
     "L∞": "The largest change of any single pixel.",
     "Mask": "The original model with the forgotten outputs blocked: nothing is learned, so what it gives is for free.",
-    "Membership inference": "Guessing whether an image was in the training data; a figure is the mean of many attacks.",
+    "Membership inference": ENTROPY.definition,
     "n_adv": "Most proxies that are kept for one remaining class; the default settings see to a quarter of them.",
     "Normalisation": "How pixel values are shifted and scaled before a network sees them, as in its training.",
     "Over-unlearning": "Losing what should have been kept, together with what should go.",
@@ -270,17 +221,15 @@ GLOSSARY = {
     "Perturbation budget ε": "How far any pixel of a proxy may move from its image, in 1/255 of the pixel range.",
     "PGD": "An attack of many small steps inside the budget (Madry, 2017); the paper's own choice.",
     "Posterior": "The model's own other guesses: its probabilities without the forgotten classes.",
-    "Probe": "A fresh linear layer trained on the model's features: it finds what the last layer merely hides.",
+    "Probe": PROBE.definition,
     "Projection": "Taking out of every step the part that lies in protected directions.",
     "Proxy": "A forget sample that was pushed over a decision boundary and now stands in for another class.",
     "Pseudo-label": "What a forget sample is taught to be instead of its own class.",
     "Rank": "Number of protected directions of a layer; where it is full, nothing can move.",
-    "Relearning": "Steps of training until the model knows the class again; few mean that it was only hidden, unless "
-    "all other answers are gone by then.",
+    "Relearning": RELEARNING.definition,
     "Remaining data": "All images of the other classes: a zero-shot method has none of them.",
     "Retrain": "Training anew without the forgotten classes: the honest reference, if one has the data.",
-    "Same class": "A membership attack that is shown forgotten classes alone: their training images against their test "
-    "images, told apart by the loss.",
+    "Same class": SAME_CLASS.definition,
     "Seed": "The number that all randomness starts from: same seed, same model.",
     "Subspace": "The directions of a layer's inputs that the remaining classes use.",
     "UMAP": "A flat map that keeps near points near; distances between far groups mean little.",

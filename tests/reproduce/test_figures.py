@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from zspag_core.metrics.catalogue import ENTROPY
 from zspag_core.reproduce.comparison import Comparison
-from zspag_core.reproduce.figures import BAND, KINDS, MEMBERS, draw_curves, draw_membership
+from zspag_core.reproduce.figures import BAND, KINDS, draw_curves, draw_membership
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "comparisons"
 
@@ -23,7 +24,7 @@ def test_every_row_with_a_figure_has_a_bar_of_its_mean_and_deviation(two):
         for trace in traces
         for name, value, spread in zip(trace.y, trace.x, trace.error_x.array, strict=True)
     }
-    found = {row.key: row.mean_and_deviation(MEMBERS) for row in two[1].rows}
+    found = {row.key: row.mean_and_deviation(ENTROPY.key) for row in two[1].rows}
     expected = [(mean[0], mean[1] or 0.0) for mean in found.values() if mean]
     assert sorted(drawn.values()) == sorted(expected)
     assert drawn["ZS-PAG, tuned"] == found["zspag_tuned"]
@@ -35,7 +36,7 @@ def test_the_legend_tells_every_colour_once_and_the_band_is_retrains(two):
     shown = [trace.name for trace in figure.data if trace.showlegend]
     assert sorted(shown) == sorted(KINDS)
     for shape, comparison in zip(figure.layout.shapes, two, strict=True):
-        mean, deviation = comparison.row("retrain").mean_and_deviation(MEMBERS)
+        mean, deviation = comparison.row("retrain").mean_and_deviation(ENTROPY.key)
         half = max(BAND, deviation or 0.0)
         assert (shape.x0, shape.x1) == pytest.approx((mean - half, mean + half))
 

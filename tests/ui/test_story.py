@@ -36,7 +36,7 @@ def test_story_says_forgotten_cost_and_depth(make_view):
 
 @pytest.mark.parametrize(
     ("left", "forget", "verdict"),
-    [(2.0, (3,), "is forgotten"), (9.0, (3,), "is mostly forgotten"), (60.0, (3,), "is not forgotten"),
+    [(5.0, (3,), "is forgotten"), (9.0, (3,), "is mostly forgotten"), (60.0, (3,), "is not forgotten"),
      (0.0, (3, 5), "are forgotten")],
 )  # fmt: skip
 def test_verdict_depends_on_what_is_left(make_view, left, forget, verdict):

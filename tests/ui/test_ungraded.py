@@ -26,6 +26,7 @@ from ui.ungraded import (
     why_ungraded,
 )
 from zspag_core.jobs import State
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, ENTROPY
 
 
 @pytest.fixture
@@ -36,16 +37,16 @@ def view(make_view):
 def test_a_whole_run_has_nothing_of_it(make_record):
     whole = make_record()
     assert not is_ungraded(whole)
-    assert why_ungraded(whole) == estimate_table(whole) == missing_for(whole, ("acc_rt",)) == ""
+    assert why_ungraded(whole) == estimate_table(whole) == missing_for(whole, ACC_RT) == ""
     assert not misread(whole)
 
 
 def test_figures_say_what_they_lack(make_record):
     result = make_record(only_forget=True)
     assert is_ungraded(result)
-    assert missing_for(result, ("acc_rt",)) == "Not graded: the data has no test images of the remaining classes."
-    assert missing_for(result, ("acc_ut",)) == "Not graded: the data has no test images of the forgotten classes."
-    assert "training images of the remaining classes and no test" in missing_for(result, ("mia", "entropy_svc"))
+    assert missing_for(result, ACC_RT) == "Not graded: the data has no test images of the remaining classes."
+    assert missing_for(result, ACC_UT) == "Not graded: the data has no test images of the forgotten classes."
+    assert "training images of the remaining classes and no test" in missing_for(result, ENTROPY)
 
 
 def test_estimates_are_listed_as_far_as_there_are_some(make_record):

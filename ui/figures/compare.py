@@ -12,6 +12,7 @@ from ui.figures.drawn import Drawn, lay_out
 from ui.figures.looks import APART, MASK, ORIGINAL, RETRAIN, looks, role_of
 from ui.palette import REFERENCE
 from ui.results import between, duration
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, ENTROPY, PROBE, SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ CORNER = 8.0  # points of either accuracy that the good corner spans
 LEAST_BAND = 1.2  # points: narrower bands would not be seen
 SMALL, LARGE = 9.0, 30.0  # pixels: the quickest and the slowest method
 ROW_HEIGHT, LINE_HEIGHT, SCATTER_HEIGHT, LEGEND_HEIGHT = 27, 15, 430, 19
-ENTROPY = "mia.entropy_svc"
 
 
 def named_with_kinds(comparison: Comparison) -> Comparison:
@@ -62,12 +62,12 @@ def kept_and_forgotten(comparison: Comparison, *, near: bool = False) -> Drawn:
     """
     figure, look = go.Figure(), looks(comparison.rows)
     slowest = max((time[0] for row in comparison.rows if (time := mean_of(row, "seconds")) is not None), default=1.0)
-    rows = []
+    rows, measures = [], (ACC_RT.key, ACC_UT.key, SECONDS.key)
     for row in comparison.rows:
-        kept, gone, time = (mean_of(row, name) for name in ("acc_rt", "acc_ut", "seconds"))
+        kept, gone, time = (mean_of(row, name) for name in measures)
         if kept is None or gone is None:
             continue
-        rows.append(record_of(row, ("acc_rt", "acc_ut", "seconds")))
+        rows.append(record_of(row, measures))
         if role_of(row) == MASK:
             line = {"dash": "dot", "color": REFERENCE, "width": 2}
             figure.add_vline(x=kept[0], line=line, layer="below")
@@ -91,7 +91,7 @@ def kept_and_forgotten(comparison: Comparison, *, near: bool = False) -> Drawn:
             },
             hovertemplate=f"{row.label}<br>Acc_rt %{{x:.1f}} %<br>Acc_ut %{{y:.1f}} %{took}<extra></extra>",
         )
-    mask = mean_of(reference(comparison, MASK), "acc_rt")
+    mask = mean_of(reference(comparison, MASK), ACC_RT.key)
     _lay_out_scatter(figure, rows, mask[0] if near and mask else None)
     note = (
         "Good is low and to the right. The size of a mark is the method's time; hollow marks needed remaining data; "
@@ -110,8 +110,8 @@ def _lay_out_scatter(figure: go.Figure, rows: Sequence[dict[str, Any]], corner: 
     right, left = max(kept), min(kept) if corner is None else corner - CORNER
     top = max(gone) if corner is None else CORNER
     room, above = max(0.5, 0.08 * (right - left)), max(0.5, 0.08 * top)
-    figure.update_xaxes(title="remaining accuracy · Acc_rt, %", range=[left - room, right + room])
-    figure.update_yaxes(title="forgotten accuracy · Acc_ut, %", range=[-above, top + above], zeroline=False)
+    figure.update_xaxes(title=ACC_RT.axis, range=[left - room, right + room])
+    figure.update_yaxes(title=ACC_UT.axis, range=[-above, top + above], zeroline=False)
     figure.update_layout(
         legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "itemsizing": "constant"},
         showlegend=True,
@@ -127,7 +127,7 @@ def _say_scatter(rows: Sequence[dict[str, Any]]) -> str:
 
 def membership(comparison: Comparison) -> Drawn:
     """Draw for every row how many forgotten training images an attacker takes for members, against Retrain's band."""
-    drawn = _against_retrain(comparison, ENTROPY, "forgotten images taken for members, %")
+    drawn = _against_retrain(comparison, ENTROPY.key, "forgotten images taken for members, %")
     band = "the grey band: " if reference(comparison, RETRAIN) is not None else "Retrain, which was not made here: "
     note = f"Good is near {band}what the attacker finds in a model that never saw them."
     return Drawn("compare_membership", "What an attacker still finds", *drawn, note, grading=True)
@@ -135,7 +135,7 @@ def membership(comparison: Comparison) -> Drawn:
 
 def inside(comparison: Comparison) -> Drawn:
     """Draw for every row how well a fresh linear layer finds the forgotten classes in the features."""
-    drawn = _against_retrain(comparison, "probe", "forgotten images that a probe finds, %")
+    drawn = _against_retrain(comparison, PROBE.key, "forgotten images that a probe finds, %")
     note = "Lower is deeper. Near the dashed line the features are those of the original: the class was only hidden."
     return Drawn("compare_probe", "What is left inside", *drawn, note, grading=True)
 

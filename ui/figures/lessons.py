@@ -8,24 +8,24 @@ import plotly.graph_objects as go
 
 from ui.figures.classes import accuracy_by_class
 from ui.figures.drawn import Drawn, lay_out
+from ui.figures.lines import ACCURACIES, ATTACKS
 from ui.figures.standing import bands
 from ui.figures.training import accuracy_figure, describe_accuracy
-from ui.lesson_answers import retrained
-from ui.palette import FORGOTTEN, PROXY, REFERENCE, REMAINING
-from ui.results import between, percent
+from ui.lesson_answers import COMPARED, retrained
+from ui.palette import FORGOTTEN, REFERENCE, REMAINING
+from ui.results import between, find, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ui.lessons import Knob
+    from zspag_core.metrics.catalogue import Measure
 
     Record = Mapping[str, Any]
     Records = Mapping[str, Record]
 
 HEIGHT = 320
 DASHES = {"none": "dot", "random": "dashdot", "estimated": "solid"}
-LINES = (("asr", "attacks that succeed", PROXY), ("acc_rt", "remaining", REMAINING), ("acc_ut", "forgotten", FORGOTTEN))
-ROWS = (("acc_rt", "Acc_rt"), ("acc_ut", "Acc_ut"), ("probe", "probe"), ("mia", "membership"))
 SYMBOLS = {"mask": "square", "zspag": "circle", "careless": "diamond"}
 
 
@@ -58,7 +58,7 @@ def budgets(value: str, records: Records, knob: Knob) -> Drawn:
     """Draw, for every budget seen so far, how many attacks succeed and what the run makes of it."""
     seen = [budget for budget in knob.values if budget in records]
     figure = go.Figure()
-    for name, title, colour in LINES:
+    for name, title, colour in (ATTACKS, *ACCURACIES):
         points = [(knob.say(budget), _figure(name, records[budget])) for budget in seen]
         points = [(x, y) for x, y in points if y is not None]
         figure.add_scatter(
@@ -67,7 +67,7 @@ def budgets(value: str, records: Records, knob: Knob) -> Drawn:
             name=title,
             mode="lines+markers",
             line={"color": colour, "width": 3},
-            marker={"size": 9, "symbol": "circle-open" if name == "asr" else "circle", "line": {"width": 2}},
+            marker={"size": 9, "symbol": "circle-open" if name == ATTACKS[0] else "circle", "line": {"width": 2}},
         )
     for budget in seen:
         if "error" in records[budget]:
@@ -96,10 +96,10 @@ def protections(value: str, records: Records, knob: Knob) -> Drawn:
         last = max(last, int(rows[-1]["epoch"]))
         shared = {"x": [row["epoch"] for row in rows], "mode": "lines+markers"}
         width, strength = (3, 1.0) if kind == value else (2, 0.6)
-        for name, colour in (("acc_rt", REMAINING), ("acc_ut", FORGOTTEN)):
+        for name, title, colour in ACCURACIES:
             figure.add_scatter(
                 y=[row[name] for row in rows],
-                name=f"{'remaining' if name == 'acc_rt' else 'forgotten'}, {knob.say(kind)}",
+                name=f"{title}, {knob.say(kind)}",
                 line={"color": colour, "width": width, "dash": DASHES[kind]},
                 opacity=strength,
                 **shared,
@@ -114,20 +114,20 @@ def protections(value: str, records: Records, knob: Knob) -> Drawn:
 def methods(value: str, records: Records, knob: Knob) -> Drawn:
     """Draw the figures of every model seen so far on one scale, the range of the retrained ones as a grey band."""
     figure = go.Figure()
-    titles = [title for _, title in ROWS]
-    known = [(title, *retrained(name, records)) for name, title in ROWS]
+    titles = list(COMPARED.values())
+    known = [(title, *retrained(measure, records)) for measure, title in COMPARED.items()]
     bands(figure, known, "trained anew")
     for kind in knob.values:
         if kind in records:
             marker = {"symbol": SYMBOLS[kind], "size": 13, "color": FORGOTTEN if kind == value else REMAINING}
-            x = [_figure(name, records[kind]) for name, _ in ROWS]
+            x = [_compared(measure, records[kind]) for measure in COMPARED]
             figure.add_scatter(x=x, y=titles, name=knob.say(kind), mode="markers", marker=marker)
     _finish(figure, "")
     figure.update_xaxes(title="%", range=[-4, 104])
-    figure.update_yaxes(range=[len(ROWS) - 0.4, -0.6], title=None)
+    figure.update_yaxes(range=[len(COMPARED) - 0.4, -0.6], title=None)
     said = (
-        f"{title} {percent(_figure(name, records[value]))}, trained anew {between(low, high)}"
-        for (name, _), (title, low, high) in zip(ROWS, known, strict=True)
+        f"{title} {percent(_compared(measure, records[value]))}, trained anew {between(low, high)}"
+        for measure, (title, low, high) in zip(COMPARED, known, strict=True)
     )
     alt = f"{knob.say(value)}: {'; '.join(said)}."
     return Drawn("methods", "Four figures, beside models trained anew", figure, alt)
@@ -154,10 +154,12 @@ def _figure(name: str, record: Record) -> float | None:
     """Return a figure of a record in percent, None where the run failed."""
     if "error" in record:
         return None
-    if name == "asr":
-        return float(record["proxies"]["asr"])
-    after = record["after"]
-    return float(after["mia"]["entropy_svc"] if name == "mia" else after[name])
+    return float(record["proxies"]["asr"] if name == ATTACKS[0] else record["after"][name])
+
+
+def _compared(measure: Measure, record: Record) -> float | None:
+    """Return a measure of the model after, None where the run failed."""
+    return find(record.get("after") or {}, measure.path)
 
 
 def _finish(figure: go.Figure, title: str) -> None:

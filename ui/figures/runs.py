@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from ui.palette import CLASSES, REFERENCE
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,8 +84,8 @@ def _lay_out(figure: go.Figure, kept: tuple[float, float], forgotten: tuple[floa
         showlegend=True,
         dragmode="pan",
     )
-    figure.update_xaxes(title="remaining accuracy · Acc_rt, %", range=kept)
-    figure.update_yaxes(title="forgotten accuracy · Acc_ut, %", range=forgotten)
+    figure.update_xaxes(title=ACC_RT.axis, range=kept)
+    figure.update_yaxes(title=ACC_UT.axis, range=forgotten)
     figure.add_annotation(
         text="better ↘",
         x=1,

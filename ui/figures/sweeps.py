@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from ui.figures.compare import failed_note, mean_of, record_of
 from ui.figures.drawn import Drawn, lay_out
-from ui.palette import FORGOTTEN, PROXY, REMAINING
+from ui.figures.lines import ACCURACIES, ATTACKS
 from ui.words import knob_label, levels_text
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SWEPT = ("epsilon", "n_adv")
 HEIGHT = 320
 LEAST_SWEEP = 3
 DASHES = ("solid", "dash", "dot", "dashdot")
-LINES = (("acc_rt", "remaining", REMAINING), ("acc_ut", "forgotten", FORGOTTEN), ("asr", "attacks that succeed", PROXY))
+LINES = (*ACCURACIES, ATTACKS)
 
 
 def sweeps(comparison: Comparison) -> list[Drawn]:
@@ -49,14 +49,14 @@ def _sweep(knob: str, arms: Sequence[Sequence[Row]], note: str) -> Drawn:
     for place, rows in enumerate(arms):
         arm = rows[0].label.partition(",")[0]
         records += [record_of(row, [name for name, _, _ in LINES]) | {knob: row.settings[knob]} for row in rows]
-        for name, title, colour in LINES[: None if place == 0 else 2]:  # attacks are the same in every arm
+        for name, title, colour in LINES if place == 0 else ACCURACIES:  # attacks are the same in every arm
             points = [(row, mean) for row in rows if (mean := mean_of(row, name)) is not None]
             figure.add_scatter(
                 x=[_written(knob, row.settings[knob]) for row, _ in points],
                 y=[mean for _, (mean, _) in points],
                 error_y={"type": "data", "array": [deviation or 0.0 for _, (_, deviation) in points], "thickness": 1},
                 mode="lines+markers",
-                name=f"{title} · {arm}" if len(arms) > 1 and name != "asr" else title,
+                name=f"{title} · {arm}" if len(arms) > 1 and name != ATTACKS[0] else title,
                 line={"color": colour, "dash": DASHES[place % len(DASHES)]},
                 hovertemplate="%{x}: %{y:.1f} %<extra>" + arm + "</extra>",
             )

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ui.figures.epochs import lay_out_epochs
-from ui.palette import FORGOTTEN, REFERENCE, REMAINING
+from ui.figures.lines import ACCURACIES, ESTIMATES
+from ui.palette import FORGOTTEN, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 HEIGHT = 300
 LAYOUT: dict[str, Any] = {"first": 0, "height": HEIGHT, "legend": 1.12}
 COIN_TOSS = 50.0
-ESTIMATES = (
-    ("proxy_agreement", "proxies read as before", REMAINING),
-    ("forget_images", "forget images still recognised", FORGOTTEN),
-)
-"""What stands in for accuracy on test images where there are none: key, name, colour."""
 LABEL_ROOM = 16  # points beyond the outermost line, for the words at it
 
 
@@ -35,7 +31,7 @@ def accuracy_figure(epochs: Epochs, total: int, mask: float | None = None) -> go
         mask: remaining accuracy in percent of the trivial reference, if it is known.
     """
     figure = go.Figure()
-    for key, name, colour in (("acc_rt", "remaining", REMAINING), ("acc_ut", "forgotten", FORGOTTEN)):
+    for key, name, colour in ACCURACIES:
         x, y = _series(epochs, key)
         figure.add_scatter(x=x, y=y, name=name, mode="lines+markers", line={"color": colour, "width": 3})
         if x and x[0] == 0:

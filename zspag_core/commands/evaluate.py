@@ -29,6 +29,7 @@ from zspag_core.commands.shared import (
     read_names,
 )
 from zspag_core.errors import UsageError, some_of
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, LOSS_RT, PROBE
 
 if TYPE_CHECKING:
     import argparse
@@ -40,12 +41,12 @@ if TYPE_CHECKING:
     from zspag_core.progress import Reporter
 
 NAMED = 4
-LINES = (
-    ("acc_rt", "accuracy on remaining classes", "%"),
-    ("acc_ut", "accuracy on forgotten classes", "%"),
-    ("loss_rt", "loss on remaining classes", "nats"),
-    ("probe", "linear probe on forgotten classes", "%"),
-)
+LINES = {
+    ACC_RT: "accuracy on remaining classes",
+    ACC_UT: "accuracy on forgotten classes",
+    LOSS_RT: "loss on remaining classes",
+    PROBE: "linear probe on forgotten classes",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -219,7 +220,7 @@ def _relearning(
 def _text(record: dict[str, Any]) -> str:
     """Say the figures in lines."""
     mia = record["mia"]
-    lines = [_line(words, record[key], unit) for key, words, unit in LINES]
+    lines = [_line(words, record[measure.key], measure.unit) for measure, words in LINES.items()]
     lines += [
         _line("accuracy on remaining classes if the forgotten logits were masked", record["mask"]["acc_rt"], "%"),
         _line("membership, entropy (share judged member; nearer to Retrain is better)", mia["entropy_svc"], "%"),

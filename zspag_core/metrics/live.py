@@ -11,6 +11,7 @@ from zspag_core.data.dataset import Split
 from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy, percent
+from zspag_core.metrics.catalogue import FORGET_IMAGES
 from zspag_core.metrics.membership import same_class
 from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.progress import Relay, Reporter
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 LIVE_IMAGES = 1000
 FORGET_SHARE = 0.25
-ESTIMATE = "forget_images"
 
 
 class LiveGrades(Relay):
@@ -68,7 +68,7 @@ class LiveGrades(Relay):
 
     def restore(self, epochs: Mapping[int, tuple[int, Mapping[str, float]]]) -> None:
         """Take the rows of an earlier attempt from what it told: by epoch, how many there may be and the figures."""
-        names = ["acc_rt", "acc_ut", "loss_rt", "mia", *([] if self.sizes[1] else [ESTIMATE])]
+        names = ["acc_rt", "acc_ut", "loss_rt", "mia", *([] if self.sizes[1] else [FORGET_IMAGES.per_epoch])]
         self.rows += [{"epoch": k} | {name: figures.get(name) for name in names} for k, (_, figures) in epochs.items()]
 
     def merge(self, history: list[dict[str, float]]) -> list[dict[str, Any]]:
@@ -88,4 +88,6 @@ class LiveGrades(Relay):
         members = both[remaining + forgotten :]
         mia = same_class(members, both[remaining : remaining + forgotten], seed=self.seed)
         found = {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia.accuracy}
-        return found if forgotten else found | {ESTIMATE: percent(members.logits.argmax(1) == members.labels)}
+        if forgotten:
+            return found
+        return found | {FORGET_IMAGES.per_epoch: percent(members.logits.argmax(1) == members.labels)}

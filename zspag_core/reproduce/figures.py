@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
 from zspag_core.files import replace_file
+from zspag_core.metrics.catalogue import ENTROPY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,6 @@ FORGOTTEN, REMAINING, REFERENCE, PROXY = "#D9640F", "#0072B2", "#8C8C8C", "#7B61
 BAND = 5.0
 """Half the width, in points, of the region that counts as near Retrain, where Retrain's own deviation is smaller."""
 HEAT = "Inferno"
-MEMBERS = "mia.entropy_svc"
 BAR_HEIGHT = 20
 KINDS = {"reference": REFERENCE, "ZS-PAG": FORGOTTEN, "zero-shot": REMAINING, "with remaining data": PROXY}
 """What the colours of figure 2 mean."""
@@ -27,7 +27,7 @@ Figure = Any  # of plotly, which is imported late
 def draw_membership(comparisons: Sequence[Comparison]) -> Figure:
     """Draw figure 2: membership inference of every method, with the region near Retrain shaded."""
     subplots, go = _plotly()
-    drawn = [[row for row in one.rows if row.mean_and_deviation(MEMBERS) is not None] for one in comparisons]
+    drawn = [[row for row in one.rows if row.mean_and_deviation(ENTROPY.key) is not None] for one in comparisons]
     figure = subplots.make_subplots(
         rows=len(comparisons),
         cols=1,
@@ -39,7 +39,7 @@ def draw_membership(comparisons: Sequence[Comparison]) -> Figure:
     for place, (comparison, rows) in enumerate(zip(comparisons, drawn, strict=True), start=1):
         for words, colour in KINDS.items():
             mine = [row for row in rows if _colour(row) == colour]
-            found = [row.mean_and_deviation(MEMBERS) or (0.0, None) for row in mine]
+            found = [row.mean_and_deviation(ENTROPY.key) or (0.0, None) for row in mine]
             figure.add_trace(
                 go.Bar(
                     orientation="h",
@@ -56,7 +56,7 @@ def draw_membership(comparisons: Sequence[Comparison]) -> Figure:
             )
             told |= {words} if mine else set()
         retrain = comparison.row("retrain")
-        band = None if retrain is None else retrain.mean_and_deviation(MEMBERS)
+        band = None if retrain is None else retrain.mean_and_deviation(ENTROPY.key)
         if band is not None:
             half = max(BAND, band[1] or 0.0)
             shade = {"fillcolor": REFERENCE, "opacity": 0.25, "line_width": 0, "layer": "below"}

@@ -4,29 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zspag_core.reproduce.tuning import FORGOTTEN
+from zspag_core.metrics.catalogue import (
+    ACC_RT,
+    ACC_UT,
+    ASR,
+    ATTACK,
+    CONFIDENCE,
+    ENTROPY,
+    FORGOTTEN_UP_TO,
+    LEAD,
+    PROBE,
+    RELEARNING,
+    REST_BY_THEN,
+    SAME_CLASS_AUC,
+    SECONDS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zspag_core.metrics.catalogue import Measure
     from zspag_core.reproduce.comparison import Comparison, Row
     from zspag_core.reproduce.scale import Scale
 
 COLUMNS = (
-    ("Acc_rt", "acc_rt", 2),
-    ("Acc_ut", "acc_ut", 2),
-    ("attack accuracy", "attack", 2),
-    ("ASR", "asr", 1),
-    ("MIA entropy", "mia.entropy_svc", 1),
-    ("MIA confidence", "mia.confidence_svc", 1),
-    ("MIA same class (AUC)", "mia.same_class.auc", 1),
-    ("probe", "probe", 1),
-    ("relearning steps", "relearning", 0),
-    ("the rest by then", "rest_by_then", 1),
-    ("seconds", "seconds", 1),
+    ACC_RT,
+    ACC_UT,
+    ATTACK,
+    ASR,
+    ENTROPY,
+    CONFIDENCE,
+    SAME_CLASS_AUC,
+    PROBE,
+    RELEARNING,
+    REST_BY_THEN,
+    SECONDS,
 )
-PAPER_COLUMNS = ("acc_rt", "acc_ut", "attack", "mia.entropy_svc", "seconds")
-ALWAYS = ("acc_rt", "acc_ut", "probe", "relearning", "seconds")
+IN_THE_PAPER = (ACC_RT, ACC_UT, ATTACK, ENTROPY, SECONDS)
+ALWAYS = (ACC_RT, ACC_UT, PROBE, RELEARNING, SECONDS)
 LEGEND = """\
 *Acc_rt*, *Acc_ut*: accuracy on test images of the remaining and of the forgotten classes, in percent; *over mask*:
 Acc_rt minus that of the mask row, since masking the forgotten logits already gains as much and learns nothing.
@@ -62,7 +77,7 @@ def as_markdown(comparison: Comparison, scale: Scale) -> str:
         _setting(comparison),
         "\n".join(table),
         LEGEND,
-        REST if any(row.mean_and_deviation("rest_by_then") for row in comparison.rows) else "",
+        REST if any(row.mean_and_deviation(REST_BY_THEN.key) for row in comparison.rows) else "",
         _tuning(comparison, scale),
         "\n".join(notes),
     ]
@@ -86,7 +101,7 @@ def _tuning(comparison: Comparison, scale: Scale) -> str:
     """Say how methods were tuned, where any was."""
     if all(row.kind != "tuned" for row in comparison.rows):
         return ""
-    text = TUNING.format(trials=scale.trials, forgotten=FORGOTTEN)
+    text = TUNING.format(trials=scale.trials, forgotten=FORGOTTEN_UP_TO)
     if comparison.row("gkt") and not comparison.row("gkt_tuned"):
         text += (
             f" GKT is not tuned at this scale and gets {scale.invented_batches} invented batches where its authors "
@@ -100,38 +115,38 @@ def _tuning(comparison: Comparison, scale: Scale) -> str:
 
 def _heads(comparison: Comparison) -> list[str]:
     heads = ["method", "settings"]
-    for title, name, _digits in _columns(comparison):
-        heads.append(title)
-        if _has_paper(comparison, name):
-            heads.append(f"{title}, paper")
-        if name == "acc_rt":
-            heads.append("over mask")
+    for measure in _columns(comparison):
+        heads.append(measure.printed)
+        if _has_paper(comparison, measure):
+            heads.append(f"{measure.printed}, paper")
+        if measure is ACC_RT:
+            heads.append(LEAD.printed)
     return heads
 
 
 def _line(comparison: Comparison, row: Row) -> list[str]:
     """Return the cells of one row."""
     cells = [row.label + (" †" if row.needs_retain else ""), _settings(row)]
-    for _title, name, digits in _columns(comparison):
-        cells.append(_figure(row, name, digits))
-        if _has_paper(comparison, name):
-            cells.append(_number((row.paper or {}).get(name), digits))
-        if name == "acc_rt":
+    for measure in _columns(comparison):
+        cells.append(_figure(row, measure))
+        if _has_paper(comparison, measure):
+            cells.append(_number((row.paper or {}).get(measure.key), measure))
+        if measure is ACC_RT:
             cells.append(_over_mask(comparison, row))
     return cells
 
 
-def _columns(comparison: Comparison) -> list[tuple[str, str, int]]:
-    """Return the columns that say something."""
+def _columns(comparison: Comparison) -> list[Measure]:
+    """Return the measures that say something."""
     return [
-        column
-        for column in COLUMNS
-        if column[1] in ALWAYS or any(row.mean_and_deviation(column[1]) for row in comparison.rows)
+        measure
+        for measure in COLUMNS
+        if measure in ALWAYS or any(row.mean_and_deviation(measure.key) for row in comparison.rows)
     ]
 
 
-def _has_paper(comparison: Comparison, name: str) -> bool:
-    return name in PAPER_COLUMNS and any(name in (row.paper or {}) for row in comparison.rows)
+def _has_paper(comparison: Comparison, measure: Measure) -> bool:
+    return measure in IN_THE_PAPER and any(measure.key in (row.paper or {}) for row in comparison.rows)
 
 
 def _settings(row: Row) -> str:
@@ -144,30 +159,30 @@ def _settings(row: Row) -> str:
     return row.kind
 
 
-def _figure(row: Row, name: str, digits: int) -> str:
-    """Say mean and deviation of a figure."""
-    found = row.mean_and_deviation(name)
+def _figure(row: Row, measure: Measure) -> str:
+    """Say mean and deviation of a measure."""
+    found = row.mean_and_deviation(measure.key)
     if found is None:
-        return "failed" if name == "acc_rt" and any(outcome.error for outcome in row.seeds) else "–"
+        return "failed" if measure is ACC_RT and any(outcome.error for outcome in row.seeds) else "–"
     mean, deviation = found
-    text = f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
-    made = [outcome for outcome in row.seeds if outcome.value(name) is not None]
-    if name == "acc_rt" and len(made) < len(row.seeds):
+    text = _number(mean, measure) + ("" if deviation is None else f" ± {_number(deviation, measure)}")
+    made = [outcome for outcome in row.seeds if outcome.value(measure.key) is not None]
+    if measure is ACC_RT and len(made) < len(row.seeds):
         text += f" ({len(made)} of {len(row.seeds)} seeds, the others failed)"
-    unreached = name == "relearning" and any(outcome.relearned is False for outcome in row.seeds)
+    unreached = measure is RELEARNING and any(outcome.relearned is False for outcome in row.seeds)
     return f"≥ {text}" if unreached else text
 
 
 def _over_mask(comparison: Comparison, row: Row) -> str:
     """Say by how much a row's Acc_rt lies above that of masking."""
     mask = comparison.row("mask")
-    base = None if mask is None else mask.mean_and_deviation("acc_rt")
-    found = row.mean_and_deviation("acc_rt")
-    return "–" if base is None or found is None else f"{found[0] - base[0]:+.2f}"
+    base = None if mask is None else mask.mean_and_deviation(ACC_RT.key)
+    found = row.mean_and_deviation(ACC_RT.key)
+    return "–" if base is None or found is None else f"{found[0] - base[0]:+.{LEAD.digits}f}"
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None, measure: Measure) -> str:
+    return "–" if value is None else f"{value:.{measure.digits}f}"
 
 
 def _joined(cells: Sequence[str]) -> str:

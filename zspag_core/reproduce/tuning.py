@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.metrics.catalogue import is_forgotten
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zspag_core.methods.catalogue import TuningRange
-
-FORGOTTEN = 5.0
-"""Percent of held-out images of the forgotten classes that may still be recognised."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Trial:
     @property
     def strong_enough(self) -> bool:
         """Tell whether it forgot enough; a method that failed was too strong."""
-        return self.acc_ut is None or self.acc_ut <= FORGOTTEN
+        return self.acc_ut is None or is_forgotten(self.acc_ut)
 
     @property
     def score(self) -> tuple[int, float]:
