@@ -16,7 +16,7 @@ from ui.methods import method_name
 from ui.names import names_of
 from ui.outcome import show_ending, show_result
 from ui.redrawn import redrawn
-from ui.results import epochs_of, glue, log_lines, state_words, steps, worked_words
+from ui.results import between_words, epochs_of, glue, log_lines, state_words, steps, worked_words
 from ui.ungraded import ESTIMATE
 from ui.watch import frame_html, watched_from_arrays, watched_from_events
 from ui.words import ESTIMATE_NOTE, STAGE_HELP, STAGES, help_for
@@ -85,7 +85,7 @@ def _heading(job: Job) -> None:
     """Say what runs, and its state."""
     names = ", ".join(job.config.get("class_names") or map(str, job.config["forget"]))
     colour, icon, word = state_words(job)
-    how = f"{method_name(job.config)} · run {job.number}{worked_words(job)}"
+    how = f"{method_name(job.config)} · run {job.number}{worked_words(job)}{between_words(job)}"
     st.markdown(f"#### Forget :orange[{names}] &nbsp; :{colour}-badge[{icon} {word}] :small[{how}]")
 
 

@@ -21,6 +21,7 @@ UNFORESEEN = ("before", "evaluate")
 """Stages whose time left nobody knows: images are counted, then probes fitted, then steps that may end at any time."""
 
 TABLE_HEAD = 2  # lines
+LEAST_BETWEEN = 1.0  # seconds; less is not worth a word
 NEAR = 3.0  # points within which a percentage counts as that of retrained models
 
 
@@ -119,6 +120,15 @@ def worked_words(job: Job) -> str:
     """Write how long a job has been worked on, behind a dot; nothing before it was begun."""
     spent = worked(job)
     return "" if spent is None else f" · {duration(spent)}"
+
+
+def between_words(job: Job) -> str:
+    """Write how much of a finished run's time no stage counts, so that the stages add up; little is left out."""
+    spent = worked(job)
+    if job.state != State.DONE or spent is None:
+        return ""
+    rest = spent - sum(map(float, job.progress.get("seconds", {}).values()))
+    return f", {duration(rest)} of it between the stages" if rest >= LEAST_BETWEEN else ""
 
 
 def steps(job: Job, seen: Iterable[str]) -> list[Step]:

@@ -7,6 +7,7 @@ import pytest
 
 from ui.results import (
     between,
+    between_words,
     counted,
     duration,
     epochs_of,
@@ -122,6 +123,20 @@ def test_time_left_counts_what_this_attempt_has_made():
 def test_no_time_is_left_where_nothing_moves(changes):
     progress = {"stage": "unlearn", "done": 2, "total": 10, "seconds": {"unlearn": 5.0}}
     assert seconds_left(replace(job(progress=progress), **changes)) is None
+
+
+def test_time_that_no_stage_counts_is_said_of_a_finished_run():
+    progress = {
+        "stage": "evaluate",
+        "done": 3,
+        "total": 3,
+        "seconds": {"unlearn": 10.0, "evaluate": 5.5},
+        "waited": 2.0,
+    }
+    done = replace(job(State.DONE, progress), started=100.0, finished=120.0)
+    assert between_words(done) == ", 2.5 s of it between the stages"
+    assert between_words(replace(done, finished=118.0)) == "", "half a second"
+    assert between_words(job(progress=progress)) == ""
 
 
 def test_steps_of_a_stopped_run_show_where_it_stopped():
