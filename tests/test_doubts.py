@@ -99,8 +99,13 @@ def test_an_order_that_nobody_knows_is_found_by_matching(model, digits):
 def test_images_of_one_class_are_enough_to_doubt(model, digits):
     fours = digits.train.of_classes((4,))
     wrong = replace(digits, train=type(fours)(fours.images, torch.full_like(fours.labels, 7)))
-    with pytest.raises(UsageError, match="order of the classes looks wrong"):
+    said = r"looks wrong, or how the images are prepared: of \d+ images of '7' .* as output 4, '4'; name the outputs"
+    with pytest.raises(UsageError, match=said):
         check_order(model, wrong, None)
+    with pytest.raises(
+        UsageError, match=r"prepared \(image size 224 was assumed: state --image-size, --mean and --std\)"
+    ):
+        check_order(model, wrong, None, "image size 224")
     assert check_order(model, replace(digits, train=fours), None).taken > 95
 
 

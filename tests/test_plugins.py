@@ -104,6 +104,7 @@ assert {row.key for row in rivals(SMALL)} >= {"lower", "lower_tuned"}
     ("text", "said"),
     [
         ("1 / 0", r"plug-in .*mine\.py: ZeroDivisionError: division by zero"),
+        ("X = 1", r"plug-in .*mine\.py: expected a list METHODS or ATTACKS, found neither"),
         ("METHODS = [3]", r"plug-in mine\.py: expected MethodEntry records in zspag\.methods, got 3"),
         (
             "from zspag_core.methods.catalogue import BUILT_IN\nMETHODS = [BUILT_IN[0]]",

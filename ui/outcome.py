@@ -14,6 +14,7 @@ from ui.ungraded import ESTIMATE, estimate_rows, estimate_table, is_ungraded, mi
 from ui.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, PROBE
+from zspag_core.shortfall import shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +52,8 @@ def show_result(job: Job) -> None:
         estimate_panel(result)
     else:
         _graded_cards(result)
+    if short := shortfall(result):
+        st.warning(short, icon=":material/warning:")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for path, label, icon in WAYS_ON:
             st.page_link(path, label=label, icon=icon)

@@ -146,7 +146,8 @@ def _accuracy_of(model: Classifier, words: str, fields: Mapping[str, Any], datas
     """Read a sample with a model; the best matching of outputs to classes counts, since their order is asked later."""
     sample = sample_of(dataset, model.config.image_size)
     predicted = logits_of(model, sample.images).argmax(1)
-    return Tried(words, fields, best_matching(predicted, sample.labels)[0], len(sample))
+    plain = 100 * float((predicted == sample.labels).double().mean())
+    return Tried(words, fields, max(plain, best_matching(predicted, sample.labels)[0]), len(sample))
 
 
 def best_matching(predicted: Tensor, labels: Tensor) -> tuple[float, dict[int, int]]:
@@ -290,6 +291,7 @@ def try_orders(model: Classifier, dataset: DataSet) -> OrderFigures:
     predicted = logits_of(model, sample.images).argmax(1)
     taken = 100 * float((predicted == sample.labels).double().mean())
     best, matching = best_matching(predicted, sample.labels)
+    best = max(best, taken)  # the matching is counted on images that it was not chosen on, so it may come out lower
     other, accuracy = None, taken
     for order in ORDERS:
         ordered, _ = in_order(dataset.name, dataset.class_names, order)
@@ -310,13 +312,14 @@ def _said(predicted: Tensor, labels: Tensor) -> dict[int, tuple[int, float]]:
     return found
 
 
-def check_order(model: Classifier, dataset: DataSet, chosen: str | None) -> OrderFigures:
+def check_order(model: Classifier, dataset: DataSet, chosen: str | None, assumed: str = "") -> OrderFigures:
     """Refuse a numbering of classes that the model's outputs contradict, until one is chosen.
 
     Args:
         model: reads the images.
         dataset: numbered as the run takes it.
         chosen: the order that a person chose; then nothing is refused.
+        assumed: what is assumed of how the images are prepared, in words: another reason for odd answers.
 
     Raises:
         UsageError: it says both figures and how to choose.
@@ -331,6 +334,8 @@ def check_order(model: Classifier, dataset: DataSet, chosen: str | None) -> Orde
             f"{start} of {figures.count} labelled images, in {figures.other.replace('_', ' ')} order "
             f"{figures.other_accuracy:.1f} %; choose with --order {figures.other}, {stay}"
         )
+    if len(figures.said) == 1 and clearly_better(figures.best, figures.taken, figures.count):
+        raise UsageError(_one_class(dataset, figures, assumed))
     if clearly_better(figures.best, figures.taken, figures.count):
         k = next(k for k, output in figures.matching.items() if k != output)
         raise UsageError(
@@ -339,3 +344,15 @@ def check_order(model: Classifier, dataset: DataSet, chosen: str | None) -> Orde
             f"their order with --classes FILE, one name a line, {stay}"
         )
     return figures
+
+
+def _one_class(dataset: DataSet, figures: OrderFigures, assumed: str) -> str:
+    """Say that images of one class are read as another; with no other class to compare, that has two usual reasons."""
+    ((k, (output, share)),) = figures.said.items()
+    prepared = f" ({assumed} was assumed: state --image-size, --mean and --std)" if assumed else ""
+    return (
+        f"the order of the classes looks wrong, or how the images are prepared{prepared}: of {figures.count} images of "
+        f"{dataset.class_names[k]!r} the model reads {figures.taken:.1f} % as that class, its output {k}, and "
+        f"{share:.1f} % as output {output}, {dataset.class_names[output]!r}; name the outputs in their order with "
+        "--classes FILE, one name a line, or --order given to keep both as they are"
+    )

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PLUGINS = "ZSPAG_PLUGINS"
 """Files with plug-ins, parted as the system parts paths."""
 
+METHODS, ATTACKS = GROUPS = ("zspag.methods", "zspag.attacks")
+"""The groups of entry points, one for each catalogue."""
+
 Record = TypeVar("Record")
 
 
@@ -85,10 +88,14 @@ def _values(group: str) -> Iterator[tuple[str, object]]:
             yield point.value, point.load()
         except (ImportError, AttributeError) as error:
             raise UsageError(f"plug-in {point.value}: {error}") from error
-    name = group.rpartition(".")[2].upper()
     for file in os.environ.get(PLUGINS, "").split(os.pathsep):
         if file:
-            yield Path(file).name, getattr(_load(file), name, [])
+            yield Path(file).name, getattr(_load(file), _list_of(group), [])
+
+
+def _list_of(group: str) -> str:
+    """Return what the list of a group is called in a file."""
+    return group.rpartition(".")[2].upper()
 
 
 @cache
@@ -109,4 +116,6 @@ def _load(file: str) -> ModuleType:
     except Exception as error:
         del sys.modules[name]
         raise UsageError(f"plug-in {file}: {type(error).__name__}: {error}") from error
+    if not any(hasattr(module, _list_of(group)) for group in GROUPS):
+        raise UsageError(f"plug-in {file}: expected a list {' or '.join(map(_list_of, GROUPS))}, found neither")
     return module

@@ -15,7 +15,7 @@ from zspag_core.checkpoints.owners import with_origin
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import plant
 from zspag_core.devices import resolve_device
-from zspag_core.doubts import check_order, check_reading
+from zspag_core.doubts import READ_BY, check_order, check_reading
 from zspag_core.errors import UsageError, some_of
 from zspag_core.fit import check_fit
 from zspag_core.groups import lacking, without_parts
@@ -268,6 +268,11 @@ def _plainly(value: object) -> str:
     return str(value)
 
 
+def _in_words(assumed: Mapping[str, Any]) -> str:
+    """Return what is assumed as a list."""
+    return ", ".join(f"{name.replace('_', ' ')} {_plainly(value)}" for name, value in assumed.items())
+
+
 def check_assumptions(
     checkpoint: Checkpoint, dataset: DataSet, data: str, order: str, *, left_out: Sequence[int] = ()
 ) -> DataSet:
@@ -291,8 +296,7 @@ def check_assumptions(
     if checkpoint.origin is None and not assumed:
         return dataset  # our own file says everything
     if assumed:
-        words = ", ".join(f"{name.replace('_', ' ')} {_plainly(value)}" for name, value in assumed.items())
-        note = f"the model's file does not say how its images are prepared; assumed: {words}"
+        note = f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}"
         dataset = replace(dataset, notes=(*dataset.notes, note))
 
     def at_size(size: int) -> DataSet:
@@ -303,7 +307,8 @@ def check_assumptions(
     told = replace(dataset, train=dataset.train.without_classes(left_out), test=dataset.test.without_classes(left_out))
     if not len(told.train) and not len(told.test):
         return dataset
-    figures = check_order(checkpoint.model, told, order or chosen_order(checkpoint))
+    prepared = {name: value for name, value in assumed.items() if name in READ_BY}
+    figures = check_order(checkpoint.model, told, order or chosen_order(checkpoint), _in_words(prepared))
     return replace(dataset, notes=(*dataset.notes, *figures.doubt()))
 
 

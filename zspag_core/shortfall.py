@@ -38,8 +38,9 @@ def shortfall(result: Mapping[str, Any]) -> str | None:
     Args:
         result: the content of result.json.
     """
-    goal, history = result["config"].get("stop_forget"), result.get("history") or []
-    if goal is None or not result["config"].get("stop_rule") or result["config"].get("deep") or not history:
+    config, history = result.get("config") or {}, result.get("history") or []  # a run's brief answer has no config
+    goal = config.get("stop_forget")
+    if goal is None or not config.get("stop_rule") or config.get("deep") or not history:
         return None
     still = history[-1].get("forget_accuracy")
     if still is None or still <= goal or result["stopped"] == "cancelled":
@@ -69,7 +70,7 @@ def reached(result: Mapping[str, Any]) -> str | None:
     Args:
         result: the content of result.json.
     """
-    config, history = result["config"], result.get("history") or []
+    config, history = result.get("config") or {}, result.get("history") or []
     if result["stopped"] != "rule" or not history or config.get("stop_forget") is None:
         return None
     still = history[-1].get("forget_accuracy")

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from zspag_core.checkpoints import load_checkpoint, save_checkpoint
-from zspag_core.errors import CheckpointError
+from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.models import ModelConfig
 
 
@@ -120,3 +120,18 @@ def test_a_config_of_no_architecture_is_refused(resnet, tmp_path):
     torch.save(resnet.state_dict(), tmp_path / "m.pt")
     with pytest.raises(CheckpointError, match="architecture: expected one of"):
         load_checkpoint(tmp_path / "m.pt", config=ModelConfig())
+
+
+@pytest.mark.parametrize("reading", [{"mean": (119.0,)}, {"std": [61.0]}])
+def test_normalisation_of_pixels_from_0_to_255_is_refused(reading, resnet, tmp_path):
+    torch.save(resnet.state_dict(), tmp_path / "m.pt")
+    with pytest.raises(UsageError, match=r"expected numbers for pixels from 0 to 1, got \d+; \d+ of 255 is 0\.\d+"):
+        load_checkpoint(tmp_path / "m.pt", **reading)
+
+
+def test_another_network_with_names_like_ours_is_to_be_named(resnet, tmp_path):
+    weights = resnet.state_dict() | {"extra.weight": torch.zeros(3)}
+    weights.pop(next(name for name in weights if "stages" in name))
+    torch.save(weights, tmp_path / "m.pt")
+    with pytest.raises(CheckpointError, match=r"name the network with --model torchvision:NAME"):
+        load_checkpoint(tmp_path / "m.pt")

@@ -422,3 +422,15 @@ def test_form_is_about_the_model_of_the_run_that_is_opened(forget_page, answered
     page.query_params["model"] = "digits_resnet"
     page.run()
     assert page.session_state["choice"].checkpoint == checkpoint, "what is chosen afterwards stays"
+
+
+def test_a_run_that_fell_short_says_so_beside_its_figures(forget_page, answered, finish, run_config, result):
+    short = result | {"stopped": "rule", "config": {"stop_rule": True, "stop_forget": 0.5, "deep": 0.0}}
+    short["history"] = [{"epoch": 1, "loss": 1.0, "forget_accuracy": 60.0}]
+    page = forget_page(finish("unlearn", run_config, answer=short))
+    (warning,) = page.warning
+    assert "ended with 60 % of the forget samples still recognised" in str(warning.value)
+
+
+def test_a_run_that_met_its_goal_warns_of_nothing(forget_page, answered, finish, run_config, result):
+    assert not forget_page(finish("unlearn", run_config, answer=result)).warning

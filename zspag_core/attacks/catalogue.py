@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from zspag_core.errors import UsageError
-from zspag_core.plugins import from_outside, resolve
+from zspag_core.plugins import ATTACKS, from_outside, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ def attack_entries() -> Mapping[str, AttackEntry]:
         UsageError: a plug-in cannot be loaded, or takes a key that is taken.
     """
     found: dict[str, AttackEntry] = {}
-    for entry in (*BUILT_IN, *from_outside("zspag.attacks", AttackEntry)):
+    for entry in (*BUILT_IN, *from_outside(ATTACKS, AttackEntry)):
         if entry.key in found:
             raise UsageError(f"plug-in: there is an attack {entry.key!r} already")
         found[entry.key] = entry

@@ -13,7 +13,7 @@ from zspag_core.checkpoints.configs import blueprint, checked_config
 from zspag_core.checkpoints.contents import Contents, default_limit_mb, read_contents
 from zspag_core.checkpoints.foreign import folder_source, load_foreign, rebuild_foreign
 from zspag_core.checkpoints.weights import restore
-from zspag_core.errors import CheckpointError
+from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.models import ARCHITECTURES
 from zspag_core.models.convert import Recognised, Unanswered, recognise
 from zspag_core.models.foreign import ForeignClassifier
@@ -115,6 +115,7 @@ def load_checkpoint(
     """
     path = model_path(Path(path))
     given = {name: value for name, value in reading.items() if value is not None}
+    _check_normalisation(given)
     limit = default_limit_mb() if limit_mb is None else limit_mb
     try:
         contents = read_contents(path, limit, entry=entry)
@@ -124,6 +125,20 @@ def load_checkpoint(
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
     return Checkpoint(found.model, about, digest_of(path), contents.notes, found.origin)
+
+
+def _check_normalisation(given: Mapping[str, Any]) -> None:
+    """Refuse mean and deviation of pixels from 0 to 255.
+
+    Raises:
+        UsageError: a number is larger than any of pixels from 0 to 1.
+    """
+    for name in ("mean", "std"):
+        if large := [value for value in given.get(name, ()) if value > 1]:
+            raise UsageError(
+                f"{name}: expected numbers for pixels from 0 to 1, got {large[0]:g}; {large[0]:g} of 255 is "
+                f"{large[0] / 255:.3g}"
+            )
 
 
 @dataclass(frozen=True)
@@ -152,7 +167,9 @@ def _read(
             raise
         if looks := hint(contents.weights):
             raise CheckpointError(f"its file does not say which network it is; {looks}") from None
-        raise CheckpointError(f"{error}; {NAME_IT}" if "names" in str(error) else str(error)) from None
+        raise CheckpointError(
+            f"{error}; {NAME_IT}" if {"names", "lacks"} & set(str(error).split()) else str(error)
+        ) from None
 
 
 def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found:

@@ -71,6 +71,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--order",
         default="",
         choices=("", "code_point", "natural", "given"),
+        metavar="{code_point,natural,given}",
         help="how class folders are numbered: code_point as torchvision's ImageFolder does (1, 10, 2), natural (1, 2, "
         "10), given keeps what the data say although the model reads otherwise",
     )

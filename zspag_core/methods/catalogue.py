@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
-from zspag_core.plugins import from_outside, resolve
+from zspag_core.plugins import METHODS, from_outside, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -344,7 +344,7 @@ def method_entries() -> Mapping[str, MethodEntry]:
         UsageError: a plug-in cannot be loaded, or takes a key that is taken.
     """
     found: dict[str, MethodEntry] = {}
-    for entry in (*BUILT_IN, *from_outside("zspag.methods", MethodEntry)):
+    for entry in (*BUILT_IN, *from_outside(METHODS, MethodEntry)):
         if entry.key in found:
             raise UsageError(f"plug-in: there is a method {entry.key!r} already")
         found[entry.key] = entry
