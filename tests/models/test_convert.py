@@ -149,6 +149,7 @@ def test_the_common_cifar_names_of_a_resnet(tmp_path):
         "origin": "torchvision ResNet",
         "assumed": {"image_size": 32},
         "told": {"mean": [0.5] * 3, "std": [0.2] * 3},
+        "stated": ["mean", "std"],
     }
     expected = ResNetConfig(widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2), mean=(0.5,) * 3, std=(0.2,) * 3)
     assert loaded.model.config == expected
