@@ -15,7 +15,7 @@ from zspag_core import plugins
 from zspag_core.attacks.catalogue import AttackEntry, attack_entries
 from zspag_core.errors import UsageError
 from zspag_core.methods.catalogue import MethodEntry, method_entries
-from zspag_core.plugins import PLUGINS, from_outside, resolve, use_files
+from zspag_core.plugins import PLUGINS, from_outside, load_class, use_files
 
 PLUGIN = Path(__file__).with_name("plugin.py")
 ROOT = Path(__file__).parents[1]
@@ -162,18 +162,25 @@ def test_an_entry_point_that_cannot_be_loaded_is_named(value, forgotten, monkeyp
         method_entries()
 
 
-def test_a_program_is_a_class_or_named():
-    assert resolve(dict) is dict
-    assert resolve("zspag_core.plugins:resolve") is resolve
-    for program in ("zspag_core.plugins:nothing", "no_such_module:x"):
+def test_a_program_is_a_class_or_named(tmp_path, monkeypatch):
+    assert load_class(dict, dict, "x") is dict
+    assert load_class("pathlib:Path", Path, "x") is Path
+    for program in ("zspag_core.plugins:nothing", "no_such_module:x", "zspag_core.no_such_module:x"):
         with pytest.raises(UsageError, match=f"plug-in {program}: expected module:name"):
-            resolve(program)
+            load_class(program, Path, "x")
+
+
+def test_what_a_program_itself_lacks_is_not_taken_for_its_absence(tmp_path, monkeypatch):
+    (tmp_path / "half_there.py").write_text("import not_installed_here")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="not_installed_here"):
+        load_class("half_there:Method", Path, "x")
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"program": "zspag_core.plugins:resolve"}, "method mine: expected a subclass of Method, got <function"),
+        ({"program": "zspag_core.plugins:use_files"}, "method mine: expected a subclass of Method, got <function"),
         ({}, "method mine: expected name 'mine' in its class, got 'mask'"),
         ({"key": "mask", "needs_retain": True}, "method mask: expected needs_retain True in its class, got False"),
     ],

@@ -9,8 +9,9 @@ The names below are imported when they are first used, so that `import zspag_cor
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from zspag_core.lazy import importer
 
 if TYPE_CHECKING:
     from zspag_core.api import Result as Result
@@ -48,14 +49,7 @@ __all__ = [  # noqa: PLE0604 - names, as the keys are
     *_HOMES
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = importer(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -12,14 +12,16 @@ import importlib.util
 import os
 import sys
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
 
 PLUGINS = "ZSPAG_PLUGINS"
@@ -29,6 +31,8 @@ METHODS, ATTACKS = GROUPS = ("zspag.methods", "zspag.attacks")
 """The groups of entry points, one for each catalogue."""
 
 Record = TypeVar("Record")
+Entry = TypeVar("Entry", bound="_Keyed")
+Made = TypeVar("Made")
 
 
 def use_files(files: Sequence[str]) -> None:
@@ -66,18 +70,56 @@ def from_outside(group: str, kind: type[Record]) -> list[Record]:
     return found
 
 
-def resolve(program: str | type) -> object:
-    """Return what a record's program stands for: itself, or what "module:name" names.
+class _Keyed(Protocol):
+    """A record of a catalogue."""
+
+    @property
+    def key(self) -> str:
+        """Its name in settings and records."""
+
+
+def by_key(built_in: Sequence[Entry], group: str, what: str) -> Mapping[str, Entry]:
+    """Return the records of a catalogue by their keys: those of this project, then those from outside.
+
+    Args:
+        built_in: at least one, all of one type.
+        group: as in :func:`from_outside`.
+        what: what a record is of, for a refusal.
 
     Raises:
-        UsageError: there is no such module or name.
+        UsageError: a plug-in cannot be loaded, or takes a key that is taken.
     """
-    if not isinstance(program, str):
-        return program
+    found: dict[str, Entry] = {}
+    for entry in (*built_in, *from_outside(group, type(built_in[0]))):
+        if entry.key in found:
+            raise UsageError(f"plug-in: there is {what} {entry.key!r} already")
+        found[entry.key] = entry
+    return MappingProxyType(found)
+
+
+def load_class(program: str | type, base: type[Made], what: str) -> type[Made]:
+    """Return the class that a record's program stands for: itself, or what "module:name" names.
+
+    Raises:
+        UsageError: there is no such module or name, or it is no subclass of `base`.
+        ModuleNotFoundError: the module is there and needs another one that is not installed.
+    """
+    found = _resolve(program) if isinstance(program, str) else program
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise UsageError(f"{what}: expected a subclass of {base.__name__}, got {found!r}")
+    return found
+
+
+def _resolve(program: str) -> object:
+    """Return what "module:name" names; see :func:`load_class` for what is raised."""
     module, _, name = program.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise UsageError(f"plug-in {program}: expected module:name, {error}") from error
+    except AttributeError as error:
         raise UsageError(f"plug-in {program}: expected module:name, {error}") from error
 
 

@@ -5,8 +5,9 @@ The names below are imported when they are first used: the catalogue of attacks 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from zspag_core.lazy import importer
 
 if TYPE_CHECKING:
     from zspag_core.attacks.base import Attack as Attack
@@ -27,9 +28,4 @@ _HOMES = {
 
 __all__ = [*_HOMES]  # noqa: PLE0604 - names, as the keys are
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = importer(__name__, _HOMES)

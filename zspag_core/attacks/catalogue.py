@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from zspag_core.errors import UsageError
-from zspag_core.plugins import ATTACKS, from_outside, resolve
+from zspag_core.plugins import ATTACKS, by_key, load_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,10 +38,7 @@ class AttackEntry:
         """
         from zspag_core.attacks.base import Attack
 
-        found = resolve(self.program)
-        if not (isinstance(found, type) and issubclass(found, Attack)):
-            raise UsageError(f"attack {self.key}: expected a subclass of Attack, got {found!r}")
-        return found
+        return load_class(self.program, Attack, f"attack {self.key}")  # type: ignore[type-abstract]  # a base is meant
 
 
 BUILT_IN = (
@@ -97,12 +93,7 @@ def attack_entries() -> Mapping[str, AttackEntry]:
     Raises:
         UsageError: a plug-in cannot be loaded, or takes a key that is taken.
     """
-    found: dict[str, AttackEntry] = {}
-    for entry in (*BUILT_IN, *from_outside(ATTACKS, AttackEntry)):
-        if entry.key in found:
-            raise UsageError(f"plug-in: there is an attack {entry.key!r} already")
-        found[entry.key] = entry
-    return found
+    return by_key(BUILT_IN, ATTACKS, "an attack")
 
 
 def attack_settings() -> tuple[str, ...]:

@@ -5,9 +5,9 @@ The names below are imported when they are first used: the catalogue is read whe
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.lazy import importer
 from zspag_core.methods.catalogue import choices, find_entry
 
 if TYPE_CHECKING:
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     METHODS: tuple[type[Method], ...]
     """Every method's class, as a form lists them."""
 
-_BASE = ("Method", "RetainMethod", "Unlearned", "ZeroShotMethod")
+_HOMES = dict.fromkeys(("Method", "RetainMethod", "Unlearned", "ZeroShotMethod"), "base")
+_imported = importer(__name__, _HOMES)
 
 __all__ = [  # noqa: PLE0604 - names
-    *_BASE,
+    *_HOMES,
     "METHODS",
     "describe_methods",
     "find_method",
@@ -33,9 +34,7 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for."""
     if name == "METHODS":
         return tuple(find_entry(key).load() for key in choices())
-    if name in _BASE:
-        return getattr(import_module("zspag_core.methods.base"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _imported(name)
 
 
 def find_method(name: str) -> type[Method]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
-from zspag_core.plugins import METHODS, from_outside, resolve
+from zspag_core.plugins import METHODS, by_key, load_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,9 +101,7 @@ class MethodEntry:
         """
         from zspag_core.methods.base import Method
 
-        found = resolve(self.program)
-        if not (isinstance(found, type) and issubclass(found, Method)):
-            raise UsageError(f"method {self.key}: expected a subclass of Method, got {found!r}")
+        found = load_class(self.program, Method, f"method {self.key}")
         for name, said in (("name", self.key), ("needs_retain", self.needs_retain)):
             if (own := getattr(found, name, None)) != said:
                 raise UsageError(f"method {self.key}: expected {name} {said!r} in its class, got {own!r}")
@@ -343,12 +341,7 @@ def method_entries() -> Mapping[str, MethodEntry]:
     Raises:
         UsageError: a plug-in cannot be loaded, or takes a key that is taken.
     """
-    found: dict[str, MethodEntry] = {}
-    for entry in (*BUILT_IN, *from_outside(METHODS, MethodEntry)):
-        if entry.key in found:
-            raise UsageError(f"plug-in: there is a method {entry.key!r} already")
-        found[entry.key] = entry
-    return MappingProxyType(found)
+    return by_key(BUILT_IN, METHODS, "a method")
 
 
 def find_entry(key: str) -> MethodEntry:
