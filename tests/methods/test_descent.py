@@ -394,6 +394,105 @@ def test_a_resumed_loop_remembers_the_lowest_loss(digits_model, forget, soft, tm
     assert lowest == [0.125]
 
 
+def lower_layers(model):
+    layers = weight_layers(model)
+    return list(layers)[: len(layers) // 2]
+
+
+def same(one, other, names):
+    return all(torch.equal(weight_layers(one)[name].weight, weight_layers(other)[name].weight) for name in names)
+
+
+@pytest.fixture
+def tender(digits_model, monkeypatch):
+    """Proxies that are harmed as soon as a layer of the lower half moves."""
+
+    def figures(watch, model):
+        return {"proxy_agreement": 90.0, "proxy_harm": 0.0 if same(model, digits_model, lower_layers(model)) else 9.0}
+
+    monkeypatch.setattr(descent._Watch, "figures", figures)
+
+
+class Notes(Reporter):
+    def __init__(self):
+        self.sentences = []
+
+    def note(self, sentence):
+        self.sentences.append(sentence)
+
+
+LAST = StoppingRule(forget_accuracy=5.0, margin=3.0, last_resort=True)
+
+
+@pytest.mark.usefixtures("tender")
+def test_where_lower_layers_harm_the_proxies_the_upper_half_alone_is_moved(
+    digits_model, forget, soft, proxies, subspace
+):
+    notes, count = Notes(), sum(not basis.full for basis in subspace.layers.values())
+    found = run(
+        digits_model, forget, soft, epochs=30, rate=0.1, subspace=subspace, proxies=proxies, rule=LAST, report=notes
+    )
+    assert found.stopped == "rule"
+    assert found.history[-1]["forget_accuracy"] <= 5.0
+    assert found.history[0]["learning_rate"] == 0.1, "the first step again"
+    assert same(found.model, digits_model, lower_layers(digits_model))
+    assert not torch.equal(found.model.head.weight, digits_model.head.weight)
+    upper = count - count // 2
+    assert notes.sentences == [descent.FROM_ABOVE.format(count, upper)]
+    with pytest.raises(UnlearningError, match="no step was small enough"):
+        run(
+            digits_model,
+            forget,
+            soft,
+            rate=0.1,
+            subspace=subspace,
+            proxies=proxies,
+            rule=replace(LAST, last_resort=False),
+        )
+
+
+def test_where_fewer_layers_do_no_better_what_there_was_before_stands(digits_model, forget, soft, proxies, monkeypatch):
+    looks = itertools.count(1)
+    monkeypatch.setattr(
+        descent._Watch, "figures", lambda *_: {"proxy_agreement": 90.0, "proxy_harm": 9.0 * (next(looks) > 2)}
+    )
+    notes, rule = Notes(), replace(LAST, forget_accuracy=-1.0)
+    found = run(digits_model, forget, soft, epochs=9, proxies=proxies, rule=rule, report=notes)
+    good = run(digits_model, forget, soft, epochs=2)
+    assert (found.stopped, len(found.history)) == ("rule", 2)
+    assert all(torch.equal(a, b) for a, b in zip(found.model.parameters(), good.model.parameters(), strict=True))
+    sizes = [len(weight_layers(digits_model))]
+    while sizes[-1] > 1:
+        sizes.append(sizes[-1] - sizes[-1] // 2)
+    assert notes.sentences == [descent.FROM_ABOVE.format(a, b) for a, b in itertools.pairwise(sizes)]
+
+
+def test_shortened_steps_that_would_never_arrive_are_given_up_for_fewer_layers(
+    digits_model, forget, soft, proxies, monkeypatch
+):
+    monkeypatch.setattr(descent, "PATIENT_EPOCHS", 2)
+    looks = itertools.count(1)  # the first look alone sees harm, so that the step is shortened
+    monkeypatch.setattr(
+        descent._Watch, "figures", lambda *_: {"proxy_agreement": 90.0, "proxy_harm": 9.0 * (next(looks) == 1)}
+    )
+    notes = Notes()
+    found = run(digits_model, forget, soft, epochs=6, rate=1e-4, proxies=proxies, rule=LAST, report=notes)
+    assert len(notes.sentences) == 1
+    assert same(found.model, digits_model, lower_layers(digits_model))
+    assert lengths(found) == pytest.approx([1, 1, *(3 * descent.STEP_GROWTH**k for k in range(4))], rel=1e-4)
+
+
+@pytest.mark.usefixtures("tender")
+def test_a_loop_that_moves_fewer_layers_resumes_to_the_same_bytes(digits_model, forget, soft, proxies, tmp_path):
+    memory, shared = FileMemory(tmp_path, "a"), {"epochs": 4, "rate": 0.001, "proxies": proxies, "rule": LAST}
+    whole = run(digits_model, forget, soft, **shared)
+    first = run(digits_model, forget, soft, memory=memory, report=Stop(epoch=2), **shared)
+    assert first.stopped == "cancelled"
+    found = run(digits_model, forget, soft, memory=memory, **shared)
+    assert found.history == whole.history
+    assert all(torch.equal(a, b) for a, b in zip(found.model.parameters(), whole.model.parameters(), strict=True))
+
+
 class Stop(Reporter):
     """Cancels at the n-th step or at the n-th epoch."""
 

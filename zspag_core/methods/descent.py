@@ -37,6 +37,7 @@ STEP_CUT = 3.0
 PATIENT_EPOCHS = 10
 STEP_GROWTH = 1.5
 MOST_GROWTH = STEP_CUT**RETRIES  # what the cuts could take back
+FROM_ABOVE = "Steps of {} layers harmed the proxies; begun anew at the original weights with the upper {} alone."
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,12 @@ class StoppingRule:
     A round that harms the proxies, or in which the descent falls (see :class:`zspag_core.methods.guard.Guard`: the loss
     is no number, ends far above where rounds have ended, or a step is out of all proportion to the weights), is undone
     and made again with a third of the step, up to six times in all; so every retry begins where the last good round
-    ended. When no retry is left the loop ends there. Where ten epochs have not reached the goal and no round had to be
-    made again, every further epoch takes steps half as long again as the one before.
+    ended. Where ten epochs have not reached the goal and no round had to be made again, every further epoch takes steps
+    half as long again as the one before. When no retry is left the loop ends there.
+    With `last_resort` it begins anew where no retry is left, or where shortened steps have not brought it on its way
+    within ten epochs: at the original weights, with the first step and six retries, the upper half of the layers alone,
+    then half of these, down to one; its steps grow from the next epoch on. Measured in docs/choices.md, "When lower
+    layers harm the proxies".
 
     Without a rule nobody looks at the proxies and all epochs are made, but what falls is undone and made again in the
     same way; when no retry is left, the run is refused.
@@ -58,10 +63,12 @@ class StoppingRule:
             knows no goal: all epochs are made.
         margin: percent of harm to the proxies above which a round counts as harmful, see :class:`_Watch`. Without
             proxies that cannot be seen, and steps never grow.
+        last_resort: whether fewer layers are tried before the loop gives up; only where proxies are watched.
     """
 
     forget_accuracy: float | None
     margin: float
+    last_resort: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
         while len(history) < schedule.epochs and stopped == "epochs":
             order = torch.randperm(len(images), generator=generator).split(schedule.batch_size)
             tell = Told(report, len(history) * steps, schedule.epochs * steps)
-            rounds, stopped = walk.epoch(len(history) + 1, order, schedule, tell)
+            rounds, stopped = walk.advance(model, history, order, schedule, tell)
             if not rounds:
                 if not history:  # there is nothing to return but the original
                     raise UnlearningError(walk.refusal)
@@ -180,8 +187,54 @@ class _Walk:
     ) -> None:
         self.loop, self.guard, self.watch = loop, guard, watch
         self.images, self.labels, self.barred, self.pull = images, labels, barred, pull
-        self.retries = RETRIES
+        self.retries, self.began, self.patient_until = RETRIES, 0, PATIENT_EPOCHS
         self.refusal = ""
+
+    def advance(
+        self,
+        original: Classifier,
+        history: list[dict[str, float]],
+        order: tuple[Tensor, ...],
+        schedule: Schedule,
+        tell: Told,
+    ) -> tuple[list[dict[str, float]], str]:
+        """Make the next epoch, with fewer and fewer layers where more do harm; return what :meth:`epoch` returns.
+
+        Where the fewest do no better, the rule ends the loop with what there was before they were tried.
+        """
+        number, rounds, stopped, left = len(history) + 1, list[dict[str, float]](), "harm", None
+        if not self._too_slow(history, schedule):
+            rounds, stopped = self.epoch(number, order, schedule, tell)
+        while stopped == "harm" and self._resort_left(schedule):
+            left = left or self.loop.snapshot()
+            before = len(self.loop.layers)
+            self._begin_anew(original, schedule, number)
+            tell.report.note(FROM_ABOVE.format(before, len(self.loop.layers)))
+            rounds, stopped = self.epoch(number, order, schedule, tell)
+        if left and not rounds:
+            self.loop.restore(left)
+        return rounds, "rule" if stopped == "harm" else stopped
+
+    def _resort_left(self, schedule: Schedule) -> bool:
+        """Tell whether the rule has fewer layers to try."""
+        wanted = schedule.rule is not None and schedule.rule.last_resort
+        return wanted and len(self.watch.images) > 0 and len(self.loop.layers) > 1
+
+    def _too_slow(self, history: list[dict[str, float]], schedule: Schedule) -> bool:
+        """Tell whether shortened steps, after ten epochs, would not reach the goal with those that are left."""
+        rows, goal = history[self.began :], schedule.rule.forget_accuracy if schedule.rule is not None else None
+        if goal is None or self.retries == RETRIES or len(rows) < PATIENT_EPOCHS or not self._resort_left(schedule):
+            return False
+        still = rows[-1]["forget_accuracy"]
+        an_epoch = (rows[0]["forget_accuracy"] - still) / (len(rows) - 1)
+        return still - goal > an_epoch * (schedule.epochs - len(history))
+
+    def _begin_anew(self, original: Classifier, schedule: Schedule, epoch: int) -> None:
+        """Go back to the original weights; from now on only the upper half of the layers moves."""
+        self.loop.hold_lower_half(original)
+        self.began, self.patient_until = epoch - 1, epoch
+        self.retries, self.loop.learning_rate = RETRIES, schedule.learning_rate
+        self.guard.begin()
 
     def state(self, history: list[dict[str, float]], stopped: str, generator: torch.Generator) -> dict[str, Any]:
         """Return everything that the next epoch depends on."""
@@ -192,6 +245,7 @@ class _Walk:
             "learning_rate": self.loop.learning_rate,
             "retries": self.retries,
             "lowest": self.guard.lowest,
+            "began": (self.began, self.patient_until),
             "generator": generator.get_state(),
         }
 
@@ -199,6 +253,8 @@ class _Walk:
         """Go to where an earlier attempt was, if there was one; return its history and why it had stopped."""
         if state is None:
             return [], "epochs"
+        self.began, self.patient_until = state.get("began", (0, PATIENT_EPOCHS))  # an older attempt kept none
+        self.loop.hold_all_but(state["weights"])
         self.loop.restore(state["weights"])
         self.loop.learning_rate, self.retries = state["learning_rate"], state["retries"]
         self.guard.lowest = state.get("lowest", self.guard.lowest)  # an older attempt kept none
@@ -208,16 +264,20 @@ class _Walk:
     def epoch(
         self, number: int, order: tuple[Tensor, ...], schedule: Schedule, tell: Told
     ) -> tuple[list[dict[str, float]], str]:
-        """Make one pass, or the part of it after which the rule is met; return its rounds and why the loop may end."""
+        """Make one pass, or the part of it after which the rule is met; return its rounds and why the loop may end.
+
+        Returns:
+            One row a round; "epochs" to go on, "rule" where the goal is reached, "harm" where no step was small enough.
+        """
         rounds: list[dict[str, float]] = []
         goal = schedule.rule.forget_accuracy if schedule.rule is not None else None
-        if goal is not None and number > PATIENT_EPOCHS:
+        if goal is not None and number > self.patient_until:
             self._lengthen(schedule.learning_rate)
         size = max(1, ROUND_IMAGES // schedule.batch_size)
         for first in range(0, len(order), size):
             row = self._round(number, order[first : first + size], schedule.rule, tell, first)
             if row is None:
-                return rounds, "rule"
+                return rounds, "harm"
             rounds.append(row)
             if goal is not None and row["forget_accuracy"] <= goal:
                 return rounds, "rule"

@@ -44,6 +44,10 @@ class Guard:
         every = math.ceil(len(images) / WATCHED_IMAGES)
         self.batches = torch.arange(0, len(images), every).split(images_at_once(loop.model, images, batch_size))
         self.ignorance = math.log(labels.shape[1])
+        self.begin()
+
+    def begin(self) -> None:
+        """Take the loss of the weights as they are for the lowest so far."""
         self.lowest = self.last = self._loss()
 
     @staticmethod

@@ -18,6 +18,8 @@ from zspag_core.errors import UnlearningError
 from zspag_core.layers import WeightLayer, weight_layers
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
     from zspag_core.subspace import Subspace
@@ -117,10 +119,23 @@ class Loop:
         return {name: layer.weight.detach().clone() for name, layer in self.layers.items()}
 
     def restore(self, weights: dict[str, Tensor]) -> None:
-        """Put copied weights back."""
+        """Put copied weights back, also of layers that no longer move."""
+        layers = weight_layers(self.model)
         with torch.no_grad():
-            for name, layer in self.layers.items():
-                layer.weight.copy_(weights[name])
+            for name, kept in weights.items():
+                layers[name].weight.copy_(kept)
+
+    def hold_lower_half(self, original: Classifier) -> None:
+        """Put all weights back to the original's; from now on only the half of the layers nearest to the head moves."""
+        before = weight_layers(original)
+        self.restore({name: before[name].weight for name in self.layers})
+        self.hold_all_but(list(self.layers)[len(self.layers) // 2 :])
+
+    def hold_all_but(self, names: Collection[str]) -> None:
+        """Let only some of the layers move from now on."""
+        for name, layer in self.layers.items():
+            layer.weight.requires_grad_(name in names)
+        self.layers = {name: layer for name, layer in self.layers.items() if name in names}
 
     def finish(self) -> Classifier:
         """Return the model as others expect it: every parameter may require gradients again."""

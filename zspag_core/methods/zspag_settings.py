@@ -181,8 +181,8 @@ class ZSPAGSettings(ZeroShotMethod):
     )
     stop_rule: bool = knob(
         default=True,
-        help="Stop by the two figures above, and lengthen the steps where ten epochs have not reached the goal; off "
-        "makes all epochs.",
+        help="Stop by the two figures above, lengthen the steps where ten epochs have not reached the goal, and where "
+        "steps harm the proxies begin anew with the upper half of the layers. Off makes all epochs.",
     )
 
     def build_attack(self) -> Attack:
@@ -200,5 +200,5 @@ class ZSPAGSettings(ZeroShotMethod):
     def schedule(self) -> Schedule:
         """Return how the projected descent goes."""
         goal = None if self.deep else self.stop_forget
-        rule = StoppingRule(goal, self.stop_margin) if self.stop_rule else None
+        rule = StoppingRule(goal, self.stop_margin, last_resort=True) if self.stop_rule else None
         return Schedule(self.learning_rate, self.epochs, self.batch_size, rule)
