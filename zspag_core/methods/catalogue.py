@@ -26,12 +26,12 @@ OFFICIAL = "official"
 
 @dataclass(frozen=True, kw_only=True)
 class TuningRange:
-    """What is turned when a method is tuned: the larger, the more is forgotten.
+    """What is turned when a method is tuned.
 
     Attributes:
         name: of the hyper-parameter.
-        low: least value tried.
-        high: largest value tried.
+        low: the end at which least is forgotten; the larger value where less forgets more.
+        high: the end at which most is forgotten.
         complement: whether 1 minus the hyper-parameter lies between `low` and `high`.
     """
 
@@ -156,10 +156,49 @@ BUILT_IN = (
         title="Posterior labels",
         short="Posterior labels",
         row="Posterior labels, no projection",
-        summary="Teaches forget samples the model's own other guesses; nothing is protected.",
-        source="this project: the labels of ZS-PAG's defaults without its projection",
+        summary="Teaches forget samples the model's own other guesses, DELETE's objective; nothing is protected.",
+        source=(
+            "the objective of DELETE (Zhou et al., 2025) with the optimiser of ZS-PAG: the labels of its defaults, "
+            "without its projection"
+        ),
         tuning=TuningRange(name="learning_rate", low=1e-4, high=1.0),
         tuned=TEN,
+    ),
+    MethodEntry(
+        key="delete",
+        program="zspag_core.methods.delete:Delete",
+        title="DELETE",
+        short="DELETE",
+        summary="Distils the model into itself on forget samples, with the forgotten outputs masked in the teacher.",
+        source=(
+            "Zhou, Zheng, Mo, Lu, Lin and Zheng, CVPR 2025 (Decoupled Distillation to Erase); its targets are those of "
+            "Posterior labels and of ZS-PAG's defaults"
+        ),
+        tuning=TuningRange(name="learning_rate", low=1e-5, high=0.1),
+        tuned={"epochs": 20},
+        official={"learning_rate": 1e-4, "epochs": 20, "batch_size": 128, "momentum": 0.9, "weight_decay": 0.0},
+        deviations=(
+            "Where several classes are forgotten, all of them are masked, not the sample's own alone.",
+            *COMMON,
+        ),
+    ),
+    MethodEntry(
+        key="jit",
+        program="zspag_core.methods.jit:JiT",
+        title="Just in time unlearning (JiT)",
+        short="JiT",
+        summary="Makes the outputs of forget samples insensitive to noise on the image.",
+        source=(
+            "Foster, Fogarty, Schoepf, Dugue, Öztireli and Brintrup, 2024 (Zero-shot machine unlearning at scale via "
+            "Lipschitz regularization; An information theoretic approach to machine unlearning)"
+        ),
+        tuning=TuningRange(name="learning_rate", low=1e-5, high=0.1),
+        official={"learning_rate": 3e-4, "epochs": 1, "sigma": 0.5, "copies": 25, "batch_size": 128},
+        deviations=(
+            "Forget samples are shuffled; the published program takes them as they come.",
+            "The official settings are those of a VGG; a ViT has a learning_rate of 1.5 and a sigma of 0.8 there.",
+            *COMMON,
+        ),
     ),
     MethodEntry(
         key="finetune",
@@ -283,6 +322,45 @@ BUILT_IN = (
             "equation.",
             *COMMON,
         ),
+    ),
+    MethodEntry(
+        key="scrub",
+        program="zspag_core.methods.scrub:Scrub",
+        title="SCRUB",
+        short="SCRUB",
+        summary="Moves away from the original on forget samples and back to it on remaining data, pass by pass.",
+        source="Kurmanji, Triantafillou, Hayes and Triantafillou, NeurIPS 2023 (Towards unbounded machine unlearning)",
+        needs_retain=True,
+        tuning=TuningRange(name="learning_rate", low=1e-5, high=0.1),
+        official={
+            "learning_rate": 5e-4,
+            "epochs": 3,
+            "max_epochs": 2,
+            "alpha": 0.001,
+            "gamma": 0.99,
+            "temperature": 4.0,
+            "batch_size": 128,
+            "forget_batch": 32,
+            "weight_decay": 5e-4,
+        },
+        deviations=(
+            "The official settings are those of the published large-scale program, whose step length is not shortened "
+            "within its three epochs; more epochs are not shortened here either.",
+            "Rewinding (SCRUB+R), which is for hiding membership and not for classes, is left out.",
+            *COMMON,
+        ),
+    ),
+    MethodEntry(
+        key="ssd",
+        program="zspag_core.methods.ssd:SSD",
+        title="Selective synaptic dampening (SSD)",
+        short="SSD",
+        summary="Makes the weights smaller that matter much more to forget samples than to all data; trains nothing.",
+        source="Foster, Schoepf and Brintrup, AAAI 2024 (Fast machine unlearning without retraining)",
+        needs_retain=True,
+        tuning=TuningRange(name="alpha", low=200.0, high=1.0),
+        official={"alpha": 10.0, "dampening": 1.0, "batch_size": 64},
+        deviations=("The official settings are those of a ResNet; a ViT has an alpha of 5 there.",),
     ),
     MethodEntry(
         key="boundary_shrink",
