@@ -36,6 +36,10 @@ RIVALS = {
     "salun_zs": {"epochs": 4, "learning_rate": 0.002},
     "boundary_shrink": {"epochs": 6, "learning_rate": 1e-3},
     "gkt": {"epochs": 2, "batches": 2},
+    "delete": {"epochs": 8},
+    "jit": {"epochs": 2, "copies": 8, "batch_size": 32, "learning_rate": 3e-5},
+    "scrub": {"epochs": 5, "max_epochs": 4, "temperature": 2.0},
+    "ssd": {"alpha": 2.0},
     "fisher": {"fisher_images": 64},
 }
 

@@ -17,7 +17,8 @@ from zspag_core.methods.epochs import Samples, SGDSettings, Steps, match, repeat
 from zspag_core.models import build
 from zspag_core.progress import Reporter
 
-RIVALS = tuple(map(find_method, ("finetune", "neggrad", "neggrad_zs", "badt", "badt_zs", "salun", "salun_zs")))
+NAMES = ("finetune", "neggrad", "neggrad_zs", "badt", "badt_zs", "salun", "salun_zs", "delete", "jit", "scrub")
+RIVALS = tuple(map(find_method, NAMES))
 
 
 def seeded(seed=0):
