@@ -201,6 +201,66 @@ BUILT_IN = (
         ),
     ),
     MethodEntry(
+        key="mu_mis",
+        program="zspag_core.methods.mu_mis:MuMis",
+        title="MU-Mis",
+        short="MU-Mis",
+        summary="Makes the own logit of forget samples no more sensitive to the image than another class's.",
+        source=(
+            "Cheng, Huang, Zhou, He, Yang, Wu and Huang, ICLR 2026 (Remaining-data-free machine unlearning by "
+            "suppressing sample contribution)"
+        ),
+        tuning=TuningRange(name="learning_rate", low=1e-7, high=0.1),
+        tuned=TEN,
+        deviations=(
+            "The published step length and the published rule by which it ends were not at hand: both are ours, and it "
+            "ends after its epochs.",
+            "Sensitivities are by pixels from 0 to 1.",
+            *COMMON,
+        ),
+    ),
+    MethodEntry(
+        key="spotter",
+        program="zspag_core.methods.spotter:Spotter",
+        title="Spotter",
+        short="Spotter",
+        summary="DELETE's objective on forget samples and on images near them, and features that are driven apart.",
+        source="Ha, Park and Yoon, ICML 2026 (Unlearning's blind spots)",
+        tuning=TuningRange(name="learning_rate", low=1e-5, high=0.1),
+        tuned=TEN,
+        official={
+            "learning_rate": 1e-4,
+            "epochs": 10,
+            "share": 0.7,
+            "dispersion": 1.0,
+            "epsilon": 0.03,
+            "attack_step": 0.01,
+            "attack_steps": 3,
+            "batch_size": 128,
+            "momentum": 0.9,
+            "weight_decay": 5e-4,
+        },
+        deviations=(
+            "Images near are made for each step of that step's images; the published program makes them once and pairs "
+            "them at random.",
+            "They are kept within the range of pixels; the published program cuts normalised pixels off at 0 and 1.",
+            "As in the published program the steps towards them lead away from the runner-up.",
+        ),
+    ),
+    MethodEntry(
+        key="pour_p",
+        program="zspag_core.methods.pour_p:PourP",
+        title="POUR-P",
+        short="POUR-P",
+        summary="Projects the forgotten classes' directions out of the penultimate features; trains nothing.",
+        source="Le, Peng, Liu and Noble, 2025 (POUR: a provably optimal method for unlearning representations)",
+        deviations=(
+            "How the paper estimates a class's direction was not at hand: by default it is the class's row of the last "
+            "layer, less the mean row.",
+            "The projection is folded into the last layer, so that measures of features see them as they were.",
+        ),
+    ),
+    MethodEntry(
         key="finetune",
         program="zspag_core.methods.finetune:Finetune",
         title="Fine-tuning (FT)",
@@ -388,6 +448,30 @@ BUILT_IN = (
         tuning=TuningRange(name="learning_rate", low=1e-4, high=0.01),
         official={"learning_rate": 1e-3, "epochs": 40, "batches": 100, "batch_size": 256},
         deviations=("The generator ends in a sigmoid, since images are pixels from 0 to 1 here.",),
+    ),
+    MethodEntry(
+        key="ispf",
+        program="zspag_core.methods.ispf:ISPF",
+        title="Inhibited synthesis, post-filter (ISPF)",
+        short="ISPF",
+        summary="As GKT, but invents less of the forgotten classes and filters answers in place of images.",
+        source="Zhang, Shen, Chen and Xu, AAAI 2025 (Toward efficient data-free unlearning)",
+        official={
+            "learning_rate": 0.05,
+            "epochs": 200,
+            "rounds": 5,
+            "student_steps": 10,
+            "batch_size": 256,
+            "warmup": 2,
+            "threshold": 0.01,
+            "momentum": 0.9,
+            "weight_decay": 1e-4,
+        },
+        deviations=(
+            "The generator is GKT's, half as wide as the published one, from 128 and not 256 random numbers.",
+            "The published program keeps the epoch that reads test images of remaining classes best; here the last one "
+            "stays.",
+        ),
     ),
     MethodEntry(
         key="mask",
