@@ -41,14 +41,13 @@ METHODS = (
     "ispf",
     "scrub",
     "ssd",
-    "cola",
 )
 TRIALS = 5
 MODELS = {
     "digits": (cases.DIGITS, replace(few_images(SMALL), trials=TRIALS, retain_images=0, test_images=0)),
     "cifar10_resnet_small": (
         cases.CIFAR10_RESNET,
-        replace(SMALL, trials=TRIALS, forget_images=1000, retain_images=4000),
+        replace(SMALL, trials=TRIALS, forget_images=500, retain_images=1500),
     ),
 }
 
