@@ -64,7 +64,7 @@ class PourP(ZeroShotMethod):
     def directions(self, model: Classifier, forget: Split, classes: tuple[int, ...], report: Reporter) -> Tensor:
         """Return one direction a forgotten class, (k, D) float64, on the CPU where the device has no such numbers."""
         if self.direction == "weights":
-            rows = exact(model.head.weight.detach())
+            rows = exact(model.head.weight.detach()).flatten(1)
             return (rows - rows.mean(0))[list(classes)]
         features = exact(outputs_of(model, forget.images, report=AsStage(report, "unlearn")).features)
         present = [k for k in classes if bool((forget.labels == k).any())]
@@ -74,8 +74,8 @@ class PourP(ZeroShotMethod):
 @torch.no_grad()
 def projected(model: Classifier, directions: Tensor) -> Classifier:
     """Return a copy whose last layer does not see what lies along some directions (k, D)."""
-    changed, weight = copy.deepcopy(model), exact(model.head.weight)
+    changed, weight = copy.deepcopy(model), exact(model.head.weight).flatten(1)  # of a 1x1 convolution, too
     basis, lengths, _ = torch.linalg.svd(directions.T.to(weight.device), full_matrices=False)
     basis = basis[:, lengths > lengths.max() * NONE]  # (D, rank)
-    changed.head.weight.copy_(weight - weight @ basis @ basis.T)
+    changed.head.weight.copy_((weight - weight @ basis @ basis.T).view_as(changed.head.weight))
     return changed
