@@ -34,7 +34,7 @@ from zspag_core.preparation import as_trained, load_for  # noqa: E402
 from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
 from zspag_core.reproduce.tuning import Trial, tune  # noqa: E402
 
-METHODS = ("zspag", "posterior", "delete", "jit", "mu_mis", "spotter", "pour_p", "ispf", "scrub", "ssd")
+METHODS = ("posterior", "delete", "pour_p", "ssd", "scrub", "jit", "mu_mis", "spotter", "ispf", "zspag")
 TRIALS = 3
 HELD = 0.2  # of the training images that methods are given, for tuning
 FIGURES = ("acc_rt", "acc_ut", "seconds")
