@@ -44,7 +44,7 @@ def test_the_objective_weighs_three_terms(digits_model, forget, generator):
 
 
 def test_near_images_stay_near_and_lead_away_from_the_runner_up(digits_model, forget):
-    work = scattering(digits_model, forget, epsilon=0.2, attack_step=0.05, attack_steps=6)
+    work = scattering(digits_model, forget, nearness=0.2, attack_step=0.05, attack_steps=6)
     pixels = to_pixels(forget.images)
     near = work.nearby(pixels, forget.labels, torch.Generator().manual_seed(0))
     apart = (near - pixels) / digits_model.std
@@ -77,7 +77,7 @@ def test_images_that_do_not_fit_together_have_the_same_gradients(digits_model, f
     pair, found = Pair(torch.arange(10), torch.zeros(0, dtype=torch.int64)), []
     for budget in (batching.CPU_BYTES, 4 * batching.bytes_of_one(digits_model, forget.images)):
         monkeypatch.setattr(batching, "CPU_BYTES", budget)
-        work = scattering(digits_model, forget, epsilon=0.0)
+        work = scattering(digits_model, forget, nearness=0.0)
         loss, logits = work.descend(forget.images[:10], pair, torch.Generator().manual_seed(0))
         found.append([torch.tensor(loss), logits, *(weight.grad for weight in work.model.parameters())])
     for one, two in zip(*found, strict=True):

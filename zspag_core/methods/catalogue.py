@@ -233,7 +233,7 @@ BUILT_IN = (
             "epochs": 10,
             "share": 0.7,
             "dispersion": 1.0,
-            "epsilon": 0.03,
+            "nearness": 0.03,
             "attack_step": 0.01,
             "attack_steps": 3,
             "batch_size": 128,

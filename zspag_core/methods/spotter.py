@@ -53,7 +53,7 @@ class Spotter(SGDSettings, ZeroShotMethod):
     dispersion: float = knob(
         1.0, "μ: weight of driving features of one class apart.", minimum=0.0, maximum=1000.0, basic=True
     )
-    epsilon: float = knob(
+    nearness: float = knob(
         0.03, "How far near images may be, in standard deviations of the pixels.", minimum=0.0, maximum=10.0
     )
     attack_step: float = knob(
@@ -165,9 +165,9 @@ class Scattering(Batches):
         """
         settings, std = self.settings, self.model.std
         aim = self.ask(pixels).scatter(1, labels[:, None], -torch.inf).argmax(1)
-        low, high = ((pixels + sign * settings.epsilon * std).clamp(0, 1) for sign in (-1, 1))
+        low, high = ((pixels + sign * settings.nearness * std).clamp(0, 1) for sign in (-1, 1))
         start = 2 * torch.rand(pixels.shape, generator=generator).to(self.device) - 1
-        near = (pixels + settings.epsilon * std * start).clamp(0, 1)
+        near = (pixels + settings.nearness * std * start).clamp(0, 1)
         for _ in range(settings.attack_steps):
             near = near.detach().requires_grad_()
             with mixed_precision(self.device), plain_attention(self.device):
