@@ -220,7 +220,7 @@ GLOSSARY = {
     "PCA": "A flat map that keeps the directions along which the points spread most.",
     "Perturbation budget ε": "How far any pixel of a proxy may move from its image, in 1/255 of the pixel range.",
     "PGD": "An attack of many small steps inside the budget (Madry, 2017); the paper's own choice.",
-    "Posterior": "The model's own other guesses: its probabilities without the forgotten classes.",
+    "Posterior": "The model's own other guesses: its probabilities without the forgotten classes; DELETE's targets.",
     "Probe": PROBE.definition,
     "Projection": "Taking out of every step the part that lies in protected directions.",
     "Proxy": "A forget sample that was pushed over a decision boundary and now stands in for another class.",

@@ -36,6 +36,13 @@ RIVALS = {
     "salun_zs": {"epochs": 4, "learning_rate": 0.002},
     "boundary_shrink": {"epochs": 6, "learning_rate": 1e-3},
     "gkt": {"epochs": 2, "batches": 2},
+    "delete": {"epochs": 8},
+    "jit": {"epochs": 2, "copies": 8, "batch_size": 32, "learning_rate": 3e-5},
+    "scrub": {"epochs": 5, "max_epochs": 4, "temperature": 2.0},
+    "ssd": {"alpha": 2.0},
+    "mu_mis": {"epochs": 10},
+    "spotter": {"epochs": 4, "learning_rate": 1e-3},
+    "ispf": {"epochs": 1, "rounds": 2, "batch_size": 32},
     "fisher": {"fisher_images": 64},
 }
 
@@ -134,7 +141,7 @@ def test_every_method_forgets_on_real_digits(method, classes, digits_model, smal
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("name", ["boundary_shrink", "fisher", "gkt"])
+@pytest.mark.parametrize("name", ["boundary_shrink", "fisher", "gkt", "ispf", "pour_p", "ssd"])
 def test_every_architecture_can_forget(name, network):
     """The same bytes for the same seed, and numbers as outputs."""
     with torch.random.fork_rng(devices=[]):
@@ -143,7 +150,11 @@ def test_every_architecture_can_forget(name, network):
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (12, 1, 8, 8), generator=generator, dtype=torch.uint8)
     forget, retain = Split(images[:4], torch.full((4,), 3)), Split(images[4:], torch.arange(8) % 3)
-    settings = {"gkt": {"epochs": 1, "batches": 2, "batch_size": 8, "student_steps": 2, "gate": 0.9}}.get(name, {})
+    settings = {
+        "gkt": {"epochs": 1, "batches": 2, "batch_size": 8, "student_steps": 2, "gate": 0.9},
+        "ispf": {"epochs": 1, "rounds": 1, "batch_size": 8, "student_steps": 2, "warmup": 0},
+        "ssd": {"alpha": 0.1},
+    }.get(name, {})
     method = configure(find_method(name), settings)
     data = [forget, retain] if method.needs_retain else [forget]
     one, two = (method.unlearn(model, *data, (3,), generator=torch.Generator().manual_seed(0)).model for _ in range(2))

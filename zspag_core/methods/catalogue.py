@@ -26,12 +26,12 @@ OFFICIAL = "official"
 
 @dataclass(frozen=True, kw_only=True)
 class TuningRange:
-    """What is turned when a method is tuned: the larger, the more is forgotten.
+    """What is turned when a method is tuned.
 
     Attributes:
         name: of the hyper-parameter.
-        low: least value tried.
-        high: largest value tried.
+        low: the end at which least is forgotten; the larger value where less forgets more.
+        high: the end at which most is forgotten.
         complement: whether 1 minus the hyper-parameter lies between `low` and `high`.
     """
 
@@ -156,10 +156,109 @@ BUILT_IN = (
         title="Posterior labels",
         short="Posterior labels",
         row="Posterior labels, no projection",
-        summary="Teaches forget samples the model's own other guesses; nothing is protected.",
-        source="this project: the labels of ZS-PAG's defaults without its projection",
+        summary="Teaches forget samples the model's own other guesses, DELETE's objective; nothing is protected.",
+        source=(
+            "the objective of DELETE (Zhou et al., 2025) with the optimiser of ZS-PAG: the labels of its defaults, "
+            "without its projection"
+        ),
         tuning=TuningRange(name="learning_rate", low=1e-4, high=1.0),
         tuned=TEN,
+    ),
+    MethodEntry(
+        key="delete",
+        program="zspag_core.methods.delete:Delete",
+        title="DELETE",
+        short="DELETE",
+        summary="Distils the model into itself on forget samples, with the forgotten outputs masked in the teacher.",
+        source=(
+            "Zhou, Zheng, Mo, Lu, Lin and Zheng, CVPR 2025 (Decoupled Distillation to Erase); its targets are those of "
+            "Posterior labels and of ZS-PAG's defaults"
+        ),
+        tuning=TuningRange(name="learning_rate", low=1e-5, high=0.1),
+        tuned={"epochs": 20},
+        official={"learning_rate": 1e-4, "epochs": 20, "batch_size": 128, "momentum": 0.9, "weight_decay": 0.0},
+        deviations=(
+            "Where several classes are forgotten, all of them are masked, not the sample's own alone.",
+            *COMMON,
+        ),
+    ),
+    MethodEntry(
+        key="jit",
+        program="zspag_core.methods.jit:JiT",
+        title="Just in time unlearning (JiT)",
+        short="JiT",
+        summary="Makes the outputs of forget samples insensitive to noise on the image.",
+        source=(
+            "Foster, Fogarty, Schoepf, Dugue, Öztireli and Brintrup, 2024 (Zero-shot machine unlearning at scale via "
+            "Lipschitz regularization; An information theoretic approach to machine unlearning)"
+        ),
+        tuning=TuningRange(name="learning_rate", low=1e-5, high=0.1),
+        official={"learning_rate": 3e-4, "epochs": 1, "sigma": 0.5, "copies": 25, "batch_size": 128},
+        deviations=(
+            "Forget samples are shuffled; the published program takes them as they come.",
+            "The official settings are those of a VGG; a ViT has a learning_rate of 1.5 and a sigma of 0.8 there.",
+            *COMMON,
+        ),
+    ),
+    MethodEntry(
+        key="mu_mis",
+        program="zspag_core.methods.mu_mis:MuMis",
+        title="MU-Mis",
+        short="MU-Mis",
+        summary="Makes the own logit of forget samples no more sensitive to the image than another class's.",
+        source=(
+            "Cheng, Huang, Zhou, He, Yang, Wu and Huang, ICLR 2026 (Remaining-data-free machine unlearning by "
+            "suppressing sample contribution)"
+        ),
+        tuning=TuningRange(name="learning_rate", low=1e-7, high=0.1),
+        tuned=TEN,
+        deviations=(
+            "The published step length and the published rule by which it ends were not at hand: both are ours, and it "
+            "ends after its epochs.",
+            "Sensitivities are by pixels from 0 to 1.",
+            *COMMON,
+        ),
+    ),
+    MethodEntry(
+        key="spotter",
+        program="zspag_core.methods.spotter:Spotter",
+        title="Spotter",
+        short="Spotter",
+        summary="DELETE's objective on forget samples and on images near them, and features that are driven apart.",
+        source="Ha, Park and Yoon, ICML 2026 (Unlearning's blind spots)",
+        tuning=TuningRange(name="learning_rate", low=1e-5, high=0.1),
+        tuned=TEN,
+        official={
+            "learning_rate": 1e-4,
+            "epochs": 10,
+            "share": 0.7,
+            "dispersion": 1.0,
+            "nearness": 0.03,
+            "attack_step": 0.01,
+            "attack_steps": 3,
+            "batch_size": 128,
+            "momentum": 0.9,
+            "weight_decay": 5e-4,
+        },
+        deviations=(
+            "Images near are made for each step of that step's images; the published program makes them once and pairs "
+            "them at random.",
+            "They are kept within the range of pixels; the published program cuts normalised pixels off at 0 and 1.",
+            "As in the published program the steps towards them lead away from the runner-up.",
+        ),
+    ),
+    MethodEntry(
+        key="pour_p",
+        program="zspag_core.methods.pour_p:PourP",
+        title="POUR-P",
+        short="POUR-P",
+        summary="Projects the forgotten classes' directions out of the penultimate features; trains nothing.",
+        source="Le, Peng, Liu and Noble, 2025 (POUR: a provably optimal method for unlearning representations)",
+        deviations=(
+            "How the paper estimates a class's direction was not at hand: by default it is the class's row of the last "
+            "layer, less the mean row.",
+            "The projection is folded into the last layer, so that measures of features see them as they were.",
+        ),
     ),
     MethodEntry(
         key="finetune",
@@ -285,6 +384,45 @@ BUILT_IN = (
         ),
     ),
     MethodEntry(
+        key="scrub",
+        program="zspag_core.methods.scrub:Scrub",
+        title="SCRUB",
+        short="SCRUB",
+        summary="Moves away from the original on forget samples and back to it on remaining data, pass by pass.",
+        source="Kurmanji, Triantafillou, Hayes and Triantafillou, NeurIPS 2023 (Towards unbounded machine unlearning)",
+        needs_retain=True,
+        tuning=TuningRange(name="learning_rate", low=1e-5, high=0.1),
+        official={
+            "learning_rate": 5e-4,
+            "epochs": 3,
+            "max_epochs": 2,
+            "alpha": 0.001,
+            "gamma": 0.99,
+            "temperature": 4.0,
+            "batch_size": 128,
+            "forget_batch": 32,
+            "weight_decay": 5e-4,
+        },
+        deviations=(
+            "The official settings are those of the published large-scale program, whose step length is not shortened "
+            "within its three epochs; more epochs are not shortened here either.",
+            "Rewinding (SCRUB+R), which is for hiding membership and not for classes, is left out.",
+            *COMMON,
+        ),
+    ),
+    MethodEntry(
+        key="ssd",
+        program="zspag_core.methods.ssd:SSD",
+        title="Selective synaptic dampening (SSD)",
+        short="SSD",
+        summary="Makes the weights smaller that matter much more to forget samples than to all data; trains nothing.",
+        source="Foster, Schoepf and Brintrup, AAAI 2024 (Fast machine unlearning without retraining)",
+        needs_retain=True,
+        tuning=TuningRange(name="alpha", low=200.0, high=1.0),
+        official={"alpha": 10.0, "dampening": 1.0, "batch_size": 64},
+        deviations=("The official settings are those of a ResNet; a ViT has an alpha of 5 there.",),
+    ),
+    MethodEntry(
         key="boundary_shrink",
         program="zspag_core.methods.boundary_shrink:BoundaryShrink",
         title="Boundary shrink",
@@ -310,6 +448,30 @@ BUILT_IN = (
         tuning=TuningRange(name="learning_rate", low=1e-4, high=0.01),
         official={"learning_rate": 1e-3, "epochs": 40, "batches": 100, "batch_size": 256},
         deviations=("The generator ends in a sigmoid, since images are pixels from 0 to 1 here.",),
+    ),
+    MethodEntry(
+        key="ispf",
+        program="zspag_core.methods.ispf:ISPF",
+        title="Inhibited synthesis, post-filter (ISPF)",
+        short="ISPF",
+        summary="As GKT, but invents less of the forgotten classes and filters answers in place of images.",
+        source="Zhang, Shen, Chen and Xu, AAAI 2025 (Toward efficient data-free unlearning)",
+        official={
+            "learning_rate": 0.05,
+            "epochs": 200,
+            "rounds": 5,
+            "student_steps": 10,
+            "batch_size": 256,
+            "warmup": 2,
+            "threshold": 0.01,
+            "momentum": 0.9,
+            "weight_decay": 1e-4,
+        },
+        deviations=(
+            "The generator is GKT's, half as wide as the published one, from 128 and not 256 random numbers.",
+            "The published program keeps the epoch that reads test images of remaining classes best; here the last one "
+            "stays.",
+        ),
     ),
     MethodEntry(
         key="mask",

@@ -1,9 +1,10 @@
 """The loop of the methods that train every weight: epochs, steps, checks, progress, cancelling, going on.
 
-:func:`repeat` makes epochs of any :class:`Work`. :class:`Steps` is the usual work: one optimiser step a batch of forget
-and remaining samples, whose loss the method gives as a function of the logits. All weights move, biases and norms too,
-as in the official code of these methods; BatchNorm stays in eval mode and images are not augmented. With the official
-step lengths some of them fail on the smallest shipped model (loss no number): defaults are shorter, presets have those.
+:func:`repeat` makes epochs of any :class:`Work`. :class:`Batches` makes one optimiser step a batch of forget and
+remaining samples; :class:`Steps`, the usual kind, has a loss that is a function of the logits. All weights move, biases
+and norms too, as in the official code of these methods; BatchNorm stays in eval mode and images are not augmented. With
+the official step lengths some of them fail on the smallest shipped model (loss no number): defaults are shorter,
+presets have those.
 """
 
 from __future__ import annotations
@@ -198,14 +199,13 @@ class Samples:
         return concat(self.forget.images[pair.forget], self.retain.images[pair.retain])
 
 
-class Steps(Work):
-    """One optimiser step a batch of forget and remaining samples."""
+class Batches(Work):
+    """One optimiser step a batch of forget and remaining samples; a subclass fills the gradients."""
 
     def __init__(
         self,
         model: Classifier,
         samples: Samples,
-        loss: Callable[[Tensor, Pair], Tensor],
         *,
         optimizer: Callable[[list[torch.nn.Parameter]], Optimizer],
         order: Callable[[torch.Generator], Sequence[Pair]],
@@ -215,28 +215,39 @@ class Steps(Work):
         Args:
             model: the original classifier; it is not changed.
             samples: what is trained on.
-            loss: from the float32 logits of a step, forget samples first, and the step to what is minimised.
             optimizer: from the weights to what moves them.
             order: draws the steps of an epoch, always the same number of them.
         """
         self.model = copy.deepcopy(model).eval().requires_grad_()
-        self.samples, self.loss, self.order = samples, loss, order
+        self.samples, self.order = samples, order
         self.optimizer = optimizer(list(self.model.parameters()))
         self.device = self.model.head.weight.device
         self.barred = samples.barred(model.config.num_classes)
         self.steps = len(order(torch.Generator()))
 
+    @abstractmethod
+    def descend(self, images: Pictures, pair: Pair, generator: torch.Generator) -> tuple[float, Tensor]:
+        """Add a step's gradients to those of the weights, which are empty; return its loss and its logits (N, classes).
+
+        Args:
+            images: (N, C, H, W) uint8, forget samples first.
+            pair: the step's samples.
+            generator: source of what else is drawn for a step, on the CPU.
+        """
+
     def epoch(self, number: int, generator: torch.Generator, told: Told) -> dict[str, float]:
         """Make one pass; return the mean loss and the percent of forget samples not forgotten before their step.
 
-        Such are still read as a forgotten class, or as they were trained.
+        Such are still read as a forgotten class, or as they were trained. An epoch without forget samples has no such
+        figure.
 
         Raises:
             UnlearningError: the loss or a weight became NaN or infinite.
         """
         total, images, still, seen = 0.0, 0, 0, 0
-        for place, pair in enumerate(self.order(generator), start=1):
-            loss, predicted = self._step(pair)
+        pairs = self.pairs(number, generator)
+        for place, pair in enumerate(pairs, start=1 + self.steps - len(pairs)):
+            loss, predicted = self._step(pair, generator)
             self._check(loss, number)
             count = len(pair.forget) + len(pair.retain)
             total, images = total + loss * count, images + count
@@ -245,7 +256,11 @@ class Steps(Work):
             told.step(place, loss)
         if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
             self._check(math.nan, number)
-        return {"loss": total / images, "forget_accuracy": 100 * still / seen}
+        return {"loss": total / images} | ({"forget_accuracy": 100 * still / seen} if seen else {})
+
+    def pairs(self, _number: int, generator: torch.Generator) -> Sequence[Pair]:
+        """Return the steps of an epoch, at most as many as `steps`; a method whose epochs differ says so here."""
+        return self.order(generator)
 
     def update(self) -> None:
         """Take the optimiser's step; a method that restricts it does so here."""
@@ -261,38 +276,22 @@ class Steps(Work):
         self.model.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _step(self, pair: Pair) -> tuple[float, Tensor]:
-        """Take one step; return the loss and the predictions before it."""
-        images = self.samples.images(pair)
-        parts = images.split(images_at_once(self.model, images, len(images)))
-        self.optimizer.zero_grad(set_to_none=True)
-        if len(parts) == 1:
-            logits = self._read(images)
-            loss = self.loss(logits.float(), pair)
-            loss.backward()
-        else:
-            loss, logits = self._descend_in_parts(parts, pair)
-        self.update()
-        return loss.item(), logits.argmax(1).cpu()
-
-    def _read(self, images: Pictures) -> Tensor:
-        """Return the logits of images."""
+    def read(self, pixels: Tensor) -> Tensor:
+        """Return the logits (N, classes) of pixels (N, C, H, W) in [0, 1]."""
         with mixed_precision(self.device), plain_attention(self.device):
-            logits: Tensor = self.model(to_pixels(images, self.device))
+            logits: Tensor = self.model(pixels)
         return logits
 
-    def _descend_in_parts(self, parts: Sequence[Pictures], pair: Pair) -> tuple[Tensor, Tensor]:
-        """Fill the gradients though the step's images do not fit together; return loss and logits.
+    def in_parts(self, images: Pictures) -> Sequence[Pictures]:
+        """Return images in as few parts as go through the network together."""
+        return images.split(images_at_once(self.model, images, len(images)))
 
-        The loss, which may be any function of all logits, is derived by the logits first, those part by part.
-        """
-        with torch.no_grad():
-            logits = torch.cat([self._read(part) for part in parts]).float().requires_grad_()
-        loss = self.loss(logits, pair)
-        (slopes,) = torch.autograd.grad(loss, logits)
-        for part, slope in zip(parts, slopes.split([len(part) for part in parts]), strict=True):
-            self._read(part).float().backward(slope)
-        return loss, logits.detach()
+    def _step(self, pair: Pair, generator: torch.Generator) -> tuple[float, Tensor]:
+        """Take one step; return the loss and the predictions before it."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, logits = self.descend(self.samples.images(pair), pair, generator)
+        self.update()
+        return loss, logits.argmax(1).cpu()
 
     def _check(self, loss: float, number: int) -> None:
         """Refuse to go on from a loss that is no number.
@@ -302,6 +301,51 @@ class Steps(Work):
         """
         if not math.isfinite(loss):
             refuse_loss(loss, number, self.optimizer.param_groups[0]["lr"])
+
+
+class Steps(Batches):
+    """The usual steps: the loss is a function of the logits."""
+
+    def __init__(
+        self,
+        model: Classifier,
+        samples: Samples,
+        loss: Callable[[Tensor, Pair], Tensor],
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        """Copy the model.
+
+        Args:
+            model: the original classifier; it is not changed.
+            samples: what is trained on.
+            loss: from the float32 logits of a step, forget samples first, and the step to what is minimised.
+            options: as for :class:`Batches`.
+        """
+        super().__init__(model, samples, **options)
+        self.loss = loss
+
+    def descend(self, images: Pictures, pair: Pair, generator: torch.Generator) -> tuple[float, Tensor]:
+        """Fill the gradients of the loss."""
+        parts = self.in_parts(images)
+        if len(parts) > 1:
+            return self._descend_in_parts(parts, pair)
+        logits = self.read(to_pixels(images, self.device))
+        loss = self.loss(logits.float(), pair)
+        loss.backward()
+        return loss.item(), logits
+
+    def _descend_in_parts(self, parts: Sequence[Pictures], pair: Pair) -> tuple[float, Tensor]:
+        """Fill the gradients though the step's images do not fit together; return loss and logits.
+
+        The loss, which may be any function of all logits, is derived by the logits first, those part by part.
+        """
+        with torch.no_grad():
+            logits = torch.cat([self.read(to_pixels(part, self.device)) for part in parts]).float().requires_grad_()
+        loss = self.loss(logits, pair)
+        (slopes,) = torch.autograd.grad(loss, logits)
+        for part, slope in zip(parts, slopes.split([len(part) for part in parts]), strict=True):
+            self.read(to_pixels(part, self.device)).float().backward(slope)
+        return loss.item(), logits.detach()
 
 
 @dataclass(frozen=True, kw_only=True)

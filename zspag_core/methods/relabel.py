@@ -1,4 +1,4 @@
-"""Relabelling without projection: the model's own posterior (the strong simple rival), or random labels (FT-zs)."""
+"""Relabelling without projection: the model's own posterior (DELETE's objective), or random labels (FT-zs)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,10 @@ class Relabel(ZeroShotMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class Posterior(Relabel):
-    """Teach the model's own posterior with the forgotten classes removed; no projection."""
+    """Teach the model's own posterior with the forgotten classes removed; no projection.
+
+    That is the objective of DELETE (Zhou et al., 2025); `delete` has its optimiser, too, and lets every weight move.
+    """
 
     name: ClassVar[str] = "posterior"
     label_mode: ClassVar[str] = "posterior"

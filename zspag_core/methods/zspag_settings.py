@@ -54,7 +54,8 @@ class ZSPAGSettings(ZeroShotMethod):
     )
     label_mode: str = knob(
         "posterior",
-        "What forget samples are taught to be: the model's own other guesses, tilted by influence, or at random.",
+        "What forget samples are taught to be: the model's own other guesses (DELETE's targets), tilted by influence, "
+        "or at random.",
         choices=pseudo_labels.MODES,
         basic=True,
     )

@@ -173,6 +173,6 @@ def _weight(method: str | None) -> int:
 
     if method is None:
         return 3
-    if method in {"retrain", "gkt"}:
+    if method in {"retrain", "gkt", "ispf"}:
         return 2
     return int(find_entry(method).needs_retain)

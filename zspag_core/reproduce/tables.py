@@ -74,7 +74,7 @@ def table1(scale: Scale) -> list[Arena]:
         for name, figures in FIGURES_1.items()
     ]
     every = rows.rivals(few_images(scale))
-    zero_shot = [plan for plan in every if plan.method != "gkt" and not rows.needs_retain(plan)]
+    zero_shot = [plan for plan in every if plan.method not in rows.INVENTING and not rows.needs_retain(plan)]
     return [
         *arenas,
         _on_request(scale, arenas[0], "digits-resnet", every, DIGITS_NOTE),
@@ -172,7 +172,7 @@ def table6(scale: Scale) -> list[Arena]:
     )
     whole, case = every_image(scale), CASES[scale.name]["cifar10-resnet"]
     once = whole.retain_seeds or None
-    plans = [plan for plan in rows.overhead(whole) if plan.method != "gkt"]
+    plans = [plan for plan in rows.overhead(whole) if plan.method not in rows.INVENTING]
     everything = replace(
         arena,
         name=f"table6-{case.name}",
