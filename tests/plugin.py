@@ -11,15 +11,14 @@ import torch
 from zspag_core.attacks import PGD
 from zspag_core.attacks.catalogue import AttackEntry
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods import Unlearned, ZeroShotMethod
 from zspag_core.methods.base import timed
 from zspag_core.methods.catalogue import MethodEntry, TuningRange
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +34,7 @@ class Lower(ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Return a copy with lowered biases."""
         run = Unlearned(copy.deepcopy(model))

@@ -18,8 +18,10 @@ from zspag_core.cli import main
 from zspag_core.errors import CheckpointError, UsageError, ZspagError
 from zspag_core.metrics.grade import grade
 from zspag_core.progress import Reporter
-from zspag_core.regrading import regrade
-from zspag_core.runs import RunConfig, execute, prepare
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import execute
+from zspag_core.runs.prepare import prepare
+from zspag_core.runs.regrade import regrade
 
 QUICK = {"epochs": 2, "n_adv": 8, "epsilon": 0.3}
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 import zspag_core as zspag
-from zspag_core.preparation import RunConfig
-from zspag_core.runs import execute
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import execute
 
 ROOT = Path(__file__).parents[1]
 FAST = {"epochs": 1, "n_adv": 8, "epsilon": 0.3, "attack_steps": 5, "stop_rule": False}

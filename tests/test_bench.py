@@ -21,7 +21,8 @@ from zspag_core.data import load_dataset
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure
 from zspag_core.models.resnet import ResNet, ResNetConfig
-from zspag_core.preparation import RunConfig
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.context import RunContext
 
 SETTINGS = {
     "label_mode": "influence",
@@ -123,11 +124,7 @@ def test_counts_are_the_images_that_the_network_sees(monkeypatch):
     method = configure(TalliedZSPAG, SETTINGS)
     handle = model.stem.register_forward_pre_hook(see)  # where every image passes, also without the head
     run = method.unlearn(
-        model,
-        forget,
-        (3,),
-        generator=torch.Generator().manual_seed(0),
-        report=CountingReporter(method.tally),
+        model, forget, (3,), RunContext(torch.Generator().manual_seed(0), CountingReporter(method.tally))
     )
     handle.remove()
     work = count_work(method, method.tally, run, len(forget))

@@ -23,6 +23,7 @@ from zspag_core.models.resnet import ResNet, ResNetConfig
 from zspag_core.models.vit import ViT, ViTConfig
 from zspag_core.proxies import ProxySet, generate_proxies
 from zspag_core.pseudo_labels import LABEL_RATE, LABEL_STEPS, barred_labels, influence_labels
+from zspag_core.runs.context import RunContext
 from zspag_core.subspace import LayerBasis, Subspace, estimate_subspace
 
 # torch's own forward-mode rules still call torch.jit.script when they are first imported
@@ -244,7 +245,7 @@ def test_projected_step_agrees_and_leaves_the_subspace_alone(model, proxies, for
         barred_labels(forget.labels, FORGOTTEN, CLASSES),
         Schedule(learning_rate=0.5, epochs=1, batch_size=len(forget)),
         subspace=_in_float64(fast),
-        generator=torch.Generator().manual_seed(0),
+        context=RunContext(torch.Generator().manual_seed(0)),
     ).model
     explicit = literal.unlearn(model, slow, _pixels(forget), labels, rate=0.5, epochs=1, batch_size=len(forget))
     changed = 0

@@ -20,6 +20,7 @@ from zspag_core.models.vit import ViTConfig
 from zspag_core.narrowing import narrow
 from zspag_core.narrowing.regression import RIDGE
 from zspag_core.progress import Reporter
+from zspag_core.runs.context import RunContext
 
 WHOLE = ResNetConfig(widths=(4, 8), blocks=(1, 3), **GREY)  # its last blocks hand their input on as it is
 NETS = NETWORKS | {"resnet of whole blocks": WHOLE}
@@ -207,7 +208,7 @@ def test_one_remaining_class_is_refused():
 
 def test_zspag_narrows_after_its_descent(small_digits, digits_model):
     method = ZSPAG(narrow=2, epochs=3, n_adv=20)
-    run = method.unlearn(digits_model, small_digits.train.of_classes((3,)), (3,), generator=seeded())
+    run = method.unlearn(digits_model, small_digits.train.of_classes((3,)), (3,), RunContext(seeded()))
     features = outputs_of(run.model, small_digits.test.images).features.double()
     lengths = torch.linalg.svdvals(features - features.mean(0))
     assert lengths[8:].max() < 1e-4 * lengths[0]
@@ -217,7 +218,7 @@ def test_zspag_narrows_after_its_descent(small_digits, digits_model):
 
 def test_zspag_cancelled_while_narrowing_is_cancelled(small_digits, digits_model):
     method, forget = ZSPAG(narrow=2, epochs=3, n_adv=20), small_digits.train.of_classes((3,))
-    run = method.unlearn(digits_model, forget, (3,), generator=seeded(), report=Counting(stop_at=1))
+    run = method.unlearn(digits_model, forget, (3,), RunContext(seeded(), Counting(stop_at=1)))
     assert run.stopped == "cancelled"
     assert run.history
 
@@ -226,5 +227,5 @@ def test_zspag_refuses_such_a_network_before_any_work():
     seen = Counting()
     forget = Split(noise(20), torch.full((20,), 1))
     with pytest.raises(UsageError, match="got another resnet; set narrow to 0"):
-        ZSPAG(narrow=2).unlearn(whole_stage(), forget, (1,), generator=seeded(), report=seen)
+        ZSPAG(narrow=2).unlearn(whole_stage(), forget, (1,), RunContext(seeded(), seen))
     assert not seen.seen

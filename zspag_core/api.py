@@ -11,9 +11,10 @@ from zspag_core.devices import place, resolve_device
 from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.handed import NAME, take_over
 from zspag_core.metrics.grade import grade
-from zspag_core.preparation import RunConfig, check
 from zspag_core.progress import SILENT, Relay, Reporter
-from zspag_core.runs import carry_out
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import carry_out
+from zspag_core.runs.prepare import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,9 +17,9 @@ from zspag_core.errors import Cancelled, UsageError
 from zspag_core.files import check_writable
 from zspag_core.hyperparameters import values
 from zspag_core.models import MODELS, build, named_config
-from zspag_core.preparation import describe_images
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.recipes import recipe_for
+from zspag_core.runs.samples import describe_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,7 +24,8 @@ from ui.lessons import DATA, LESSONS, MODEL, Arm  # noqa: E402
 from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.files import write_json  # noqa: E402
-from zspag_core.runs import RunConfig, execute  # noqa: E402
+from zspag_core.runs.config import RunConfig  # noqa: E402
+from zspag_core.runs.execute import execute  # noqa: E402
 
 
 def run(arm: Arm) -> dict[str, Any]:

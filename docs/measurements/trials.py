@@ -35,8 +35,10 @@ from zspag_core.metrics.accuracy import accuracy, mask_accuracy  # noqa: E402
 from zspag_core.metrics.deep import probe  # noqa: E402
 from zspag_core.metrics.layers import report_layers  # noqa: E402
 from zspag_core.metrics.predictions import outputs_of  # noqa: E402
-from zspag_core.preparation import as_trained, load_for  # noqa: E402
 from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
+from zspag_core.runs.assumptions import load_for  # noqa: E402
+from zspag_core.runs.context import RunContext  # noqa: E402
+from zspag_core.runs.samples import as_trained  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,8 +181,10 @@ class Trials:
             self.model,
             self.train.of_classes(forget),
             forget,
-            generator=torch.Generator().manual_seed(trial["seed"]),
-            memory=SharedStages(self.kept, method, forget, trial["seed"]),
+            RunContext(
+                torch.Generator().manual_seed(trial["seed"]),
+                cache=SharedStages(self.kept, method, forget, trial["seed"]),
+            ),
         )
         after = outputs_of(run.model, test.images)
         trained = outputs_of(run.model, self.probed.images)

@@ -4,22 +4,9 @@ import pytest
 import torch
 
 from zspag_core.data import to_pixels
-from zspag_core.errors import Cancelled
 from zspag_core.explain.gradcam import attention
 from zspag_core.explain.watch import Watch, choose_watched
 from zspag_core.metrics.predictions import Labelled, logits_of
-from zspag_core.progress import Reporter
-
-
-class Ear(Reporter):
-    def __init__(self):
-        self.heard = []
-
-    def watch(self, frame):
-        self.heard.append(("watch", frame.epoch))
-
-    def epoch(self, number, total, model, **figures):
-        self.heard.append(("epoch", number, total, figures))
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +42,18 @@ def test_classes_without_test_images_leave_their_places_empty(tested):
     assert len(choose_watched(rest, (3,))) == 2
 
 
-def test_every_epoch_has_a_frame_that_comes_before_it(digits_model, small_digits, tested, state_of, assert_untouched):
-    ear, index = Ear(), choose_watched(tested, (3,))
+def test_frames_hold_the_maps_and_answers_of_the_watched_images(
+    digits_model, small_digits, tested, state_of, assert_untouched
+):
+    index = choose_watched(tested, (3,))
     before = state_of(digits_model)
-    watch = Watch(digits_model, small_digits.test, index, ear)
-    watch.epoch(0, 0, digits_model)
-    watch.epoch(1, 3, digits_model, loss=0.5)
-    assert ear.heard == [("watch", 0), ("epoch", 0, 0, {}), ("watch", 1), ("epoch", 1, 3, {"loss": 0.5})]
+    watch = Watch(digits_model, small_digits.test, index)
+    frames = {number: watch.look(number, digits_model) for number in (1, 0)}
+    assert [(frame.epoch, frame.layer) for frame in frames.values()] == [(1, "stage 1"), (0, "stage 1")]
     assert_untouched(digits_model, before)
     pixels, labels = to_pixels(small_digits.test.images[index]), small_digits.test.labels[index]
     expected = attention(digits_model, pixels, labels, "stage 1")
-    arrays = watch.arrays()
+    arrays = watch.arrays(frames)
     assert torch.equal(arrays["images"], small_digits.test.images[index])
     assert torch.equal(arrays["labels"], labels)
     assert arrays["epochs"].tolist() == [0, 1]
@@ -74,21 +62,9 @@ def test_every_epoch_has_a_frame_that_comes_before_it(digits_model, small_digits
     own = expected.logits.softmax(1)[range(4), labels]
     torch.testing.assert_close(arrays["probability"][0], own)
     assert arrays["predicted"][0].tolist() == expected.logits.argmax(1).tolist()
-    assert watch.seconds > 0
 
 
 def test_a_model_without_layers_is_not_watched(odd_model, small_digits):
-    ear = Ear()
-    watch = Watch(odd_model, small_digits.test, torch.tensor([0]), ear)
-    watch.epoch(0, 0, odd_model)
-    assert ear.heard == [("epoch", 0, 0, {})]
-    assert watch.arrays() == {}
-
-
-def test_cancelling_passes_through(digits_model, small_digits):
-    class Stop(Reporter):
-        def watch(self, frame):
-            raise Cancelled("stop")
-
-    with pytest.raises(Cancelled):
-        Watch(digits_model, small_digits.test, torch.tensor([0]), Stop()).epoch(0, 0, digits_model)
+    watch = Watch(odd_model, small_digits.test, torch.tensor([0]))
+    assert watch.look(0, odd_model) is None
+    assert watch.arrays({}) == {}

@@ -64,7 +64,8 @@ def wait_until():
 @pytest.fixture(scope="session")
 def finished_folder(digits_checkpoint, tmp_path_factory):
     """The folder of a finished run that forgot the digit 3."""
-    from zspag_core.runs import RunConfig, execute
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.execute import execute
 
     out = tmp_path_factory.mktemp("finished") / "run"
     settings = {"epochs": 2, "n_adv": 8, "epsilon": 0.3, "energy": 0.8}

@@ -19,7 +19,8 @@ from zspag_core.jobs.previewing import preview_attack
 from zspag_core.jobs.relearning import measure_relearning
 from zspag_core.jobs.tasks import TASKS
 from zspag_core.progress import SILENT
-from zspag_core.runs import RunConfig, execute
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import execute
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,8 @@ def test_similarity_is_the_mean_correlation_by_hand(run_id, models, small_digits
 
 
 def test_a_transformer_is_compared_too(home, run_id, small_vit, tmp_path, digits_checkpoint):
-    from zspag_core.runs import RunConfig, execute
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.execute import execute
 
     path, run = tmp_path / "vit.safetensors", "f" * 24
     save_checkpoint(path, small_vit, {"data": "digits"})

@@ -13,8 +13,9 @@ from zspag_core.jobs.adopting import adopt
 from zspag_core.jobs.reading import inspect_model, try_assumptions
 from zspag_core.jobs.tasks import TASKS
 from zspag_core.models import build
-from zspag_core.preparation import RunConfig, prepare
 from zspag_core.progress import SILENT
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.prepare import prepare
 
 SOURCE = "timm:test_resnet"
 

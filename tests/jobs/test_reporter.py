@@ -8,7 +8,7 @@ import pytest
 from zspag_core.errors import Cancelled
 from zspag_core.jobs import Lane
 from zspag_core.jobs import reporter as reporter_module
-from zspag_core.jobs.reporter import GradingAsOne, JobReporter
+from zspag_core.jobs.reporter import JobReporter
 from zspag_core.methods.base import timed
 
 
@@ -193,10 +193,16 @@ def test_a_frame_of_watched_images_is_an_event_the_first_with_the_images(store, 
 
 
 def test_relearning_is_part_of_the_grading(store, job, report):
-    told = GradingAsOne(report)
-    told.progress("evaluate", 10, 10)
-    told.progress("relearning", 2, 500)
-    told.progress("proxies", 1, 10)
-    told.progress("relearning", 4, 500)
+    report.progress("evaluate", 10, 10)
+    report.progress("relearning", 2, 500)
+    report.progress("proxies", 1, 10)
+    report.progress("relearning", 4, 500)
     stages = [event.body["stage"] for event in store.events(job.id) if event.kind == "stage"]
     assert stages == ["before", "proxies", "evaluate"]
+
+
+def test_a_job_that_only_relearns_says_so(store):
+    store.submit("relearning", {})
+    job = store.claim(Lane.RUNS, "w", "cpu")
+    JobReporter(store, job, threading.Event()).progress("relearning", 2, 500)
+    assert [event.body["stage"] for event in store.events(job.id) if event.kind == "stage"] == ["relearning"]

@@ -7,6 +7,7 @@ from zspag_core.data import to_pixels
 from zspag_core.methods.badt import BadTeaching, BadTeachingZS, ask_teachers, imitation_loss
 from zspag_core.methods.epochs import Pair, Samples
 from zspag_core.models import initialise
+from zspag_core.runs.context import RunContext
 
 
 def divergence(teacher, pupil, temperature):
@@ -42,9 +43,9 @@ def test_one_teacher_is_drawn_and_the_other_is_the_original(digits_model, forget
 def test_the_first_epoch_meets_the_original_at_a_distance_of_nothing(digits_model, forget, retain, generator):
     """On remaining data the pupil is its teacher at first, so all of the loss comes from the forget data."""
     method = BadTeaching(batch_size=500, retain_share=1.0)
-    found = method.unlearn(digits_model, forget, retain, (3,), generator=generator)
+    found = method.unlearn(digits_model, forget, retain, (3,), RunContext(generator))
     alone = BadTeachingZS(batch_size=500).unlearn(
-        digits_model, forget, (3,), generator=torch.Generator().manual_seed(0)
+        digits_model, forget, (3,), RunContext(torch.Generator().manual_seed(0))
     )
     assert found.history[0]["loss"] > 0
     ignorant, _ = ask_teachers(digits_model, Samples.only(forget, (3,)), torch.Generator().manual_seed(0))
@@ -63,14 +64,14 @@ def test_a_share_of_the_remaining_samples_is_used(digits_model, forget, retain, 
 
     monkeypatch.setattr("zspag_core.methods.badt.ask_teachers", ask)
     for share in (0.3, 1.0, 0.0):
-        BadTeaching(retain_share=share).unlearn(digits_model, forget, retain, (3,), generator=generator)
-    BadTeachingZS().unlearn(digits_model, forget, (3,), generator=generator)
+        BadTeaching(retain_share=share).unlearn(digits_model, forget, retain, (3,), RunContext(generator))
+    BadTeachingZS().unlearn(digits_model, forget, (3,), RunContext(generator))
     assert seen == [27, 90, 0, 0]
 
 
 def test_adam_moves_every_weight_by_about_its_step_length(digits_model, forget, generator):
     method = BadTeachingZS(epochs=1, batch_size=500, learning_rate=1e-3)
-    found = method.unlearn(digits_model, forget, (3,), generator=generator)
+    found = method.unlearn(digits_model, forget, (3,), RunContext(generator))
     for now, before in zip(found.model.parameters(), digits_model.parameters(), strict=True):
         moved = (now - before).detach().abs()
         assert float(moved.max()) == pytest.approx(1e-3, rel=0.05)

@@ -23,6 +23,7 @@ from zspag_core.methods import (
 from zspag_core.methods.base import timed
 from zspag_core.methods.catalogue import method_entries
 from zspag_core.models import build
+from zspag_core.runs.context import RunContext
 
 PRESETS = [(key, name) for key, entry in method_entries().items() for name in entry.all_presets]
 QUICK = {"epochs": 8, "n_adv": 8, "batch_size": 32, "energy": 0.8, "stop_rule": False}
@@ -74,17 +75,17 @@ def test_a_method_is_a_frozen_dataclass_of_checked_knobs(method):
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 def test_the_zero_shot_fence_is_in_the_signature(method):
-    """A zero-shot method takes the model, one split, classes, a generator and a reporter, and nothing that grows.
+    """A zero-shot method takes the model, one split, classes, a context, and nothing that grows.
 
-    The memory brings back only what the method itself has kept: grades are kept in another room.
+    The stage cache of the context brings back only what the method itself has kept: grades are kept in another room.
     """
     parameters = inspect.signature(method.unlearn).parameters
     assert not any(p.kind in {p.VAR_POSITIONAL, p.VAR_KEYWORD} for p in parameters.values())
-    zero_shot = ["self", "model", "forget", "classes", "generator", "report", "memory"]
+    zero_shot = ["self", "model", "forget", "classes", "context"]
     if method.needs_retain:
         assert issubclass(method, RetainMethod)
         assert not issubclass(method, ZeroShotMethod)
-        assert list(parameters) == ["self", "model", "forget", "retain", "classes", "generator", "report", "memory"]
+        assert list(parameters) == ["self", "model", "forget", "retain", "classes", "context"]
         return
     assert issubclass(method, ZeroShotMethod)
     assert list(parameters) == zero_shot
@@ -119,7 +120,7 @@ def test_every_method_forgets_on_real_digits(method, classes, digits_model, smal
     data = [forget]
     if method.needs_retain:
         data.append(small_digits.train.without_classes(classes))
-    found = quick(method).unlearn(digits_model, *data, classes, generator=torch.Generator().manual_seed(0))
+    found = quick(method).unlearn(digits_model, *data, classes, RunContext(torch.Generator().manual_seed(0)))
     assert_untouched(digits_model, before)
     assert torch.equal(torch.get_rng_state(), global_state)
     assert found.model is not digits_model
@@ -135,7 +136,7 @@ def test_every_method_forgets_on_real_digits(method, classes, digits_model, smal
 
     gone = small_digits.test.of_classes(classes)
     assert share(found.model, gone) < share(digits_model, gone) - 30
-    again = quick(method).unlearn(digits_model, *data, classes, generator=torch.Generator().manual_seed(0))
+    again = quick(method).unlearn(digits_model, *data, classes, RunContext(torch.Generator().manual_seed(0)))
     for name, value in found.model.state_dict().items():
         assert torch.equal(again.model.state_dict()[name], value), name
 
@@ -157,7 +158,9 @@ def test_every_architecture_can_forget(name, network):
     }.get(name, {})
     method = configure(find_method(name), settings)
     data = [forget, retain] if method.needs_retain else [forget]
-    one, two = (method.unlearn(model, *data, (3,), generator=torch.Generator().manual_seed(0)).model for _ in range(2))
+    one, two = (
+        method.unlearn(model, *data, (3,), RunContext(torch.Generator().manual_seed(0))).model for _ in range(2)
+    )
     with torch.no_grad():
         assert bool(one(to_pixels(images)).isfinite().all())
     assert all(torch.equal(two.state_dict()[key], value) for key, value in one.state_dict().items())

@@ -7,9 +7,10 @@ from torch.nn import functional as F
 from zspag_core.data import to_pixels
 from zspag_core.data.backdoor import plant
 from zspag_core.errors import Cancelled, UnlearningError
-from zspag_core.memory import FileMemory
 from zspag_core.methods.boundary_shrink import BoundaryShrink
 from zspag_core.progress import Reporter
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import FileStageCache
 
 
 class Ear(Reporter):
@@ -40,7 +41,7 @@ def test_labels_are_the_best_remaining_class_one_signed_step_away(digits_model, 
         there = digits_model((images + 0.1 * slope.sign()).clamp(0, 1))
     assert bool(torch.isin(there.argmax(1), torch.tensor([3, 8])).any())  # the case that needs the second best
     there[:, [3, 8]] = -torch.inf
-    found = BoundaryShrink(epochs=1).unlearn(digits_model, pair, (3, 8), generator=seeded())
+    found = BoundaryShrink(epochs=1).unlearn(digits_model, pair, (3, 8), RunContext(seeded()))
     assert torch.equal(found.labels.labels, F.one_hot(there.argmax(1), 10).float())
     assert found.labels.mode == "neighbour"
 
@@ -63,11 +64,11 @@ def test_many_images_are_looked_at_in_parts(digits_model, pair, monkeypatch):
 
 
 def test_cancelled_and_resumed_is_the_same_as_uninterrupted(digits_model, pair, tmp_path):
-    method, memory = BoundaryShrink(epochs=2), FileMemory(tmp_path, "a")
-    whole = method.unlearn(digits_model, pair, (3, 8), generator=seeded())
-    cut = method.unlearn(digits_model, pair, (3, 8), generator=seeded(), report=Ear(1), memory=memory)
+    method, cache = BoundaryShrink(epochs=2), FileStageCache(tmp_path, "a")
+    whole = method.unlearn(digits_model, pair, (3, 8), RunContext(seeded()))
+    cut = method.unlearn(digits_model, pair, (3, 8), RunContext(seeded(), Ear(1), cache=cache))
     assert (cut.stopped, len(cut.history)) == ("cancelled", 1)
-    rest = method.unlearn(digits_model, pair, (3, 8), generator=seeded(), memory=memory)
+    rest = method.unlearn(digits_model, pair, (3, 8), RunContext(seeded(), cache=cache))
     assert (whole.stopped, rest.stopped) == ("epochs", "epochs")
     for name, value in whole.model.state_dict().items():
         assert torch.equal(rest.model.state_dict()[name], value), name
@@ -75,7 +76,7 @@ def test_cancelled_and_resumed_is_the_same_as_uninterrupted(digits_model, pair, 
 
 def test_steps_that_are_too_long_end_in_a_sentence(digits_model, pair):
     with pytest.raises(UnlearningError, match=r"the loss became .*; try a learning_rate below 100"):
-        BoundaryShrink(learning_rate=100.0, epochs=40).unlearn(digits_model, pair, (3, 8), generator=seeded())
+        BoundaryShrink(learning_rate=100.0, epochs=40).unlearn(digits_model, pair, (3, 8), RunContext(seeded()))
 
 
 def test_no_neighbour_gives_back_the_label_of_training(digits_model, small_digits):

@@ -13,13 +13,14 @@ from zspag_core import batching
 from zspag_core.data import to_pixels
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.layers import as_matrices, weight_layers
-from zspag_core.memory import FileMemory
 from zspag_core.methods import descent
 from zspag_core.methods.descent import RETRIES, STEP_CUT, Schedule, StoppingRule, descend
 from zspag_core.methods.loop import Pull
-from zspag_core.progress import Reporter
+from zspag_core.progress import SILENT, Reporter
 from zspag_core.proxies import ProxySet
 from zspag_core.pseudo_labels import barred_labels
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import NO_CACHE, FileStageCache
 from zspag_core.subspace import LayerBasis, Subspace, empty_subspace, estimate_subspace
 
 FORGOTTEN = (3,)
@@ -54,11 +55,12 @@ def soft(forget, digits_model):
     return logits.softmax(1)
 
 
-def run(model, forget, labels, *, subspace=None, epochs=3, rate=0.003, seed=0, rule=None, **rest):
-    return descend(
-        model, forget.images, labels, barred_labels(forget.labels, FORGOTTEN, 10), Schedule(rate, epochs, 32, rule),
-        subspace=subspace or empty_subspace(model), generator=torch.Generator().manual_seed(seed), **rest,
-    )  # fmt: skip
+def run(model, forget, labels, *, subspace=None, epochs=3, rate=0.003, seed=0, rule=None, report=SILENT,
+        cache=NO_CACHE, **rest):  # fmt: skip
+    barred, schedule = barred_labels(forget.labels, FORGOTTEN, 10), Schedule(rate, epochs, 32, rule)
+    context = RunContext(torch.Generator().manual_seed(seed), report, cache)
+    rest["subspace"] = subspace or empty_subspace(model)
+    return descend(model, forget.images, labels, barred, schedule, context=context, **rest)
 
 
 @pytest.fixture
@@ -385,12 +387,12 @@ def test_without_a_rule_a_loop_that_cannot_go_on_is_refused(digits_model, forget
 
 
 def test_a_resumed_loop_remembers_the_lowest_loss(digits_model, forget, soft, tmp_path, monkeypatch):
-    memory, lowest = FileMemory(tmp_path, "a"), []
+    cache, lowest = FileStageCache(tmp_path, "a"), []
     monkeypatch.setattr(descent.Guard, "settle", lambda guard: lowest.append(guard.lowest))
     with monkeypatch.context() as patch:
         patch.setattr(descent.Guard, "settle", lambda guard: setattr(guard, "lowest", 0.125))
-        run(digits_model, forget, soft, epochs=2, memory=memory, report=Stop(epoch=1))
-    run(digits_model, forget, soft, epochs=2, memory=memory)
+        run(digits_model, forget, soft, epochs=2, cache=cache, report=Stop(epoch=1))
+    run(digits_model, forget, soft, epochs=2, cache=cache)
     assert lowest == [0.125]
 
 
@@ -539,13 +541,13 @@ def test_a_loop_goes_on_after_its_last_epoch_with_steps_as_small_as_they_were(
     settings = {"epochs": 4, "rate": 0.3 if rule else 0.01, "rule": rule, "proxies": proxies}
     whole = run(digits_model, forget, soft, **settings)
     assert rule is None or whole.history[0]["learning_rate"] < 0.3, "the rule has cut the steps"
-    memory = FileMemory(tmp_path, "a")
-    cut = run(digits_model, forget, soft, **settings, memory=memory, report=StopIn(2))
+    cache = FileStageCache(tmp_path, "a")
+    cut = run(digits_model, forget, soft, **settings, cache=cache, report=StopIn(2))
     assert (cut.stopped, len(cut.history)) == ("cancelled", 2)
-    rest = run(digits_model, forget, soft, **settings, memory=memory, seed=99)
+    rest = run(digits_model, forget, soft, **settings, cache=cache, seed=99)
     assert (rest.stopped, rest.history) == (whole.stopped, whole.history)
     assert all(torch.equal(a, b) for a, b in zip(rest.model.parameters(), whole.model.parameters(), strict=True))
-    done = run(digits_model, forget, soft, **settings, memory=memory)
+    done = run(digits_model, forget, soft, **settings, cache=cache)
     assert done.history == whole.history, "a loop that had ended makes no further epoch"
 
 
@@ -562,9 +564,9 @@ def test_a_loop_goes_on_with_steps_as_long_as_they_had_grown(
     shared = {"epochs": 4, "rate": 0.001, "rule": rule, "proxies": proxies, "subspace": subspace}
     whole = run(digits_model, forget, soft, **shared)
     assert lengths(whole) == [1.0, 1.5, 2.25, 3.375]
-    memory = FileMemory(tmp_path, "a")
-    run(digits_model, forget, soft, **shared, memory=memory, report=Stop())
-    assert run(digits_model, forget, soft, **shared, memory=memory, seed=99).history == whole.history
+    cache = FileStageCache(tmp_path, "a")
+    run(digits_model, forget, soft, **shared, cache=cache, report=Stop())
+    assert run(digits_model, forget, soft, **shared, cache=cache, seed=99).history == whole.history
 
 
 def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, soft):
@@ -572,10 +574,9 @@ def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, so
         read = digits_model(to_pixels(forget.images)).argmax(1)
     own = torch.where(torch.arange(96) % 2 == 0, read, 3)  # half of them are read as they were trained
     barred = barred_labels(own, (5,), 10)
-    found = descend(
-        digits_model, forget.images, soft, barred, Schedule(1e-7, 1, 96),
-        subspace=empty_subspace(digits_model), generator=torch.Generator().manual_seed(0),
-    )  # fmt: skip
+    schedule, context = Schedule(1e-7, 1, 96), RunContext(torch.Generator().manual_seed(0))
+    subspace = empty_subspace(digits_model)
+    found = descend(digits_model, forget.images, soft, barred, schedule, subspace=subspace, context=context)
     expected = 100 * float(((read == own) | (read == 5)).float().mean())
     assert found.history[0]["forget_accuracy"] == pytest.approx(expected)
 

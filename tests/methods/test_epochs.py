@@ -11,11 +11,12 @@ from tests.methods.networks import NETWORKS
 from zspag_core import batching
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import UnlearningError
-from zspag_core.memory import FileMemory
 from zspag_core.methods import find_method
 from zspag_core.methods.epochs import Samples, SGDSettings, Steps, match, repeat, spread
 from zspag_core.models import build
 from zspag_core.progress import Reporter
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import FileStageCache
 
 NAMES = ("finetune", "neggrad", "neggrad_zs", "badt", "badt_zs", "salun", "salun_zs", "delete", "jit", "mu_mis")
 NAMES += ("spotter", "scrub")
@@ -28,7 +29,7 @@ def seeded(seed=0):
 
 def unlearn(method, model, forget, retain, *, seed=0, classes=(3,), **rest):
     data = [forget, retain] if method.needs_retain else [forget]
-    return method.unlearn(model, *data, classes, generator=seeded(seed), **rest)
+    return method.unlearn(model, *data, classes, RunContext(seeded(seed), **rest))
 
 
 def same_weights(one, two):
@@ -83,7 +84,7 @@ def steps_of(model, forget, retain, **rest):
 def test_steps_are_the_optimisers_own(digits_model, forget, retain, state_of, assert_untouched):
     before = state_of(digits_model)
     sgd = partial(SGDSettings().sgd, learning_rate=1e-3)
-    found = repeat(steps_of(digits_model, forget, retain, optimizer=sgd), 2, generator=seeded())
+    found = repeat(steps_of(digits_model, forget, retain, optimizer=sgd), 2, RunContext(seeded()))
     assert_untouched(digits_model, before)
     model, generator = copy.deepcopy(digits_model), seeded()
     weights = [weight.detach() for weight in model.parameters()]
@@ -104,7 +105,7 @@ def test_steps_are_the_optimisers_own(digits_model, forget, retain, state_of, as
 
 
 def test_batch_statistics_stay_and_the_result_is_an_ordinary_model(digits_model, forget, retain):
-    found = repeat(steps_of(digits_model, forget, retain), 1, generator=seeded())
+    found = repeat(steps_of(digits_model, forget, retain), 1, RunContext(seeded()))
     after = found.model.state_dict()
     for name, value in digits_model.state_dict().items():
         assert torch.equal(after[name], value) == ("running" in name or "num_batches" in name), name
@@ -114,7 +115,7 @@ def test_batch_statistics_stay_and_the_result_is_an_ordinary_model(digits_model,
 
 def test_figures_are_those_before_each_step(digits_model, forget, retain):
     still = partial(torch.optim.SGD, lr=0.0)
-    found = repeat(steps_of(digits_model, forget, retain, optimizer=still), 1, generator=seeded())
+    found = repeat(steps_of(digits_model, forget, retain, optimizer=still), 1, RunContext(seeded()))
     with torch.no_grad():
         here = digits_model(to_pixels(forget.images))
         there = digits_model(to_pixels(retain.images))
@@ -126,7 +127,7 @@ def test_figures_are_those_before_each_step(digits_model, forget, retain):
 
 def test_progress_counts_all_steps(digits_model, forget, retain, stop_after):
     report = stop_after(0)
-    repeat(steps_of(digits_model, forget, retain), 2, generator=seeded(), report=report)
+    repeat(steps_of(digits_model, forget, retain), 2, RunContext(seeded(), report))
     assert report.heard == [("unlearn", number, 10) for number in range(1, 11)]
 
 
@@ -135,22 +136,22 @@ def test_weights_that_are_no_numbers_are_refused(digits_model, forget, retain):
     work = steps_of(digits_model, forget, retain, order=lambda generator: spread(40, 90, 200, generator))
     work.update = lambda: work.model.head.bias.data.fill_(torch.nan)
     with pytest.raises(UnlearningError, match=r"the loss became nan in epoch 1; try a learning_rate below 0\.01"):
-        repeat(work, 1, generator=seeded())
+        repeat(work, 1, RunContext(seeded()))
 
 
 @pytest.mark.parametrize("kind", RIVALS, ids=lambda kind: kind.name)
 def test_cancelled_or_resumed_or_again(kind, digits_model, forget, retain, tmp_path, stop_after):
-    """Same seed, same bytes, also with a memory and after an interruption; a cancelled run returns what it reached."""
+    """Same seed, same bytes, also with a cache and after an interruption; a cancelled run returns what it reached."""
     method = kind(epochs=2, batch_size=32, learning_rate=1e-4)
     whole = unlearn(method, digits_model, forget, retain)
     assert whole.stopped == "epochs"
     assert [row["epoch"] for row in whole.history] == [1, 2]
-    memory = FileMemory(tmp_path, "a")
-    cut = unlearn(method, digits_model, forget, retain, memory=memory, report=stop_after(1))
+    cache = FileStageCache(tmp_path, "a")
+    cut = unlearn(method, digits_model, forget, retain, cache=cache, report=stop_after(1))
     assert (cut.stopped, len(cut.history)) == ("cancelled", 1)
     assert not same_weights(cut.model, digits_model)
     assert not same_weights(cut.model, whole.model)
-    rest = unlearn(method, digits_model, forget, retain, memory=memory)
+    rest = unlearn(method, digits_model, forget, retain, cache=cache)
     assert rest.history == whole.history
     assert same_weights(rest.model, whole.model)
     assert not same_weights(unlearn(method, digits_model, forget, retain, seed=1).model, whole.model)
@@ -166,9 +167,9 @@ def test_steps_that_are_too_long_end_in_a_sentence(name, digits_model, forget, r
 @pytest.mark.parametrize("kind", [kind for kind in RIVALS if not kind.needs_retain], ids=lambda kind: kind.name)
 def test_zero_shot_variants_cannot_be_given_remaining_data(kind, digits_model, forget, retain):
     with pytest.raises(TypeError):
-        kind().unlearn(digits_model, forget, retain, (3,), generator=seeded())
+        kind().unlearn(digits_model, forget, retain, (3,), RunContext(seeded()))
     with pytest.raises(TypeError):
-        kind().unlearn(digits_model, forget, (3,), retain=retain, generator=seeded())
+        kind().unlearn(digits_model, forget, (3,), RunContext(seeded()), retain=retain)
 
 
 @pytest.mark.parametrize("kind", RIVALS, ids=lambda kind: kind.name)
@@ -203,7 +204,7 @@ def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, re
     with torch.no_grad():
         read = digits_model(to_pixels(forget.images)).argmax(1)
     still = partial(torch.optim.SGD, lr=0.0)
-    found = repeat(steps_of(digits_model, planted, retain, optimizer=still), 1, generator=seeded())
+    found = repeat(steps_of(digits_model, planted, retain, optimizer=still), 1, RunContext(seeded()))
     expected = 100 * float(((read == 3) | (read == planted.labels)).float().mean())
     assert found.history[0]["forget_accuracy"] == pytest.approx(expected)
 

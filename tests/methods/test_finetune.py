@@ -7,13 +7,14 @@ from torch.nn import functional as F
 from zspag_core.data import to_pixels
 from zspag_core.methods.epochs import Pair, Samples
 from zspag_core.methods.finetune import Finetune, draw_labels, relabelled_loss
+from zspag_core.runs.context import RunContext
 
 
 def test_random_labels_are_never_a_forgotten_class(digits_model, small_digits, generator):
     classes = (3, 4)
     forget = small_digits.train.of_classes(classes)
     found = Finetune(epochs=1).unlearn(
-        digits_model, forget, small_digits.train.without_classes(classes), classes, generator=generator
+        digits_model, forget, small_digits.train.without_classes(classes), classes, RunContext(generator)
     )
     labels = found.labels.labels
     assert found.labels.mode == "random"
@@ -35,7 +36,7 @@ def test_the_loss_is_the_cross_entropy_of_new_and_of_true_labels(digits_model, f
 
 def test_forget_samples_come_near_their_new_labels_and_the_rest_stays(digits_model, small_digits, generator):
     forget, retain = small_digits.train.of_classes((3,)), small_digits.train.without_classes((3,))
-    found = Finetune(epochs=2).unlearn(digits_model, forget, retain, (3,), generator=generator)
+    found = Finetune(epochs=2).unlearn(digits_model, forget, retain, (3,), RunContext(generator))
     kept = small_digits.test.without_classes((3,))
     with torch.no_grad():
         rest = 100 * float((found.model(to_pixels(kept.images)).argmax(1) == kept.labels).float().mean())

@@ -7,11 +7,12 @@ from torch.nn import functional as F
 
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import Cancelled, UnlearningError
-from zspag_core.memory import FileMemory
 from zspag_core.methods import fisher
 from zspag_core.methods.fisher import Fisher, fisher_diagonal
 from zspag_core.models import Classifier, ModelConfig
 from zspag_core.progress import Reporter
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import FileStageCache
 
 
 class Linear(Classifier):
@@ -95,7 +96,7 @@ def test_the_noise_has_the_stated_variance(linear, images, exponent, clamp):
     """4,096 weights whose information is known: their noise, in units of its deviation, is standard normal."""
     method = Fisher(alpha=1e-3, exponent=exponent, clamp=clamp, reset_head=False, fisher_images=0)
     retain = Split(images, torch.arange(40) % 3)
-    found = method.unlearn(linear, retain, retain, (3,), generator=seeded())
+    found = method.unlearn(linear, retain, retain, (3,), RunContext(seeded()))
     x = (to_pixels(images).flatten(1) - 0.5) / 0.5
     p = (x @ linear.head.weight.T + linear.head.bias).softmax(1).detach()
     information = (p * (1 - p)).T @ x.square() / len(x)
@@ -114,11 +115,11 @@ def test_weights_that_nothing_uses_get_the_largest_variance():
 
 def test_forgotten_rows_of_the_last_layer_start_from_zero(linear, images):
     retain = Split(images, torch.arange(40) % 3)
-    found = Fisher(alpha=0.0).unlearn(linear, retain, retain, (3,), generator=seeded())
+    found = Fisher(alpha=0.0).unlearn(linear, retain, retain, (3,), RunContext(seeded()))
     row = found.model.head.weight[3].detach()
     assert float(row.square().mean().sqrt()) == pytest.approx(0.01, rel=0.15)
     assert torch.equal(found.model.head.weight[:3], linear.head.weight[:3])
-    kept = Fisher(alpha=0.0, reset_head=False).unlearn(linear, retain, retain, (3,), generator=seeded())
+    kept = Fisher(alpha=0.0, reset_head=False).unlearn(linear, retain, retain, (3,), RunContext(seeded()))
     assert torch.equal(kept.model.head.weight, linear.head.weight)
 
 
@@ -128,7 +129,7 @@ def test_only_remaining_images_are_looked_at(linear, images, monkeypatch):
         name: torch.ones_like(value) for name, value in model.named_parameters()})  # fmt: skip
     forget, retain = Split(images[:10], torch.full((10,), 3)), Split(images[10:], torch.zeros(30).long())
     for count, expected in ((0, 30), (7, 7), (1000, 30)):
-        Fisher(fisher_images=count).unlearn(linear, forget, retain, (3,), generator=seeded())
+        Fisher(fisher_images=count).unlearn(linear, forget, retain, (3,), RunContext(seeded()))
         assert len(seen[-1]) == expected
         assert all(any(torch.equal(image, other) for other in retain.images) for image in seen[-1])
 
@@ -142,17 +143,17 @@ class Stop(Reporter):
 
 def test_cancelling_leaves_the_model_as_it_was(linear, images):
     retain = Split(images, torch.arange(40) % 3)
-    found = Fisher().unlearn(linear, retain, retain, (3,), generator=seeded(), report=Stop())
+    found = Fisher().unlearn(linear, retain, retain, (3,), RunContext(seeded(), Stop()))
     assert (found.stopped, found.history) == ("cancelled", [])
 
 
 def test_what_was_measured_is_not_measured_again(linear, images, tmp_path, monkeypatch):
-    retain, memory = Split(images, torch.arange(40) % 3), FileMemory(tmp_path, "a")
+    retain, cache = Split(images, torch.arange(40) % 3), FileStageCache(tmp_path, "a")
     run = (linear, retain, retain, (3,))
-    whole = Fisher(fisher_images=9).unlearn(*run, generator=seeded())
-    Fisher(fisher_images=9).unlearn(*run, generator=seeded(), memory=memory)
+    whole = Fisher(fisher_images=9).unlearn(*run, RunContext(seeded()))
+    Fisher(fisher_images=9).unlearn(*run, RunContext(seeded(), cache=cache))
     monkeypatch.setattr(fisher, "fisher_diagonal", None)
-    again = Fisher(fisher_images=9).unlearn(*run, generator=seeded(), memory=memory)
+    again = Fisher(fisher_images=9).unlearn(*run, RunContext(seeded(), cache=cache))
     assert torch.equal(again.model.head.weight, whole.model.head.weight)
 
 
@@ -161,7 +162,7 @@ def test_outputs_that_are_no_numbers_end_in_a_sentence(linear, images):
     with torch.no_grad():
         linear.head.bias[0] = torch.nan
     with pytest.raises(UnlearningError, match=r"the Fisher information of head\.weight is no number"):
-        Fisher().unlearn(linear, retain, retain, (3,), generator=seeded())
+        Fisher().unlearn(linear, retain, retain, (3,), RunContext(seeded()))
 
 
 def test_softmax_is_that_of_torch(linear, images):

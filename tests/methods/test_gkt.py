@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from zspag_core.data import Split
 from zspag_core.errors import Cancelled, UnlearningError
-from zspag_core.memory import FileMemory
 from zspag_core.methods.gkt import GKT, Inventor, Transfer, attention_maps, capturing, disagreement
 from zspag_core.models import ModelConfig
 from zspag_core.progress import Reporter
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import FileStageCache
 
 TINY = {"epochs": 2, "batches": 2, "batch_size": 16, "student_steps": 2, "gate": 0.3}
 
@@ -43,10 +44,10 @@ def test_no_image_is_seen_not_even_of_the_forgotten_class(digits_model, small_di
     shown = small_digits.train.of_classes((3,))
     noise = Split(torch.randint_like(shown.images[:7], 256), torch.full((7,), 5))
     nothing = shown[torch.zeros(0, dtype=torch.int64)]
-    runs = [GKT(**TINY).unlearn(digits_model, forget, (3,), generator=seeded()) for forget in (shown, noise, nothing)]
+    runs = [GKT(**TINY).unlearn(digits_model, forget, (3,), RunContext(seeded())) for forget in (shown, noise, nothing)]
     assert same(runs[0].model, runs[1].model)
     assert same(runs[0].model, runs[2].model)
-    assert not same(GKT(**TINY).unlearn(digits_model, shown, (3,), generator=seeded(1)).model, runs[0].model)
+    assert not same(GKT(**TINY).unlearn(digits_model, shown, (3,), RunContext(seeded(1))).model, runs[0].model)
 
 
 def test_the_gate_keeps_what_is_surely_of_no_forgotten_class(digits_model):
@@ -62,7 +63,7 @@ def test_the_student_learns_on_gated_pixels_alone(digits_model, monkeypatch):
     monkeypatch.setattr(Transfer, "_imitate", lambda self, images: seen.append(images) or real(self, images))
     forget = Split(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), torch.zeros(0).long())
     settings = TINY | {"gate": 0.02, "batch_size": 64, "epochs": 3}
-    found = GKT(**settings).unlearn(digits_model, forget, (3, 5), generator=seeded())
+    found = GKT(**settings).unlearn(digits_model, forget, (3, 5), RunContext(seeded()))
     images = torch.cat(seen)
     with torch.no_grad():
         p = digits_model(images).softmax(1)[:, [3, 5]]
@@ -74,7 +75,7 @@ def test_the_student_learns_on_gated_pixels_alone(digits_model, monkeypatch):
 
 
 def test_the_student_is_fresh_and_has_its_own_batch_statistics(digits_model, small_digits):
-    found = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), generator=seeded())
+    found = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), RunContext(seeded()))
     assert found.model.config == digits_model.config
     mine, theirs = found.model.state_dict(), digits_model.state_dict()
     for name, value in theirs.items():
@@ -86,7 +87,7 @@ def test_the_student_is_fresh_and_has_its_own_batch_statistics(digits_model, sma
 
 def test_student_and_original_come_to_agree(digits_model, small_digits):
     found = GKT(**TINY | {"epochs": 4, "batches": 10}).unlearn(
-        digits_model, small_digits.train, (3,), generator=seeded()
+        digits_model, small_digits.train, (3,), RunContext(seeded())
     )
     assert found.history[-1]["loss"] < 0.7 * found.history[0]["loss"]
 
@@ -101,7 +102,7 @@ def test_the_generator_looks_for_disagreement(digits_model):
 
 def test_a_closed_gate_is_said(digits_model, small_digits):
     with pytest.raises(UnlearningError, match="no invented image passed the gate in epoch 1"):
-        GKT(**TINY | {"gate": 0.0}).unlearn(digits_model, small_digits.train, (3,), generator=seeded())
+        GKT(**TINY | {"gate": 0.0}).unlearn(digits_model, small_digits.train, (3,), RunContext(seeded()))
 
 
 def test_numbers_that_are_none_are_said(digits_config, small_digits):
@@ -110,16 +111,16 @@ def test_numbers_that_are_none_are_said(digits_config, small_digits):
     broken = build(digits_config).eval()
     nn.init.constant_(broken.head.bias, math.nan)
     with pytest.raises(UnlearningError, match=r"the loss became nan in epoch 1; try a learning_rate below 0\.001"):
-        GKT(**TINY).unlearn(broken, small_digits.train, (3,), generator=seeded())
+        GKT(**TINY).unlearn(broken, small_digits.train, (3,), RunContext(seeded()))
 
 
 def test_cancelled_and_resumed_is_the_same_as_uninterrupted(digits_model, small_digits, tmp_path):
-    memory, ear = FileMemory(tmp_path, "a"), Ear()
-    whole = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), generator=seeded(), report=ear)
+    cache, ear = FileStageCache(tmp_path, "a"), Ear()
+    whole = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), RunContext(seeded(), ear))
     assert ear.heard == [("unlearn", done, 4) for done in range(1, 5)]
-    cut = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), generator=seeded(), report=Ear(1), memory=memory)
+    cut = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), RunContext(seeded(), Ear(1), cache=cache))
     assert (cut.stopped, len(cut.history)) == ("cancelled", 1)
-    rest = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), generator=seeded(), memory=memory)
+    rest = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), RunContext(seeded(), cache=cache))
     assert (rest.stopped, rest.history) == ("epochs", whole.history)
     assert same(rest.model, whole.model)
 

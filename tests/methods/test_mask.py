@@ -8,11 +8,12 @@ from zspag_core.checkpoints.foreign import adapt
 from zspag_core.data import to_pixels
 from zspag_core.errors import UsageError
 from zspag_core.methods.mask import Mask
+from zspag_core.runs.context import RunContext
 
 
 def test_exactly_the_forgotten_logits_change(digits_model, small_digits, generator):
     images = to_pixels(small_digits.test.images[:100])
-    found = Mask().unlearn(digits_model, small_digits.train.of_classes((2, 5)), (2, 5), generator=generator)
+    found = Mask().unlearn(digits_model, small_digits.train.of_classes((2, 5)), (2, 5), RunContext(generator))
     with torch.no_grad():
         before, after = digits_model(images), found.model(images)
     kept = [k for k in range(10) if k not in (2, 5)]
@@ -25,7 +26,7 @@ def test_exactly_the_forgotten_logits_change(digits_model, small_digits, generat
 
 
 def test_only_the_head_changes(digits_model, small_digits, generator):
-    found = Mask().unlearn(digits_model, small_digits.train.of_classes((2,)), (2,), generator=generator)
+    found = Mask().unlearn(digits_model, small_digits.train.of_classes((2,)), (2,), RunContext(generator))
     after = found.model.state_dict()
     changed = [name for name, value in digits_model.state_dict().items() if not torch.equal(after[name], value)]
     assert changed == ["head.weight", "head.bias"]

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from zspag_core.data import to_pixels
 from zspag_core.errors import UnlearningError
 from zspag_core.methods.neggrad import NegGrad, NegGradZS
+from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -29,7 +30,7 @@ def assert_same(model, weights):
 @pytest.mark.parametrize("alpha", [0.9999, 0.6, 0.0])
 def test_the_first_step_weighs_descent_against_ascent(digits_model, forget, retain, generator, alpha):
     method = NegGrad(epochs=1, batch_size=200, learning_rate=0.01, alpha=alpha)
-    found = method.unlearn(digits_model, forget, retain[torch.arange(40)], (3,), generator=generator)
+    found = method.unlearn(digits_model, forget, retain[torch.arange(40)], (3,), RunContext(generator))
 
     def loss(model):
         kept = F.cross_entropy(model(to_pixels(retain.images[:40])), retain.labels[:40])
@@ -41,7 +42,7 @@ def test_the_first_step_weighs_descent_against_ascent(digits_model, forget, reta
 
 def test_ascent_alone_climbs_the_forget_loss(digits_model, forget, generator):
     method = NegGradZS(epochs=1, batch_size=200, learning_rate=0.003, weight_decay=0.0)
-    found = method.unlearn(digits_model, forget, (3,), generator=generator)
+    found = method.unlearn(digits_model, forget, (3,), RunContext(generator))
 
     def loss(model):
         return -F.cross_entropy(model(to_pixels(forget.images)), forget.labels)
@@ -52,4 +53,4 @@ def test_ascent_alone_climbs_the_forget_loss(digits_model, forget, generator):
 
 def test_ascent_stops_with_a_sentence_where_numbers_end(digits_model, forget, generator):
     with pytest.raises(UnlearningError, match=r"the loss became (nan|-inf) in epoch \d+; try a learning_rate below 1$"):
-        NegGradZS(epochs=100, learning_rate=1.0).unlearn(digits_model, forget, (3,), generator=generator)
+        NegGradZS(epochs=100, learning_rate=1.0).unlearn(digits_model, forget, (3,), RunContext(generator))

@@ -8,6 +8,7 @@ from zspag_core.errors import Cancelled
 from zspag_core.methods.retrain import Retrain
 from zspag_core.progress import Reporter
 from zspag_core.recipes import Recipe
+from zspag_core.runs.context import RunContext
 from zspag_core.training import train
 
 
@@ -30,7 +31,7 @@ def test_it_is_training_on_remaining_data_alone(digits_model, small_digits, seed
     settings = {"epochs": 2, "batch_size": 128, "crop": 0, "flip": False}
     ear = Ear()
     found = Retrain(**settings).unlearn(
-        digits_model, forget, retain, (3,), generator=torch.Generator().manual_seed(seed), report=ear
+        digits_model, forget, retain, (3,), RunContext(torch.Generator().manual_seed(seed), ear)
     )
     expected = train(digits_model.config, retain, Recipe(**settings, seed=seed), device=torch.device("cpu"))
     for name, value in expected.model.state_dict().items():
@@ -45,6 +46,6 @@ def test_it_is_training_on_remaining_data_alone(digits_model, small_digits, seed
 
 def test_cancelling_returns_what_was_reached(digits_model, small_digits, generator):
     forget, retain = small_digits.train.of_classes((3,)), small_digits.train.without_classes((3,))
-    found = Retrain(epochs=3).unlearn(digits_model, forget, retain, (3,), generator=generator, report=Ear(1))
+    found = Retrain(epochs=3).unlearn(digits_model, forget, retain, (3,), RunContext(generator, Ear(1)))
     assert found.stopped == "cancelled"
     assert len(found.history) == 1

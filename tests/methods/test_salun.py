@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from zspag_core.data import to_pixels
 from zspag_core.methods import salun
 from zspag_core.methods.salun import MaskedSteps, SalUn, SalUnZS, forget_gradient, salient
+from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -62,7 +63,7 @@ def test_weights_outside_the_mask_are_the_same_bits_after_every_step(
     update = MaskedSteps.update
     monkeypatch.setattr(MaskedSteps, "update", check)
     data = [forget, retain] if kind is SalUn else [forget]
-    method.unlearn(digits_model, *data, (3,), generator=generator)
+    method.unlearn(digits_model, *data, (3,), RunContext(generator))
     assert len(seen) == 2 * (5 if kind is SalUn else 2)
     total = sum(int(part.sum()) for part in mask.values())
     assert total >= seen[-1] > 0.9 * total
@@ -70,6 +71,6 @@ def test_weights_outside_the_mask_are_the_same_bits_after_every_step(
 
 def test_random_labels_are_never_a_forgotten_class(digits_model, small_digits, generator):
     forget = small_digits.train.of_classes((3, 4))[torch.arange(80)]
-    found = SalUnZS(epochs=1).unlearn(digits_model, forget, (3, 4), generator=generator)
+    found = SalUnZS(epochs=1).unlearn(digits_model, forget, (3, 4), RunContext(generator))
     assert found.labels.mode == "random"
     assert not {3, 4} & set(found.labels.labels.argmax(1).tolist())

@@ -7,6 +7,8 @@ from zspag_core.hyperparameters import configure
 from zspag_core.methods import sharing, stages
 from zspag_core.methods.sharing import SharedStages
 from zspag_core.methods.zspag import ZSPAG
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import NO_CACHE
 
 SETTINGS = {"n_adv": 3, "epsilon": 0.3, "attack_steps": 3, "epochs": 1}
 
@@ -20,18 +22,18 @@ def run(digits_model, small_digits, monkeypatch):
     forget = small_digits.train.of_classes([3])[torch.arange(20)]
     kept = {}
 
-    def unlearn(seed=0, memory=True, **settings):
+    def unlearn(seed=0, cached=True, **settings):
         method = configure(ZSPAG, SETTINGS | settings)
-        options = {"memory": SharedStages(kept, method, (3,), seed)} if memory else {}
+        cache = SharedStages(kept, method, (3,), seed) if cached else NO_CACHE
         calls.clear()
-        done = method.unlearn(digits_model, forget, (3,), generator=torch.Generator().manual_seed(seed), **options)
+        done = method.unlearn(digits_model, forget, (3,), RunContext(torch.Generator().manual_seed(seed), cache=cache))
         return done, list(calls)
 
     return unlearn
 
 
 def test_stages_are_made_once_and_change_nothing(run):
-    alone, made = run(memory=False, learning_rate=0.05)
+    alone, made = run(cached=False, learning_rate=0.05)
     assert made == ["generate_proxies", "estimate_subspace"]
     run()
     shared, made = run(learning_rate=0.05)

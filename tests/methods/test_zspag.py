@@ -11,6 +11,7 @@ from zspag_core.layers import as_matrices, weight_layers
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.progress import Reporter
 from zspag_core.pseudo_labels import INFLUENCE_MODES, MODES
+from zspag_core.runs.context import RunContext
 
 SMALL = {"n_adv": 8, "epochs": 2, "batch_size": 64, "cg_steps": 4, "epsilon": 0.3, "influence_images": 40}
 
@@ -22,9 +23,7 @@ def forget(small_digits):
 
 def unlearn(model, forget, classes=(3,), report=None, **settings):
     method = ZSPAG(**(SMALL | settings))
-    return method.unlearn(
-        model, forget, classes, generator=torch.Generator().manual_seed(0), report=report or Reporter()
-    )
+    return method.unlearn(model, forget, classes, RunContext(torch.Generator().manual_seed(0), report or Reporter()))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -154,7 +153,7 @@ def test_cancelling_in_any_stage_ends_there(digits_model, forget, stage):
 
 def test_proxies_and_labels_of_triggered_images_avoid_the_backdoors_target(digits_model, small_digits, generator):
     forget = plant(small_digits.train.of_classes((1,)), 1, 8, 0)
-    found = ZSPAG(epochs=1, n_adv=20, attack_steps=3).unlearn(digits_model, forget, (1,), generator=generator)
+    found = ZSPAG(epochs=1, n_adv=20, attack_steps=3).unlearn(digits_model, forget, (1,), RunContext(generator))
     assert not bool((found.proxies.labels == forget.labels[found.proxies.sources]).any())
     assert 1 not in found.proxies.labels.tolist()
     assert float(found.labels.labels[forget.labels == 8, 8].max()) == 0.0

@@ -63,7 +63,8 @@ def test_the_line_makes_the_same_model(digits_checkpoint, tmp_path):
 
     from zspag_core.hyperparameters import schema
     from zspag_core.methods import find_method
-    from zspag_core.runs import RunConfig, execute
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.execute import execute
 
     settings = {"epochs": 2, "n_adv": 8, "epsilon": 0.2, "stop_rule": False, "attack_steps": 4}
     config = RunConfig("digits", str(digits_checkpoint), (3,), settings=settings, seed=5, relearning=False)

@@ -26,7 +26,9 @@ from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure, values
 from zspag_core.lineage import first_recipe
 from zspag_core.progress import Reporter
-from zspag_core.runs import Prepared, RunConfig, prepare
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.prepare import Prepared, prepare
 from zspag_core.subspace import estimate_subspace
 
 if TYPE_CHECKING:
@@ -120,8 +122,7 @@ def _fast(prepared: Prepared, method: TalliedZSPAG) -> tuple[Unlearned, float, f
             model,
             forget,
             prepared.config.classes,
-            generator=torch.Generator().manual_seed(prepared.config.seed),
-            report=CountingReporter(method.tally),
+            RunContext(torch.Generator().manual_seed(prepared.config.seed), CountingReporter(method.tally)),
         )
         wait_for(prepared.device)
         total = time.perf_counter() - start
@@ -133,7 +134,7 @@ def _warm_up(prepared: Prepared, method: TalliedZSPAG) -> None:
     few = prepared.forget[torch.arange(8)]
     small = configure(TalliedZSPAG, values(method) | {"n_adv": 2, "attack_steps": 2, "cg_steps": 1, "epochs": 1})
     small = replace(small, epsilon=1.0, attack_confidence=0.0)
-    small.unlearn(prepared.checkpoint.model, few, prepared.config.classes, generator=torch.Generator().manual_seed(0))
+    small.unlearn(prepared.checkpoint.model, few, prepared.config.classes, RunContext(torch.Generator().manual_seed(0)))
 
 
 def _floor(prepared: Prepared, method: TalliedZSPAG, run: Unlearned, work: list[Work]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     from zspag_core.bench import BenchConfig, as_text, run_bench
-    from zspag_core.runs import RunConfig
+    from zspag_core.runs.config import RunConfig
 
     for option in ("images", "retrain_images"):
         if getattr(arguments, option) < 0:

@@ -90,7 +90,7 @@ def _check_choice(arguments: argparse.Namespace) -> None:
 def _complete(arguments: argparse.Namespace) -> int:
     """Complete the record of a finished run and print its headline."""
     from zspag_core.commands.unlearn import headlines
-    from zspag_core.regrading import regrade
+    from zspag_core.runs.regrade import regrade
 
     with interruptible() as report:
         result = regrade(
@@ -107,7 +107,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     from zspag_core.devices import resolve_device
     from zspag_core.groups import lacking, ungraded, without_parts
     from zspag_core.metrics.grade import grade
-    from zspag_core.preparation import as_trained, check_assumptions, load_for, with_names
+    from zspag_core.runs.assumptions import check_assumptions, load_for, with_names
+    from zspag_core.runs.samples import as_trained
     from zspag_core.shortfall import guessing
 
     if arguments.retrained and not arguments.original:

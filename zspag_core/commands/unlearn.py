@@ -70,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, execute it, print the headline."""
-    from zspag_core.runs import RunConfig, execute
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.execute import execute
     from zspag_core.shortfall import reached, shortfall
 
     config = RunConfig(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import torch
 
 from zspag_core.data.dataset import to_pixels
 from zspag_core.explain.gradcam import attention, default_layer
-from zspag_core.progress import Frame, Relay, Reporter
+from zspag_core.progress import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,54 +23,37 @@ EACH = 2
 SEEN = ("maps", "probability", "predicted")
 
 
-class Watch(Relay):
-    """Stands between a method and the reporter: after every epoch it sends the frame of the watched images, too.
+class Watch:
+    """A few images whose frame is taken again and again while a model changes.
 
     The images are for looking at only: test images, which the method does not see, or some of the forget images where
-    there are no test images. Measured on one CPU core: 5 ms an epoch with the
-    digits' ResNet, 16 ms with the ViT for CIFAR-10.
+    there are no test images. Measured on one CPU core: 5 ms an epoch with the digits' ResNet, 16 ms with the ViT for
+    CIFAR-10.
 
     Attributes:
-        frames: by epoch.
-        seconds: time that looking took, which is not the method's.
+        layer: the layer that maps are of, None where the model has none to draw.
     """
 
-    def __init__(self, original: Classifier, images: Split, index: Tensor, inner: Reporter) -> None:
+    def __init__(self, original: Classifier, images: Split, index: Tensor) -> None:
         """Watch those of some images that are at `index` (n,)."""
-        super().__init__(inner)
         self.layer = default_layer(original)
         self.index, self.watched = index, images[index].loaded()
-        self.frames: dict[int, Frame] = {}
-        self.seconds = 0.0
 
-    def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
-        """Look, then pass the epoch on."""
-        self.look(number, model)
-        self.inner.epoch(number, total, model, **figures)
-
-    def look(self, number: int, model: Classifier) -> None:
-        """Send the frame of an epoch, unless the model has no layer to draw."""
+    def look(self, number: int, model: Classifier) -> Frame | None:
+        """Return the frame of an epoch, None where the model has no layer to draw or nothing is watched."""
         if self.layer is None or not len(self.index):
-            return
-        start = time.perf_counter()
+            return None
         maps, logits = attention(model, to_pixels(self.watched.images), self.watched.labels, self.layer)
         own = logits.softmax(1).gather(1, self.watched.labels[:, None]).squeeze(1)
-        frame = Frame(number, self.layer, self.watched.images, self.watched.labels, maps, own, logits.argmax(1))
-        self.frames[number] = frame
-        self.seconds += time.perf_counter() - start
-        self.inner.watch(frame)
+        return Frame(number, self.layer, self.watched.images, self.watched.labels, maps, own, logits.argmax(1))
 
-    def restore(self, frames: Mapping[int, Frame]) -> None:
-        """Take the frames of an earlier attempt."""
-        self.frames |= frames
-
-    def arrays(self) -> dict[str, Tensor]:
-        """Return the frames as arrays: images, labels and index once, then one row an epoch (E, n, ...)."""
-        if not self.frames:
+    def arrays(self, frames: Mapping[int, Frame]) -> dict[str, Tensor]:
+        """Return frames as arrays: images, labels and index once, then one row an epoch (E, n, ...)."""
+        if not frames:
             return {}
         once = {"images": self.watched.images, "labels": self.watched.labels, "index": self.index}
-        epochs = sorted(self.frames)
-        rows = {name: torch.stack([getattr(self.frames[epoch], name) for epoch in epochs]) for name in SEEN}
+        epochs = sorted(frames)
+        rows = {name: torch.stack([getattr(frames[epoch], name) for epoch in epochs]) for name in SEEN}
         return once | {"epochs": torch.tensor(epochs)} | rows
 
 

@@ -93,7 +93,7 @@ def _told_anew(loaded: Checkpoint, told: Mapping[str, Any]) -> Checkpoint:
 
 def _with_classes(loaded: Checkpoint, before: Mapping[str, Any], config: Mapping[str, Any]) -> Checkpoint:
     """Return a checkpoint whose outputs are called as a person says now, or said before."""
-    from zspag_core.preparation import with_names
+    from zspag_core.runs.assumptions import with_names
 
     names, told = config.get("class_names"), {"order": config.get("order") or ""}
     if names is None:

@@ -12,7 +12,9 @@ from zspag_core.fit import check_fit
 from zspag_core.groups import without_parts
 from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 from zspag_core.jobs.folders import run_folder
-from zspag_core.preparation import RunConfig, as_trained, with_names
+from zspag_core.runs.assumptions import with_names
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.samples import as_trained
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from zspag_core.artefacts import save_arrays
 from zspag_core.errors import UsageError
 from zspag_core.explain.embedding import FEWEST, MAPS, FlatMap
 from zspag_core.jobs.finished import FinishedRun, open_run
 from zspag_core.metrics.predictions import outputs_of, outputs_of_pixels
 from zspag_core.metrics.proxy_quality import knn_agreement
 from zspag_core.progress import SILENT, Relay
+from zspag_core.runs.artifacts import save_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,9 +15,9 @@ from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
 from zspag_core.jobs.pictures import to_data_url
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics.predictions import logits_of
-from zspag_core.preparation import as_trained, find_forget, forget_samples
 from zspag_core.progress import SILENT
 from zspag_core.pseudo_labels import barred_labels
+from zspag_core.runs.samples import as_trained, find_forget, forget_samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -132,7 +132,7 @@ def try_assumptions(config: Mapping[str, Any], report: Reporter = SILENT) -> dic
     """
     from zspag_core.doubts import another_is_better, is_stated, try_orders, try_readings
     from zspag_core.jobs.cache import cached_checkpoint, cached_dataset
-    from zspag_core.preparation import load_for
+    from zspag_core.runs.assumptions import load_for
 
     report.progress("assumptions", 0, 2)
     loaded, source = cached_checkpoint(str(config["checkpoint"])), str(config["data"])
@@ -149,7 +149,7 @@ def try_assumptions(config: Mapping[str, Any], report: Reporter = SILENT) -> dic
 def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str, Any]:
     """Return what the model says of the classes, and the orders that may be meant."""
     from zspag_core.doubts import clearly_better
-    from zspag_core.preparation import GIVEN, chosen_order
+    from zspag_core.runs.assumptions import GIVEN, chosen_order
 
     names, count = list(data.class_names), figures.count
     better = max(figures.best, figures.other_accuracy)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import Cancelled
 from zspag_core.jobs.records import Wish
-from zspag_core.progress import Relay, Reporter, leave_out
+from zspag_core.progress import Reporter, leave_out
 
 if TYPE_CHECKING:
     import threading
@@ -39,7 +39,12 @@ class JobReporter(Reporter):
         self.stopped = False
 
     def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Write how far the stage is; the grading that comes before the method's own stages is called "before"."""
+        """Write how far the stage is.
+
+        The grading that comes before the method's own stages is called "before"; relearning is a part of the grading,
+        unless it is all that the job does.
+        """
+        stage = "evaluate" if stage == "relearning" and self._job.kind != "relearning" else stage
         now = time.time()
         self._working = self._working or stage not in {"load", "evaluate"}
         stage = "before" if stage == "evaluate" and not self._working else stage
@@ -92,11 +97,3 @@ class JobReporter(Reporter):
             leave_out(self._last - paused)
             self._waited += self._last - paused
             self._state["waited"] = self._waited
-
-
-class GradingAsOne(Relay):
-    """Passes relearning on as part of the grading, which is one stage of a run to a visitor."""
-
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Pass progress on."""
-        self.inner.progress("evaluate" if stage == "relearning" else stage, done, total, **figures)

@@ -31,13 +31,13 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     import shutil
 
     from zspag_core.jobs.folders import state_folder
-    from zspag_core.jobs.reporter import GradingAsOne
-    from zspag_core.runs import RunConfig, execute
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.execute import execute
 
     own = {field.name for field in dataclasses.fields(RunConfig)}  # pages add what they want to remember
     config = RunConfig.from_dict({name: value for name, value in job.config.items() if name in own})
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
-    result: dict[str, Any] = execute(config, job.folder, GradingAsOne(report), state=state_folder(job.id))
+    result: dict[str, Any] = execute(config, job.folder, report, state=state_folder(job.id))
     if result["after"] is not None:
         _draw_first_map(job)
     return result
@@ -162,15 +162,14 @@ def grade(job: Job, report: Reporter) -> dict[str, Any]:
     """Grade a finished run with data that its own lacked; its answer and its folder hold the figures from then on."""
     report.progress("load", 0, 1)
     from zspag_core.jobs.folders import run_folder
-    from zspag_core.jobs.reporter import GradingAsOne
     from zspag_core.jobs.store import JobStore
-    from zspag_core.regrading import regrade
+    from zspag_core.runs.regrade import regrade
 
     run, store = str(job.config["run"]), JobStore()
     try:
         original = store.require(run)
         folder = run_folder(original.id)
-        result = regrade(folder, str(job.config["data"]), device=job.device, report=GradingAsOne(report))
+        result = regrade(folder, str(job.config["data"]), device=job.device, report=report)
         for drawn in folder.glob("map_*.safetensors"):  # these show the images that there were before
             drawn.unlink()
         store.replace_answer(original.id, result, job.id)

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from zspag_core.devices import place
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.epochs import Pair, Samples, Steps, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,11 @@ class _BadTeaching:
         1.0, "Divides the logits of teachers and pupil: larger makes all answers softer.", minimum=0.01, maximum=100.0
     )
 
-    def _teach(
-        self, model: Classifier, samples: Samples, generator: torch.Generator, report: Reporter, memory: Memory
-    ) -> Unlearned:
+    def _teach(self, model: Classifier, samples: Samples, context: RunContext) -> Unlearned:
         """Ask the teachers once, as no image is augmented; then train."""
         run = Unlearned(model)
         with timed(run.seconds, "labels"):
-            teachers = ask_teachers(model, samples, generator, report)
+            teachers = ask_teachers(model, samples, context.generator, context.report)
         build = partial(
             Steps,
             model,
@@ -52,7 +50,7 @@ class _BadTeaching:
             optimizer=partial(torch.optim.Adam, lr=self.learning_rate),
             order=partial(spread, len(samples.forget), len(samples.retain), self.batch_size),
         )
-        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(run, build, self.epochs, context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +75,11 @@ class BadTeaching(_BadTeaching, RetainMethod):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Draw remaining samples, then train towards both teachers."""
-        drawn = retain.sample(round(self.retain_share * len(retain)), generator)
-        return self._teach(model, Samples(forget, drawn, classes), generator, report, memory)
+        drawn = retain.sample(round(self.retain_share * len(retain)), context.generator)
+        return self._teach(model, Samples(forget, drawn, classes), context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +102,10 @@ class BadTeachingZS(_BadTeaching, ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Train towards the random teacher."""
-        return self._teach(model, Samples.only(forget, classes), generator, report, memory)
+        return self._teach(model, Samples.only(forget, classes), context)
 
 
 def ask_teachers(

@@ -12,19 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from zspag_core.memory import FORGETFUL, Memory
-from zspag_core.progress import SILENT, Reporter, worked_clock
+from zspag_core.progress import worked_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import torch
 
     from zspag_core.data.dataset import Split
     from zspag_core.methods.descent import Descent
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.pseudo_labels import PseudoLabels
+    from zspag_core.runs.context import RunContext
     from zspag_core.subspace import Subspace
 
 Made = TypeVar("Made")
@@ -91,10 +89,7 @@ class ZeroShotMethod(Method):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Return a model that has forgotten some classes.
 
@@ -103,10 +98,7 @@ class ZeroShotMethod(Method):
             forget: training samples of the forgotten classes, under the labels that the model was trained with: those
                 of a planted backdoor say its target.
             classes: the forgotten classes.
-            generator: source of randomness, on the CPU.
-            report: receives progress, and the model after every epoch.
-            memory: what an earlier attempt at the very same has finished, and where this one keeps what it finishes;
-                the outcome is the same with and without it.
+            context: source of randomness, who is told, and what an earlier attempt at the very same has finished.
         """
 
 
@@ -123,12 +115,35 @@ class RetainMethod(Method):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Return a model that has forgotten some classes; `retain` holds training samples of the other classes."""
+
+
+def call_method(
+    method: Method,
+    model: Classifier,
+    forget: Split,
+    classes: tuple[int, ...],
+    context: RunContext,
+    *,
+    retain: Callable[[], Split],
+) -> Unlearned:
+    """Call a method across the zero-shot fence: only a method that needs remaining data receives any.
+
+    Args:
+        method: with its settings.
+        model: the original classifier.
+        forget: training samples of the forgotten classes.
+        classes: the forgotten classes.
+        context: as in :meth:`ZeroShotMethod.unlearn`.
+        retain: returns training samples of the other classes; not called for a zero-shot method.
+    """
+    if isinstance(method, RetainMethod):
+        return method.unlearn(model, forget, retain(), classes, context)
+    if not isinstance(method, ZeroShotMethod):
+        raise TypeError(f"expected a zero-shot or a retain method, got {type(method).__name__}")
+    return method.unlearn(model, forget, classes, context)
 
 
 @contextmanager
@@ -141,32 +156,25 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         seconds[stage] = seconds.get(stage, 0.0) + worked_clock() - start
 
 
-def staged(
-    run: Unlearned,
-    memory: Memory,
-    stage: str,
-    generator: torch.Generator,
-    make: Callable[[], Made],
-    report: Reporter = SILENT,
-) -> Made:
-    """Return the outcome of a stage and note its time: from memory where an earlier attempt finished it, else made.
+def staged(run: Unlearned, context: RunContext, stage: str, make: Callable[[], Made]) -> Made:
+    """Return the outcome of a stage and note its time: from the cache where an earlier attempt finished it, else made.
 
     Args:
         run: whose seconds are filled in.
-        memory: what is known.
+        context: its generator stands afterwards where the stage left it; its reporter is told of a stage that was
+            finished earlier.
         stage: its name.
-        generator: the source of randomness that the stage draws from; it stands afterwards where the stage left it.
         make: carries the stage out, and tells of it.
-        report: told that the stage is done where it is remembered.
     """
-    known = memory.recall(stage)
+    known = context.cache.recall(stage)
     if known is None:
         with timed(run.seconds, stage):
             value = make()
-        memory.keep(stage, {"value": value, "generator": generator.get_state(), "seconds": run.seconds[stage]})
+        state = context.generator.get_state()
+        context.cache.keep(stage, {"value": value, "generator": state, "seconds": run.seconds[stage]})
         return value
-    report.progress(stage, 1, 1)
-    generator.set_state(known["generator"])
+    context.report.progress(stage, 1, 1)
+    context.generator.set_state(known["generator"])
     run.seconds[stage] = known["seconds"]
     remembered: Made = known["value"]
     return remembered

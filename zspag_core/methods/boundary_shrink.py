@@ -13,11 +13,10 @@ from zspag_core.attacks.fgsm import FGSM
 from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of_pixels
-from zspag_core.progress import SILENT, AsStage, Reporter
+from zspag_core.progress import AsStage, Reporter
 from zspag_core.pseudo_labels import PseudoLabels, barred_labels, second_best_labels
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 CHUNK = 1024  # forget images attacked at once: bounds the memory that float images take
 CHUNK_BYTES = CHUNK * 3 * 64 * 64  # of uint8 images; fewer of larger ones
@@ -73,15 +73,12 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Look across the boundary, relabel, descend."""
         run = Unlearned(model)
         with timed(run.seconds, "labels"):
-            labels = self.relabel(model, forget, classes, report)
+            labels = self.relabel(model, forget, classes, context.report)
             run.labels = PseudoLabels(labels, "neighbour")
 
         def loss(logits: Tensor, pair: Pair) -> Tensor:
@@ -95,7 +92,7 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),
         )
-        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(run, build, self.epochs, context)
 
     def relabel(self, model: Classifier, forget: Split, classes: tuple[int, ...], report: Reporter) -> Tensor:
         """Return one-hot labels (N, C): the best remaining class of each forget sample's neighbour."""

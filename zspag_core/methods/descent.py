@@ -17,15 +17,15 @@ from torch import Tensor
 from zspag_core.batching import images_at_once
 from zspag_core.devices import mixed_precision
 from zspag_core.errors import Cancelled, UnlearningError
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.guard import Guard
 from zspag_core.methods.loop import Loop, Pull
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
+    from zspag_core.progress import Reporter
     from zspag_core.proxies import ProxySet
+    from zspag_core.runs.context import RunContext
     from zspag_core.subspace import Subspace
 
 AGREEMENT_IMAGES = 256
@@ -97,7 +97,7 @@ class Descent:
     history: list[dict[str, float]]
 
 
-def descend(  # noqa: PLR0913 - one function is the whole loop
+def descend(
     model: Classifier,
     images: Pictures,
     labels: Tensor,
@@ -105,11 +105,9 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
     schedule: Schedule,
     *,
     subspace: Subspace,
-    generator: torch.Generator,
+    context: RunContext,
     proxies: ProxySet | None = None,
     pull: Pull | None = None,
-    report: Reporter = SILENT,
-    memory: Memory = FORGETFUL,
 ) -> Descent:
     """Minimise the cross-entropy of soft labels, every step without its protected part.
 
@@ -121,11 +119,9 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
             :func:`zspag_core.pseudo_labels.barred_labels`.
         schedule: step length, number of steps, stopping rule.
         subspace: protected directions of every layer; layers without free space do not move at all.
-        generator: source of the order, on the CPU.
+        context: draws the order; its cache keeps every epoch that has ended, and the loop goes on after the last one.
         proxies: watched by the rule and reported.
         pull: where the images' features are drawn to besides; None draws them nowhere.
-        report: receives progress, and the model after every epoch.
-        memory: keeps every epoch that has ended; the loop goes on after the last one kept.
 
     Raises:
         UnlearningError: no step of the first round was small enough; without a rule, of any round.
@@ -136,7 +132,8 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
     guard = Guard(loop, images, labels, pull, schedule.batch_size)
     walk = _Walk(loop, guard, _Watch(model, proxies), images, labels, barred, pull)
     steps = math.ceil(len(images) / schedule.batch_size)
-    history, stopped = walk.resume(memory.recall(PART), generator)
+    generator, report = context.generator, context.report
+    history, stopped = walk.resume(context.cache.recall(PART), generator)
     try:
         if history:
             report.progress("unlearn", len(history) * steps, schedule.epochs * steps)
@@ -153,7 +150,7 @@ def descend(  # noqa: PLR0913 - one function is the whole loop
             try:
                 report.epoch(len(history), schedule.epochs, walk.loop.model, **figures)
             finally:  # also when that is where the run is cancelled
-                memory.keep(PART, walk.state(history, stopped, generator))
+                context.cache.keep(PART, walk.state(history, stopped, generator))
     except Cancelled:
         stopped = "cancelled"
     return Descent(walk.loop.finish(), stopped, history)

@@ -24,10 +24,8 @@ from zspag_core.data.images import Pictures, concat
 from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, timed
 from zspag_core.methods.descent import PART, Descent, Told, refuse_loss
-from zspag_core.progress import SILENT, Reporter
 from zspag_core.pseudo_labels import barred_labels
 
 if TYPE_CHECKING:
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 class Work(ABC):
@@ -65,19 +64,14 @@ class Work(ABC):
 def repeat(
     work: Work,
     epochs: int,
-    *,
-    generator: torch.Generator,
-    report: Reporter = SILENT,
-    memory: Memory = FORGETFUL,
+    context: RunContext,
 ) -> Descent:
     """Make all epochs of a work, or those before a reporter cancels.
 
     Args:
         work: what an epoch does; its model is trained.
         epochs: how many.
-        generator: source of randomness, on the CPU.
-        report: receives progress, and the model after every epoch.
-        memory: keeps every epoch that has ended; the loop goes on after the last one kept.
+        context: its cache keeps every epoch that has ended; the loop goes on after the last one kept.
 
     Returns:
         The model, in eval mode and with every parameter ready for gradients; "epochs" or "cancelled"; one row an epoch.
@@ -85,7 +79,8 @@ def repeat(
     Raises:
         UnlearningError: the work found that its loss or weights are no numbers any more.
     """
-    history, stopped = _resume(work, memory.recall(PART), generator), "epochs"
+    generator, report = context.generator, context.report
+    history, stopped = _resume(work, context.cache.recall(PART), generator), "epochs"
     try:
         if history:
             report.progress("unlearn", len(history) * work.steps, epochs * work.steps)
@@ -97,7 +92,7 @@ def repeat(
                 report.epoch(number, epochs, work.model, **figures)
             finally:  # also when that is where the run is cancelled
                 kept = {"history": history, "work": work.state(), "generator": generator.get_state()}
-                memory.keep(PART, kept)
+                context.cache.keep(PART, kept)
     except Cancelled:
         stopped = "cancelled"
     for parameter in work.model.parameters():
@@ -109,17 +104,14 @@ def carry_out(
     run: Unlearned,
     build: Callable[[], Work],
     epochs: int,
-    *,
-    generator: torch.Generator,
-    report: Reporter = SILENT,
-    memory: Memory = FORGETFUL,
+    context: RunContext,
 ) -> Unlearned:
     """Build a work and make its epochs as the stage "unlearn"; return the run with what came of it.
 
     All else is as in :func:`repeat`.
     """
     with timed(run.seconds, "unlearn"):
-        return run.end(repeat(build(), epochs, generator=generator, report=report, memory=memory))
+        return run.end(repeat(build(), epochs, context))
 
 
 def _resume(work: Work, known: dict[str, Any] | None, generator: torch.Generator) -> list[dict[str, float]]:

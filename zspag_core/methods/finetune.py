@@ -11,10 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
 from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
-from zspag_core.progress import SILENT, Reporter
 from zspag_core.pseudo_labels import PseudoLabels, random_labels
 
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +43,13 @@ class Finetune(SGDSettings, RetainMethod):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Relabel, then train."""
         run = Unlearned(model)
         samples = Samples(forget, retain, classes)
         with timed(run.seconds, "labels"):
-            run.labels = draw_labels(model, samples, generator)
+            run.labels = draw_labels(model, samples, context.generator)
         build = partial(
             Steps,
             model,
@@ -62,7 +58,7 @@ class Finetune(SGDSettings, RetainMethod):
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), len(retain), self.batch_size),
         )
-        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(run, build, self.epochs, context)
 
 
 def draw_labels(model: Classifier, samples: Samples, generator: torch.Generator) -> PseudoLabels:

@@ -15,7 +15,6 @@ from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import transformable_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, staged, timed
 from zspag_core.models.base import evaluating
 from zspag_core.progress import SILENT, Reporter
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.data.images import Pictures
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 NUMBERS_AT_ONCE = {"cpu": 2**24, "cuda": 2**29}  # of per-sample gradients: 64 MB, and 2 GB where a GPU must be fed
 CHUNK = 32
@@ -74,24 +74,21 @@ class Fisher(RetainMethod):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Measure the information, then add noise."""
         run = Unlearned(model)
 
         def measure() -> dict[str, Tensor]:
-            return fisher_diagonal(model, self._draw(retain, generator).images, report=report)
+            return fisher_diagonal(model, self._draw(retain, context.generator).images, report=context.report)
 
         try:
-            information = staged(run, memory, "unlearn", generator, measure, report)
+            information = staged(run, context, "unlearn", measure)
         except Cancelled:
             run.stopped = "cancelled"
             return run
         with timed(run.seconds, "unlearn"):
-            run.model = self.scrub(model, information, classes, generator)
+            run.model = self.scrub(model, information, classes, context.generator)
         return run
 
     def _draw(self, retain: Split, generator: torch.Generator) -> Split:

@@ -16,18 +16,17 @@ from torch.nn import functional as F
 from zspag_core.devices import chance, mixed_precision, place, plain_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
 from zspag_core.methods.descent import Told, refuse_loss
 from zspag_core.methods.epochs import Work, carry_out
 from zspag_core.models import fresh_like
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier, ModelConfig
+    from zspag_core.runs.context import RunContext
 
 NOISE = 128
 WIDTH = 128
@@ -69,14 +68,11 @@ class GKT(ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Distil; the forget samples are not looked at."""
-        build = partial(Transfer, self, model, classes, generator)
-        return carry_out(Unlearned(model), build, self.epochs, generator=generator, report=report, memory=memory)
+        build = partial(Transfer, self, model, classes, context.generator)
+        return carry_out(Unlearned(model), build, self.epochs, context)
 
 
 class Inventor(nn.Module):

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from zspag_core.errors import UsageError
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.catalogue import find_entry
 from zspag_core.models.base import evaluating
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 MASKED_LOGIT = -1e4  # its softmax is 0 in float32, and unlike -inf it can be saved in a checkpoint
 
@@ -44,16 +43,13 @@ class Mask(ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Mask the forgotten logits."""
         run = Unlearned(model)
         with timed(run.seconds, "unlearn"):
             run.model = _masked(model, classes)
-        report.progress("unlearn", 1, 1)
+        context.report.progress("unlearn", 1, 1)
         return run
 
 

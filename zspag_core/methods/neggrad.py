@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod
 from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, match, spread
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +47,7 @@ class NegGrad(SGDSettings, RetainMethod):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Descend on the rest and climb on the forget samples, in the same steps."""
 
@@ -70,7 +65,7 @@ class NegGrad(SGDSettings, RetainMethod):
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(match, len(forget), len(retain), self.batch_size),
         )
-        return carry_out(Unlearned(model), build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(Unlearned(model), build, self.epochs, context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +87,7 @@ class NegGradZS(SGDSettings, ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Climb."""
 
@@ -110,4 +102,4 @@ class NegGradZS(SGDSettings, ZeroShotMethod):
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),
         )
-        return carry_out(Unlearned(model), build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(Unlearned(model), build, self.epochs, context)

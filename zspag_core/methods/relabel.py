@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from zspag_core import pseudo_labels
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.descent import Schedule, descend
 from zspag_core.metrics.predictions import logits_of
-from zspag_core.progress import SILENT, Reporter
 from zspag_core.subspace import empty_subspace
 
 if TYPE_CHECKING:
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +35,14 @@ class Relabel(ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Relabel, then descend."""
         run = Unlearned(model)
         barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
-        report.progress("labels", 0, len(forget))
+        context.report.progress("labels", 0, len(forget))
         with timed(run.seconds, "labels"):
-            labels = self.relabel(logits_of(model, forget.images), barred, generator)
+            labels = self.relabel(logits_of(model, forget.images), barred, context.generator)
             run.labels = pseudo_labels.PseudoLabels(labels, self.label_mode)
         with timed(run.seconds, "unlearn"):
             descent = descend(
@@ -56,9 +52,7 @@ class Relabel(ZeroShotMethod):
                 barred,
                 Schedule(self.learning_rate, self.epochs, self.batch_size),
                 subspace=empty_subspace(model),
-                generator=generator,
-                report=report,
-                memory=memory,
+                context=context,
             )
         return run.end(descent)
 

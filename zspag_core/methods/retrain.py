@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from zspag_core.hyperparameters import configure, knob, values
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
-from zspag_core.progress import SILENT, AsStage, Reporter
+from zspag_core.progress import AsStage
 
 if TYPE_CHECKING:
-    import torch
-
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +35,7 @@ class Retrain(RetainMethod):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Train a network of the same config on the remaining data."""
         from zspag_core.models import fresh_like
@@ -49,7 +44,7 @@ class Retrain(RetainMethod):
         from zspag_core.training import train
 
         run = Unlearned(model)
-        recipe = configure(Recipe, values(self) | {"seed": generator.initial_seed()})
+        recipe = configure(Recipe, values(self) | {"seed": context.generator.initial_seed()})
         with timed(run.seconds, "unlearn"):
             trained = train(
                 model.config,
@@ -57,8 +52,8 @@ class Retrain(RetainMethod):
                 recipe,
                 device=model.head.weight.device,
                 start=fresh_like(model, recipe.seed) if isinstance(model, ForeignClassifier) else None,
-                state_path=memory.file("train"),
-                report=AsStage(report, "unlearn"),
+                state_path=context.cache.file("train"),
+                report=AsStage(context.report, "unlearn"),
             )
         run.model, run.stopped = trained.model, trained.stopped
         run.history = [{"epoch": row["epoch"], "loss": row["loss"]} for row in trained.history]

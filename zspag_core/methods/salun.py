@@ -15,7 +15,6 @@ from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import plain_attention
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.epochs import Samples, SGDSettings, Steps, carry_out, spread
 from zspag_core.methods.finetune import draw_labels, relabelled_loss
@@ -24,6 +23,7 @@ from zspag_core.progress import SILENT, Reporter
 if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 SHARE_HELP = "Share of all weights that may move: those with the largest gradient of the forget loss."
 MASK_BATCH = 256
@@ -37,25 +37,23 @@ class _Salient(SGDSettings):
     learning_rate: float
     mask_share: float
 
-    def _train(
-        self, model: Classifier, samples: Samples, generator: torch.Generator, report: Reporter, memory: Memory
-    ) -> Unlearned:
+    def _train(self, model: Classifier, samples: Samples, context: RunContext) -> Unlearned:
         """Relabel, find the mask, train under it."""
         run = Unlearned(model)
         with timed(run.seconds, "labels"):
-            labels = run.labels = draw_labels(model, samples, generator)
+            labels = run.labels = draw_labels(model, samples, context.generator)
 
         def build() -> MaskedSteps:
             return MaskedSteps(
                 model,
                 samples,
                 relabelled_loss(samples, labels),
-                mask=salient(forget_gradient(model, samples.forget, report), self.mask_share),
+                mask=salient(forget_gradient(model, samples.forget, context.report), self.mask_share),
                 optimizer=partial(self.sgd, learning_rate=self.learning_rate),
                 order=partial(spread, len(samples.forget), len(samples.retain), self.batch_size),
             )
 
-        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(run, build, self.epochs, context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +77,10 @@ class SalUn(_Salient, RetainMethod):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Train under the mask."""
-        return self._train(model, Samples(forget, retain, classes), generator, report, memory)
+        return self._train(model, Samples(forget, retain, classes), context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +101,10 @@ class SalUnZS(_Salient, ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Train under the mask."""
-        return self._train(model, Samples.only(forget, classes), generator, report, memory)
+        return self._train(model, Samples.only(forget, classes), context)
 
 
 class MaskedSteps(Steps):

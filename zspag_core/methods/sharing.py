@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.attacks.catalogue import attack_settings
-from zspag_core.memory import Memory
+from zspag_core.runs.stage_cache import StageCache
 
 if TYPE_CHECKING:
     from zspag_core.methods.base import Method
@@ -19,7 +19,7 @@ DEPENDS: dict[str, dict[str, tuple[str, ...]]] = {
 """Method -> stage that runs may share -> the settings that it depends on."""
 
 
-class SharedStages(Memory):
+class SharedStages(StageCache):
     """Stages of earlier runs, each by everything that it depends on; nothing else is remembered."""
 
     def __init__(self, kept: dict[Any, Any], method: Method, forget: tuple[int, ...], seed: int) -> None:

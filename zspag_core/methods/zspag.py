@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 from zspag_core import pseudo_labels
 from zspag_core.errors import Cancelled
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, staged, timed
 from zspag_core.methods.descent import descend
 from zspag_core.methods.stages import Stages
 from zspag_core.methods.zspag_settings import ZSPAGSettings
 from zspag_core.metrics.predictions import logits_of
 from zspag_core.narrowing import check_narrow, narrow
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from zspag_core.data.dataset import Split
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.pseudo_labels import PseudoLabels
+    from zspag_core.runs.context import RunContext
     from zspag_core.subspace import Subspace
 
 
@@ -43,19 +41,14 @@ class ZSPAG(ZSPAGSettings):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Make proxies, find what they use, choose labels, descend outside of it."""
         self.check(model, classes)
         run = Unlearned(model)
         barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
         try:
-            proxies, subspace, labels, pull = self._prepare(
-                run, model, forget, classes, barred, generator, report, memory
-            )
+            proxies, subspace, labels, pull = self._prepare(run, model, forget, classes, barred, context)
         except Cancelled:
             run.stopped = "cancelled"
             return run
@@ -67,15 +60,13 @@ class ZSPAG(ZSPAGSettings):
                 barred,
                 self.schedule(),
                 subspace=subspace,
-                generator=generator,
                 proxies=proxies,
                 pull=pull,
-                report=report,
-                memory=memory,
+                context=context,
             )
         run.end(descent)
         if self.narrow and run.stopped != "cancelled":
-            self._narrow(run, forget, classes, proxies, generator, report)
+            self._narrow(run, forget, classes, proxies, context)
         return run
 
     def _narrow(
@@ -84,14 +75,15 @@ class ZSPAG(ZSPAGSettings):
         forget: Split,
         classes: tuple[int, ...],
         proxies: ProxySet,
-        generator: torch.Generator,
-        report: Reporter,
+        context: RunContext,
     ) -> None:
         """Rewrite what writes the features of the model that the descent came to."""
         images = [forget.images, proxies.images]
         try:
             with timed(run.seconds, "narrow"):
-                found = narrow(run.model, images, classes, passes=self.narrow, generator=generator, report=report)
+                found = narrow(
+                    run.model, images, classes, passes=self.narrow, generator=context.generator, report=context.report
+                )
         except Cancelled:
             run.stopped = "cancelled"
         else:
@@ -104,15 +96,13 @@ class ZSPAG(ZSPAGSettings):
         forget: Split,
         classes: tuple[int, ...],
         barred: Tensor,
-        generator: torch.Generator,
-        report: Reporter,
-        memory: Memory,
+        context: RunContext,
     ) -> tuple[ProxySet, Subspace, PseudoLabels, Pull | None]:
         """Carry out the stages before the descent, as far as they are not remembered, and note them in the record."""
         with timed(run.seconds, "proxies"):
             logits = logits_of(model, forget.images)
-        stages = Stages(self, model, forget, logits, classes, barred, generator, report)
-        once = partial(staged, run, memory, generator=generator, report=report)
+        stages = Stages(self, model, forget, logits, classes, barred, context.generator, context.report)
+        once = partial(staged, run, context)
         proxies = run.proxies = once("proxies", make=stages.proxies)
         subspace = run.subspace = once("subspace", make=lambda: stages.subspace(proxies))
         labels = run.labels = once("labels", make=lambda: stages.labels(proxies, subspace))

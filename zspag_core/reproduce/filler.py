@@ -10,8 +10,8 @@ import torch
 
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.hyperparameters import configure, values
-from zspag_core.memory import FORGETFUL, FileMemory, Memory
-from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod, find_method
+from zspag_core.methods import Unlearned, find_method
+from zspag_core.methods.base import call_method
 from zspag_core.methods.sharing import DEPENDS, SharedStages
 from zspag_core.metrics.accuracy import accuracy
 from zspag_core.metrics.backdoor import Backdoor, read_triggered, triggered_images
@@ -22,6 +22,8 @@ from zspag_core.reproduce.comparison import Outcome, Row
 from zspag_core.reproduce.rows import needs_retain
 from zspag_core.reproduce.subjects import Samples, Subject
 from zspag_core.reproduce.tuning import Trial, tune
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import NO_CACHE, FileStageCache, StageCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -158,25 +160,21 @@ class Filler:
             Cancelled: the reporter asked to stop.
         """
         subject, report = self.subject, self.context.report
-        generator, memory = torch.Generator().manual_seed(seed), self._memory(method, seed, purpose)
-        shared: dict[str, Any] = {"generator": generator, "report": report, "memory": memory}
+        generator, cache = torch.Generator().manual_seed(seed), self._cache(method, seed, purpose)
+        context = RunContext(generator, report, cache)
+        retain = subject.pool if method.name == "retrain" else samples.retain
         model = subject.original.model
-        if isinstance(method, RetainMethod):
-            retain = subject.pool if method.name == "retrain" else samples.retain
-            run = method.unlearn(model, samples.forget, retain, subject.forget, **shared)
-        else:
-            assert isinstance(method, ZeroShotMethod), "there are two kinds of methods"  # noqa: S101
-            run = method.unlearn(model, samples.forget, subject.forget, **shared)
+        run = call_method(method, model, samples.forget, subject.forget, context, retain=lambda: retain)
         if run.stopped == "cancelled":
             raise Cancelled("interrupted")
         if method.name == "retrain":
-            memory.forget()
+            cache.forget()
         return run
 
-    def _memory(self, method: Method, seed: int, purpose: str) -> Memory:
+    def _cache(self, method: Method, seed: int, purpose: str) -> StageCache:
         """Return what a run may take from earlier ones."""
         if self.arena.timing:
-            return FORGETFUL
+            return NO_CACHE
         if method.name in DEPENDS:
             kept = self.kept[purpose]
             if len(kept) > KEPT_STAGES:
@@ -184,8 +182,8 @@ class Filler:
             return SharedStages(kept, method, self.subject.forget, seed)
         if method.name == "retrain":
             identity = repr((self.subject.identity, values(method), seed))
-            return FileMemory(self.context.out / "state", identity)
-        return FORGETFUL
+            return FileStageCache(self.context.out / "state", identity)
+        return NO_CACHE
 
     def _relearning_steps(self, plan: Plan, seed: int) -> int:
         """Return how many steps of relearning are allowed, 0 where it is not measured."""

@@ -20,9 +20,10 @@ from zspag_core.errors import Cancelled, CheckpointError
 from zspag_core.hyperparameters import values
 from zspag_core.lineage import first_recipe
 from zspag_core.models import MODELS, named_config
-from zspag_core.preparation import as_trained, describe_images, forget_samples, load_for
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.recipes import recipe_for
+from zspag_core.runs.assumptions import load_for
+from zspag_core.runs.samples import as_trained, describe_images, forget_samples
 from zspag_core.shipped import CHECKPOINTS, ORIGINALS
 from zspag_core.training import accuracy, train
 from zspag_core.trainings import told

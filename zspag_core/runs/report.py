@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zspag_core.artefacts import UNLEARNED
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import values
 from zspag_core.metrics.estimates import estimate
 from zspag_core.metrics.layers import report_layers
 from zspag_core.metrics.predictions import outputs_of, outputs_of_pixels
 from zspag_core.metrics.proxy_quality import knn_agreement
+from zspag_core.runs.folder import UNLEARNED
 
 if TYPE_CHECKING:
     from zspag_core.methods import Unlearned
     from zspag_core.metrics.deep import Relearning
     from zspag_core.metrics.grade import Grade
     from zspag_core.models import Classifier
-    from zspag_core.preparation import Prepared
+    from zspag_core.runs.prepare import Prepared
 
 DRIFT_IMAGES = 256
 NEIGHBOUR_IMAGES = 1000

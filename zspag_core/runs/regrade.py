@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zspag_core import artefacts
 from zspag_core.checkpoints import Checkpoint, load_checkpoint
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import place, resolve_device
 from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.files import finite, read_json, write_json
 from zspag_core.groups import lacking, ungraded, without_parts
-from zspag_core.metrics.backdoor import Triggered, planted_in, read_triggered, triggered_images
 from zspag_core.metrics.deep import relearn
 from zspag_core.metrics.grade import grade
 from zspag_core.metrics.layers import report_layers
 from zspag_core.metrics.predictions import outputs_of, outputs_of_pixels
 from zspag_core.metrics.proxy_quality import knn_agreement
-from zspag_core.preparation import RunConfig, as_trained, check_assumptions, load_for, with_names
 from zspag_core.progress import SILENT, Reporter
-from zspag_core.record import DRIFT_IMAGES, NEIGHBOUR_IMAGES, describe_grade
-from zspag_core.runs import RELEARNING_IMAGES
+from zspag_core.runs import artifacts
+from zspag_core.runs.assumptions import check_assumptions, load_for, with_names
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.grading import read_triggers, wants_relearning
+from zspag_core.runs.report import DRIFT_IMAGES, NEIGHBOUR_IMAGES, describe_grade
+from zspag_core.runs.samples import as_trained
 from zspag_core.shipped import model_path
 from zspag_core.subspace import empty_subspace
 
@@ -80,7 +81,7 @@ def regrade(
     known = found["before"].accuracy.acc_ut
     for when, figures in found.items():
         run.result[when] = describe_grade(figures, None)
-        if _relearns(run):
+        if wants_relearning(run.config.relearning, run.dataset, run.classes):
             steps = relearn(run.models[when], run.dataset, run.classes, known, seed=run.config.seed, report=report)
             run.result[when]["relearning"] = steps and steps.to_dict()
     run.result["mask"] = {"acc_rt": found["before"].mask_acc_rt}
@@ -88,7 +89,7 @@ def regrade(
     _complete_layers(run)
     _complete_backdoor(run)
     run.result.update(lacks=list(run.lacks), graded_with=data)
-    artefacts.save_arrays(folder / "grading.safetensors", artefacts.grading_arrays(*found.values()))
+    artifacts.save_arrays(folder / "grading.safetensors", artifacts.grading_arrays(*found.values()))
     result: dict[str, Any] = finite(run.result)
     write_json(folder / "result.json", result)
     return result
@@ -136,12 +137,6 @@ def _grade(run: _Run, when: str, report: Reporter) -> Grade:
     return grade(run.models[when], run.dataset, run.classes, seed=run.config.seed, report=report)
 
 
-def _relearns(run: _Run) -> bool:
-    """Tell whether relearning is counted: as the run was asked, else where it takes little time."""
-    wanted = run.config.relearning
-    return len(run.dataset.train.of_classes(run.classes)) <= RELEARNING_IMAGES if wanted is None else wanted
-
-
 def _complete_proxies(run: _Run) -> None:
     """Fill in how many of the run's proxies lie among real test images of their class."""
     about, path = run.result.get("proxies"), run.folder / "proxies.safetensors"
@@ -160,13 +155,10 @@ def _complete_proxies(run: _Run) -> None:
 
 def _complete_backdoor(run: _Run) -> None:
     """Fill in how often the trigger works, where the original was trained with one."""
-    backdoor = planted_in(run.about, run.dataset.num_classes)
-    images = None if backdoor is None else triggered_images(run.dataset, backdoor)
-    if backdoor is None or images is None or not len(images):
-        return
-    triggered = Triggered(backdoor, images, *(read_triggered(run.models[when], images) for when in WHEN))
-    run.result["backdoor"] = triggered.to_dict()
-    artefacts.save_arrays(run.folder / "backdoor.safetensors", artefacts.backdoor_arrays(triggered))
+    triggered = read_triggers(run.about, run.dataset, *(run.models[when] for when in WHEN))
+    if triggered is not None:
+        run.result["backdoor"] = triggered.to_dict()
+        artifacts.save_arrays(run.folder / "backdoor.safetensors", artifacts.backdoor_arrays(triggered))
 
 
 def _complete_layers(run: _Run) -> None:

@@ -12,15 +12,11 @@ from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.hyperparameters import values
 from zspag_core.models import build
 from zspag_core.models.resnet import ResNetConfig
-from zspag_core.preparation import (
-    RunConfig,
-    as_trained,
-    check_assumptions,
-    describe_images,
-    forget_samples,
-    prepare,
-)
 from zspag_core.recipes import recipe_for
+from zspag_core.runs.assumptions import check_assumptions
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.prepare import prepare
+from zspag_core.runs.samples import as_trained, describe_images, forget_samples
 
 
 @pytest.fixture

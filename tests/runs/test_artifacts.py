@@ -4,11 +4,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from zspag_core.artefacts import GROUPS, MEASURES, grading_arrays, label_arrays, new_folder, proxy_arrays, save_arrays
 from zspag_core.errors import UsageError
 from zspag_core.metrics.grade import grade
 from zspag_core.proxies import ProxySet
 from zspag_core.pseudo_labels import PseudoLabels
+from zspag_core.runs.artifacts import (
+    GROUPS,
+    MEASURES,
+    grading_arrays,
+    label_arrays,
+    new_folder,
+    proxy_arrays,
+    save_arrays,
+)
 
 
 def test_arrays_survive_a_file_whatever_their_layout(tmp_path):

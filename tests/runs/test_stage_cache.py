@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from zspag_core.memory import FORGETFUL, FileMemory
+from zspag_core.runs.stage_cache import NO_CACHE, FileStageCache
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Evil:
 
 @pytest.fixture
 def memory(tmp_path):
-    return FileMemory(tmp_path / "state", "a", [Parcel])
+    return FileStageCache(tmp_path / "state", "a", [Parcel])
 
 
 def test_what_was_kept_is_recalled_with_its_types(memory):
@@ -41,7 +41,7 @@ def test_what_was_kept_is_recalled_with_its_types(memory):
 def test_what_belongs_to_another_request_is_not_there(memory):
     memory.keep("stage", 1)
     assert memory.recall("other") is None
-    assert FileMemory(memory.folder, "b").recall("stage") is None
+    assert FileStageCache(memory.folder, "b").recall("stage") is None
 
 
 def test_a_file_that_was_cut_off_is_not_there(memory):
@@ -62,7 +62,7 @@ def test_nothing_in_a_file_is_run(memory, capsys):
 
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
     (tmp_path / "file").touch()
-    memory = FileMemory(tmp_path / "file" / "state", "a")
+    memory = FileStageCache(tmp_path / "file" / "state", "a")
     memory.keep("part", 1)
     assert memory.recall("part") is None
 
@@ -91,8 +91,8 @@ def test_forgetting_removes_everything(memory):
 
 
 def test_the_base_keeps_nothing():
-    FORGETFUL.keep("part", 1)
-    FORGETFUL.forget()
-    assert FORGETFUL.recall("part") is None
-    assert FORGETFUL.file("part") is None
-    assert FORGETFUL.room("x").once("part", lambda: 3) == 3
+    NO_CACHE.keep("part", 1)
+    NO_CACHE.forget()
+    assert NO_CACHE.recall("part") is None
+    assert NO_CACHE.file("part") is None
+    assert NO_CACHE.room("x").once("part", lambda: 3) == 3

@@ -19,7 +19,7 @@ Kept = TypeVar("Kept")
 Kind = Any  # a class, as torch wants it
 
 
-class Memory:
+class StageCache:
     """Finished parts of a run, by name; this base remembers nothing."""
 
     def recall(self, _part: str) -> Any:  # noqa: ANN401 - whatever was kept
@@ -32,7 +32,7 @@ class Memory:
     def forget(self) -> None:
         """Remove everything that was kept."""
 
-    def room(self, _name: str) -> Memory:
+    def room(self, _name: str) -> StageCache:
         """Return a memory of its own inside this one: what is kept in one room cannot be recalled from another."""
         return self
 
@@ -49,10 +49,10 @@ class Memory:
         return known
 
 
-FORGETFUL = Memory()
+NO_CACHE = StageCache()
 
 
-class FileMemory(Memory):
+class FileStageCache(StageCache):
     """Keeps one file a part in a folder.
 
     What belongs to another request, was cut off or cannot be read counts as not there. Files are read without running
@@ -84,9 +84,9 @@ class FileMemory(Memory):
         with contextlib.suppress(OSError, RuntimeError), replace_file(self._path(part)) as partial:
             torch.save({"identity": self.identity, "value": value}, partial)
 
-    def room(self, name: str) -> FileMemory:
+    def room(self, name: str) -> FileStageCache:
         """Return a memory in a subfolder."""
-        return FileMemory(self.folder / name, self.identity, self.kinds)
+        return FileStageCache(self.folder / name, self.identity, self.kinds)
 
     def file(self, part: str) -> Path | None:
         """Return the path of a part that is written by others."""

@@ -14,7 +14,9 @@ from zspag_core.methods import METHODS
 from zspag_core.metrics.deep import relearn
 from zspag_core.models import initialise
 from zspag_core.progress import Reporter
-from zspag_core.runs import RunConfig, check_out, execute
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import execute
+from zspag_core.runs.folder import check_out
 
 QUICK = {"epochs": 2, "n_adv": 8, "epsilon": 0.3}
 GRADE = {"acc_rt", "acc_ut", "loss_rt", "acc_per_class", "mia", "probe", "relearning"}
@@ -163,7 +165,7 @@ def test_relearning_is_that_of_both_models(finished, digits_model, small_digits)
 
 @pytest.mark.parametrize(("asked", "images", "measured"), [(False, 1000, False), (True, 10, True), (None, 10, False)])
 def test_relearning_is_measured_when_asked_for_or_quick(config, tmp_path, monkeypatch, asked, images, measured):
-    monkeypatch.setattr("zspag_core.runs.RELEARNING_IMAGES", images)
+    monkeypatch.setattr("zspag_core.runs.grading.RELEARNING_IMAGES", images)
     result = execute(config(method="mask", settings={}, relearning=asked), tmp_path / "run")
     for when in ("before", "after"):
         assert (result[when]["relearning"] is not None) == measured
@@ -420,7 +422,7 @@ def test_a_failure_leaves_no_folder(config, tmp_path, monkeypatch):
     def broken(*_args, **_rest):
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr("zspag_core.runs.save_checkpoint", broken)
+    monkeypatch.setattr("zspag_core.runs.execute.save_checkpoint", broken)
     with pytest.raises(RuntimeError, match="disk full"):
         execute(config(method="mask", settings={}), tmp_path / "run")
     assert not list(tmp_path.iterdir())

@@ -1,20 +1,17 @@
-"""The files of a run folder: the model, the record, and the arrays that pages draw."""
+"""The arrays of a run folder, which pages draw."""
 
 from __future__ import annotations
 
-import shutil
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
 from zspag_core.data.images import in_memory
-from zspag_core.errors import UsageError
 from zspag_core.files import replace_file
 from zspag_core.metrics.predictions import outputs_of_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -30,33 +27,7 @@ MEASURES = ("entropy", "confidence", "loss")
 TRIGGERED_SHOWN = 8
 GROUPS = ("retain_train", "retain_test", "forget_train", "forget_test")
 
-ARRAYS = ("grading", "watch", "proxies", "labels", "backdoor")
-UNLEARNED = "unlearned"
-"""Name, without its ending, of the model in its owner's names and container."""
-FILES = frozenset({"config.json", "result.json", "model.safetensors", *(f"{name}.safetensors" for name in ARRAYS)})
-"""All that a run writes into its folder."""
-
 Arrays = dict[str, torch.Tensor]
-
-
-@contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `out` that takes its name when the block ends well."""
-    partial, before = (out.with_name(f".{out.name}.{word}") for word in ("partial", "before"))
-    for folder in (partial, before):
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"out: {out} cannot be written: {error.strerror}") from error
-    try:
-        yield partial
-        if out.exists():  # empty, or an interrupted attempt: see zspag_core.runs.check_out
-            out.rename(before)
-        partial.rename(out)
-        shutil.rmtree(before, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Tensor]) -> None:

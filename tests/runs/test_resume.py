@@ -6,13 +6,14 @@ import json
 import pytest
 import torch
 
-from zspag_core.attempts import News, Replay, memory_of
 from zspag_core.errors import Cancelled
 from zspag_core.files import read_json
-from zspag_core.memory import FORGETFUL, FileMemory
-from zspag_core.preparation import prepare
-from zspag_core.progress import Frame, Reporter
-from zspag_core.runs import RunConfig, execute
+from zspag_core.progress import Reporter
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import execute
+from zspag_core.runs.prepare import prepare
+from zspag_core.runs.resume import cache_of
+from zspag_core.runs.stage_cache import NO_CACHE
 
 SETTINGS = {"epochs": 3, "n_adv": 8, "epsilon": 0.3, "stop_rule": False, "label_mode": "influence_anchored"}
 FILES = ("model", "proxies", "labels", "grading", "watch")
@@ -146,44 +147,16 @@ def test_other_methods_go_on_after_their_last_epoch(config, tmp_path, method):
         assert first == second, name
 
 
-def test_the_memory_holds_for_one_request_one_model_and_one_data_set(config, digits_model, tmp_path):
+def test_the_cache_holds_for_one_request_one_model_and_one_data_set(config, digits_model, tmp_path):
     from zspag_core.checkpoints import save_checkpoint
 
-    assert memory_of(prepare(config), None) is FORGETFUL
+    assert cache_of(prepare(config), None) is NO_CACHE
     other = tmp_path / "other.safetensors"
     save_checkpoint(other, digits_model, {"data": "digits", "class_names": [str(k) for k in range(10)], "x": 1})
     variants = [config, dataclasses.replace(config, seed=1), dataclasses.replace(config, checkpoint=str(other))]
-    identities = [memory_of(prepare(variant), tmp_path).identity for variant in variants]
+    identities = [cache_of(prepare(variant), tmp_path).identity for variant in variants]
     assert len(set(identities)) == 3
     prepared = prepare(config)
     less = dataclasses.replace(prepared.dataset, test=prepared.dataset.test[torch.arange(9)])
-    assert memory_of(dataclasses.replace(prepared, dataset=less), tmp_path).identity not in identities
+    assert cache_of(dataclasses.replace(prepared, dataset=less), tmp_path).identity not in identities
     assert json.dumps(identities[0])
-
-
-def test_only_news_are_passed_on():
-    heard = Listener()
-    news = News({1, 2}, heard)
-    for number in (1, 2, 3):
-        news.progress("unlearn", number, 3)
-        news.epoch(number, 3, None)
-    assert (heard.stages, heard.epochs) == (["unlearn"] * 3, [(3, {})])
-
-
-def test_epochs_are_told_again_in_order_and_epoch_0_is_not_kept(tmp_path):
-    def frame(epoch):
-        empty = torch.zeros(0)
-        return Frame(epoch, "stage 1", empty, empty, empty, empty, empty)
-
-    memory = FileMemory(tmp_path, "a", [Frame])
-    first = Replay(memory, Reporter())
-    for number in (0, 1, 2):
-        first.watch(frame(number))
-        first.epoch(number, 5, None, loss=number / 2)
-    heard = Listener()
-    second = Replay(memory, heard)
-    second.tell(None)
-    assert heard.epochs == [(1, {"loss": 0.5}), (2, {"loss": 1.0})]
-    assert heard.frames == [1, 2]
-    second.epoch(2, 5, None, loss=9.0)
-    assert second.epochs[2] == (5, {"loss": 9.0})

@@ -1,0 +1,125 @@
+"""A data set loaded as a model wants it, and what is only assumed about the two, tried on labelled images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.data import load_dataset
+from zspag_core.doubts import READ_BY, check_order, check_reading
+from zspag_core.errors import UsageError
+from zspag_core.fit import check_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zspag_core.checkpoints import Checkpoint
+    from zspag_core.data.dataset import DataSet
+    from zspag_core.data.resizing import Size
+
+GIVEN = "given"
+"""The order of the classes that the data have, kept whatever the model reads in them."""
+
+
+def with_names(checkpoint: Checkpoint, names: Sequence[str] | None) -> Checkpoint:
+    """Return a checkpoint whose outputs are called as a person says; as its file says where they are not told.
+
+    Raises:
+        UsageError: not one name for each output, or one name twice.
+    """
+    if names is None:
+        return checkpoint
+    count = checkpoint.model.config.num_classes
+    if len(names) != count:
+        raise UsageError(f"classes: expected {count} names, one for each output of the model, got {len(names)}")
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise UsageError(f"classes: expected every name once, got {twice!r} twice")
+    return replace(checkpoint, about=checkpoint.about | {"class_names": list(names)})
+
+
+def load_for(
+    checkpoint: Checkpoint, data: str, *, order: str = "", size: Size | None = None, download: bool = True
+) -> DataSet:
+    """Load a data set as a model wants its images and check that the classes agree.
+
+    Args:
+        checkpoint: whose model it is for.
+        data: name or path.
+        order: see :class:`RunConfig`.
+        size: how images are resized; None as the model wants them.
+        download: whether the network may be used.
+
+    Raises:
+        UsageError: the model has other classes than the data, in number or order.
+    """
+    shape = checkpoint.model.config
+    dataset = load_dataset(
+        data,
+        image_size=shape.size if size is None else size,
+        channels=shape.channels,
+        class_names=checkpoint.about.get("class_names"),
+        num_classes=shape.num_classes,
+        order=None if order in {"", GIVEN} else order,
+        download=download,
+    )
+    check_fit(checkpoint, dataset)
+    return dataset
+
+
+def _plainly(value: object) -> str:
+    """Return a value as a person would type it."""
+    if isinstance(value, list | tuple):
+        return "/".join(f"{part:g}" for part in value)
+    return str(value)
+
+
+def _in_words(assumed: Mapping[str, Any]) -> str:
+    """Return what is assumed as a list."""
+    return ", ".join(f"{name.replace('_', ' ')} {_plainly(value)}" for name, value in assumed.items())
+
+
+def check_assumptions(
+    checkpoint: Checkpoint, dataset: DataSet, data: str, order: str, *, left_out: Sequence[int] = ()
+) -> DataSet:
+    """Try what is only assumed, or doubtful, about a model that is not of ours on the images at hand.
+
+    Args:
+        checkpoint: the model.
+        dataset: as loaded for it.
+        data: name or path of that.
+        order: see :class:`RunConfig`.
+        left_out: classes whose images say nothing about the order: the model may have forgotten them.
+
+    Returns:
+        The data set, with a note on what is assumed, and one where an order was chosen that the model's answers
+        contradict.
+
+    Raises:
+        UsageError: another reading of its input, or another order of its classes, is clearly better.
+    """
+    assumed = checkpoint.about.get("assumed") or {}
+    if checkpoint.origin is None and not assumed:
+        return dataset  # our own file says everything
+    if assumed:
+        note = f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}"
+        dataset = replace(dataset, notes=(*dataset.notes, note))
+
+    def at_size(size: int) -> DataSet:
+        return load_for(checkpoint, data, order=order, size=size)
+
+    doubts = check_reading(checkpoint, dataset, at_size)
+    dataset = replace(dataset, notes=(*dataset.notes, *doubts))
+    told = replace(dataset, train=dataset.train.without_classes(left_out), test=dataset.test.without_classes(left_out))
+    if not len(told.train) and not len(told.test):
+        return dataset
+    prepared = {name: value for name, value in assumed.items() if name in READ_BY}
+    figures = check_order(checkpoint.model, told, order or chosen_order(checkpoint), _in_words(prepared))
+    return replace(dataset, notes=(*dataset.notes, *figures.doubt()))
+
+
+def chosen_order(checkpoint: Checkpoint) -> str:
+    """Return the order of the classes that a person chose when the checkpoint was written; empty where nobody did."""
+    told = checkpoint.about.get("told")
+    order = told.get("order") if isinstance(told, dict) else None
+    return order if isinstance(order, str) else ""

@@ -1,0 +1,238 @@
+"""One unlearning run, from its configuration to its folder; the command line and the worker both call `execute`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core.checkpoints import save_checkpoint
+from zspag_core.devices import place
+from zspag_core.errors import Cancelled
+from zspag_core.explain.watch import Watch, choose_watched
+from zspag_core.files import finite, write_json
+from zspag_core.hyperparameters import values
+from zspag_core.methods.base import call_method, timed
+from zspag_core.metrics.live import LiveGrades
+from zspag_core.metrics.predictions import Labelled, logits_of
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.runs import artifacts
+from zspag_core.runs import report as record
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.epoch_log import EpochLog
+from zspag_core.runs.folder import UNLEARNED, check_out, new_folder
+from zspag_core.runs.grading import grade_deeply, read_triggers
+from zspag_core.runs.notes import say_notes
+from zspag_core.runs.prepare import Prepared, prepare
+from zspag_core.runs.resume import cache_of
+from zspag_core.runs.stage_cache import NO_CACHE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zspag_core.methods import Unlearned
+    from zspag_core.metrics.backdoor import Triggered
+    from zspag_core.metrics.grade import Grade
+    from zspag_core.models import Classifier
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.stage_cache import StageCache
+
+STAGES = ("proxies", "subspace", "labels", "unlearn", "evaluate")
+
+
+@dataclass
+class _Outcome:
+    """What a run has brought so far."""
+
+    unlearned: Unlearned
+    log: EpochLog
+    before: Grade
+    after: Grade | None = None
+    triggered: Triggered | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: Path | None = None) -> dict[str, Any]:
+    """Carry out a run and write its folder.
+
+    The folder holds config.json, result.json, model.safetensors and arrays for drawing: grading.safetensors,
+    watch.safetensors, where the method makes them proxies.safetensors and labels.safetensors, and for a model that was
+    trained with a backdoor backdoor.safetensors (see :mod:`zspag_core.runs.artifacts` and :meth:`Watch.arrays`). It
+    appears under its name only when it is complete.
+
+    Args:
+        config: what to do.
+        out: folder to write; must not exist, be empty, or hold the interrupted attempt that `state` goes on from.
+        report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate" and
+            "relearning", and after every epoch (the original model counts as epoch 0) the model with loss, acc_rt,
+            acc_ut and mia, and a frame of the watched images.
+        state: folder that keeps finished stages and epochs; an attempt that ended early, also by being killed, goes on
+            from there when the same is asked again, with the same result. It is removed when the run has come to its
+            end. None keeps nothing.
+
+    Returns:
+        The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
+        None; the model is the one reached so far.
+
+    Raises:
+        Cancelled: a reporter cancelled before the first epoch had ended; nothing is written.
+        ZspagError: the run is impossible or failed.
+    """
+    out = out.resolve()  # so that "." has a name and a parent too
+    check_out(out, state)
+    report.progress("load", 0, 1)
+    prepared = prepare(config)
+    report.progress("load", 1, 1)
+    cache = cache_of(prepared, state)
+    with new_folder(out) as folder, torch.random.fork_rng(devices=[]):
+        outcome = _run(prepared, report, cache)
+        _write(folder, prepared, outcome)
+    if outcome.after is not None:
+        cache.forget()
+    return outcome.result
+
+
+def carry_out(prepared: Prepared, report: Reporter = SILENT) -> tuple[Classifier, dict[str, Any]]:
+    """Carry out a run whose model and data are in memory, and write nothing.
+
+    Returns:
+        The unlearned model, and what result.json would hold.
+
+    Raises:
+        Cancelled: a reporter cancelled before the first epoch had ended.
+        ZspagError: the run failed.
+    """
+    with torch.random.fork_rng(devices=[]):
+        outcome = _run(prepared, report, NO_CACHE)
+    return outcome.unlearned.model, outcome.result
+
+
+def _run(prepared: Prepared, report: Reporter, cache: StageCache) -> _Outcome:
+    """Grade, unlearn, grade again."""
+    seconds: dict[str, float] = {}
+    model = place(prepared.checkpoint.model, prepared.device)
+    resumed = cache.recall("before") is not None
+    with timed(seconds, "evaluate"):
+        before, relearnt = cache.once("before", lambda: grade_deeply(model, None, prepared, report))
+    log = _open_log(model, before, prepared, report, cache)
+    if resumed:
+        report.note(f"going on with an interrupted run, after {log.reached}")
+        report.progress("evaluate", 1, 1)
+    say_notes(before, prepared, report)
+    log.begin(model)
+    unlearned = _unlearn(model, prepared, log, cache)
+    seconds["evaluate"] += log.seconds
+    if not unlearned.history:
+        log.look(1, unlearned.model)  # a method without epochs
+    outcome = _Outcome(unlearned, log, before)
+    result = record.describe_run(prepared, unlearned)
+    result["before"] = record.describe_grade(before, relearnt)
+    result["mask"] = {"acc_rt": before.mask_acc_rt}
+    with timed(seconds, "evaluate"):
+        result |= _judge(model, outcome, prepared, report, cache)
+        after = None if outcome.after is None else unlearned.model
+        outcome.triggered = read_triggers(prepared.checkpoint.about, prepared.dataset, model, after)
+    result["backdoor"] = outcome.triggered and outcome.triggered.to_dict()
+    result["watch"] = {"layer": log.layer, "images": _watched_kind(prepared)} if log.frames else None
+    result["history"] = log.merge(unlearned.history)
+    spent = dict.fromkeys(STAGES) | unlearned.seconds | seconds
+    result["seconds"] = {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
+    outcome.result = finite(result)
+    return outcome
+
+
+def _open_log(model: Classifier, before: Grade, prepared: Prepared, report: Reporter, cache: StageCache) -> EpochLog:
+    """Open the log of epochs; it watches test images, of data without any some of the images to forget."""
+    config, dataset = prepared.config, prepared.dataset
+    images, tested = dataset.test, before.tested
+    if _watched_kind(prepared) == "forget":
+        images = prepared.seen
+        tested = Labelled(logits_of(model, images.images), images.labels)
+    watch = Watch(model, images, choose_watched(tested, config.classes))
+    return EpochLog(LiveGrades(dataset, config.classes, config.seed), watch, report, cache)
+
+
+def _watched_kind(prepared: Prepared) -> str:
+    """Return whether test images are watched, or forget images where there are none."""
+    return "test" if len(prepared.dataset.test) else "forget"
+
+
+def _unlearn(model: Classifier, prepared: Prepared, log: EpochLog, cache: StageCache) -> Unlearned:
+    """Call the method; what it keeps is its own, and the time that logging takes inside it is taken off its own."""
+    config, train = prepared.config, prepared.dataset.train
+    context = RunContext(torch.Generator().manual_seed(config.seed), log, cache.room("method"))
+    retain = partial(train.without_classes, config.classes)
+    early = log.seconds
+    unlearned = call_method(prepared.method, model, prepared.forget, config.classes, context, retain=retain)
+    if unlearned.stopped == "cancelled" and not unlearned.history:
+        raise Cancelled("cancelled before the first epoch had ended")
+    unlearned.seconds["unlearn"] = unlearned.seconds.get("unlearn", 0.0) - (log.seconds - early)
+    return unlearned
+
+
+def _judge(
+    model: Classifier, outcome: _Outcome, prepared: Prepared, report: Reporter, cache: StageCache
+) -> dict[str, Any]:
+    """Grade what a run reached; return the parts of result.json that a cancelled run leaves empty."""
+    unlearned = outcome.unlearned
+    if unlearned.stopped == "cancelled":
+        return {
+            "after": None,
+            "proxies": record.describe_proxies(unlearned, prepared, None),
+            "subspace": None,
+            "estimates": record.describe_estimates(model, unlearned, prepared, None),
+        }
+    outcome.after, relearnt = cache.once(
+        "after", lambda: grade_deeply(unlearned.model, outcome.before, prepared, report)
+    )
+    agreement = record.measure_agreement(model, unlearned, prepared)
+    subspace = record.describe_subspace(model, unlearned, prepared)
+    return {
+        "after": record.describe_grade(outcome.after, relearnt),
+        "proxies": record.describe_proxies(unlearned, prepared, agreement),
+        "subspace": subspace,
+        "estimates": record.describe_estimates(model, unlearned, prepared, subspace),
+    }
+
+
+def _write(folder: Path, prepared: Prepared, outcome: _Outcome) -> None:
+    """Write the run's files."""
+    run = outcome.unlearned
+    write_json(folder / "config.json", prepared.config.to_dict())
+    write_json(folder / "result.json", outcome.result)
+    save_checkpoint(folder / "model.safetensors", run.model, _about(prepared))
+    if (origin := prepared.checkpoint.origin) is not None:
+        origin.write(folder, UNLEARNED, run.model)
+    for name, arrays in _arrays(prepared, outcome).items():
+        artifacts.save_arrays(folder / f"{name}.safetensors", arrays)
+
+
+def _about(prepared: Prepared) -> dict[str, Any]:
+    """Return what the unlearned model's file says about itself."""
+    config = prepared.config
+    about = {key: value for key, value in prepared.checkpoint.about.items() if key != "history"}
+    about["unlearned"] = {
+        "method": config.method,
+        "settings": values(prepared.method),
+        "forget": list(config.classes),
+        "seed": config.seed,
+        "from_sha256": prepared.checkpoint.sha256,
+    }
+    return about
+
+
+def _arrays(prepared: Prepared, outcome: _Outcome) -> dict[str, artifacts.Arrays]:
+    """Return the arrays of every file, by the file's name."""
+    run, original = outcome.unlearned, prepared.checkpoint.model
+    found = {"watch": outcome.log.arrays()} if outcome.log.frames else {}
+    found["grading"] = artifacts.grading_arrays(outcome.before, outcome.after)
+    if outcome.triggered is not None:
+        found["backdoor"] = artifacts.backdoor_arrays(outcome.triggered)
+    if run.labels is not None:
+        found["labels"] = artifacts.label_arrays(run.labels, prepared.seen.labels)
+    if run.proxies is not None:
+        unlearned = run.model if outcome.after is not None else None
+        found["proxies"] = artifacts.proxy_arrays(run.proxies, prepared.forget, original, unlearned)
+    return found

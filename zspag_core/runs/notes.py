@@ -1,0 +1,43 @@
+"""What a person should know before a run goes on: what was assumed, and what makes its figures doubtful."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zspag_core.groups import ungraded
+from zspag_core.metrics.accuracy import percent
+from zspag_core.shortfall import guessing, hardly_read
+
+if TYPE_CHECKING:
+    from zspag_core.metrics.grade import Grade
+    from zspag_core.progress import Reporter
+    from zspag_core.runs.prepare import Prepared
+
+
+def say_notes(before: Grade, prepared: Prepared, report: Reporter) -> None:
+    """Say what was assumed and what makes figures doubtful: nothing to grade with, a model that guesses or is blind."""
+    found = before.accuracy
+    guesses = guessing(found.acc_rt, prepared.dataset.num_classes)
+    blind = (
+        f"the model reads only {found.acc_ut:.1f} % of the forgotten classes' test images: no loss can be seen there"
+        if hardly_read(found.acc_ut)
+        else None
+    )
+    doubts = (ungraded(prepared.lacks), guesses or blind or _misread(before, prepared))
+    for sentence in (*prepared.checkpoint.notes, *prepared.dataset.notes, *filter(None, doubts)):
+        report.note(sentence)
+
+
+def _misread(before: Grade, prepared: Prepared) -> str | None:
+    """Say so where, for want of test images, the forget images must tell that the model does not read them right."""
+    if "forget_test" not in prepared.lacks:
+        return None
+    seen = before.scores.forget_train
+    right = percent(seen.logits.argmax(1) == seen.labels)
+    if not hardly_read(right):
+        return None
+    most = prepared.dataset.class_names[int(seen.logits.argmax(1).mode().values)]
+    return (
+        f"the model reads only {right:.1f} % of the images to forget as their class, most often as {most!r}: do the "
+        "names belong to its outputs in this order?"
+    )
