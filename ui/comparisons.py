@@ -17,6 +17,7 @@ from ui.words import COMPARISONS
 from zspag_core.errors import CheckpointError, DataError, ZspagError
 from zspag_core.jobs import State
 from zspag_core.reproduce.comparison import Comparison, Outcome, Row
+from zspag_core.runs.config import RunConfig
 from zspag_core.shipped import ASSETS, ORIGINALS
 
 if TYPE_CHECKING:
@@ -199,16 +200,13 @@ def order(subject: Subject, rows: Sequence[Row], seeds: Sequence[int], about: Co
         for row in rows:
             if row.method is not None:
                 shared = {"title": title, "question": question, "key": row.key, "label": row.label, "kind": row.kind}
-                config = {
-                    "data": subject.data,
-                    "checkpoint": subject.checkpoint,
-                    "forget": list(subject.forget),
-                    "class_names": list(subject.class_names),
-                    "method": row.method,
-                    "settings": _settings(row, subject),
-                    "seed": int(seed),
-                    "comparison": shared | {"needs_retain": row.needs_retain},
-                }
+                settings = _settings(row, subject)
+                asked = RunConfig(
+                    subject.data, subject.checkpoint, tuple(subject.forget), row.method, settings, int(seed)
+                )
+                config = asked.to_job(
+                    class_names=list(subject.class_names), comparison=shared | {"needs_retain": row.needs_retain}
+                )
                 job_store().submit("unlearn", config, comparison=name)
     return name
 

@@ -8,6 +8,7 @@ from ui.checkpoints import shipped_checkpoints
 from ui.choice import choice_of_own, use
 from ui.jobs import job_store, show_run
 from ui.lessons import DEMO_CLASS
+from zspag_core.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,17 +44,9 @@ def submit_own(
     choice: Choice, forget: list[int], method: str = "zspag", settings: dict[str, object] | None = None, seed: int = 0
 ) -> Job:
     """Queue a run as the Forget page would with untouched controls but for those given; look at it and its model."""
-    config = {
-        "data": choice.data,
-        "checkpoint": str(choice.checkpoint),
-        "forget": forget,
-        "class_names": [choice.class_names[label] for label in forget],
-        "method": method,
-        "settings": dict(settings or {}),
-        "seed": seed,
-        "device": "auto",
-    }
-    job = job_store().submit("unlearn", config, device="auto")
+    asked = RunConfig(choice.data, str(choice.checkpoint), tuple(forget), method, settings or {}, seed)
+    config = asked.to_job(class_names=[choice.class_names[label] for label in forget])
+    job = job_store().submit("unlearn", config, device=asked.device)
     use(choice)
     show_run(job.id)
     return job

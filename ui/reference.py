@@ -14,6 +14,7 @@ from ui.lessons import DATA, DEMO_CLASS, MODEL, YARDSTICK
 from ui.relearning import with_relearning
 from ui.results import find, headline
 from zspag_core.jobs import Lane
+from zspag_core.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +89,7 @@ def order_reference(config: Mapping[str, Any]) -> None:
     Args:
         config: of the run.
     """
-    kept = {name: config[name] for name in ("data", "checkpoint", "forget", "class_names", "device") if name in config}
-    settings = recipe_of(str(config["checkpoint"]))
-    wanted = kept | {"method": "retrain", "settings": settings, "seed": config.get("seed", 0)}
-    job_store().submit("unlearn", wanted, device=str(config.get("device", "auto")))
+    checkpoint, device = str(config["checkpoint"]), str(config.get("device", "auto"))
+    seed, settings = config.get("seed", 0), recipe_of(checkpoint)
+    asked = RunConfig(config["data"], checkpoint, tuple(config["forget"]), "retrain", settings, seed, device)
+    job_store().submit("unlearn", asked.to_job(class_names=config.get("class_names")), device=device)

@@ -16,6 +16,7 @@ from ui.names import names_of, says_names
 from ui.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.errors import ZspagError
 from zspag_core.jobs import State
+from zspag_core.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -264,16 +265,18 @@ def submit(choice: Choice, forget: Sequence[int], method: Mapping[str, Any], cho
         method: as the engine describes it.
         chosen: {"settings", "seed", "device"}, maybe "hold_out"; settings that are at their default are left out.
     """
-    config = {
-        "data": choice.data,
-        "checkpoint": str(choice.checkpoint),
-        "forget": list(forget),
-        "class_names": [choice.class_names[label] for label in forget],
-        "method": method["name"],
-        "settings": changed(method, chosen["settings"]),
-        "seed": chosen["seed"],
-        "device": chosen["device"],
-    }
-    config |= {"hold_out": chosen["hold_out"]} if chosen.get("hold_out") else {}
-    config |= {} if says_names(choice.checkpoint) else {"all_names": list(choice.class_names)}
-    show_run(job_store().submit("unlearn", config, device=chosen["device"]).id)
+    asked = RunConfig(
+        choice.data,
+        str(choice.checkpoint),
+        tuple(forget),
+        method["name"],
+        changed(method, chosen["settings"]),
+        chosen["seed"],
+        chosen["device"],
+        hold_out=chosen.get("hold_out") or 0.0,
+    )
+    config = asked.to_job(
+        class_names=[choice.class_names[label] for label in forget],
+        all_names=None if says_names(choice.checkpoint) else list(choice.class_names),
+    )
+    show_run(job_store().submit("unlearn", config, device=asked.device).id)

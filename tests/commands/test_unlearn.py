@@ -7,7 +7,7 @@ import pytest
 from zspag_core.cli import main
 from zspag_core.commands.unlearn import attack_line, headline
 from zspag_core.files import read_json
-from zspag_core.runs.artifacts import FILES
+from zspag_core.runs.folder import FILES
 
 
 def test_the_headline_says_both_accuracies_before_and_after():

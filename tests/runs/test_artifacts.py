@@ -4,7 +4,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from zspag_core.errors import UsageError
 from zspag_core.metrics.grade import grade
 from zspag_core.proxies import ProxySet
 from zspag_core.pseudo_labels import PseudoLabels
@@ -13,7 +12,6 @@ from zspag_core.runs.artifacts import (
     MEASURES,
     grading_arrays,
     label_arrays,
-    new_folder,
     proxy_arrays,
     save_arrays,
 )
@@ -78,20 +76,3 @@ def test_grading_holds_logits_and_every_measure_of_every_group(digits_model, sma
     }
     assert torch.equal(arrays["test.before"], found.tested.logits)
     assert all(array.dtype == torch.float32 for name, array in arrays.items() if name != "test.labels")
-
-
-def test_a_folder_takes_its_name_only_when_it_is_complete(tmp_path):
-    out = tmp_path / "run"
-    with new_folder(out) as folder:
-        (folder / "a").touch()
-        assert not out.exists()
-    assert [path.name for path in out.iterdir()] == ["a"]
-    with pytest.raises(IsADirectoryError), new_folder(tmp_path / "other") as folder:
-        folder.write_text("a folder is no file")
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot be written"), new_folder(tmp_path / "file" / "run"):
-        pass

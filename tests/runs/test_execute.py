@@ -291,23 +291,6 @@ def test_only_a_new_or_empty_folder_is_written(config, tmp_path):
     check_out(tmp_path / "new")
 
 
-@pytest.mark.parametrize(
-    ("record", "held"),
-    [
-        ('{"stopped": "rule", "after": {}}', "holds a run that is finished already"),
-        ('{"stopped": null, "after": {}}', "holds a run that is finished already"),
-        ('{"stopped": "cancelled", "after": null}', "holds a run that was interrupted"),
-        ('{"mine": 1}', "already holds something"),
-        ("[]", "already holds something"),
-        ("{", "already holds something"),
-    ],
-)
-def test_a_refused_folder_is_said_to_hold_what_it_holds(tmp_path, record, held):
-    (tmp_path / "result.json").write_text(record)
-    with pytest.raises(UsageError, match=f"out: expected a new or empty folder, got .*, which {held}$"):
-        check_out(tmp_path)
-
-
 class Told(Reporter):
     def __init__(self):
         self.notes = []

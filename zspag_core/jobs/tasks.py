@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import re
 from typing import TYPE_CHECKING, Any
@@ -34,8 +33,7 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     from zspag_core.runs.config import RunConfig
     from zspag_core.runs.execute import execute
 
-    own = {field.name for field in dataclasses.fields(RunConfig)}  # pages add what they want to remember
-    config = RunConfig.from_dict({name: value for name, value in job.config.items() if name in own})
+    config = RunConfig.from_job(job.config)
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
     result: dict[str, Any] = execute(config, job.folder, report, state=state_folder(job.id))
     if result["after"] is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+ALWAYS = ("data", "checkpoint", "forget", "method", "settings", "seed", "device")
+"""What the job of every run names, also where it is the default."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +70,19 @@ class RunConfig:
         names = record.get("model_classes")
         names = None if names is None else tuple(names)
         return cls(**{**record, "forget": tuple(record["forget"]), "model_classes": names})
+
+    def to_job(self, **remembered: object) -> dict[str, Any]:
+        """Return what a job in the queue is given: the fields that say something.
+
+        Args:
+            **remembered: what pages want to find there again, such as the names of the classes; None counts as nothing.
+        """
+        unset = {one.name: one.default for one in fields(self) if one.default is not MISSING} | {"reading": {}}
+        told = {k: v for k, v in self.to_dict().items() if k in ALWAYS or v != unset.get(k)}
+        return told | {name: value for name, value in remembered.items() if value is not None}
+
+    @classmethod
+    def from_job(cls, config: Mapping[str, Any]) -> RunConfig:
+        """Rebuild a configuration from what a job was given; what pages remember there is left out."""
+        own = {one.name for one in fields(cls)}
+        return cls.from_dict({name: value for name, value in config.items() if name in own})
