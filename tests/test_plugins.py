@@ -76,7 +76,7 @@ def test_forms_cards_and_tables_know_a_method_from_outside():
 from ui.form_address import method_entries
 from ui.methods import method_name, method_summary
 from ui.words import choice_label
-from zspag_core.jobs.describe import describe_engine
+from zspag_core.tasks.describe import describe_engine
 from zspag_core.reproduce.rows import rivals
 from zspag_core.reproduce.scale import SMALL
 engine = describe_engine()

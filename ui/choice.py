@@ -13,7 +13,7 @@ from ui.jobs import checkpoint_question, current_run, job_store
 from ui.places import BUILT_IN, UPLOAD, data_of, data_token, model_of, title_of, token_of, uploads
 from zspag_core.errors import CheckpointError, ZspagError
 from zspag_core.jobs import State
-from zspag_core.jobs.inspecting import summarise
+from zspag_core.tasks.inspect_data import summarise
 
 if TYPE_CHECKING:
     from ui.checkpoints import Header

@@ -170,7 +170,7 @@ def _progress(name: str, jobs: Sequence[Job]) -> None:
                     icon=":material/stop:",
                     on_click=cancel_all,
                     args=(name,),
-                    disabled=all(job.wish == "cancel" for job in now if job.active),
+                    disabled=all(job.command == "cancel" for job in now if job.active),
                 )
 
     line()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.jobs import job_store
-from zspag_core.jobs import State, Wish
+from zspag_core.jobs import Command, State
 
 if TYPE_CHECKING:
     from zspag_core.jobs import Job
@@ -28,8 +28,8 @@ def controls(job: Job, cancel_help: str, *, key: str, by_epoch: bool = False) ->
         by_epoch: whether the job can be told to make one epoch and wait.
     """
     store = job_store()
-    runs, paused = job.state == State.RUNNING, job.wish == Wish.PAUSE
-    free = job.wish != Wish.CANCEL
+    runs, paused = job.state == State.RUNNING, job.command == Command.PAUSE
+    free = job.command != Command.CANCEL
     buttons = [
         ("Pause", "pause", store.pause, runs and free and not paused, None),
         ("Continue", "play_arrow", store.unpause, runs and paused, None),

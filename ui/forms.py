@@ -30,7 +30,7 @@ def settings_form(
     """Draw the widgets of some settings of a method and return their values; a setting left empty is left out.
 
     Args:
-        method: as zspag_core.jobs.describe.describe_engine describes it.
+        method: as zspag_core.tasks.describe.describe_engine describes it.
         names: the settings to draw, in this order; names that the method does not have are passed over.
         explain: write each setting's consequence under its widget instead of into a help bubble.
         places: where to draw them, in turn; nothing means one below the other.

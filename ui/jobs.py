@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.redrawn import redrawn
-from zspag_core.jobs import Job, JobStore, State, Wish
-from zspag_core.jobs.beats import WORKER
-from zspag_core.jobs.keeper import Keeper
+from zspag_core.jobs import Command, Job, JobStore, State
+from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import lane_of
+from zspag_core.jobs.supervisor import Supervisor
 from zspag_core.shipped import ENGINE
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def job_store() -> JobStore:
 
 
 @st.cache_resource(show_spinner=False)
-def worker_keeper() -> Keeper:
+def worker_keeper() -> Supervisor:
     """Return what keeps workers alive; ZSPAG_START_WORKER=0 leaves that to someone else."""
-    keeper = Keeper(job_store())
+    keeper = Supervisor(job_store())
     if os.environ.get("ZSPAG_START_WORKER", "1") != "0":
         keeper.start()
     return keeper
@@ -47,14 +47,14 @@ def queue_words(job: Job) -> str:
         return ""
     first = ahead[0]
     where = f"Position {len(ahead)} in the queue, behind run {first.number}"
-    if first.wish == Wish.PAUSE:
+    if first.command == Command.PAUSE:
         return f"{where}, which is paused: nothing goes on until somebody continues or cancels it."
     return f"{where}, which is {first.state}. This one starts by itself."
 
 
 def worker_ready(lane: str) -> bool:
     """Tell whether a living worker serves a lane."""
-    return any(lane in worker.lanes for worker in job_store().beats.alive(WORKER))
+    return any(lane in worker.lanes for worker in job_store().heartbeats.alive(WORKER))
 
 
 def current_run() -> Job | None:

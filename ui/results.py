@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ui.words import OPTIONAL_STAGES, STAGES, STATES
-from zspag_core.jobs import State, Wish
+from zspag_core.jobs import Command, State
 from zspag_core.metrics.catalogue import ACC_RT, GRADED, PER_EPOCH
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def headline(job: Job) -> Mapping[str, Any] | None:
 
 def state_words(job: Job) -> tuple[str, str, str]:
     """Return colour, icon and word of a run's state, or of what a person has asked of it."""
-    wishes = {
-        Wish.PAUSE: ("orange", ":material/pause_circle:", "Paused"),
-        Wish.STEP: ("blue", ":material/skip_next:", "One epoch"),
-        Wish.CANCEL: ("gray", ":material/cancel:", "Stopping"),
+    commands = {
+        Command.PAUSE: ("orange", ":material/pause_circle:", "Paused"),
+        Command.STEP: ("blue", ":material/skip_next:", "One epoch"),
+        Command.CANCEL: ("gray", ":material/cancel:", "Stopping"),
     }
-    return wishes[job.wish] if job.active and job.wish in wishes else STATES[job.state]
+    return commands[job.command] if job.active and job.command in commands else STATES[job.state]
 
 
 def percent(value: float | None, *, sign: bool = False) -> str:
@@ -168,7 +168,7 @@ def _step(name: str, reached: Sequence[str], job: Job) -> Step:
 def seconds_left(job: Job) -> float | None:
     """Return how long the stage under way will take at the pace of this attempt; None where that cannot be told."""
     progress = job.progress
-    if not job.active or job.wish == Wish.PAUSE or "stage" not in progress or progress["stage"] in UNFORESEEN:
+    if not job.active or job.command == Command.PAUSE or "stage" not in progress or progress["stage"] in UNFORESEEN:
         return None
     done, total = int(progress["done"]), int(progress["total"])
     made, spent = done - int(progress.get("first", 0)), float(progress["seconds"].get(progress["stage"], 0.0))

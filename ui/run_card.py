@@ -14,7 +14,7 @@ from ui.picker import LETTERS
 from ui.results import escape, percent, state_words
 from ui.runs import page_of
 from zspag_core.jobs import State
-from zspag_core.jobs.database import TITLE_LENGTH
+from zspag_core.jobs.schema import TITLE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -77,7 +77,7 @@ def _under_way(job: Job, shows: str, key: str) -> None:
         st.markdown(f"#### Run {now.number} is under way\n{shows} appears here by itself when it is done.")
         text, share = progress_of(now)
         st.progress(share, text)
-        stop = now.wish == "cancel"
+        stop = now.command == "cancel"
         st.button("Cancel", key=f"{key}-cancel", on_click=job_store().cancel, args=(job.id,), disabled=stop)
 
     line()

@@ -17,7 +17,7 @@ from ui.places import trained
 from ui.redrawn import redrawn
 from ui.results import duration, escape, percent, seconds_left, worked_words
 from ui.words import STATES, help_for
-from zspag_core.jobs import Lane, State, Wish
+from zspag_core.jobs import Command, Lane, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,9 +172,9 @@ def training_panel(job: Job) -> None:
 def _heading(job: Job) -> None:
     """Say what is trained, on what, and how it stands."""
     colour, icon, word = STATES[job.state]
-    if job.wish == Wish.PAUSE:
+    if job.command == Command.PAUSE:
         colour, icon, word = "orange", ":material/pause_circle:", "Paused"
-    if job.wish == Wish.CANCEL:
+    if job.command == Command.CANCEL:
         word = "Stopping"
     what = f"{escape(job.config['name'])} &nbsp; :{colour}-badge[{icon} {word}]"
     on = f"{job.config['model']} on {escape(plain_name(job.config['data']))}{worked_words(job)}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zspag_core.jobs import JobStore
-from zspag_core.jobs.beats import WORKER
+from zspag_core.jobs.heartbeats import WORKER
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -86,7 +86,7 @@ def worker_pids(home):
     """Return the process ids of the living workers that use a home."""
     store = open_store(home)
     try:
-        return {worker.lanes: int(worker.name.split("-")[-2]) for worker in store.beats.alive(WORKER)}
+        return {worker.lanes: int(worker.name.split("-")[-2]) for worker in store.heartbeats.alive(WORKER)}
     finally:
         store.close()
 

@@ -194,7 +194,7 @@ def test_failed_run_shows_a_card_and_no_traceback(page, app_url, store):
 
 
 def test_killed_worker_interrupts_the_run_and_is_replaced(page, app_url, store, server_home):
-    from zspag_core.jobs.beats import WORKER
+    from zspag_core.jobs.heartbeats import WORKER
 
     job_id = start_long_run(page, app_url)
     wait_until(lambda: store.require(job_id).state == State.RUNNING, "the run does not begin")
@@ -204,7 +204,7 @@ def test_killed_worker_interrupts_the_run_and_is_replaced(page, app_url, store, 
     expect(page.get_by_text("ended before the run did")).to_be_visible()
 
     def replaced():
-        return any("runs" in worker.lanes and worker.name != victim for worker in store.beats.alive(WORKER))
+        return any("runs" in worker.lanes and worker.name != victim for worker in store.heartbeats.alive(WORKER))
 
     wait_until(replaced, "no new worker comes")
     assert store.require(job_id).state == State.INTERRUPTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ from zspag_core.jobs import JobStore
 
 SERVER = Path(__file__).parent / "serve_test_tasks.py"
 ROOT = Path(__file__).parents[2]
-RUN = "0123456789abcdef01234567"
 
 
 @pytest.fixture
@@ -59,22 +57,3 @@ def wait_until():
         return found
 
     return wait
-
-
-@pytest.fixture(scope="session")
-def finished_folder(digits_checkpoint, tmp_path_factory):
-    """The folder of a finished run that forgot the digit 3."""
-    from zspag_core.runs.config import RunConfig
-    from zspag_core.runs.execute import execute
-
-    out = tmp_path_factory.mktemp("finished") / "run"
-    settings = {"epochs": 2, "n_adv": 8, "epsilon": 0.3, "energy": 0.8}
-    execute(RunConfig("digits", str(digits_checkpoint), (3,), settings=settings, device="cpu", relearning=False), out)
-    return out
-
-
-@pytest.fixture
-def run_id(home, finished_folder):
-    """That run, copied to where jobs keep theirs; its id."""
-    shutil.copytree(finished_folder, home / "runs" / RUN)
-    return RUN

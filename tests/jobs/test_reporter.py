@@ -15,7 +15,7 @@ from zspag_core.methods.base import timed
 @pytest.fixture
 def job(store):
     store.submit("a", {})
-    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     return store.claim(Lane.RUNS, "w", "cpu")
 
 
@@ -105,7 +105,7 @@ def test_stopping_worker_stops_its_job_at_once(store, job):
 
 
 def test_job_that_another_took_over_stops(store, job, report):
-    store.beats.forget("w")
+    store.heartbeats.forget("w")
     store.interrupt_orphans()
     with pytest.raises(Cancelled):
         report.progress("unlearn", 0, 2)

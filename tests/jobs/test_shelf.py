@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from zspag_core.jobs import Lane, State, Wish
-from zspag_core.jobs.database import TITLE_LENGTH
+from zspag_core.jobs import Command, Lane, State
 from zspag_core.jobs.folders import state_folder
+from zspag_core.jobs.schema import TITLE_LENGTH
 
 
 @pytest.fixture
 def done(store):
     """A finished job with a folder and an event."""
     job = store.submit("a", {"x": 1})
-    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     claimed = store.claim(Lane.RUNS, "w", "cpu")
     store.record(claimed, "epoch", {"epoch": 1})
     store.finish(claimed, State.DONE, answer=1)
@@ -69,10 +69,10 @@ def test_purge_leaves_what_was_restored(store, done):
 
 def test_deleting_a_run_under_way_stops_it_and_the_purge_waits_for_its_end(store):
     job = store.submit("a", {})
-    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     claimed = store.claim(Lane.RUNS, "w", "cpu")
     store.delete(job.id)
-    assert store.require(job.id).wish == Wish.CANCEL
+    assert store.require(job.id).command == Command.CANCEL
     assert store.purge(after_seconds=-1) == 0
     store.finish(claimed, State.CANCELLED)
     assert store.purge(after_seconds=-1) == 1

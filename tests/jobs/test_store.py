@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from zspag_core.errors import UsageError
-from zspag_core.jobs import Lane, State, Wish
+from zspag_core.jobs import Command, Lane, State
 from zspag_core.jobs import store as store_module
 
 
 def claim(store, worker="w", device="cpu", lane=Lane.RUNS):
-    store.beats.beat(worker, "worker", (lane,), device)
+    store.heartbeats.beat(worker, "worker", (lane,), device)
     return store.claim(lane, worker, device)
 
 
@@ -108,17 +108,17 @@ def test_cancelled_waiting_job_is_never_claimed(store):
     assert claim(store) is None
 
 
-def test_wishes_reach_the_running_job(store):
+def test_commands_reach_the_running_job(store):
     store.submit("a", {})
     job = claim(store)
-    assert store.advance(job, {"stage": "unlearn"}) == Wish.NONE
+    assert store.advance(job, {"stage": "unlearn"}) == Command.NONE
     store.pause(job.id)
-    assert store.advance(job, {}) == Wish.PAUSE
+    assert store.advance(job, {}) == Command.PAUSE
     store.unpause(job.id)
-    assert store.advance(job, {}) == Wish.NONE
+    assert store.advance(job, {}) == Command.NONE
     store.cancel(job.id)
     store.pause(job.id)
-    assert store.advance(job, {}) == Wish.CANCEL
+    assert store.advance(job, {}) == Command.CANCEL
 
 
 def test_finished_job_keeps_its_answer_and_cannot_be_cancelled(store):
@@ -127,7 +127,7 @@ def test_finished_job_keeps_its_answer_and_cannot_be_cancelled(store):
     assert store.finish(job, State.DONE, answer={"acc": float("nan")})
     store.cancel(job.id)
     done = store.require(job.id)
-    assert (done.state, done.answer, done.wish) == (State.DONE, {"acc": None}, Wish.NONE)
+    assert (done.state, done.answer, done.command) == (State.DONE, {"acc": None}, Command.NONE)
     assert not done.active
 
 
@@ -153,20 +153,20 @@ def test_job_of_a_living_worker_is_left_alone(store):
 @pytest.mark.parametrize(
     ("asked", "left"),
     [
-        (["step"], Wish.STEP),
-        (["pause", "step"], Wish.STEP),
-        (["step", "pause"], Wish.PAUSE),
-        (["step", "unpause"], Wish.NONE),
-        (["cancel", "step"], Wish.CANCEL),
-        (["cancel", "unpause"], Wish.CANCEL),
+        (["step"], Command.STEP),
+        (["pause", "step"], Command.STEP),
+        (["step", "pause"], Command.PAUSE),
+        (["step", "unpause"], Command.NONE),
+        (["cancel", "step"], Command.CANCEL),
+        (["cancel", "unpause"], Command.CANCEL),
     ],
 )
-def test_the_last_wish_counts_but_nothing_takes_a_cancel_back(store, asked, left):
+def test_the_last_command_counts_but_nothing_takes_a_cancel_back(store, asked, left):
     store.submit("a", {})
     job = claim(store)
-    for wish in asked:
-        getattr(store, wish)(job.id)
-    assert store.require(job.id).wish == left
+    for command in asked:
+        getattr(store, command)(job.id)
+    assert store.require(job.id).command == left
 
 
 def test_a_step_that_ends_is_a_pause(store):
@@ -175,13 +175,13 @@ def test_a_step_that_ends_is_a_pause(store):
     assert not store.step_ends(job)
     store.step(job.id)
     assert store.step_ends(job)
-    assert store.require(job.id).wish == Wish.PAUSE
+    assert store.require(job.id).command == Command.PAUSE
 
 
 def test_one_who_just_started_to_watch_judges_nobody(store, monkeypatch):
     store.submit("a", {})
     job = claim(store)
-    store.beats.forget("w")
+    store.heartbeats.forget("w")
     clock = iter([1000.0, 1002.0, 1005.0, 1100.0, 1102.0])
     monkeypatch.setattr(store_module.time, "time", lambda: next(clock))
     monkeypatch.setattr(store, "interrupt_orphans", lambda: 1)

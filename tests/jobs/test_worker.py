@@ -7,13 +7,13 @@ import pytest
 
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.jobs import Lane, State
-from zspag_core.jobs.beats import DASHBOARD, WORKER
+from zspag_core.jobs.heartbeats import DASHBOARD, WORKER
 from zspag_core.jobs.worker import Worker, perform
 
 
 def claimed(store, kind="task"):
     store.submit(kind, {})
-    store.beats.beat("w", WORKER, (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", WORKER, (Lane.RUNS,), "cpu")
     return store.claim(Lane.RUNS, "w", "cpu")
 
 
@@ -148,7 +148,7 @@ def test_stopped_worker_leaves_cleanly(store, start_server, wait_until):
     server.terminate()
     assert server.wait(timeout=20) == 0
     assert store.require(run.id).state == State.INTERRUPTED
-    assert store.beats.alive(WORKER) == []
+    assert store.heartbeats.alive(WORKER) == []
 
 
 def test_task_that_does_not_listen_is_interrupted_all_the_same(store, wait_until, monkeypatch):
@@ -170,20 +170,20 @@ def test_task_that_does_not_listen_is_interrupted_all_the_same(store, wait_until
 def test_idle_worker_ends_once_no_dashboard_is_left(store, monkeypatch):
     monkeypatch.setattr("zspag_core.jobs.worker.BEAT_SECONDS", 0.05)
     worker = Worker(store, ["runs"], "cpu", until_idle=0.2)
-    store.beats.beat("d", DASHBOARD)
+    store.heartbeats.beat("d", DASHBOARD)
     serving = threading.Thread(target=worker.serve)
     serving.start()
     time.sleep(0.8)
     assert serving.is_alive()
-    store.beats.forget("d")
+    store.heartbeats.forget("d")
     serving.join(timeout=10)
     assert not serving.is_alive()
-    assert store.beats.alive(WORKER) == []
+    assert store.heartbeats.alive(WORKER) == []
 
 
 def test_a_worker_on_demand_ends_though_a_dashboard_is_there(store, monkeypatch):
     monkeypatch.setattr("zspag_core.jobs.worker.BEAT_SECONDS", 0.05)
-    store.beats.beat("d", DASHBOARD)
+    store.heartbeats.beat("d", DASHBOARD)
     serving = threading.Thread(target=Worker(store, ["maps"], "cpu", until_idle=0.2).serve)
     serving.start()
     serving.join(timeout=10)

@@ -58,7 +58,7 @@ def finish(store):
 
     def finish(kind, config, state=State.DONE, lane=Lane.RUNS, **ending):
         store.submit(kind, config, lane=lane)
-        store.beats.beat("worker", "worker", (Lane.RUNS, Lane.INTERACTIVE), "cpu")
+        store.heartbeats.beat("worker", "worker", (Lane.RUNS, Lane.INTERACTIVE), "cpu")
         job = store.claim(lane, "worker", "cpu")
         store.finish(job, state, **ending)
         return store.require(job.id)
@@ -77,7 +77,7 @@ def checkpoint():
 @pytest.fixture
 def answered(finish, checkpoint):
     """Let the worker have answered what the Forget page asks it."""
-    from zspag_core.jobs.describe import describe_engine
+    from zspag_core.tasks.describe import describe_engine
 
     classes = [{"name": str(label), "picture": PICTURE, "train": 140, "test": 36} for label in range(10)]
     looked = {"classes": classes, "fits": None, "class_names": [described["name"] for described in classes]}

@@ -37,7 +37,7 @@ def run(finish, run_config, make_record, write_arrays):
 @pytest.fixture
 def looked(finish, checkpoint, picture):
     """Let the worker have said that the data has images of class 3 alone."""
-    from zspag_core.jobs.describe import describe_engine
+    from zspag_core.tasks.describe import describe_engine
 
     classes = [
         {"name": str(k), "picture": picture if k == 3 else None, "train": 140 if k == 3 else 0, "test": 0}
@@ -90,7 +90,7 @@ def test_grading_later_is_offered_queued_and_followed(open_page, run, store):
     (task,) = store.latest(Lane.RUNS, kind="grade")
     assert (task.config["run"], task.config["data"]) == (run.id, "digits")
     assert "grade-cancel-A" in [one.key for one in page.button]
-    store.beats.beat("worker", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("worker", "worker", (Lane.RUNS,), "cpu")
     claimed = store.claim(Lane.RUNS, "worker", "cpu")
     store.finish(claimed, State.FAILED, error="The data lacks the same.")
     page.run()

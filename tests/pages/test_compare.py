@@ -118,7 +118,7 @@ def end(store):
     """Return a function that ends the next run as told."""
 
     def end(state=State.DONE, **ending):
-        store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+        store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
         job = store.claim(Lane.RUNS, "w", "cpu")
         store.finish(job, state, **ending)
         return job

@@ -195,7 +195,7 @@ def test_what_names_no_network_is_refused_in_a_sentence(asking, weights, text, s
 def test_an_answer_that_the_file_gainsays_is_said_and_can_be_corrected(asking, weights, store):
     asking.text_input(key=f"tell-network-{weights.name}").set_value("timm:resnet18").run()
     asking.button(key="tell").click().run()
-    store.beats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
     while (job := store.claim(Lane.INTERACTIVE, "w", "cpu")) is not None:
         store.finish(job, State.FAILED, error=f"{weights.name}: lacks tensor 'fc'")
     asking.run()

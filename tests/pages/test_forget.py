@@ -24,7 +24,7 @@ def previews(store):
 
 def answer_preview(store, answer, state=State.DONE, **ending):
     """Let the worker answer the newest question for a preview."""
-    store.beats.beat("v", "worker", (Lane.INTERACTIVE,), "cpu")
+    store.heartbeats.beat("v", "worker", (Lane.INTERACTIVE,), "cpu")
     job = store.claim(Lane.INTERACTIVE, "v", "cpu")
     assert job.kind == "preview"
     store.finish(job, state, answer=answer, **ending)
@@ -40,7 +40,7 @@ def running(store, config):
 
 
 def claimed(store):
-    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     return store.claim(Lane.RUNS, "w", "cpu")
 
 
@@ -115,7 +115,7 @@ def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, an
     assert accuracy["layout"]["xaxis"]["range"][1] == pytest.approx(4.2)
     assert [trace["name"] for trace in accuracy["data"]] == ["remaining", "forgotten"]
     page.button(key="run-cancel").click().run()
-    assert store.require(job.id).wish == "cancel"
+    assert store.require(job.id).command == "cancel"
     assert page.button(key="run-cancel").disabled
 
 
@@ -159,17 +159,17 @@ def test_paused_run_can_go_on(forget_page, answered, store, run_config):
     job = running(store, run_config)
     page = forget_page(job)
     page.button(key="run-pause").click().run()
-    assert store.require(job.id).wish == "pause"
+    assert store.require(job.id).command == "pause"
     assert "Paused" in texts(page)
     page.button(key="run-continue").click().run()
-    assert store.require(job.id).wish == ""
+    assert store.require(job.id).command == ""
 
 
 def test_run_makes_one_epoch_at_a_time(forget_page, answered, store, run_config):
     job = running(store, run_config)
     page = forget_page(job)
     page.button(key="run-one-epoch").click().run()
-    assert store.require(job.id).wish == "step"
+    assert store.require(job.id).command == "step"
     assert "One epoch" in texts(page)
 
 

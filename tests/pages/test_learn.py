@@ -81,7 +81,7 @@ def test_answer_is_read_from_the_run_just_made(open_page, overview, store, resul
     assert job.config["settings"] == dict(LESSONS[1].arm("0.001").settings)
     assert job.config["forget"] == [3]
     assert "is under way" in texts(page)
-    store.beats.beat("worker", "worker", ("runs",), "cpu")
+    store.heartbeats.beat("worker", "worker", ("runs",), "cpu")
     part = {"acc_per_class": [99.0] * 10}
     answer = result | {"forget": [3], "before": result["before"] | part, "after": result["after"] | part}
     store.finish(store.claim("runs", "worker", "cpu"), State.DONE, answer=answer)
@@ -97,7 +97,7 @@ def test_nothing_is_told_before_it_was_predicted(open_page, overview, store, res
     page = open_lesson(open_page, overview, 2)
     predict(page, 2, "0.001", 0)
     page.button(key="run-lesson").click().run()
-    store.beats.beat("worker", "worker", ("runs",), "cpu")
+    store.heartbeats.beat("worker", "worker", ("runs",), "cpu")
     part = {"acc_per_class": [99.0] * 10}
     answer = result | {"forget": [3], "before": result["before"] | part, "after": result["after"] | part}
     job = store.claim("runs", "worker", "cpu")
@@ -127,7 +127,7 @@ def test_run_that_broke_down_is_an_answer_too(open_page, overview, store):
     page = open_lesson(open_page, overview, 2, learning_rate="0.01")
     predict(page, 2, "0.01", 2)
     page.button(key="run-lesson").click().run()
-    store.beats.beat("worker", "worker", ("runs",), "cpu")
+    store.heartbeats.beat("worker", "worker", ("runs",), "cpu")
     job = store.claim("runs", "worker", "cpu")
     store.finish(job, State.FAILED, error="the loss became nan in epoch 2")
     page.run()

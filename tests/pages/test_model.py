@@ -92,7 +92,7 @@ def test_first_look_asks_the_worker_and_says_that_it_starts(model_page, store, c
 
 def test_busy_worker_shows_a_count(model_page, store, checkpoint):
     store.submit("inspect_data", inspect_question("digits", checkpoint), lane=Lane.INTERACTIVE)
-    store.beats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
     store.advance(store.claim(Lane.INTERACTIVE, "w", "cpu"), {"stage": "load", "done": 1, "total": 2})
     page = model_page()
     assert page.get("progress")[0].proto.text == "Reading model and data: 1 of 2."
@@ -171,7 +171,7 @@ def test_data_that_is_not_here_can_be_fetched(model_page, tell, checkpoint, stor
     page.button(key="fetch-data").click().run()
     newest = store.latest(Lane.INTERACTIVE)[0]
     assert newest.config == question | {"download": True}
-    store.beats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
     while (job := store.claim(Lane.INTERACTIVE, "w", "cpu")) is not None:
         store.finish(job, State.DONE, answer=ABOUT | {"fits": "no"})
     page.run()

@@ -45,7 +45,7 @@ def test_newest_runs_are_listed_with_their_numbers_and_open(overview, finish, ru
 def test_worker_line_tells_the_truth(overview, store):
     overview.run()
     assert "Worker starting" in texts(overview)
-    store.beats.beat("w", "worker", ("runs",), "cpu")
+    store.heartbeats.beat("w", "worker", ("runs",), "cpu")
     overview.run()
     assert "Worker ready" in texts(overview)
 

@@ -187,13 +187,13 @@ def test_run_under_way_shows_how_far_it_is(open_page, store, run_config):
     page = open_page(PAGE, waiting)
     assert "is under way" in texts(page)
     assert "The worker is starting" in waits(page)
-    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     job = store.claim(Lane.RUNS, "w", "cpu")
     store.advance(job, {"stage": "proxies", "done": 12, "total": 40})
     page.run()
     assert "Proxies: 12 of 40" in waits(page)
     page.button(key="A-cancel").click().run()
-    assert store.require(job.id).wish == "cancel"
+    assert store.require(job.id).command == "cancel"
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_queued_and_running_runs_say_where_they_stand(results_page, store, run_c
     job = store.submit("unlearn", run_config)
     page = results_page(job)
     assert "under way" in texts(page)
-    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     claimed = store.claim(Lane.RUNS, "w", "cpu")
     store.advance(claimed, {"stage": "proxies", "done": 3, "total": 9, "seconds": {}})
     page.run()
@@ -234,7 +234,7 @@ def test_relearning_that_a_run_left_out_can_be_counted(results_page, make_run, s
     assert page.metric[3].value == "–"
     page.button(key="relearn-A").click().run()
     check(page)
-    store.beats.beat("worker", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("worker", "worker", (Lane.RUNS,), "cpu")
     task = store.claim(Lane.RUNS, "worker", "cpu")
     store.advance(task, {"stage": "relearning", "done": 12, "total": 500, "seconds": {}})
     page.run()
@@ -256,9 +256,9 @@ def test_downloads_are_offered_and_the_command_is_shown(results_page, make_run, 
     buttons = [button.proto.label for button in page.get("download_button")]
     assert buttons == ["Unlearned model", "Report", "Data of all figures", "result.json", "Proxies"]
     assert "The engine is starting" in texts(page)
-    from zspag_core.jobs.describe import describe_engine
+    from zspag_core.tasks.describe import describe_engine
 
-    store.beats.beat("worker", "worker", (Lane.RUNS, Lane.INTERACTIVE), "cpu")
+    store.heartbeats.beat("worker", "worker", (Lane.RUNS, Lane.INTERACTIVE), "cpu")
     asked = store.claim(Lane.INTERACTIVE, "worker", "cpu")
     assert asked.config == engine_question()
     store.finish(asked, State.DONE, answer=describe_engine())

@@ -144,7 +144,7 @@ def test_a_and_b_change_places(runs_page, three):
 
 def test_run_under_way_is_listed(runs_page, store, run_config):
     store.submit("unlearn", run_config)
-    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     job = store.claim(Lane.RUNS, "w", "cpu")
     page = runs_page(job=job.id)
     assert list(page.dataframe[0].value["State"]) == ["Running"]

@@ -44,7 +44,7 @@ def open_page(overview):
 @pytest.fixture
 def ready(finish):
     """Let the worker have described the engine and the digits."""
-    from zspag_core.jobs.describe import describe_engine
+    from zspag_core.tasks.describe import describe_engine
 
     finish("engine", engine_question(), lane=Lane.INTERACTIVE, answer=describe_engine())
     finish("inspect_data", inspect_question("digits"), lane=Lane.INTERACTIVE, answer=ABOUT)
@@ -53,7 +53,7 @@ def ready(finish):
 @pytest.fixture
 def running(store):
     store.submit("train", CONFIG)
-    store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     return store.claim(Lane.RUNS, "w", "cpu")
 
 
@@ -141,7 +141,7 @@ def test_running_training_shows_count_time_left_and_curves(open_page, ready, sto
     assert "Paused" in texts(page)
     page.button(key="train-continue").click().run()
     page.button(key="train-cancel").click().run()
-    assert store.require(running.id).wish == "cancel"
+    assert store.require(running.id).command == "cancel"
     assert page.button(key="train-cancel").disabled
 
 

@@ -75,7 +75,7 @@ def work(store):
     """Let the worker's code answer everything that waits."""
 
     def work():
-        store.beats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
+        store.heartbeats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
         while (job := store.claim(Lane.INTERACTIVE, "w", "cpu")) is not None:
             perform(store, job, threading.Event())
 

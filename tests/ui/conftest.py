@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.jobs import job_store
 from ui.views import view_of
-from zspag_core.jobs import Job, State, Wish
+from zspag_core.jobs import Command, Job, State
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def make_job():
         config={"forget": [3], "class_names": ["3"], "checkpoint": "/a/digits_resnet.safetensors"},
         device="auto",
         state=State.RUNNING,
-        wish=Wish.NONE,
+        command=Command.NONE,
         worker="w",
         created=0.0,
         started=1.0,

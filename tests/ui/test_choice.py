@@ -47,7 +47,7 @@ def own(home):
 
 def answer(store, question, state=State.DONE, **given):
     store.submit("inspect_data", question, lane=Lane.INTERACTIVE)
-    store.beats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
+    store.heartbeats.beat("w", "worker", (Lane.INTERACTIVE,), "cpu")
     store.finish(store.claim(Lane.INTERACTIVE, "w", "cpu"), state, answer=given)
 
 

@@ -38,7 +38,7 @@ def test_runs_add_up_to_a_comparison_with_its_references(store, make_comparison,
         ("zspag", 0), ("retrain", 0), ("zspag", 7), ("retrain", 7),
     ]  # fmt: skip
     assert jobs[1].config["settings"]["epochs"] == 30, "the recipe of the model"
-    store.beats.beat("w", "worker", ("runs",), "cpu")
+    store.heartbeats.beat("w", "worker", ("runs",), "cpu")
     store.finish(store.claim("runs", "w", "cpu"), State.DONE, answer=make_record())
     store.finish(store.claim("runs", "w", "cpu"), State.FAILED, error="no memory")
     jobs = list(reversed(store.latest(comparison=name)))

@@ -5,7 +5,7 @@ import pytest
 from ui.forms import changed, fitting, from_widget, in_levels, same, to_widget
 from ui.setup import BASICS, attack_settings, budgets_of, groups_of, idle, preset_in_use
 from ui.words import PRESETS, SETTING_GROUPS, choice_label
-from zspag_core.jobs.describe import describe_engine
+from zspag_core.tasks.describe import describe_engine
 
 EPSILON = {"name": "epsilon", "type": "float", "unit": "pixel range", "max": 1.0, "min": 0.0, "default": 32 / 255}
 LENGTH = EPSILON | {"name": "epsilon_l2", "max": 100.0}

@@ -13,7 +13,7 @@ CONFIG = {"data": "digits", "checkpoint": "/a/m.safetensors", "forget": [3, 5], 
 def finish(store):
     def finish(config, state=State.DONE, answer=None):
         store.submit("unlearn", config)
-        store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+        store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
         job = store.claim(Lane.RUNS, "w", "cpu")
         store.finish(job, state, answer=answer)
         return store.require(job.id)

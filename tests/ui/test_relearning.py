@@ -14,7 +14,7 @@ def answer(store):
 
     def answer(job, state=State.DONE):
         store.submit(KIND, {"run": job.id})
-        store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+        store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
         store.finish(store.claim(Lane.RUNS, "w", "cpu"), state, answer=COUNTED if state == State.DONE else None)
 
     return answer

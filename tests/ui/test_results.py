@@ -19,7 +19,7 @@ from ui.results import (
     worked,
     worked_words,
 )
-from zspag_core.jobs import Event, Job, State, Wish
+from zspag_core.jobs import Command, Event, Job, State
 
 
 def job(state=State.RUNNING, progress=None, answer=None):
@@ -31,7 +31,7 @@ def job(state=State.RUNNING, progress=None, answer=None):
         config={"forget": [3]},
         device="auto",
         state=state,
-        wish=Wish.NONE,
+        command=Command.NONE,
         worker="w",
         created=0.0,
         started=1.0,
@@ -119,7 +119,7 @@ def test_time_left_counts_what_this_attempt_has_made():
     assert seconds_left(job(progress={})) is None
 
 
-@pytest.mark.parametrize("changes", [{"state": State.CANCELLED}, {"wish": Wish.PAUSE}])
+@pytest.mark.parametrize("changes", [{"state": State.CANCELLED}, {"command": Command.PAUSE}])
 def test_no_time_is_left_where_nothing_moves(changes):
     progress = {"stage": "unlearn", "done": 2, "total": 10, "seconds": {"unlearn": 5.0}}
     assert seconds_left(replace(job(progress=progress), **changes)) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ui.runs import Filters, page_of, row_of, settings_text, summary, table
-from zspag_core.jobs import Job, State, Wish
+from zspag_core.jobs import Command, Job, State
 
 RESULT = {"after": {"acc_rt": 99.4, "acc_ut": 0.5, "probe": 95.0}, "mask": {"acc_rt": 99.0}}
 CONFIG = {
@@ -29,7 +29,7 @@ def job(state=State.DONE, answer=RESULT, **changed):
         config=CONFIG,
         device="auto",
         state=state,
-        wish=Wish.NONE,
+        command=Command.NONE,
         worker="w",
         created=1_700_000_000.0,
         started=1_700_000_001.0,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ui.strip import STORY, forgotten_names, link_text, run_text
-from zspag_core.jobs import State, Wish
+from zspag_core.jobs import Command, State
 
 
 def test_without_a_run_the_strip_is_the_way_through_the_pages():
@@ -39,11 +39,11 @@ def test_many_names_become_a_count(make_job, names, text):
     assert forgotten_names(make_job(config={"class_names": names})) == text
 
 
-def test_state_and_wish_are_said(make_job):
+def test_state_and_command_are_said(make_job):
     assert "Running" in run_text(make_job())
-    assert "Paused" in run_text(make_job(wish=Wish.PAUSE))
-    assert "Stopping" in run_text(make_job(wish=Wish.CANCEL))
-    assert "Failed" in run_text(make_job(state=State.FAILED, wish=Wish.PAUSE))
+    assert "Paused" in run_text(make_job(command=Command.PAUSE))
+    assert "Stopping" in run_text(make_job(command=Command.CANCEL))
+    assert "Failed" in run_text(make_job(state=State.FAILED, command=Command.PAUSE))
 
 
 def test_finished_run_shows_its_two_headline_numbers(make_job):

@@ -70,4 +70,4 @@ def _step_back() -> None:
 
 def _warm_up() -> None:
     """Import what short tasks need before the first one comes; a task that comes earlier waits for the same imports."""
-    import zspag_core.jobs.previewing  # noqa: F401
+    import zspag_core.tasks.preview  # noqa: F401

@@ -5,7 +5,7 @@ database.
 The job table *is* the queue: claiming is one UPDATE, so a job can be neither lost between two stores nor run twice.
 """
 
-from zspag_core.jobs.records import Event, Job, Lane, State, Wish
+from zspag_core.jobs.records import Command, Event, Job, Lane, State
 from zspag_core.jobs.store import JobStore
 
-__all__ = ["Event", "Job", "JobStore", "Lane", "State", "Wish"]
+__all__ = ["Command", "Event", "Job", "JobStore", "Lane", "State"]

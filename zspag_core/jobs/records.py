@@ -39,7 +39,7 @@ def lane_of(kind: str, config: Mapping[str, Any]) -> Lane:
     return Lane.MAPS if kind == "map" and config.get("kind") == "umap" else Lane.INTERACTIVE
 
 
-class Wish(StrEnum):
+class Command(StrEnum):
     """What a person wants of a running job."""
 
     NONE = ""
@@ -59,12 +59,12 @@ class Job:
     Attributes:
         id: unguessable name, also the name of its run folder.
         number: which job of its lane it is, from 1: the runs that a person started are numbered without gaps.
-        kind: the task, a key of zspag_core.jobs.tasks.TASKS.
+        kind: the task, a key of zspag_core.tasks.table.TASKS.
         lane: the queue it waits in.
         config: what the task is given, plain JSON values.
         device: the device asked for.
         state: where it stands.
-        wish: what a person asked of it.
+        command: what a person asked of it.
         worker: name of the process that claimed it, empty before.
         created: submission, seconds since 1970; started, finished: likewise, None before.
         progress: {"stage", "done", "first" (what was done when this attempt came to the stage), "total", "figures",
@@ -86,7 +86,7 @@ class Job:
     config: Mapping[str, Any]
     device: str
     state: State
-    wish: Wish
+    command: Command
     worker: str
     created: float
     started: float | None

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import Cancelled
-from zspag_core.jobs.records import Wish
+from zspag_core.jobs.records import Command
 from zspag_core.progress import Reporter, leave_out
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class JobReporter(Reporter):
 
     def watch(self, frame: Frame) -> None:
         """Write a frame of the watched images; the first one comes with the images themselves."""
-        from zspag_core.jobs.pictures import rounded, to_data_url
+        from zspag_core.tasks.pictures import rounded, to_data_url
 
         body = {"epoch": frame.epoch, "layer": frame.layer, "maps": rounded(frame.maps)}
         body |= {"probability": rounded(frame.probability), "predicted": frame.predicted.tolist()}
@@ -85,11 +85,11 @@ class JobReporter(Reporter):
     def _obey(self) -> None:
         """Write down progress and do what a person wants; a paused job waits here."""
         while True:
-            wish = self._store.advance(self._job, self._state)
-            if self._stopping.is_set() or wish is None or wish == Wish.CANCEL:
+            command = self._store.advance(self._job, self._state)
+            if self._stopping.is_set() or command is None or command == Command.CANCEL:
                 self.stopped = True
                 raise Cancelled("The job was asked to stop.")
-            if wish in {Wish.NONE, Wish.STEP}:
+            if command in {Command.NONE, Command.STEP}:
                 return
             paused = time.time()
             self._stopping.wait(WRITE_SECONDS)

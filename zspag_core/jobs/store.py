@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, case, delete, func, insert, or_, select, true, update
 
 from zspag_core.errors import UsageError
-from zspag_core.jobs.beats import BEAT_SECONDS, STALE_SECONDS, WORKER, Beats, served_devices
-from zspag_core.jobs.database import TITLE_LENGTH, beats, database_url, events, jobs, open_database, to_text
 from zspag_core.jobs.folders import run_folder, state_folder
-from zspag_core.jobs.records import ACTIVE, Event, Job, Lane, State, Wish
+from zspag_core.jobs.heartbeats import BEAT_SECONDS, STALE_SECONDS, WORKER, Heartbeats, served_devices
+from zspag_core.jobs.records import ACTIVE, Command, Event, Job, Lane, State
+from zspag_core.jobs.schema import TITLE_LENGTH, beats, database_url, events, jobs, open_database, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +41,9 @@ class JobStore:
         self._watched_since = self._watched_last = 0.0
 
     @cached_property
-    def beats(self) -> Beats:
+    def heartbeats(self) -> Heartbeats:
         """Who is alive."""
-        return Beats(self._engine)
+        return Heartbeats(self._engine)
 
     def close(self) -> None:
         """Close the database connections."""
@@ -134,19 +134,19 @@ class JobStore:
         """End a waiting job now, and a running one at its next report."""
         ended = {"state": State.CANCELLED, "finished": time.time()}
         if not self._change(job_id, jobs.c.state == State.QUEUED, **ended):
-            self._change(job_id, jobs.c.state == State.RUNNING, wish=Wish.CANCEL)
+            self._change(job_id, jobs.c.state == State.RUNNING, command=Command.CANCEL)
 
     def pause(self, job_id: str) -> None:
         """Make a running job wait at its next report."""
-        self._change(job_id, _running_with(Wish.NONE, Wish.STEP), wish=Wish.PAUSE)
+        self._change(job_id, _running_with(Command.NONE, Command.STEP), command=Command.PAUSE)
 
     def unpause(self, job_id: str) -> None:
         """Let a paused job go on."""
-        self._change(job_id, _running_with(Wish.PAUSE, Wish.STEP), wish=Wish.NONE)
+        self._change(job_id, _running_with(Command.PAUSE, Command.STEP), command=Command.NONE)
 
     def step(self, job_id: str) -> None:
         """Let a paused or running job go on to the end of an epoch, where it waits."""
-        self._change(job_id, _running_with(Wish.NONE, Wish.PAUSE), wish=Wish.STEP)
+        self._change(job_id, _running_with(Command.NONE, Command.PAUSE), command=Command.STEP)
 
     def rename(self, job_id: str, title: str) -> None:
         """Give a job a title of one line, at most `TITLE_LENGTH` characters; an empty one takes the title away."""
@@ -170,7 +170,7 @@ class JobStore:
 
         Its events, and what short tasks have answered about it, are of the attempt that ended: both are forgotten.
         """
-        fresh = {"state": State.QUEUED, "wish": Wish.NONE, "worker": "", "started": None, "finished": None}
+        fresh = {"state": State.QUEUED, "command": Command.NONE, "worker": "", "started": None, "finished": None}
         cleared = {"progress": "{}", "error": "", "details": ""}
         with self._engine.begin() as connection:
             ended_early = and_(jobs.c.id == job_id, jobs.c.state.in_(RESUMABLE))
@@ -213,12 +213,12 @@ class JobStore:
             row = connection.execute(started.returning(*jobs.c)).one_or_none()
         return _to_job(row) if row is not None else None
 
-    def advance(self, job: Job, progress: Mapping[str, Any]) -> Wish | None:
+    def advance(self, job: Job, progress: Mapping[str, Any]) -> Command | None:
         """Write down how far a job is; return what a person wants of it, None if it is no longer this worker's."""
         mine = update(jobs).where(jobs.c.id == job.id, _owned(job)).values(progress=to_text(dict(progress)))
         with self._engine.begin() as connection:
-            wish = connection.execute(mine.returning(jobs.c.wish)).scalar_one_or_none()
-        return None if wish is None else Wish(wish)
+            command = connection.execute(mine.returning(jobs.c.command)).scalar_one_or_none()
+        return None if command is None else Command(command)
 
     def record(self, job: Job, kind: str, body: Mapping[str, Any]) -> None:
         """Add an event to a job."""
@@ -227,13 +227,13 @@ class JobStore:
 
     def finish(self, job: Job, state: State, *, answer: object = None, error: str = "", details: str = "") -> bool:
         """End a job; False, and nothing changes, if it is no longer this worker's."""
-        ended = {"state": state, "finished": time.time(), "wish": Wish.NONE}
+        ended = {"state": state, "finished": time.time(), "command": Command.NONE}
         said = {"answer": to_text(answer), "error": error, "details": details}
         return self._change(job.id, _owned(job), **ended, **said)
 
     def step_ends(self, job: Job) -> bool:
-        """Turn the wish for one more epoch into a pause; tell whether there was such a wish."""
-        return self._change(job.id, and_(_owned(job), jobs.c.wish == Wish.STEP), wish=Wish.PAUSE)
+        """Turn the command for one more epoch into a pause; tell whether there was one."""
+        return self._change(job.id, and_(_owned(job), jobs.c.command == Command.STEP), command=Command.PAUSE)
 
     # Those who watch
 
@@ -292,9 +292,9 @@ class JobStore:
         return bool(changed)
 
 
-def _running_with(*wishes: Wish) -> ColumnElement[bool]:
-    """Return the condition that a job runs and that one of these is what is wished of it."""
-    return and_(jobs.c.state == State.RUNNING, jobs.c.wish.in_(wishes))
+def _running_with(*commands: Command) -> ColumnElement[bool]:
+    """Return the condition that a job runs and that one of these is what it was told."""
+    return and_(jobs.c.state == State.RUNNING, jobs.c.command.in_(commands))
 
 
 def _owned(job: Job) -> ColumnElement[bool]:
@@ -304,7 +304,9 @@ def _owned(job: Job) -> ColumnElement[bool]:
 
 def _to_job(row: Row[Any]) -> Job:
     """Turn a row into a record."""
-    values = dict(row._mapping)
+    values = {column.key: row._mapping[column] for column in jobs.c}
     values["number"] = values.pop("number_in_lane") or values["number"]
     values |= {name: json.loads(values[name]) for name in ("config", "progress", "answer")}
-    return Job(**values | {"state": State(row.state), "wish": Wish(row.wish), "folder": run_folder(row.id)})
+    return Job(
+        **values | {"state": State(row.state), "command": Command(values["command"]), "folder": run_folder(row.id)}
+    )

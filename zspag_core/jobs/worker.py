@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from zspag_core.errors import Cancelled, ZspagError
-from zspag_core.jobs.beats import BEAT_SECONDS, DASHBOARD, WORKER
-from zspag_core.jobs.records import ON_DEMAND, State, Wish
+from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, WORKER
+from zspag_core.jobs.records import ON_DEMAND, Command, State
 from zspag_core.jobs.reporter import JobReporter
-from zspag_core.jobs.tasks import find_task
+from zspag_core.tasks.table import find_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zspag_core.jobs.records import Job
     from zspag_core.jobs.store import JobStore
-    from zspag_core.jobs.tasks import Task
+    from zspag_core.tasks.table import Task
 
 POLL_SECONDS = 0.05  # a look costs 0.3 ms; a person who moves a knob waits for it
 GRACE_SECONDS = 5.0
@@ -94,13 +94,13 @@ class Worker:
 
     def _beat(self) -> None:
         """Say that this worker is alive."""
-        self._store.beats.beat(self.name, WORKER, self._lanes, self._device)
+        self._store.heartbeats.beat(self.name, WORKER, self._lanes, self._device)
 
     def _is_needed(self) -> bool:
         """Tell whether there is work or a dashboard that may bring some."""
         if self._busy or any(map(self._store.active, self._lanes)):
             return True
-        return not ON_DEMAND.issuperset(self._lanes) and bool(self._store.beats.alive(DASHBOARD))
+        return not ON_DEMAND.issuperset(self._lanes) and bool(self._store.heartbeats.alive(DASHBOARD))
 
     def _leave(self, threads: Sequence[threading.Thread]) -> bool:
         """Give the running jobs a moment to end, mark those that do not as interrupted, and say good-bye."""
@@ -109,7 +109,7 @@ class Worker:
             thread.join(max(0.0, deadline - time.monotonic()))
         for job in list(self._busy.values()):
             self._store.finish(job, State.INTERRUPTED, error="The worker was stopped during this run.")
-        self._store.beats.forget(self.name)
+        self._store.heartbeats.forget(self.name)
         return not any(thread.is_alive() for thread in threads)
 
 
@@ -145,7 +145,7 @@ def _cancel_promptly(store: JobStore, job: Job, ended: threading.Event) -> None:
             now = store.get(job.id)
             if now is None or now.state != State.RUNNING or now.worker != job.worker:
                 return
-            asked = asked + 1 if now.wish == Wish.CANCEL else 0
+            asked = asked + 1 if now.command == Command.CANCEL else 0
         if not ended.is_set():
             store.finish(job, State.CANCELLED)
 
@@ -153,7 +153,7 @@ def _cancel_promptly(store: JobStore, job: Job, ended: threading.Event) -> None:
 def _end_early(store: JobStore, job: Job) -> None:
     """Say whether a person cancelled the job or its worker was stopped."""
     now = store.get(job.id)
-    if now is not None and now.wish == Wish.CANCEL:
+    if now is not None and now.command == Command.CANCEL:
         store.finish(job, State.CANCELLED)
     else:
         store.finish(job, State.INTERRUPTED, error="The worker was stopped during this run.")

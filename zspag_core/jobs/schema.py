@@ -1,0 +1,134 @@
+"""The tables, and how the database is opened."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, create_engine, event, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateColumn
+
+from zspag_core import files
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+BUSY_SECONDS = 30.0
+TITLE_LENGTH = 120
+COMPARISON_LENGTH = 80
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("kind", String(40), nullable=False),
+    Column("lane", String(40), nullable=False),
+    Column("config", Text, nullable=False),
+    Column("device", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("wish", String(20), key="command", nullable=False, default=""),  # its name in every database that there is
+    Column("worker", String(120), nullable=False, default=""),
+    Column("created", Float, nullable=False),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("progress", Text, nullable=False, default="{}"),
+    Column("answer", Text, nullable=False, default="null"),
+    Column("error", Text, nullable=False, default=""),
+    Column("details", Text, nullable=False, default=""),
+    Column("title", String(TITLE_LENGTH), nullable=False, server_default=""),  # from here on: not in the first schema
+    Column("note", Text, nullable=False, server_default=""),
+    Column("deleted", Float),
+    Column("comparison", String(COMPARISON_LENGTH), nullable=False, server_default=""),
+    Column("number_in_lane", Integer, nullable=False, server_default="0"),  # 0: of an older version, numbered by order
+    Index("jobs_waiting", "lane", "state", "number"),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("job", String(40), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+beats = Table(
+    "beats",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("lanes", String(200), nullable=False, default=""),
+    Column("device", String(20), nullable=False, default=""),
+    Column("at", Float, nullable=False),
+)
+
+
+def database_url() -> str:
+    """Return ZSPAG_DATABASE_URL, else a SQLite file under ZSPAG_HOME."""
+    given = os.environ.get("ZSPAG_DATABASE_URL")
+    if given:
+        return given
+    folder = files.home()
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{(folder / 'zspag.db').as_posix()}"
+
+
+def open_database(url: str) -> Engine:
+    """Return an engine whose tables exist; SQLite is put into WAL mode, so that readers never wait for a writer."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+    else:
+        engine = create_engine(url, pool_pre_ping=True)
+    for table in metadata.sorted_tables:
+        _create(engine, table)
+        _add_missing_columns(engine, table)
+    return engine
+
+
+def _create(engine: Engine, table: Table) -> None:
+    """Make a table that is not there yet."""
+    try:
+        table.create(engine, checkfirst=True)
+    except DBAPIError:
+        if not inspect(engine).has_table(table.name):  # else another process was quicker
+            raise
+
+
+def _add_missing_columns(engine: Engine, table: Table) -> None:
+    """Bring a table that an older version made up to date; its rows get the new columns' defaults."""
+    for column in _missing_columns(engine, table):
+        declared = CreateColumn(column).compile(dialect=engine.dialect)
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(f"alter table {table.name} add column {declared}"))
+        except DBAPIError:
+            if column in _missing_columns(engine, table):  # else another process was quicker
+                raise
+
+
+def _missing_columns(engine: Engine, table: Table) -> list[Column[Any]]:
+    """Return the columns that the database's table lacks."""
+    there = {column["name"] for column in inspect(engine).get_columns(table.name)}
+    return [column for column in table.columns if column.name not in there]
+
+
+def to_text(value: Any) -> str:  # noqa: ANN401 - anything that json can write
+    """Write a value as JSON with sorted keys, so that equal values give equal texts; NaN and infinity become null."""
+    return json.dumps(files.finite(value), sort_keys=True, allow_nan=False, default=str)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection has no type
+    """Set what SQLite keeps per connection; a write lost by a power cut is acceptable, a corrupt file is not."""
+    cursor = connection.cursor()
+    cursor.execute("pragma journal_mode=wal")
+    cursor.execute("pragma synchronous=normal")
+    cursor.close()
