@@ -30,9 +30,11 @@ from zspag_core.methods import find_method  # noqa: E402
 from zspag_core.methods.catalogue import find_entry  # noqa: E402
 from zspag_core.metrics.accuracy import accuracy  # noqa: E402
 from zspag_core.metrics.predictions import logits_of  # noqa: E402
-from zspag_core.preparation import as_trained, load_for  # noqa: E402
 from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
 from zspag_core.reproduce.tuning import Trial, tune  # noqa: E402
+from zspag_core.runs.assumptions import load_for  # noqa: E402
+from zspag_core.runs.context import RunContext  # noqa: E402
+from zspag_core.runs.samples import as_trained  # noqa: E402
 
 METHODS = ("posterior", "delete", "pour_p", "ssd", "scrub", "jit", "mu_mis", "spotter", "ispf", "zspag")
 TRIALS = 3
@@ -78,7 +80,7 @@ class Bench:
         configured = configure(find_method(method), settings)
         try:
             data = (gone, rest) if configured.needs_retain else (gone,)
-            made = configured.unlearn(self.model, *data, (label,), generator=torch.Generator().manual_seed(0))
+            made = configured.unlearn(self.model, *data, (label,), RunContext(torch.Generator().manual_seed(0)))
             found = accuracy(logits_of(made.model, judged.images), judged.labels, (label,))
             row = {"acc_rt": found.acc_rt, "acc_ut": found.acc_ut, "seconds": sum(made.seconds.values())}
         except (UnlearningError, ValueError):  # no numbers, in the weights or in what is computed of them

@@ -9,6 +9,7 @@ from zspag_core.data import Split, to_pixels
 from zspag_core.methods.delete import Delete, distillation_loss, masked_answers
 from zspag_core.methods.epochs import Pair, Samples
 from zspag_core.methods.relabel import Posterior
+from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
 NOTHING = torch.zeros(0, dtype=torch.int64)
@@ -33,7 +34,7 @@ def test_targets_are_the_originals_answers_with_the_forgotten_outputs_masked(dig
 
 def test_they_are_those_of_posterior_labels(digits_model, forget):
     runs = [
-        kind(epochs=1).unlearn(digits_model, forget, (3,), generator=torch.Generator().manual_seed(0))
+        kind(epochs=1).unlearn(digits_model, forget, (3,), RunContext(torch.Generator().manual_seed(0)))
         for kind in (Delete, Posterior)
     ]
     torch.testing.assert_close(runs[0].labels.labels, runs[1].labels.labels, atol=1e-6, rtol=1e-4)
@@ -51,7 +52,7 @@ def test_the_loss_is_the_divergence_from_the_targets():
 
 def test_the_first_step_is_one_of_sgd_on_the_divergence_and_moves_every_weight(digits_model, forget, generator):
     found = Delete(epochs=1, batch_size=100, learning_rate=0.01).unlearn(
-        digits_model, forget, (3,), generator=generator
+        digits_model, forget, (3,), RunContext(generator)
     )
     model = copy.deepcopy(digits_model)
     told = expected_targets(digits_model, forget, (3,)).float()

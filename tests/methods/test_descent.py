@@ -486,11 +486,11 @@ def test_shortened_steps_that_would_never_arrive_are_given_up_for_fewer_layers(
 
 @pytest.mark.usefixtures("tender")
 def test_a_loop_that_moves_fewer_layers_resumes_to_the_same_bytes(digits_model, forget, soft, proxies, tmp_path):
-    memory, shared = FileMemory(tmp_path, "a"), {"epochs": 4, "rate": 0.001, "proxies": proxies, "rule": LAST}
+    memory, shared = FileStageCache(tmp_path, "a"), {"epochs": 4, "rate": 0.001, "proxies": proxies, "rule": LAST}
     whole = run(digits_model, forget, soft, **shared)
-    first = run(digits_model, forget, soft, memory=memory, report=Stop(epoch=2), **shared)
+    first = run(digits_model, forget, soft, cache=memory, report=Stop(epoch=2), **shared)
     assert first.stopped == "cancelled"
-    found = run(digits_model, forget, soft, memory=memory, **shared)
+    found = run(digits_model, forget, soft, cache=memory, **shared)
     assert found.history == whole.history
     assert all(torch.equal(a, b) for a, b in zip(found.model.parameters(), whole.model.parameters(), strict=True))
 

@@ -11,6 +11,7 @@ from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
 from zspag_core.models.foreign.adapter import ForeignClassifier
 from zspag_core.models.foreign.config import ForeignConfig
+from zspag_core.runs.context import RunContext
 
 SETTINGS = {
     "delete": {"epochs": 2},
@@ -51,7 +52,9 @@ def test_rivals_change_an_owners_network_the_same_way_twice(name, owners, small_
     retain = small_digits.train.without_classes((3,))[torch.arange(60)]
     method = configure(find_method(name), SETTINGS[name])
     data = [forget, retain] if method.needs_retain else [forget]
-    one, two = (method.unlearn(owners, *data, (3,), generator=torch.Generator().manual_seed(0)).model for _ in range(2))
+    one, two = (
+        method.unlearn(owners, *data, (3,), RunContext(torch.Generator().manual_seed(0))).model for _ in range(2)
+    )
     weights = owners.owner_weights()
     assert one.owner_weights().keys() == weights.keys()
     assert all(torch.equal(two.owner_weights()[key], value) for key, value in one.owner_weights().items())
@@ -62,7 +65,7 @@ def test_rivals_change_an_owners_network_the_same_way_twice(name, owners, small_
 
 def test_pour_p_projects_a_convolutions_rows(owners, small_digits):
     forget = small_digits.train.of_classes((3,))
-    found = find_method("pour_p")().unlearn(owners, forget, (3,), generator=torch.Generator()).model
+    found = find_method("pour_p")().unlearn(owners, forget, (3,), RunContext(torch.Generator())).model
     rows = found.head.weight.detach().flatten(1).double()
     before = owners.head.weight.detach().flatten(1).double()
     v = before[3] - before.mean(0)

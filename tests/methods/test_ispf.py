@@ -8,9 +8,10 @@ from torch import nn
 
 from zspag_core.data import Split
 from zspag_core.errors import Cancelled, UnlearningError
-from zspag_core.memory import FileMemory
 from zspag_core.methods.ispf import ISPF, Filtering, apart, filtered, synthesis_loss
 from zspag_core.progress import Reporter
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import FileStageCache
 
 TINY = {"epochs": 1, "rounds": 2, "batch_size": 16, "student_steps": 2, "warmup": 1}
 NOTHING = Split(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), torch.zeros(0).long())
@@ -68,10 +69,10 @@ def test_layers_tell_how_strange_their_inputs_are():
 
 def test_no_image_is_seen(digits_model, small_digits):
     runs = [
-        ISPF(**TINY).unlearn(digits_model, some, (3,), generator=seeded()) for some in (small_digits.train, NOTHING)
+        ISPF(**TINY).unlearn(digits_model, some, (3,), RunContext(seeded())) for some in (small_digits.train, NOTHING)
     ]
     assert same(runs[0].model, runs[1].model)
-    other = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), generator=seeded(1))
+    other = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), RunContext(seeded(1)))
     assert not same(other.model, runs[0].model)
 
 
@@ -98,7 +99,7 @@ def test_the_students_steps_get_shorter_by_a_cosine(digits_model):
 
 def test_student_and_original_come_to_agree(digits_model):
     settings = {"epochs": 3, "rounds": 3, "student_steps": 5, "batch_size": 64, "warmup": 1}
-    found = ISPF(**settings).unlearn(digits_model, NOTHING, (3,), generator=seeded())
+    found = ISPF(**settings).unlearn(digits_model, NOTHING, (3,), RunContext(seeded()))
     losses = [row["loss"] for row in found.history[1:]]
     assert losses[-1] < losses[0]
 
@@ -109,15 +110,15 @@ def test_numbers_that_are_none_are_said(digits_config):
     broken = build(digits_config).eval()
     nn.init.constant_(broken.head.bias, math.nan)
     with pytest.raises(UnlearningError, match=r"the loss became nan in epoch 1; try a learning_rate below 0\.05"):
-        ISPF(**TINY).unlearn(broken, NOTHING, (3,), generator=seeded())
+        ISPF(**TINY).unlearn(broken, NOTHING, (3,), RunContext(seeded()))
 
 
 def test_cancelled_and_resumed_is_the_same_as_uninterrupted(digits_model, tmp_path):
-    memory, ear = FileMemory(tmp_path, "a"), Ear()
-    whole = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), generator=seeded(), report=ear)
+    memory, ear = FileStageCache(tmp_path, "a"), Ear()
+    whole = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), RunContext(seeded(), ear))
     assert ear.heard == [("unlearn", done, 4) for done in range(1, 5)]
-    cut = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), generator=seeded(), report=Ear(1), memory=memory)
+    cut = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), RunContext(seeded(), Ear(1), cache=memory))
     assert (cut.stopped, len(cut.history)) == ("cancelled", 1)
-    rest = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), generator=seeded(), memory=memory)
+    rest = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), RunContext(seeded(), cache=memory))
     assert (rest.stopped, rest.history) == ("epochs", whole.history)
     assert same(rest.model, whole.model)

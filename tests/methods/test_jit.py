@@ -9,6 +9,7 @@ import torch
 from zspag_core.data import to_pixels
 from zspag_core.methods.epochs import Samples, spread
 from zspag_core.methods.jit import JiT, Smoothing
+from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -42,7 +43,7 @@ def expected_loss(model, images, sigma, copies, generator):
 def test_the_step_is_down_the_sensitivity_of_the_clean_outputs(digits_model, forget):
     some = forget[torch.arange(12)]
     found = JiT(epochs=1, learning_rate=1e-4, sigma=0.4, copies=3, batch_size=12).unlearn(
-        digits_model, some, (3,), generator=torch.Generator().manual_seed(5)
+        digits_model, some, (3,), RunContext(torch.Generator().manual_seed(5))
     )
     generator = torch.Generator().manual_seed(5)
     order = torch.randperm(12, generator=generator)

@@ -9,6 +9,7 @@ from zspag_core.data import to_pixels
 from zspag_core.methods import mu_mis
 from zspag_core.methods.epochs import Pair
 from zspag_core.methods.mu_mis import MuMis
+from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -30,7 +31,7 @@ def test_the_first_step_is_down_the_difference_of_sensitivities(digits_model, fo
 
     monkeypatch.setattr(mu_mis, "random_labels", drawn)
     monkeypatch.setattr(mu_mis, "spread", lambda *_: [Pair(torch.arange(8), torch.zeros(0, dtype=torch.int64))])
-    found = MuMis(epochs=1, batch_size=8, learning_rate=1e-4).unlearn(digits_model, some, (3,), generator=generator)
+    found = MuMis(epochs=1, batch_size=8, learning_rate=1e-4).unlearn(digits_model, some, (3,), RunContext(generator))
     model, pixels = copy.deepcopy(digits_model), to_pixels(some.images)
     loss = torch.stack(
         [sensitivity(model, x, 3) - sensitivity(model, x, int(k)) for x, k in zip(pixels, others, strict=True)]
@@ -43,6 +44,8 @@ def test_the_first_step_is_down_the_difference_of_sensitivities(digits_model, fo
 
 
 def test_the_gap_closes(digits_model, forget, generator):
-    found = MuMis(epochs=8, batch_size=20, learning_rate=3e-6).unlearn(digits_model, forget, (3,), generator=generator)
+    found = MuMis(epochs=8, batch_size=20, learning_rate=3e-6).unlearn(
+        digits_model, forget, (3,), RunContext(generator)
+    )
     losses = [row["loss"] for row in found.history]
     assert losses[-1] < 0.9 * losses[0]

@@ -9,6 +9,7 @@ from zspag_core.data import Split, to_pixels
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure
 from zspag_core.methods.pour_p import PourP, projected
+from zspag_core.runs.context import RunContext
 
 
 def simplex(classes):
@@ -25,7 +26,7 @@ def test_a_simplex_stays_one_without_its_corner(digits_model):
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.weight[:, :10] = corners
-    rows = PourP().unlearn(model, None, (3,), generator=torch.Generator()).model.head.weight.detach().double()
+    rows = PourP().unlearn(model, None, (3,), RunContext(torch.Generator())).model.head.weight.detach().double()
     kept = rows[torch.arange(10) != 3]
     assert float(rows[3].norm()) < 1e-6
     cosines = torch.nn.functional.cosine_similarity(kept[:, None], kept[None], dim=2)
@@ -38,7 +39,7 @@ def test_outputs_are_those_of_projected_features(digits_model, forget):
     features, _ = digits_model.both(to_pixels(forget.images))
     v = features.detach().mean(0)
     v = v / v.norm()
-    found = PourP(direction="features").unlearn(digits_model, forget, (3,), generator=torch.Generator()).model
+    found = PourP(direction="features").unlearn(digits_model, forget, (3,), RunContext(torch.Generator())).model
     expected = digits_model.head(features - (features @ v)[:, None] * v)
     torch.testing.assert_close(found(to_pixels(forget.images)), expected, atol=1e-4, rtol=1e-4)
 
@@ -54,7 +55,7 @@ def test_a_class_without_images_has_no_mean(digits_model, small_digits):
     forget = small_digits.train.of_classes((3,))
     one, two = (
         PourP(direction="features")
-        .unlearn(digits_model, forget, classes, generator=torch.Generator())
+        .unlearn(digits_model, forget, classes, RunContext(torch.Generator()))
         .model.head.weight
         for classes in ((3,), (3, 5))
     )
@@ -68,7 +69,7 @@ def test_other_directions_are_refused():
 
 def test_only_the_last_layer_changes(digits_model, forget):
     empty = Split(forget.images[:0], forget.labels[:0])
-    found = PourP().unlearn(digits_model, empty, (3,), generator=torch.Generator())
+    found = PourP().unlearn(digits_model, empty, (3,), RunContext(torch.Generator()))
     changed = [k for k, v in digits_model.state_dict().items() if not torch.equal(found.model.state_dict()[k], v)]
     assert changed == ["head.weight"]
     assert (found.stopped, found.history) == ("epochs", [])

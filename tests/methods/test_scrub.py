@@ -10,6 +10,7 @@ from zspag_core.data import to_pixels
 from zspag_core.methods import scrub
 from zspag_core.methods.scrub import Scrub, divergence, one_kind_a_step
 from zspag_core.progress import Reporter
+from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -49,7 +50,7 @@ def test_a_max_step_climbs_the_divergence_and_a_min_step_descends_both_terms(dig
     answers = iter(known)
     monkeypatch.setattr(scrub, "outputs_of", lambda *_, **__: type("Told", (), {"logits": next(answers)}))
     found = Scrub(epochs=1, max_epochs=1, batch_size=100, forget_batch=100, **settings).unlearn(
-        start, forget, retain, (3,), generator=seeded()
+        start, forget, retain, (3,), RunContext(seeded())
     )
 
     def kl(logits, told):
@@ -81,14 +82,16 @@ def test_only_the_first_epochs_have_a_pass_over_forget_samples(digits_model, for
                 self.heard.append((done, total))
 
     found = Scrub(epochs=2, max_epochs=1, batch_size=45, forget_batch=20).unlearn(
-        digits_model, forget, retain, (3,), generator=seeded(), report=Ear()
+        digits_model, forget, retain, (3,), RunContext(seeded(), Ear())
     )
     assert [set(row) for row in found.history] == [{"epoch", "loss", "forget_accuracy"}, {"epoch", "loss"}]
     assert Ear.heard == [(1, 8), (2, 8), (3, 8), (4, 8), (7, 8), (8, 8)]
 
 
 def test_without_max_epochs_it_only_stays_near(digits_model, forget, retain):
-    found = Scrub(epochs=1, max_epochs=0, batch_size=90).unlearn(digits_model, forget, retain, (3,), generator=seeded())
+    found = Scrub(epochs=1, max_epochs=0, batch_size=90).unlearn(
+        digits_model, forget, retain, (3,), RunContext(seeded())
+    )
     with torch.no_grad():
         logits = digits_model(to_pixels(retain.images))
     assert found.history == [

@@ -11,6 +11,7 @@ from zspag_core import batching
 from zspag_core.data import to_pixels
 from zspag_core.methods.epochs import Pair, Samples, spread
 from zspag_core.methods.spotter import Scattering, Spotter, Views, alikeness
+from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -61,7 +62,7 @@ def test_near_images_stay_near_and_lead_away_from_the_runner_up(digits_model, fo
 
 def test_without_its_own_terms_it_is_deletes_first_step(digits_model, forget, generator):
     found = Spotter(epochs=1, batch_size=100, learning_rate=0.01, share=1.0, dispersion=0.0, weight_decay=0.0).unlearn(
-        digits_model, forget, (3,), generator=generator
+        digits_model, forget, (3,), RunContext(generator)
     )
     model = copy.deepcopy(digits_model)
     logits = model(to_pixels(forget.images))

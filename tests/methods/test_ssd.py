@@ -11,10 +11,11 @@ from tests.methods.test_fisher import Linear
 from zspag_core import batching
 from zspag_core.data import Split, to_pixels
 from zspag_core.errors import Cancelled, UnlearningError
-from zspag_core.memory import FileMemory
 from zspag_core.methods.ssd import SSD, Importances, in_order
 from zspag_core.models import ModelConfig
 from zspag_core.progress import SILENT, Reporter
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.stage_cache import FileStageCache
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_a_weight_is_dampened_where_it_matters_more_to_the_forget_samples():
 def test_the_network_that_comes_out_is_the_hand_worked_one(linear, samples, generator, state_of, assert_untouched):
     before = state_of(linear)
     forget, retain = samples.of_classes((1,)), samples.without_classes((1,))
-    found = SSD(alpha=1.2, dampening=0.7, batch_size=4).unlearn(linear, forget, retain, (1,), generator=generator)
+    found = SSD(alpha=1.2, dampening=0.7, batch_size=4).unlearn(linear, forget, retain, (1,), RunContext(generator))
     assert_untouched(linear, before)
     order = torch.cat([torch.where(samples.labels == k)[0] for k in (0, 2, 1)])
     every = by_hand(linear, [samples[part] for part in order.split(4)])
@@ -88,7 +89,7 @@ def test_the_network_that_comes_out_is_the_hand_worked_one(linear, samples, gene
 def test_a_model_without_numbers_is_refused(linear, samples, generator):
     nn.init.constant_(linear.head.bias, math.nan)
     with pytest.raises(UnlearningError, match=r"the importance of head\.\w+ is no number"):
-        SSD().unlearn(linear, samples.of_classes((1,)), samples, (1,), generator=generator)
+        SSD().unlearn(linear, samples.of_classes((1,)), samples, (1,), RunContext(generator))
 
 
 def test_cancelled_or_remembered(linear, samples, tmp_path):
@@ -101,10 +102,10 @@ def test_cancelled_or_remembered(linear, samples, tmp_path):
             if done == self.at:
                 raise Cancelled("stop")
 
-    def unlearn(report=SILENT, memory=FileMemory(tmp_path, "a")):  # noqa: B008 - one folder
+    def unlearn(report=SILENT, memory=FileStageCache(tmp_path, "a")):  # noqa: B008 - one folder
         parts = samples.of_classes((1,)), samples.without_classes((1,))
         return SSD(batch_size=7, alpha=1.0).unlearn(
-            linear, *parts, (1,), generator=torch.Generator(), report=report, memory=memory
+            linear, *parts, (1,), RunContext(torch.Generator(), report, cache=memory)
         )
 
     cut = unlearn(Stop())

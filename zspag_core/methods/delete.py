@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of
@@ -19,11 +18,11 @@ from zspag_core.pseudo_labels import PseudoLabels, posterior_labels
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import torch
     from torch import Tensor
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +46,12 @@ class Delete(SGDSettings, ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Ask the original once, as no image is augmented; then distil."""
         run, samples = Unlearned(model), Samples.only(forget, classes)
         with timed(run.seconds, "labels"):
-            targets = masked_answers(model, samples, report)
+            targets = masked_answers(model, samples, context.report)
             run.labels = PseudoLabels(targets, "posterior")
         build = partial(
             Steps,
@@ -65,7 +61,7 @@ class Delete(SGDSettings, ZeroShotMethod):
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),
         )
-        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(run, build, self.epochs, context)
 
 
 def masked_answers(model: Classifier, samples: Samples, report: Reporter = SILENT) -> Tensor:

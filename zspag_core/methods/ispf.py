@@ -15,19 +15,18 @@ from torch.nn import functional as F
 
 from zspag_core.devices import chance, mixed_precision, place, plain_attention
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
 from zspag_core.methods.descent import Told, refuse_loss
 from zspag_core.methods.epochs import SGDSettings, Work, carry_out
 from zspag_core.methods.gkt import NOISE, Inventor, disagreement
 from zspag_core.models import fresh_like
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 INVENTOR_RATE, INVENTOR_BETAS = 1e-3, (0.5, 0.999)
 LAST_RATE = 2e-4
@@ -71,15 +70,12 @@ class ISPF(SGDSettings, ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Distil; the forget samples are not looked at."""
-        build = partial(Filtering, self, model, classes, generator)
+        build = partial(Filtering, self, model, classes, context.generator)
         epochs = self.warmup + self.epochs
-        return carry_out(Unlearned(model), build, epochs, generator=generator, report=report, memory=memory)
+        return carry_out(Unlearned(model), build, epochs, context)
 
 
 class Filtering(Work):

@@ -11,10 +11,8 @@ from torch import Tensor
 
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
 from zspag_core.methods.epochs import Batches, Samples, carry_out, spread
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from zspag_core.data.images import Pictures
     from zspag_core.methods.epochs import Pair
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 TINY = 1e-12
 
@@ -57,10 +56,7 @@ class JiT(ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Smooth the outputs around the forget samples."""
         build = partial(
@@ -71,7 +67,7 @@ class JiT(ZeroShotMethod):
             optimizer=partial(torch.optim.SGD, lr=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),
         )
-        return carry_out(Unlearned(model), build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(Unlearned(model), build, self.epochs, context)
 
 
 class Smoothing(Batches):

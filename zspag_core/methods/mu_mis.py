@@ -13,10 +13,8 @@ from torch.nn import functional as F
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import transformable_attention
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
 from zspag_core.methods.epochs import Batches, Samples, SGDSettings, carry_out, spread
-from zspag_core.progress import SILENT, Reporter
 from zspag_core.pseudo_labels import random_labels
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from zspag_core.data.images import Pictures
     from zspag_core.methods.epochs import Pair
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +45,7 @@ class MuMis(SGDSettings, ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Level the sensitivities."""
         build = partial(
@@ -59,7 +55,7 @@ class MuMis(SGDSettings, ZeroShotMethod):
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),
         )
-        return carry_out(Unlearned(model), build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(Unlearned(model), build, self.epochs, context)
 
 
 class Levelling(Batches):

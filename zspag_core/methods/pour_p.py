@@ -11,14 +11,14 @@ from torch import Tensor
 
 from zspag_core.devices import exact
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
 from zspag_core.metrics.predictions import outputs_of
-from zspag_core.progress import SILENT, AsStage, Reporter
+from zspag_core.progress import AsStage, Reporter
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 NONE = 1e-9  # of the longest direction: what is shorter is rounding
 
@@ -48,17 +48,14 @@ class PourP(ZeroShotMethod):
         model: Classifier,
         forget: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Project, once."""
         run = Unlearned(model)
         with timed(run.seconds, "unlearn"):
-            found = self.directions(model, forget, classes, report)
+            found = self.directions(model, forget, classes, context.report)
             run.model = projected(model, found)
-        report.progress("unlearn", 1, 1)
+        context.report.progress("unlearn", 1, 1)
         return run
 
     def directions(self, model: Classifier, forget: Split, classes: tuple[int, ...], report: Reporter) -> Tensor:

@@ -11,17 +11,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
 from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out
 from zspag_core.metrics.predictions import outputs_of
-from zspag_core.progress import SILENT, AsStage, Reporter
+from zspag_core.progress import AsStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +60,12 @@ class Scrub(SGDSettings, RetainMethod):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Ask the original once, as no image is augmented; then alternate."""
         run, samples = Unlearned(model), Samples(forget, retain, classes)
         with timed(run.seconds, "labels"):
-            told = AsStage(report, "labels")
+            told = AsStage(context.report, "labels")
             known = [outputs_of(model, part.images, report=told).logits for part in (forget, retain)]
         build = partial(
             Alternating,
@@ -79,7 +76,7 @@ class Scrub(SGDSettings, RetainMethod):
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(one_kind_a_step, len(forget), len(retain), self.forget_batch, self.batch_size),
         )
-        return carry_out(run, build, self.epochs, generator=generator, report=report, memory=memory)
+        return carry_out(run, build, self.epochs, context)
 
 
 class Alternating(Steps):

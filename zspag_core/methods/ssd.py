@@ -16,14 +16,14 @@ from zspag_core.data.images import concat
 from zspag_core.devices import plain_attention
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.hyperparameters import knob
-from zspag_core.memory import FORGETFUL, Memory
 from zspag_core.methods.base import RetainMethod, Unlearned, staged, timed
-from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zspag_core.models import Classifier
+    from zspag_core.progress import Reporter
+    from zspag_core.runs.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,7 @@ class SSD(RetainMethod):
         forget: Split,
         retain: Split,
         classes: tuple[int, ...],
-        *,
-        generator: torch.Generator,
-        report: Reporter = SILENT,
-        memory: Memory = FORGETFUL,
+        context: RunContext,
     ) -> Unlearned:
         """Measure both importances, then dampen."""
         run = Unlearned(model)
@@ -71,11 +68,11 @@ class SSD(RetainMethod):
         def measure() -> dict[str, dict[str, Tensor]]:
             gone, rest = in_order(forget), in_order(retain)
             every = Split(concat(rest.images, gone.images), torch.cat([rest.labels, gone.labels]))
-            measured = Importances(model, self.batch_size, report, len(gone) + len(every))
+            measured = Importances(model, self.batch_size, context.report, len(gone) + len(every))
             return {"forget": measured.of(gone), "all": measured.of(every)}
 
         try:
-            found = staged(run, memory, "unlearn", generator, measure, report)
+            found = staged(run, context, "unlearn", measure)
         except Cancelled:
             run.stopped = "cancelled"
             return run
