@@ -65,12 +65,18 @@ def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
     else:
         there = sum(1 for one in about["classes"] if one["train"] or one["test"])
         lines.append((True, f"**Classes** {about['model_classes']} in the model, {there} in the data"))
-        lines.append((not doubt, f"**Labels** {escape(doubt or 'the same names in the same order')}"))
+        lines.append((not doubt, f"**Labels** {escape(doubt or _matched(about, there))}"))
         lines += _accuracy_line(about, report)
     marks = {True: ":green[:material/check:]", False: ":orange[:material/warning:]"}
     if about["fits"]:
         marks[False] = ":red[:material/close:]"
     st.markdown("  \n".join(f"{marks[good]} {line}" for good, line in lines))
+
+
+def _matched(about: Mapping[str, Any], there: int) -> str:
+    """Say how the classes of the data were matched to a model's that names its own."""
+    whole = there == about["model_classes"]
+    return "the same names in the same order" if whole else "those of the data are the model's by their names"
 
 
 def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[bool, str]]:
