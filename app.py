@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.drawings import four_pictures
-from ui.frame import frame
+from ui.frame import frame, go_to_meant_page
 from ui.jobs import job_store, show_run
 from ui.methods import method_name
 from ui.overview import DEMO_CLASS, GRADING, SAW, demo_choice, start_demo
@@ -69,6 +69,7 @@ def show_fence() -> None:
     )
 
 
+go_to_meant_page()
 frame("Overview", "A lab bench for zero-shot machine unlearning.")
 st.markdown(
     "A model was trained on pictures, and some of them must go, say all **3s** of a reader of handwritten digits. "
