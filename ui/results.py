@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.words import OPTIONAL_STAGES, STAGES, STATES
 from zspag_core.jobs import State, Wish
-from zspag_core.metrics.catalogue import ACC_RT, GRADED, PER_EPOCH
+from zspag_core.metrics.catalogue import ACC_RT, GRADED, PER_EPOCH, sample_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -201,8 +201,9 @@ def log_lines(events: Iterable[Event]) -> list[str]:
         if event.kind == "stage":
             lines.append(f"{clock}  stage    {STAGES.get(body['stage'], body['stage'])}")
         elif event.kind == "epoch":
-            figures = (f"{name} {body[name]:.4g}" for name in PER_EPOCH if body.get(name) is not None)
-            lines.append(f"{clock}  epoch {body['epoch']:<3}" + "  ".join(figures))
+            known = (name for name in PER_EPOCH if body.get(name) is not None)
+            figures = "  ".join(f"{name} {body[name]:.4g}{sample_words(name, body)}" for name in known)
+            lines.append(f"{clock}  epoch {body['epoch']:<3}{figures}")
     return lines
 
 
