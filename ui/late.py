@@ -51,7 +51,7 @@ def forgive_case(names: Collection[str]) -> None:
         answer(self, page_script_hash, exact.get((page_name or "").lower(), page_name))
 
     setattr(forgiving, MARK, True)
-    setattr(PagesManager, answer.__name__, forgiving)
+    PagesManager.set_script_intent = forgiving  # type: ignore[method-assign]
 
 
 def page_of(session: AppSession) -> str:
