@@ -85,9 +85,19 @@ def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[b
         return []
     right, chance = float(report.answer["test_accuracy"]), 100 / int(about["num_classes"])
     if not only_guesses(right, int(about["num_classes"])):
-        return [(True, f"**{_kind(report.answer)}** {percent(right)} right")]
+        return [(True, f"**{_kind(report.answer)}** {percent(right)} right{_sampled(about, report.answer)}")]
     words = f"**{_kind(report.answer)}** {percent(right)} right, hardly more than guessing ({percent(chance)})"
     return [(False, f"{words}: other data, or too little training?")]
+
+
+def _sampled(about: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Say that a sample was graded, and what the file says of all: the two figures of one model differ a little."""
+    there = about["test" if report.get("of", "test") == "test" else "train"]
+    if report["graded"] >= there:
+        return ""
+    said = about["test_accuracy"]
+    all_of_them = "" if said is None else f"; of all its file says {percent(said)}"
+    return f" in a sample of {report['graded']:,}{all_of_them}"
 
 
 def headline(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
@@ -232,9 +242,11 @@ def classes_panel(about: Mapping[str, Any], order: Mapping[str, Any] | None = No
         key="data-classes",
         alt="The classes of the data with a picture and the number of images of each",
         column_config={
-            "": st.column_config.ImageColumn(width=48),
-            "Training": st.column_config.NumberColumn(width="small", format="localized"),
-            "Test": st.column_config.NumberColumn(width="small", format="localized"),
+            "": st.column_config.ImageColumn(width=44),
+            "Class": st.column_config.TextColumn(width=90),
+            "Read as": st.column_config.TextColumn(width=90),
+            "Training": st.column_config.NumberColumn(width=62, format="localized"),
+            "Test": st.column_config.NumberColumn(width=50, format="localized"),
         },
     )
     if order is not None:
