@@ -14,7 +14,7 @@ from zspag_core.devices import place
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.explain.watch import Watch, choose_watched
 from zspag_core.files import check_writable, finite, read_json, write_json
-from zspag_core.groups import ungraded
+from zspag_core.groups import lacking_words
 from zspag_core.hyperparameters import values
 from zspag_core.memory import FORGETFUL
 from zspag_core.methods import RetainMethod, Unlearned, ZeroShotMethod
@@ -213,7 +213,7 @@ def _doubt(before: Grade, prepared: Prepared, report: Reporter) -> None:
         if hardly_read(found.acc_ut)
         else None
     )
-    doubts = (ungraded(prepared.lacks), guesses or blind or _misread(before, prepared))
+    doubts = (lacking_words(prepared.lacks), guesses or blind or _misread(before, prepared))
     for sentence in (*prepared.checkpoint.notes, *prepared.dataset.notes, *filter(None, doubts)):
         report.note(sentence)
 

@@ -88,6 +88,23 @@ def test_few_images_have_no_membership_figure_and_none_is_passed_on(small_digits
     assert "mia" not in ear.heard[0][4]
 
 
+def test_of_a_sample_of_the_images_to_forget_its_size_is_told_beside_the_figure(small_digits, digits_model, ear):
+    train = small_digits.train.of_classes((3,))
+    alone = [
+        type(small_digits)("t", small_digits.class_names, part, train[:0]) for part in (train[:9], repeated(train))
+    ]
+    for dataset in alone:
+        LiveGrades(dataset, (3,), 0, ear).epoch(1, 1, digits_model)
+    whole, sampled = (heard[4] for heard in ear.heard)
+    assert "forget_sample" not in whole
+    assert (sampled["forget_sample"], sampled["forget_images"]) == (250, whole["forget_images"])
+
+
+def repeated(split):
+    """Return more images than a sample holds: the first nine again and again."""
+    return split[torch.arange(270) % 9]
+
+
 def test_cancelling_passes_through(small_digits, digits_model):
     class Stop(Reporter):
         def epoch(self, *_args, **_figures):

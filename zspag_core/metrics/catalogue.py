@@ -7,7 +7,10 @@ here. Colours are the dashboard's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORGOTTEN_UP_TO = 5.0
 """Percent of the forgotten classes' images still recognised, up to which they count as forgotten.
@@ -82,6 +85,12 @@ class Estimate:
     per_epoch: str
     title: str
     meaning: str
+
+
+def sample_words(name: str, figures: Mapping[str, float]) -> str:
+    """Say behind a figure of an epoch of how many images it is, where it is not of all."""
+    sampled = name == FORGET_IMAGES.per_epoch and FORGET_SAMPLE in figures
+    return f" (of a sample of {figures[FORGET_SAMPLE]:,})" if sampled else ""
 
 
 def in_sentence(title: str) -> str:
@@ -328,6 +337,9 @@ PROXY_AGREEMENT = Estimate(
     "stand-ins for the remaining classes, read as their class",
 )
 ESTIMATES = (FORGET_IMAGES, HELD_OUT_IMAGES, PROXY_AGREEMENT)
+
+FORGET_SAMPLE = "forget_sample"
+"""Told of an epoch: how many of the images to forget its figure of them is of, where it is not of all."""
 
 PER_EPOCH = (
     "loss",

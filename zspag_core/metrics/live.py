@@ -11,7 +11,7 @@ from zspag_core.data.dataset import Split
 from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy, percent
-from zspag_core.metrics.catalogue import FORGET_IMAGES
+from zspag_core.metrics.catalogue import FORGET_IMAGES, FORGET_SAMPLE
 from zspag_core.metrics.membership import same_class
 from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.progress import Relay, Reporter
@@ -31,7 +31,8 @@ class LiveGrades(Relay):
 
     The sample is drawn once: 750 remaining and 250 forgotten test images, and 250 forgotten training images for the
     same-class membership figure. The method sees none of it. Where there are no test images of forgotten classes, the
-    accuracy on those training images, forget_images, stands in: an estimate, for the method saw them.
+    accuracy on those training images, forget_images, stands in: an estimate, for the method saw them. Where
+    they are not all that there are, the reporter is told of how many it is (forget_sample).
 
     Attributes:
         rows: one record an epoch.
@@ -50,6 +51,9 @@ class LiveGrades(Relay):
         self.sample = Split(concat(*(p.images for p in parts)), torch.cat([p.labels for p in parts]))
         self.sizes = [len(p) for p in parts]
         self.forget, self.seed = forget, seed
+        self.in_part = (
+            {FORGET_SAMPLE: few} if not len(forgotten) and few < len(dataset.train.of_classes(forget)) else {}
+        )
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
 
@@ -64,7 +68,7 @@ class LiveGrades(Relay):
         self.seconds += time.perf_counter() - start
         self.rows.append({"epoch": number, **found})
         known = {name: value for name, value in found.items() if value is not None}
-        self.inner.epoch(number, total, model, **(figures | known))
+        self.inner.epoch(number, total, model, **(figures | known | self.in_part))
 
     def restore(self, epochs: Mapping[int, tuple[int, Mapping[str, float]]]) -> None:
         """Take the rows of an earlier attempt from what it told: by epoch, how many there may be and the figures."""
