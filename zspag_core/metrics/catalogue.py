@@ -312,6 +312,107 @@ GRADED = (ACC_RT, ACC_UT, LOSS_RT, PROBE, ENTROPY, CONFIDENCE, SAME_CLASS, SAME_
 """What a table of figures before and after shows of one model, in this order."""
 MEASURES = (*GRADED, RELEARNING, REST_BY_THEN, LEAD, ATTACK, ASR, SECONDS)
 
+PROBE_BY_STAGE = Measure(
+    key="depth.probe",
+    path=("probe",),
+    title="Probe, stage by stage",
+    name="Probe, stage by stage",
+    short="Probe by stage",
+    printed="probe by stage",
+    better="near",
+    good="near Retrain",
+    definition="What a fresh linear layer of all classes, trained on a stage's features averaged over space, reads "
+    "right of the forgotten classes' test images.",
+    meaning="forgotten classes that a fresh linear layer finds at a stage",
+    source="Alain and Bengio, Understanding intermediate layers using linear classifier probes, 2017",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+KNN_BY_STAGE = Measure(
+    key="depth.knn",
+    path=("knn",),
+    title="Nearest neighbours, stage by stage",
+    name="Nearest neighbours, stage by stage",
+    short="k-NN by stage",
+    printed="k-NN by stage",
+    better="near",
+    good="near Retrain",
+    definition="What the ten nearest training images at a stage, by standardised features, read right of the forgotten "
+    "classes' test images.",
+    meaning="forgotten classes that the ten nearest training images tell at a stage",
+    source="the k-NN evaluation of Wu et al., Unsupervised feature learning via instance discrimination, 2018",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+BITS_BY_STAGE = Measure(
+    key="depth.bits",
+    path=("bits",),
+    title="Linear-probe bits, stage by stage",
+    name="Linear-probe bits, stage by stage",
+    short="Bits by stage",
+    printed="bits by stage",
+    unit="bits",
+    better="near",
+    good="near Retrain",
+    digits=2,
+    definition="How much of the one bit that tells forgotten from remaining images a linear discriminant in closed "
+    "form reads at a stage.",
+    meaning="of one bit, what a linear look tells of forgotten or not",
+    source="added here; the bound of Barber and Agakov, The IM algorithm, 2003",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+INFORMATION_BY_STAGE = Measure(
+    key="depth.information",
+    path=("information",),
+    title="Information, stage by stage · IDI",
+    name="Information, stage by stage",
+    short="Information by stage",
+    printed="information by stage",
+    unit="bits",
+    better="near",
+    good="near Retrain",
+    digits=2,
+    definition="Mutual information between a stage's features and the forget label, by InfoNCE with a small critic; "
+    "IDI is its sum's place between Retrain (0) and Original (1).",
+    meaning="of one bit, what a small network tells of forgotten or not",
+    source="IDI of Jeon et al., An information theoretic evaluation metric for strong unlearning, AAAI 2026",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+CKA_BY_STAGE = Measure(
+    key="depth.cka",
+    title="Likeness of features, stage by stage · CKA",
+    name="Likeness of features, stage by stage",
+    short="CKA by stage",
+    printed="CKA by stage",
+    unit="of 1",
+    better="near",
+    good="1 with Original on remaining images, with Retrain on forgotten ones",
+    digits=2,
+    definition="Centred kernel alignment of two models' features of the same test images, linear, unbiased, on "
+    "standardised features: 1 is alike but for a rotation.",
+    meaning="how alike two models see the same images at a stage",
+    source="Kornblith et al., Similarity of neural network representations revisited, 2019",
+    needs=("retain_test", "forget_test"),
+)
+PROTOTYPES = Measure(
+    key="depth.prototypes",
+    path=("prototypes",),
+    title="Prototypical relearning",
+    name="Prototypical relearning",
+    short="Prototypes",
+    printed="prototypes",
+    better="near",
+    good="near Retrain",
+    definition="Accuracy on the forgotten classes of a head rebuilt from class means, the forgotten ones' from 1, 5 or "
+    "20 images.",
+    meaning="forgotten classes that come back with a mean of a few images",
+    source="Ha et al., Unlearning's blind spots, ICML 2026",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+
+BY_STAGE = (PROBE_BY_STAGE, KNN_BY_STAGE, BITS_BY_STAGE, INFORMATION_BY_STAGE)
+"""What is measured of one model at every stage; paths lead into a model's part of "depth" in result.json."""
+DEPTH = (*BY_STAGE, CKA_BY_STAGE, PROTOTYPES)
+"""All that is known of the depth of forgetting."""
+
 FORGET_IMAGES = Estimate(
     "forget_accuracy",
     "forget_images",
