@@ -1,4 +1,8 @@
-"""Networks whose depth of forgetting is known by construction: every class of images lights up a patch of its own."""
+"""Networks whose depth of forgetting is known by construction.
+
+Images of a remaining class have one bright patch, its own; those of the forgotten class have theirs and, by chance, one
+of the others. Without the forgotten patch they look exactly like images of that other class.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,7 @@ class Patches(Classifier):
                 if blind is not None and place + 1 >= blind:
                     stage.weight[FORGOTTEN] = 0
             self.head.weight.copy_(8 * torch.eye(CLASSES))
+            self.head.weight[FORGOTTEN] *= 1.5
             self.head.bias.zero_()
         self.eval()
 
@@ -52,15 +57,18 @@ class Patches(Classifier):
 
 
 def patches_data(each=120, noise=60.0, seed=0):
-    """Return images of four classes: dim noise everywhere, and a patch that is brighter; it is told from its mean."""
+    """Return images of four classes: dim noise everywhere, and brighter patches, told from their mean."""
     generator = torch.Generator().manual_seed(seed)
 
     def split():
         labels = torch.arange(CLASSES).repeat_interleave(each)
         images = 60 + noise * torch.rand(len(labels), 1, SIDE, SIDE, generator=generator)
+        others = torch.tensor([k for k in range(CLASSES) if k != FORGOTTEN])
+        beside = others[torch.randint(len(others), (len(labels),), generator=generator)]
         for k in range(CLASSES):
             row, column = PATCH * (k // 2), PATCH * (k % 2)
-            images[labels == k, :, row : row + PATCH, column : column + PATCH] += 90
+            bright = (labels == k) | ((labels == FORGOTTEN) & (beside == k))
+            images[bright, :, row : row + PATCH, column : column + PATCH] += 90
         order = torch.randperm(len(labels), generator=generator)
         return Split(images[order].byte(), labels[order])
 

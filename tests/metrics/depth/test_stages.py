@@ -38,11 +38,11 @@ def test_in_float32_the_stages_are_the_same_ones(digits_model, small_digits):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
 
 
-def test_what_enters_the_head_stands_at_the_end_where_it_is_something_else(digits_vit, small_digits):
+def test_what_enters_the_head_stands_at_the_end_where_it_is_something_else(small_vit, small_digits):
     images = small_digits.test.images[:5]
-    found = stages_of(digits_vit, images)
-    assert found.names == (*digits_vit.cam_layers, LAST)
-    torch.testing.assert_close(found.features[-1].float(), outputs_of(digits_vit, images).features)
+    found = stages_of(small_vit, images)
+    assert found.names == (*small_vit.cam_layers, LAST)
+    torch.testing.assert_close(found.features[-1].float(), outputs_of(small_vit, images).features)
 
 
 def test_the_model_is_left_as_it_was(digits_model, small_digits):
@@ -60,9 +60,7 @@ def test_float64_sees_what_float32_has_rounded_away(images):
     rounded = stages_of(drowned(Patches()), images, dtype=torch.float32)
     exact = standardised(plain.features[0], found.features[0])[0]
     torch.testing.assert_close(standardised(found.features[0])[0], exact, rtol=1e-5, atol=1e-5)
-    assert float(rounded.features[0].std(dim=0).max()) < 1e-3 or not torch.allclose(
-        standardised(rounded.features[0])[0], exact, atol=0.1
-    )
+    assert not torch.allclose(standardised(rounded.features[0])[0], exact, atol=0.1)
 
 
 def test_progress_is_told(images):
@@ -86,8 +84,8 @@ def test_features_that_are_no_numbers_are_refused(images):
 
 def test_a_network_that_cannot_compute_in_float64_is_refused(images):
     class Stubborn(Patches):
-        def embed(self, pixels):
-            return super().embed(pixels.float())
+        def normalise(self, images):
+            return super().normalise(images).float()
 
     with pytest.raises(UnlearningError, match="expected a network that can compute in float64"):
         stages_of(Stubborn(), images)

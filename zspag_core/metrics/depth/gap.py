@@ -55,13 +55,13 @@ def mean_left(
 
     None where there is no stage, a figure is unknown, or the means lie less than `least` apart.
     """
-    means = []
-    for figures in (after, original, retrained):
-        known = [figure for figure in figures if figure is not None]
-        if not known or len(known) < len(figures):
-            return None
-        means.append(sum(known) / len(known))
-    return share_left(*means, least=least)
+    return share_left(_mean(after), _mean(original), _mean(retrained), least)
+
+
+def _mean(figures: Sequence[float | None]) -> float | None:
+    """Return the mean of figures, None where one is unknown or there is none."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) / len(known) if known and len(known) == len(figures) else None
 
 
 def worst(found: Iterable[Left]) -> Left | None:

@@ -95,7 +95,7 @@ def neighbours(
         nearest = torch.cdist(rows, train).topk(count, largest=False).indices
         votes = F.one_hot(labels_train[nearest], classes).sum(dim=1)
         best = votes == votes.amax(dim=1, keepdim=True)
-        hits.append(best.gather(1, labels[:, None]).squeeze(1) / best.sum(dim=1))
+        hits.append(best.gather(1, labels[:, None]).squeeze(1).double() / best.sum(dim=1))
     return shares(torch.cat(hits), labels_test, forget)
 
 
