@@ -86,10 +86,11 @@ def _unseen_scores(features: Tensor, marks: Tensor, seed: int) -> Tensor:
 
 def _discriminant(features: Tensor, marks: Tensor) -> Tensor:
     """Return Fisher's direction (D,) from one kind to the other."""
-    means = [features[marks == kind].mean(dim=0) for kind in (True, False)]
-    centred = features - torch.where(marks[:, None], *means)
+    yes, no = (features[marks == kind].mean(dim=0) for kind in (True, False))
+    centred = features - torch.where(marks[:, None], yes, no)
     covariance, _ = ledoit_wolf(centred.numpy(), assume_centered=True)
     within = torch.from_numpy(covariance)
     within.diagonal().add_(LEAST)
-    direction = torch.linalg.solve(within, means[0] - means[1])
-    return direction / direction.norm().clamp_min(torch.finfo(direction.dtype).tiny)
+    direction: Tensor = torch.linalg.solve(within, yes - no)
+    length = direction.norm().clamp_min(torch.finfo(direction.dtype).tiny)
+    return direction.div(length)

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zspag_core.metrics.accuracy import percent
 from zspag_core.metrics.depth.information import idi, information
+from zspag_core.metrics.depth.kept import relearn_with_rest
 from zspag_core.metrics.depth.measure import ORIGINAL, RETRAINED, UNLEARNED, conclude, describe, look
+from zspag_core.metrics.depth.nearby import over_unlearning
+from zspag_core.metrics.depth.neighbourhood import class_attack
+from zspag_core.metrics.depth.rates import true_positive_rates
 from zspag_core.metrics.depth.sample import WHOLE, Sample, draw
+from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from zspag_core.models.base import Classifier
 
     Figures = dict[str, Any]
+
+BORDER_IMAGES = 256
 
 
 def measure_all(
@@ -37,11 +45,12 @@ def measure_all(
         dataset: real images, for grading only.
         forget: the forgotten classes.
         seed: of the draws.
-        report: told how far it is, as stages "depth" and "information".
+        report: told how far it is, as stages "depth", "information" and "relearning".
 
     Returns:
         {"stages": names, "images": counts, "models": {role: {"probe", "probe_rest", "knn", "knn_rest", "bits",
-        "information": one figure a stage, "prototypes": {shots: {"forget", "rest"}}}}, "cka": {pair of roles:
+        "information": one figure a stage, "prototypes": {shots: {"forget", "rest"}}, "rates": {rate: percent}, "kept":
+        {"steps", "reached", "acc_rt"}, "class_attack": percent, "over_unlearning": nats}}, "cka": {pair of roles:
         {"forget", "rest": one figure a stage}}, "left": {measure: percent of the way from Retrain to Original},
         "worst": {"measure", "stage", "share"}, "idi", "precision", "seconds"}.
 
@@ -52,10 +61,50 @@ def measure_all(
     sample = draw(dataset, forget, WHOLE, seed)
     seen = look(models, sample, torch.float64, report)
     found = describe(seen, sample, seed)
+    known = _known(models[ORIGINAL], dataset, forget) if ORIGINAL in models else None
+    logits = {role: _forgotten_logits(model, sample) for role, model in models.items()}
     for role, stages in seen.items():
-        found["models"][role]["information"] = _information(stages, sample, seed, report)
+        part = found["models"][role]
+        part["information"] = _information(stages, sample, seed, report)
+        part["rates"] = true_positive_rates(*logits[role])
+        back = relearn_with_rest(models[role], dataset, forget, known, seed=seed, report=report)
+        part["kept"] = back and back.to_dict()
+        part["class_attack"] = _class_attack(role, logits, forget, seed)
+        part["over_unlearning"] = _damage(models, role, dataset, forget)
     found["idi"] = _idi(found["models"])
     return conclude(found | {"precision": "float64", "seconds": round(time.perf_counter() - start, 3)})
+
+
+def _known(model: Classifier, dataset: DataSet, forget: Sequence[int]) -> float | None:
+    """Return the accuracy of a model on the forgotten classes' test images, percent."""
+    test = dataset.test.of_classes(forget)
+    return percent(logits_of(model, test.images).argmax(1) == test.labels)
+
+
+def _forgotten_logits(model: Classifier, sample: Sample) -> tuple[Labelled, Labelled]:
+    """Return what a model says of the forgotten training and of the forgotten test images."""
+    places = torch.nonzero(sample.forgotten).flatten()
+    found = Labelled(logits_of(model, sample.images[places]), sample.labels[places])
+    seen = int((places < sample.learnt).sum())
+    return found[:seen], found[seen:]
+
+
+def _class_attack(
+    role: str, logits: Mapping[str, tuple[Labelled, Labelled]], forget: Sequence[int], seed: int
+) -> float | None:
+    """Return how well a model is told from Retrain by its answers to forgotten test images; None for Retrain itself."""
+    if role == RETRAINED or RETRAINED not in logits:
+        return None
+    return class_attack(logits[role][1].logits, logits[RETRAINED][1].logits, forget, seed=seed)
+
+
+def _damage(models: Mapping[str, Classifier], role: str, dataset: DataSet, forget: Sequence[int]) -> float | None:
+    """Return OU@ε of a model against the original, None for that itself; on at most 256 test images."""
+    if role == ORIGINAL or ORIGINAL not in models:
+        return None
+    forgotten = dataset.test.of_classes(forget)
+    few = forgotten[torch.arange(min(BORDER_IMAGES, len(forgotten)))]
+    return over_unlearning(models[ORIGINAL], models[role], few, forget)
 
 
 def _information(stages: Stages, sample: Sample, seed: int, report: Reporter) -> list[float | None]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 LEAST_PERCENT, LEAST_BITS, LEAST_STEPS = 5.0, 0.05, 4.0
 """How far Original and Retrain must lie apart, in a measure's own unit, to be the ends of a scale."""
+_LEAST = {"bits": LEAST_BITS, "information": LEAST_BITS, "kept": LEAST_STEPS}
 
 
 class Left(NamedTuple):
@@ -23,6 +24,11 @@ class Left(NamedTuple):
     measure: str
     stage: str
     share: float
+
+
+def least_gap(measure: str) -> float:
+    """Return how far the ends of a measure, by its key, must lie apart."""
+    return _LEAST.get(measure, LEAST_PERCENT)
 
 
 def share_left(

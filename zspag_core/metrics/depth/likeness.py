@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from zspag_core.metrics.depth.stages import check_pair, standardised
@@ -41,7 +42,7 @@ def cka(one: Tensor, two: Tensor) -> float | None:
     own = [_hsic(kernel, kernel) for kernel in kernels]
     if min(own) <= 0:
         return None
-    return _hsic(*kernels) / (own[0] * own[1]) ** 0.5
+    return _hsic(kernels[0], kernels[1]) / math.sqrt(own[0] * own[1])
 
 
 def _hsic(one: Tensor, two: Tensor) -> float:

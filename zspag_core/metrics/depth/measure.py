@@ -9,7 +9,7 @@ import torch
 
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.depth.bits import linear_bits
-from zspag_core.metrics.depth.gap import LEAST_BITS, Left, mean_left, share_left, worst
+from zspag_core.metrics.depth.gap import Left, least_gap, mean_left, share_left, worst
 from zspag_core.metrics.depth.likeness import cka
 from zspag_core.metrics.depth.probes import linear_probe, neighbours
 from zspag_core.metrics.depth.prototypes import SHOTS, prototypes
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Figures = dict[str, Any]
 
 ORIGINAL, UNLEARNED, RETRAINED = "original", "unlearned", "retrained"
+CHANCE = 50.0
 PAIRS = ((ORIGINAL, UNLEARNED), (UNLEARNED, RETRAINED), (ORIGINAL, RETRAINED))
-LEAST = {"bits": LEAST_BITS, "information": LEAST_BITS}
 
 
 def measure_quickly(
@@ -94,7 +94,7 @@ def conclude(found: Figures) -> Figures:
         return found | {"left": None, "worst": None}
     by_stage = [key for key in ("probe", "knn", "bits", "information") if key in models[UNLEARNED]]
     left = {
-        key: mean_left(*(models[role][key] for role in (UNLEARNED, ORIGINAL, RETRAINED)), least=LEAST.get(key, 5.0))
+        key: mean_left(models[UNLEARNED][key], models[ORIGINAL][key], models[RETRAINED][key], least_gap(key))
         for key in by_stage
     }
     most = worst(_shares(found, by_stage))
@@ -106,8 +106,8 @@ def _shares(found: Figures, by_stage: Sequence[str]) -> list[Left]:
     models, shares = found["models"], list[Left]()
 
     def add(key: str, stage: str, figure: Callable[[Figures], float | None]) -> None:
-        ends = (figure(models[role]) for role in (UNLEARNED, ORIGINAL, RETRAINED))
-        share = share_left(*ends, least=LEAST.get(key, 5.0))
+        after, original, retrained = (figure(models[role]) for role in (UNLEARNED, ORIGINAL, RETRAINED))
+        share = share_left(after, original, retrained, least_gap(key))
         if share is not None:
             shares.append(Left(key, stage, share))
 
@@ -116,7 +116,18 @@ def _shares(found: Figures, by_stage: Sequence[str]) -> list[Left]:
             add(key, stage, lambda part, key=key, place=place: part[key][place])  # type: ignore[misc]
     for shots in map(str, SHOTS):
         add(f"prototypes_{shots}", "", lambda part, shots=shots: part["prototypes"][shots]["forget"])  # type: ignore[misc]
+    add("rates", "", lambda part: part.get("rates", {}).get("1"))
+    add("kept", "", _steps_back)
+    share = share_left(models[UNLEARNED].get("class_attack"), models[ORIGINAL].get("class_attack"), CHANCE)
+    if share is not None:
+        shares.append(Left("class_attack", "", share))
     return shares
+
+
+def _steps_back(part: Figures) -> float | None:
+    """Return the steps of relearning with the rest kept, all that were allowed where they did not suffice."""
+    back = part.get("kept")
+    return back and float(back["steps"])
 
 
 def _figures(stages: Stages, sample: Sample, seed: int) -> Figures:
