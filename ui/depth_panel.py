@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.differences import markdown_table
 from ui.figures import depth as figures
 from ui.jobs import POLL_SECONDS, job_store
 from ui.redrawn import redrawn
@@ -15,6 +16,8 @@ from ui.results import percent
 from ui.states import failed_line, progress_of
 from ui.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
+from zspag_core.metrics.catalogue import BY_STAGE, INFORMATION_BY_STAGE, OF_WHOLE, PROTOTYPES, in_sentence
+from zspag_core.metrics.depth.words import whole_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +29,7 @@ A_ROW = 2
 EXTENTS = {"quick": "Measure the depth", "all": "Measure everything"}
 HELP = {
     "quick": "Probe, nearest neighbours, bits, prototypes and CKA at every stage: seconds to a minute.",
-    "all": "The same in float64 on more images, and mutual information (IDI): minutes.",
+    "all": "The same in float64 on more images, IDI, relearning with the rest kept and three attacks: minutes.",
 }
 INTRODUCTION = (
     "Accuracy asks the last layer alone. Here every stage is asked, from input to output: what could be read there of "
@@ -69,18 +72,32 @@ def _figures(depth: Mapping[str, Any], letter: str, *, alone: bool) -> None:
         for one, place in zip(drawn[first : first + a_row], st.columns(a_row, gap="large"), strict=False):
             with place:
                 draw(one, letter)
-    st.markdown(prototype_words(depth))
+    st.markdown(whole_table(depth))
+    if words := worst_words(depth):
+        st.markdown(words)
     st.caption(images_words(depth))
 
 
-def prototype_words(depth: Mapping[str, Any]) -> str:
-    """Say how well the classes come back with a head that is rebuilt from a few of their images."""
-    parts = []
-    for role, title in (("original", "the original"), ("unlearned", "the unlearned model"), ("retrained", "Retrain")):
-        found = depth["models"].get(role, {}).get("prototypes")
-        if found:
-            parts.append(f"{title} {percent(found['5']['forget'])}")
-    return f"**A head rebuilt from five forgotten images** a class reads right: {', '.join(parts)}."
+def whole_table(depth: Mapping[str, Any]) -> str:
+    """Return the figures of the whole models as Markdown."""
+    rows = [(title, *(figure or "–" for figure in figures)) for title, figures in whole_rows(depth)]
+    if depth.get("idi") is not None:
+        rows.append((INFORMATION_BY_STAGE.title, "1", f"{depth['idi']:.2f}", "0"))
+    return markdown_table(["", "Before", "After", "Retrain"], rows)
+
+
+def worst_words(depth: Mapping[str, Any]) -> str:
+    """Say where most of what the original knows is left; empty where that is not known."""
+    worst = depth.get("worst")
+    if not worst:
+        return ""
+    named = {measure.path[0]: measure.name for measure in (*BY_STAGE, *OF_WHOLE)}
+    title = named.get(worst["measure"], f"{PROTOTYPES.name} ({worst['measure'].rpartition('_')[2]} images)")
+    where = f" at {worst['stage']}" if worst["stage"] else ""
+    return (
+        f"**Most is left** of {in_sentence(title)}{where}: {percent(worst['share'])} of the way from Retrain to the "
+        "original."
+    )
 
 
 def images_words(depth: Mapping[str, Any]) -> str:

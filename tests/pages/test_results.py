@@ -364,7 +364,7 @@ def test_depth_that_a_worker_measured_is_drawn(results_page, make_run, finish):
     finish("depth", {"run": job.id, "extent": "quick", "retrained": ""}, answer=depth_part())
     page = results_page(job, part="Depth")
     assert len(charts(page)) == 5  # the standing of all figures, probe, neighbours, bits, CKA
-    assert "five forgotten images** a class reads right: the original 81.0 %" in texts(page)
+    assert "| Prototypical relearning, 5 images | 81.0 % | 81.0 % | – |" in texts(page)
     assert "Computed in float32 on 1,000 training and 250 test images" in texts(page)
     assert [button.label for button in page.button if "easure" in button.label] == ["Measure everything"]
 

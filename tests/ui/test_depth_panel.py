@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ui.depth_panel import KIND, depth_of, images_words, prototype_words
+from ui.depth_panel import KIND, depth_of, images_words, whole_table, worst_words
 from zspag_core.jobs import Lane, State
 
 QUICK, ALL = {"precision": "float32"}, {"precision": "float64"}
@@ -33,12 +33,20 @@ def test_what_was_measured_most_closely_counts(make_view, measured):
     assert depth_of(view) == depth_of(known) == ALL
 
 
-def test_words_name_the_models_that_are_known():
+def test_figures_of_the_whole_models_make_a_table():
     shots = {"5": {"forget": 81.25, "rest": 90.0}}
     models = {role: {"prototypes": shots} for role in ("original", "unlearned")}
-    assert prototype_words({"models": models}).endswith("the original 81.2 %, the unlearned model 81.2 %.")
-    both = models | {"retrained": {"prototypes": shots}}
-    assert "Retrain 81.2 %" in prototype_words({"models": both})
+    table = whole_table({"models": models, "idi": 0.25}).replace("\N{NO-BREAK SPACE}", " ")
+    assert "| Prototypical relearning, 5 images | 81.2 % | 81.2 % | – |" in table
+    assert "| Information, stage by stage · IDI | 1 | 0.25 | 0 |" in table
+
+
+def test_the_worst_case_is_named():
+    assert worst_words({"worst": None}) == ""
+    worst = {"measure": "bits", "stage": "stage 2", "share": 96.0}
+    assert "of linear-probe bits, stage by stage at stage 2: 96.0 %" in worst_words({"worst": worst})
+    whole = {"measure": "prototypes_20", "stage": "", "share": 50.0}
+    assert "of prototypical relearning (20 images): 50.0 %" in worst_words({"worst": whole})
 
 
 def test_words_count_the_images():

@@ -30,7 +30,8 @@ def test_everything_is_measured_and_what_is_drowned_is_found(data):
     assert all(measure.path[0] in found["models"]["unlearned"] for measure in BY_STAGE)
     assert found["left"]["information"] == pytest.approx(100.0, abs=10)
     original, unlearned, retrained = (found["models"][role] for role in ("original", "unlearned", "retrained"))
-    assert unlearned["class_attack"] == pytest.approx(original["class_attack"], abs=5)
+    assert original["class_attack"] == pytest.approx(50, abs=15), "without the patch, Retrain answers as the original"
+    assert unlearned["class_attack"] > 90, "what is rounded away in float32 is missed in the answers"
     assert retrained["class_attack"] is original["over_unlearning"] is None
     assert unlearned["rates"] == original["rates"] == {"0.1": None, "1": None}  # of 40 strangers nobody may be accused
     assert unlearned["kept"]["steps"] == 4

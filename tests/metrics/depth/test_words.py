@@ -3,9 +3,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from zspag_core.metrics.depth.words import depth_lines
+from zspag_core.metrics.depth.words import depth_lines, whole_rows
 
-FIGURES = {"probe": [90.0, None], "knn": [80.0, 70.0], "bits": [0.5, 0.25], "prototypes": {}}
+FIGURES = {"probe": [90.0, None], "knn": [80.0, 70.0], "bits": [0.5, 0.25]}
+FIGURES["prototypes"] = {"1": {"forget": 40.0, "rest": 90.0}, "5": {"forget": 60.0, "rest": 90.0}}
 DEPTH = {
     "stages": ["stage 1", "stage 2"],
     "models": {"original": FIGURES, "unlearned": FIGURES, "retrained": FIGURES},
@@ -37,6 +38,22 @@ def test_a_worst_case_of_the_whole_model_names_no_stage():
 
 def test_without_retrain_it_says_what_is_missing():
     assert "--retrained" in depth_lines(DEPTH | {"left": None, "worst": None})[-1]
+
+
+def test_figures_of_the_whole_model_stand_in_rows():
+    late = {"kept": {"steps": 500, "reached": False, "acc_rt": 9.0}, "rates": {"0.1": None, "1": 3.0}}
+    models = {"original": FIGURES, "unlearned": FIGURES | late | {"class_attack": 62.5, "over_unlearning": None}}
+    depth = DEPTH | {"models": models, "idi": 0.5}
+    assert whole_rows(depth) == [
+        ("Prototypical relearning, 1 image", ("40.0 %", "40.0 %", "")),
+        ("Prototypical relearning, 5 images", ("60.0 %", "60.0 %", "")),
+        ("Relearning with the rest kept", ("", "over 500 steps", "")),
+        ("Class membership · CMIA, AUC", ("", "62.5 %", "")),
+        ("Membership · found at 1 % false alarms", ("", "3.0 %", "")),
+    ]
+    said = depth_lines(depth)
+    assert "Relearning with the rest kept: unlearned over 500 steps" in said
+    assert "IDI (0 as Retrain, 1 as the original): 0.50" in said
 
 
 def test_words_load_no_torch():
