@@ -38,7 +38,7 @@ def measure_quickly(
     seed: int,
     report: Reporter = SILENT,
 ) -> Figures:
-    """Measure what is cheap: probe, neighbours, bits, prototypes and CKA, in float32, on at most 2,300 images.
+    """Measure what is cheap: probe, neighbours, bits, prototypes and CKA, in float32, on at most 1,600 images.
 
     Args:
         models: by role: "original", "unlearned" and, where there is one, "retrained".

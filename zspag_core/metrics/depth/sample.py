@@ -36,7 +36,7 @@ class Extent:
     rest_test: int
 
 
-QUICK = Extent(train=1500, forget_train=300, forget_test=250, rest_test=250)
+QUICK = Extent(train=1000, forget_train=200, forget_test=250, rest_test=150)
 WHOLE = Extent(train=3000, forget_train=1000, forget_test=1000, rest_test=1000)
 
 
