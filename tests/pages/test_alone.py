@@ -12,7 +12,7 @@ from ui.jobs import engine_question
 from zspag_core.jobs import Lane, State
 
 WHY = "The data has no images of the remaining classes and no test images"
-PARTS = ("Classes", "Membership", "Layers", "Labels", "What the method saw", "Downloads")
+PARTS = ("Classes", "Membership", "Depth", "Layers", "Labels", "What the method saw", "Downloads")
 
 
 def texts(at):

@@ -158,6 +158,14 @@ def relearning(job: Job, report: Reporter) -> dict[str, Any]:
     return measure_relearning(job.config, job.device, report)
 
 
+def depth(job: Job, report: Reporter) -> dict[str, Any]:
+    """Measure how deep a run forgot, stage by stage."""
+    report.progress("load", 0, 1)
+    from zspag_core.jobs.deepening import measure_depth
+
+    return measure_depth(job.config, job.device, report)
+
+
 def grade(job: Job, report: Reporter) -> dict[str, Any]:
     """Grade a finished run with data that its own lacked; its answer and its folder hold the figures from then on."""
     report.progress("load", 0, 1)
@@ -212,6 +220,7 @@ TASKS: dict[str, Task] = {
     "samples": without_code(samples),
     "attention": without_code(attention),
     "relearning": without_code(relearning),
+    "depth": without_code(depth),
     "grade": without_code(grade),
     "map": without_code(draw_map),
 }
