@@ -30,6 +30,7 @@ from zspag_core.progress import SILENT, Reporter
 from zspag_core.shortfall import guessing, hardly_read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from zspag_core.memory import Memory
@@ -55,7 +56,15 @@ class _Outcome:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: Path | None = None) -> dict[str, Any]:
+def execute(
+    config: RunConfig,
+    out: Path,
+    report: Reporter = SILENT,
+    *,
+    state: Path | None = None,
+    prepare: Callable[[RunConfig], Prepared] = prepare,
+    memory_of: Callable[[Prepared, Path | None], Memory] = memory_of,
+) -> dict[str, Any]:
     """Carry out a run and write its folder.
 
     The folder holds config.json, result.json, model.safetensors and arrays for drawing: grading.safetensors,
@@ -72,6 +81,8 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
         state: folder that keeps finished stages and epochs; an attempt that ended early, also by being killed, goes on
             from there when the same is asked again, with the same result. It is removed when the run has come to its
             end. None keeps nothing.
+        prepare: loads and checks; whoever has model and data at hand may know a shorter way.
+        memory_of: returns what keeps finished parts, given what was prepared and `state`.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
