@@ -23,7 +23,7 @@ from zspag_core.metrics.accuracy import percent
 from zspag_core.metrics.backdoor import Triggered, planted_in, read_triggered, triggered_images
 from zspag_core.metrics.deep import relearn
 from zspag_core.metrics.grade import grade
-from zspag_core.metrics.live import LiveGrades
+from zspag_core.metrics.live import LIVE_IMAGES, LiveGrades
 from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.preparation import Prepared, RunConfig, prepare
 from zspag_core.progress import SILENT, Reporter
@@ -64,6 +64,7 @@ def execute(
     state: Path | None = None,
     prepare: Callable[[RunConfig], Prepared] = prepare,
     memory_of: Callable[[Prepared, Path | None], Memory] = memory_of,
+    live_images: int = LIVE_IMAGES,
 ) -> dict[str, Any]:
     """Carry out a run and write its folder.
 
@@ -83,6 +84,7 @@ def execute(
             end. None keeps nothing.
         prepare: loads and checks; whoever has model and data at hand may know a shorter way.
         memory_of: returns what keeps finished parts, given what was prepared and `state`.
+        live_images: test images that are looked at after every epoch.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
@@ -99,7 +101,7 @@ def execute(
     report.progress("load", 1, 1)
     memory = memory_of(prepared, state)
     with artefacts.new_folder(out) as folder, torch.random.fork_rng(devices=[]):
-        outcome = _run(prepared, report, memory)
+        outcome = _run(prepared, report, memory, live_images)
         _write(folder, prepared, outcome)
     if outcome.after is not None:
         memory.forget()
@@ -155,7 +157,7 @@ def _held_in(out: Path) -> str:
     return INTERRUPTED if result["after"] is None else FINISHED
 
 
-def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
+def _run(prepared: Prepared, report: Reporter, memory: Memory, live_images: int = LIVE_IMAGES) -> _Outcome:
     """Grade, unlearn, grade again."""
     forget, seconds = prepared.config.classes, dict[str, float]()
     model = place(prepared.checkpoint.model, prepared.device)
@@ -166,7 +168,7 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     with timed(seconds, "evaluate"):
         before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
     _doubt(before, prepared, report)
-    live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay)
+    live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay, live_images)
     watch = _watch(model, before, prepared, live)
     watch.epoch(0, 0, model)
     live.restore(replay.epochs)

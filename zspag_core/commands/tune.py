@@ -156,8 +156,8 @@ def _prepared(sweep: Sweep) -> tuple[Sweep, list[str]]:
         )
     read = values(prepared.method)
     settings = {name: read[name] for name in sweep.run["settings"]}
-    places = {name: _absolute(str(sweep.run[name])) for name in ("data",)}
-    checkpoint = _absolute(str(model_path(Path(str(sweep.run["checkpoint"])))))
+    checkpoint = str(model_path(Path(str(sweep.run["checkpoint"]))))
+    places = {"data": _absolute(str(sweep.run["data"])), "checkpoint": _absolute(checkpoint)}
     run = {
         **sweep.run,
         **places,

@@ -49,7 +49,7 @@ class Objective:
     meaning: str
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """Return the direction as Optuna calls it."""
         return "maximize" if self.better == "higher" else "minimize"
 

@@ -1,4 +1,4 @@
-"""What came of a sweep: table, best trials, how well the retain-free figures predicted the graded one; without torch."""
+"""What came of a sweep: table, best trials, how well retain-free figures predicted the graded one; without torch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def best_rows(sweep: Sweep, rows: Sequence[Row]) -> list[Row]:
 
 def history_of_best(sweep: Sweep, rows: Sequence[Row]) -> list[float]:
     """Return the first objective of the best trial so far, after every finished one."""
-    objective, best = find_objectives(sweep.objectives[:1])[0], []
+    objective = find_objectives(sweep.objectives[:1])[0]
+    best: list[float] = []
     pick = max if objective.better == "higher" else min
     for row in finished(rows, [objective]):
         value = row["figures"][objective.key]

@@ -30,7 +30,9 @@ BEFORE, METHOD = "before", "method"
 class SharedMemory(Memory):
     """The memory of one run, of which some parts are kept for every run that depends on the same things."""
 
-    def __init__(self, own: Memory, shared: Mapping[str, str], rooms: Mapping[str, Mapping[str, str]] = {}) -> None:  # noqa: B006 - never changed
+    def __init__(
+        self, own: Memory, shared: Mapping[str, str], rooms: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         """Stand before a run's own memory.
 
         Args:
@@ -38,7 +40,7 @@ class SharedMemory(Memory):
             shared: part -> text that is the same exactly when the part is.
             rooms: the same for rooms inside this one, by their names.
         """
-        self.own, self.shared, self.rooms = own, shared, rooms
+        self.own, self.shared, self.rooms = own, shared, rooms or {}
 
     def recall(self, part: str) -> Any:  # noqa: ANN401 - whatever was kept
         """Return what was kept of a part, by this run or another."""

@@ -1,4 +1,4 @@
-"""What a result was made by and of, beside its configuration: without it, equal requests need not have equal answers."""
+"""What a result was made by and of, beside its configuration: of other code or files it would be another one."""
 
 from __future__ import annotations
 
