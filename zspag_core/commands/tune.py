@@ -300,8 +300,6 @@ def _end(job: Job, trials: int, sweep: Sweep) -> int:
 @contextmanager
 def _workers(store: JobStore, count: int, device: str) -> Iterator[None]:
     """Serve sweeps and trials in this process, and trials in others beside it, while the block lasts."""
-    import sqlalchemy.orm  # noqa: F401 - for Optuna; half imported it would break the other threads' requests
-
     from zspag_core.jobs import Lane
     from zspag_core.jobs.keeper import start_worker
     from zspag_core.jobs.worker import Worker

@@ -44,8 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = str(resolve_device(arguments.device))
     lanes = arguments.lanes or LANES
-    if Lane.SWEEPS in lanes:
-        import sqlalchemy.orm  # noqa: F401 - for Optuna; half imported it would break the other threads' requests
     if {Lane.RUNS, Lane.TRIALS}.issuperset(lanes):
         _step_back()
     elif Lane.INTERACTIVE in lanes:

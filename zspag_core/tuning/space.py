@@ -50,6 +50,9 @@ class Axis:
         """Return the value at a share, 0 to 1, of the way from the first to the last."""
         if self.values:
             return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
+        if share in {0.0, 1.0}:
+            end = self.high if share else self.low
+            return int(end) if self.whole else end
         return self.tidy(self.low * (self.high / self.low) ** share if self.log else self._between(share))
 
     def tidy(self, value: float) -> Value:
