@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job, JobStore
 
 TRIALS = 20
-LOOK_SECONDS = 0.3
+LOOK_SECONDS = 1.0
 STOP_SECONDS = 30.0
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zspag_core.progress import Reporter
     from zspag_core.tuning.space import Value
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 AHEAD = 1
 """Runs that wait beside those under way, so that no worker does; samplers that learn wait for what is under way."""
 STAGE = "tune"

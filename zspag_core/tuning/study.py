@@ -25,9 +25,10 @@ ENDED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 
 @contextmanager
 def calm() -> Iterator[None]:
-    """Leave out Optuna's word that a part of it is new."""
+    """Leave out Optuna's words that a part of it is new, and that it takes low targets for good."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="PedAnova")
         yield
 
 
@@ -106,10 +107,13 @@ class Study:
         values = {trial.values[0] for trial in complete}
         if len(values) < LEAST or not varied:
             return {}
+        sign = (
+            1 if find_objectives(self._sweep.objectives)[0].better == "lower" else -1
+        )  # it ranks knobs by low targets
         with calm():
             evaluator = optuna.importance.PedAnovaImportanceEvaluator(evaluate_on_local=False)
             shares = optuna.importance.get_param_importances(
-                self._study, evaluator=evaluator, params=varied, target=lambda trial: trial.values[0]
+                self._study, evaluator=evaluator, params=varied, target=lambda trial: sign * trial.values[0]
             )
         return dict(shares)
 
