@@ -14,6 +14,7 @@ from zspag_core.tuning.report import (
     best_rows,
     command_of,
     history_of_best,
+    predicted_words,
     summarise,
 )
 from zspag_core.tuning.space import Axis
@@ -81,7 +82,7 @@ def test_the_table_begins_with_the_best(sweep, rows):
 
 
 def test_prediction_in_words(sweep, rows):
-    words = report.predicted_words(summarise(sweep, rows)["predicted"][0])
+    words = predicted_words(summarise(sweep, rows)["predicted"][0])
     assert "rank correlation with the graded score -0.50 over 3 trials" in words
     assert "trial 1, is 2.00 points below the best, trial 0" in words
 

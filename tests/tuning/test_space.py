@@ -84,7 +84,9 @@ def test_nothing_to_vary_a_knob_twice_or_also_set_is_refused():
     with pytest.raises(UsageError, match="n_adv is varied twice"):
         parse_space(["n_adv=1,2", "n_adv=3,4"], "zspag", {})
     with pytest.raises(UsageError, match="set by --set"):
-        check_space([Axis(name="n_adv", values=(1,))], "zspag", {"n_adv": "3"})
+        parse_space(["n_adv=1,2"], "zspag", {"n_adv": "3"})
+    with pytest.raises(UsageError, match="nothing: no such setting"):
+        check_space([Axis(name="nothing", values=(1,))], [], {})
 
 
 def test_another_method_has_other_knobs():

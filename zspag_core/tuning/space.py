@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
-from zspag_core.hyperparameters import configure, schema, values
+from zspag_core.hyperparameters import read_value, schema, unknown
 from zspag_core.methods.catalogue import find_entry
 
 if TYPE_CHECKING:
@@ -89,37 +89,47 @@ class Axis:
 
 
 def parse_space(texts: Sequence[str], method: str, settings: Mapping[str, Any]) -> tuple[Axis, ...]:
-    """Read what is varied, as typed, and check it against the method's schema.
+    """Read what is varied, as typed, and check it against a method's schema; as :func:`read_space`."""
+    return read_space(texts, schema(find_entry(method).load()), settings)
+
+
+def read_space(
+    texts: Sequence[str], knobs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
+) -> tuple[Axis, ...]:
+    """Read what is varied, as typed, and check it.
 
     Args:
         texts: such as "epsilon=4/255..64/255:log", "n_adv=10,30,100", "attack=pgd,fgsm".
-        method: key of the method.
-        settings: its settings that are not varied.
+        knobs: the method's schema, see :func:`zspag_core.hyperparameters.schema`.
+        settings: the method's settings that are not varied.
 
     Raises:
         UsageError: nothing is varied, or a name, a value or a range is none of the method's.
     """
     if not texts:
         raise UsageError(f"--space: expected at least one knob to vary, as {FORM}")
-    axes = tuple(_parse_axis(text, method) for text in texts)
-    check_space(axes, method, settings)
+    known = {about["name"]: about for about in knobs}
+    axes = tuple(_parse_axis(text, known) for text in texts)
+    check_space(axes, knobs, settings)
     return axes
 
 
-def check_space(axes: Sequence[Axis], method: str, settings: Mapping[str, Any]) -> None:
+def check_space(axes: Sequence[Axis], knobs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> None:
     """Refuse a space that has values of which the method knows nothing.
 
     Raises:
-        UsageError: a knob is varied twice, or varied and set; a value is none of the knob's.
+        UsageError: a knob is unknown, varied twice, or varied and set; a value is none of the knob's.
     """
-    kind = find_entry(method).load()
+    known = {about["name"]: about for about in knobs}
     for place, axis in enumerate(axes):
+        if axis.name not in known:
+            raise unknown(axis.name, list(known))
         if axis.name in [other.name for other in axes[:place]]:
             raise UsageError(f"--space: {axis.name} is varied twice")
         if axis.name in settings:
             raise UsageError(f"--space: {axis.name} is varied, and set by --set or --preset as well")
         for value in axis.values or (axis.low, axis.high):
-            configure(kind, {**settings, axis.name: value})
+            read_value(known[axis.name], value)
 
 
 def size_of(axes: Sequence[Axis]) -> int:
@@ -136,25 +146,18 @@ def grid_points(axes: Sequence[Axis]) -> list[dict[str, Value]]:
     return [dict(zip(names, point, strict=True)) for point in itertools.product(*(axis.grid() for axis in axes))]
 
 
-def _parse_axis(text: str, method: str) -> Axis:
+def _parse_axis(text: str, known: Mapping[str, Mapping[str, Any]]) -> Axis:
     """Read one knob."""
     name, equals, given = text.partition("=")
     name = name.strip()
     if not equals or not name or not given.strip():
         raise UsageError(f"--space: expected {FORM}, got {text!r}")
-    about = _about(name, method)
-    if about["type"] in {"int", "float"} and ".." in given:
-        return _parse_range(name, given, whole=about["type"] == "int")
-    return Axis(name=name, values=_parse_list(name, given, method, about["type"]))
-
-
-def _about(name: str, method: str) -> dict[str, Any]:
-    """Return the schema of a knob; an unknown one is refused as `--set` refuses it."""
-    kind = find_entry(method).load()
-    known = {one["name"]: one for one in schema(kind)}
     if name not in known:
-        configure(kind, {name: 0})
-    return known[name]
+        raise unknown(name, list(known))
+    kind = known[name]["type"]
+    if kind in {"int", "float"} and ".." in given:
+        return _parse_range(name, given, whole=kind == "int")
+    return Axis(name=name, values=_parse_list(given, known[name]))
 
 
 def _parse_range(name: str, given: str, *, whole: bool) -> Axis:
@@ -179,14 +182,13 @@ def _parse_range(name: str, given: str, *, whole: bool) -> Axis:
     return Axis(name=name, low=low, high=high, log=log, whole=whole, points=points)
 
 
-def _parse_list(name: str, given: str, method: str, kind: str) -> tuple[Value, ...]:
+def _parse_list(given: str, about: Mapping[str, Any]) -> tuple[Value, ...]:
     """Read values with commas between them."""
     parts = [part.strip() for part in given.split(",") if part.strip()]
     if not parts:
-        raise UsageError(f"--space: {name}: expected values with commas between them, got {given!r}")
-    raw: list[Any] = [_number(name, part) for part in parts] if kind == "float" else list(parts)
-    program = find_entry(method).load()
-    return tuple(dict.fromkeys(values(configure(program, {name: value}))[name] for value in raw))
+        raise UsageError(f"--space: {about['name']}: expected values with commas between them, got {given!r}")
+    raw: list[Any] = [_number(about["name"], part) for part in parts] if about["type"] == "float" else list(parts)
+    return tuple(dict.fromkeys(read_value(about, value) for value in raw))
 
 
 def _number(name: str, text: str) -> float:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
+from zspag_core.hyperparameters import schema
+from zspag_core.methods.catalogue import find_entry
 from zspag_core.tuning.objectives import RETAIN_FREE, find_objectives
 from zspag_core.tuning.space import Axis, check_space, size_of
 
@@ -52,7 +54,8 @@ class Sweep:
         Raises:
             UsageError: something in it is impossible.
         """
-        check_space(self.space, str(self.run["method"]), self.run["settings"])
+        knobs = schema(find_entry(str(self.run["method"])).load())
+        check_space(self.space, knobs, self.run["settings"])
         if self.sampler not in SAMPLERS:
             raise UsageError(f"--sampler: expected one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
         if not 1 <= self.trials <= MOST_TRIALS:
