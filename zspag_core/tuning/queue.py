@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 KIND, RUN, ROW = "tune", "unlearn", "trial"
 """A sweep's task, that of its runs, and the event that tells one finished trial."""
 LISTED = 1000
+REMEMBERED = ("class_names", "all_names")
+"""What a sweep's runs remember for pages."""
 STOPPED = (State.CANCELLED, State.INTERRUPTED)
 
 __all__ = ["Lane", "State", "database_url"]
@@ -59,7 +61,8 @@ def obtain(store: JobStore, sweep: Job, config: Mapping[str, Any]) -> Job:
         config: of the run.
     """
     content = {place: stamp(str(config[place])) for place in ("checkpoint", "data")}
-    asked = {**config, "class_names": list(sweep.config.get("class_names", ())), "trial": [code_version(), content]}
+    names = {key: sweep.config[key] for key in REMEMBERED if key in sweep.config}
+    asked = {**config, **names, "trial": [code_version(), content]}
     known = store.recall(RUN, asked)
     if known is None:
         return store.submit(RUN, asked, lane=Lane.TRIALS, device=str(config["device"]), comparison=sweep.id)
