@@ -65,8 +65,15 @@ def test_the_form_says_how_many_runs_there_will_be_and_starts_them(tune, store, 
     page = tune()
     assert "24 runs" in words(page)
     assert "nothing has run on this model yet" in words(page)
-    page.button_group[0].set_value([3]).run() if page.button_group else None
     assert "No sweep yet" in words(page)
+    assert page.button(key="tune-start").disabled, "no class is ticked"
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.button(key="tune-start").click().run()
+    assert not page.exception
+    (job,) = store.latest(Lane.SWEEPS)
+    assert (job.config["run"]["forget"], job.config["class_names"], job.config["trials"]) == ([3], ["3"], 24)
+    assert Sweep.from_dict(job.config).check().runs() == 24
+    assert page.query_params["sweep"] == job.id
 
 
 def test_bad_values_are_refused_where_they_are_typed(tune, answered):

@@ -33,7 +33,7 @@ from zspag_core.commands.shared import (
     read_names,
 )
 from zspag_core.commands.unlearn import preset_settings
-from zspag_core.errors import Cancelled, UnlearningError, UsageError
+from zspag_core.errors import UnlearningError, UsageError
 from zspag_core.files import check_writable, replace_file
 from zspag_core.tuning.objectives import OBJECTIVES, RETAIN_FREE, find_objectives
 from zspag_core.tuning.sweep import SAMPLERS, Sweep
@@ -292,7 +292,10 @@ def _end(job: Job, trials: int, sweep: Sweep) -> int:
     if job.state == State.FAILED:
         raise UnlearningError(job.error)
     if job.state != State.DONE:
-        raise Cancelled(f"interrupted after {trials} of {sweep.trials} trials")
+        _tell(
+            f"interrupted after {trials} of {sweep.trials} trials: all that is finished is kept; the same command goes on"
+        )
+        return 130
     _tell(f"the sweep's page: /Tune?sweep={job.id}")
     return 0
 
