@@ -292,9 +292,7 @@ def _end(job: Job, trials: int, sweep: Sweep) -> int:
     if job.state == State.FAILED:
         raise UnlearningError(job.error)
     if job.state != State.DONE:
-        _tell(
-            f"interrupted after {trials} of {sweep.trials} trials: all that is finished is kept; the same command goes on"
-        )
+        _tell(f"interrupted after {trials} of {sweep.trials} trials; the same command goes on")
         return 130
     _tell(f"the sweep's page: /Tune?sweep={job.id}")
     return 0
