@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import zspag_core.jobs.worker  # noqa: F401 - SQLAlchemy must be whole before a thread asks it
 from zspag_core.cli import main
 from zspag_core.jobs import JobStore, Lane, State
 from zspag_core.preparation import RunConfig
