@@ -26,6 +26,7 @@ PAGES = {  # file -> (label, icon); the one list of pages
     "pages/4_Attention.py": ("Attention", ":material/visibility:"),
     "pages/5_Results.py": ("Results", ":material/monitoring:"),
     "pages/6_Compare.py": ("Compare", ":material/compare_arrows:"),
+    "pages/9_Tune.py": ("Tune", ":material/tune:"),
     "pages/7_Runs.py": ("Runs", ":material/history:"),
     "pages/8_Learn.py": ("Learn", ":material/school:"),
 }

@@ -23,13 +23,14 @@ from zspag_core.metrics.accuracy import percent
 from zspag_core.metrics.backdoor import Triggered, planted_in, read_triggered, triggered_images
 from zspag_core.metrics.deep import relearn
 from zspag_core.metrics.grade import grade
-from zspag_core.metrics.live import LiveGrades
+from zspag_core.metrics.live import LIVE_IMAGES, LiveGrades
 from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.preparation import Prepared, RunConfig, prepare
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.shortfall import guessing, hardly_read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from zspag_core.memory import Memory
@@ -55,7 +56,16 @@ class _Outcome:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: Path | None = None) -> dict[str, Any]:
+def execute(
+    config: RunConfig,
+    out: Path,
+    report: Reporter = SILENT,
+    *,
+    state: Path | None = None,
+    prepare: Callable[[RunConfig], Prepared] = prepare,
+    memory_of: Callable[[Prepared, Path | None], Memory] = memory_of,
+    live_images: int = LIVE_IMAGES,
+) -> dict[str, Any]:
     """Carry out a run and write its folder.
 
     The folder holds config.json, result.json, model.safetensors and arrays for drawing: grading.safetensors,
@@ -72,6 +82,9 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
         state: folder that keeps finished stages and epochs; an attempt that ended early, also by being killed, goes on
             from there when the same is asked again, with the same result. It is removed when the run has come to its
             end. None keeps nothing.
+        prepare: loads and checks; whoever has model and data at hand may know a shorter way.
+        memory_of: returns what keeps finished parts, given what was prepared and `state`.
+        live_images: test images that are looked at after every epoch.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
@@ -88,7 +101,7 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
     report.progress("load", 1, 1)
     memory = memory_of(prepared, state)
     with artefacts.new_folder(out) as folder, torch.random.fork_rng(devices=[]):
-        outcome = _run(prepared, report, memory)
+        outcome = _run(prepared, report, memory, live_images)
         _write(folder, prepared, outcome)
     if outcome.after is not None:
         memory.forget()
@@ -144,7 +157,7 @@ def _held_in(out: Path) -> str:
     return INTERRUPTED if result["after"] is None else FINISHED
 
 
-def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
+def _run(prepared: Prepared, report: Reporter, memory: Memory, live_images: int = LIVE_IMAGES) -> _Outcome:
     """Grade, unlearn, grade again."""
     forget, seconds = prepared.config.classes, dict[str, float]()
     model = place(prepared.checkpoint.model, prepared.device)
@@ -155,7 +168,7 @@ def _run(prepared: Prepared, report: Reporter, memory: Memory) -> _Outcome:
     with timed(seconds, "evaluate"):
         before, relearnt = memory.once("before", lambda: _grade_deeply(model, None, prepared, report))
     _doubt(before, prepared, report)
-    live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay)
+    live = LiveGrades(prepared.dataset, forget, prepared.config.seed, replay, live_images)
     watch = _watch(model, before, prepared, live)
     watch.epoch(0, 0, model)
     live.restore(replay.epochs)

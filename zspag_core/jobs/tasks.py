@@ -37,6 +37,10 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     own = {field.name for field in dataclasses.fields(RunConfig)}  # pages add what they want to remember
     config = RunConfig.from_dict({name: value for name, value in job.config.items() if name in own})
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
+    if "trial" in job.config:
+        from zspag_core.tuning.trials import carry_out
+
+        return carry_out(config, job.folder, GradingAsOne(report), state=state_folder(job.id))
     result: dict[str, Any] = execute(config, job.folder, GradingAsOne(report), state=state_folder(job.id))
     if result["after"] is not None:
         _draw_first_map(job)
@@ -195,6 +199,14 @@ def draw_map(job: Job, report: Reporter) -> dict[str, Any]:
     return mapping.draw_map(job.config, job.device, report)
 
 
+def tune(job: Job, report: Reporter) -> dict[str, Any]:
+    """Carry out a sweep: ask which points to try, queue their runs, and tell what came of them."""
+    report.progress("tune", 0, 1)
+    from zspag_core.tuning.dispatcher import dispatch
+
+    return dispatch(job, report)
+
+
 def without_code(task: Task) -> Task:
     """Return a task that refuses whatever would run an owner's code: what a browser asks comes through here."""
 
@@ -223,6 +235,7 @@ TASKS: dict[str, Task] = {
     "depth": without_code(depth),
     "grade": without_code(grade),
     "map": without_code(draw_map),
+    "tune": without_code(tune),
 }
 
 

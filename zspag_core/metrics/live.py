@@ -39,12 +39,14 @@ class LiveGrades(Relay):
         seconds: time that grading took, which is not the method's.
     """
 
-    def __init__(self, dataset: DataSet, forget: tuple[int, ...], seed: int, inner: Reporter) -> None:
-        """Draw the sample."""
+    def __init__(
+        self, dataset: DataSet, forget: tuple[int, ...], seed: int, inner: Reporter, images: int = LIVE_IMAGES
+    ) -> None:
+        """Draw the sample, of so many test images."""
         super().__init__(inner)
         generator = torch.Generator().manual_seed(seed)
-        few = round(LIVE_IMAGES * FORGET_SHARE)
-        remaining = dataset.test.without_classes(forget).sample(LIVE_IMAGES - few, generator)
+        few = round(images * FORGET_SHARE)
+        remaining = dataset.test.without_classes(forget).sample(images - few, generator)
         forgotten = dataset.test.of_classes(forget).sample(few, generator)
         members = dataset.train.of_classes(forget).sample(few, generator)
         parts = (remaining, forgotten, members)
