@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.drawings import four_pictures
-from ui.frame import frame
+from ui.frame import frame, go_to_meant_page
 from ui.jobs import job_store, show_run
 from ui.methods import method_name
 from ui.overview import DEMO_CLASS, GRADING, SAW, demo_choice, start_demo
-from ui.results import headline, percent
+from ui.results import headline, headline_words
 from ui.ungraded import is_ungraded, short_estimate
 from ui.words import STATES
 
@@ -26,9 +26,7 @@ def show_recent(jobs: list[Job]) -> None:
         colour, icon, word = STATES[job.state]
         names = ", ".join(job.config.get("class_names") or map(str, job.config["forget"]))
         result = headline(job)
-        after = result["after"] if result else {}
-        numbers = f"Acc_rt {percent(after['acc_rt'])} · Acc_ut {percent(after['acc_ut'])}" if after else ""
-        numbers = short_estimate(result) if result and is_ungraded(result) else numbers
+        numbers = "" if not result else short_estimate(result) if is_ungraded(result) else headline_words(result)
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             how = method_name(job.config)
             words = f"Run {job.number} · forget :orange[{names}] · {how} :{colour}-badge[{icon} {word}]  \n{numbers}"
@@ -69,6 +67,7 @@ def show_fence() -> None:
     )
 
 
+go_to_meant_page()
 frame("Overview", "A lab bench for zero-shot machine unlearning.")
 st.markdown(
     "A model was trained on pictures, and some of them must go, say all **3s** of a reader of handwritten digits. "

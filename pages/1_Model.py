@@ -9,9 +9,9 @@ from ui.backdoor import carried
 from ui.choice import choice_of, current_choice, inspect_question, use
 from ui.doubts import doubts_panel, names_file_panel, try_assumptions
 from ui.frame import frame
-from ui.input_panel import names_panel, readable
+from ui.input_panel import Reading, names_panel, readable
 from ui.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run
-from ui.model_source import NEW, pick_data, pick_model, pick_source
+from ui.model_source import NEW, UPLOADED, pick_data, pick_model, pick_source
 from ui.notes import notes_panel, unmoved_panel
 from ui.places import BUILT_IN, uploads
 from ui.results import escape
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
     from ui.choice import Choice
 
+EMPTY = {  # why the right side is empty -> what it says
+    "": "Choose a model and its data on the left: what they are appears here.",
+    "data": "Choose data for this model on the left: what it is, and what it does with them, appears here.",
+    "refused": "This file cannot be used; the reason stands on the left. Choose another one.",
+    "misfit": "This model and these data cannot be used together; the reason stands on the left.",
+    "waiting": "What the model is and does appears here once what is asked on the left has been told.",
+}
 NOT_HERE = "downloads are off"  # what the engine says of a set that only the network has
 
 
@@ -75,20 +82,25 @@ def train_side(choice: Choice | None) -> None:
             st.rerun()
 
 
-def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Job | None, Job | None]:
-    """Draw data, checks and the button; return what the worker said about the pair, the model and its assumptions."""
-    open_to_data = readable(path) if path else False
-    data = pick_data(path, choice) if path else None
-    if path and not data:
-        st.caption("Choose its data, too: the file is checked together with them.")
-    if not path or not data:
-        return None, None, None
-    about = look_into(data, path) if open_to_data else None
+def model_side(path: Path, choice: Choice | None) -> tuple[Job | None, Job | None, Job | None, str]:
+    """Draw data, checks and the button.
+
+    Returns:
+        What the worker said about the pair, the model and its assumptions, and why the right side is empty if it is.
+    """
+    reading = readable(path)
+    if reading == Reading.REFUSED:
+        return None, None, None, "refused"
+    data = pick_data(path, choice)
+    if not data:
+        st.caption("Choose its data, too: they are compared with it before anything runs.")
+        return None, None, None, "data"
+    about = look_into(data, path) if reading != Reading.WAITING else None
     if about is None or about.state != State.DONE:
         if about is not None and about.state == State.FAILED:
             name_classes(path, about)
         use_button(path, data, possible=False)
-        return about, None, None
+        return about, None, None, "waiting" if about is None else "misfit"
     possible = not about.answer["fits"]
     report = ask("model_report", checkpoint_question(path) | {"data": data}) if possible else None
     panels.checks(about.answer, report, data)
@@ -99,8 +111,10 @@ def model_side(path: Path | None, choice: Choice | None) -> tuple[Job | None, Jo
     possible = possible and doubts_panel(path, data, about.answer, tried)
     notes_panel(about.answer.get("notes", ()), path, data)
     name_classes(path, about)
-    use_button(path, data, possible=possible)
-    return about, report, tried
+    if reading == Reading.CHANGED:
+        st.caption("What you changed above is not applied yet: press **Use these** first, or put it back.")
+    use_button(path, data, possible=possible and reading == Reading.OPEN)
+    return about, report, tried, ""
 
 
 def name_classes(path: Path, about: Job) -> None:
@@ -140,7 +154,11 @@ with controls:
     if source == NEW:
         train_side(choice)
     else:
-        about, report, tried = model_side(pick_model(source, choice), choice)
+        path = pick_model(source, choice)
+        refused = source == UPLOADED and st.session_state.get("upload-model") is not None
+        about, report, tried, empty = (
+            model_side(path, choice) if path else (None, None, None, "refused" if refused else "")
+        )
         if about is not None and about.state == State.DONE:
             known = tried is not None and tried.state == State.DONE
             panels.classes_panel(about.answer, tried.answer["order"] if known and tried else None)
@@ -159,4 +177,4 @@ with stage:
     elif about is not None and about.active:
         st.skeleton(height=420)
     else:
-        st.info("Choose a model and its data on the left: what they are appears here.", icon=":material/info:")
+        st.info(EMPTY[empty], icon=":material/info:")

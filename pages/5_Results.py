@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui.address import word_of, write_word
 from ui.backdoor import backdoor_panel
+from ui.depth_panel import depth_panel
 from ui.downloads import downloads_panel
 from ui.frame import frame
 from ui.jobs import pair, wait_for
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PARTS = {
     "Classes": ":material/bar_chart: Classes",
     "Membership": ":material/person_search: Membership",
+    "Depth": ":material/straighten: Depth",
     "Layers": ":material/layers: Layers",
     "Labels": ":material/label: Labels",
     "Method": ":material/fence: What the method saw",
@@ -48,6 +50,8 @@ def show_part(part: str, views: list[View], references: Mapping[str, Reference])
         side_by_side(views, lambda view: classes_panel(view, views))
     elif part == "Membership":
         membership_panel(views)
+    elif part == "Depth":
+        side_by_side(views, lambda view: depth_panel(view, views))
     elif part == "Layers":
         side_by_side(views, lambda view: layers_panel(view, views))
     elif part == "Labels":

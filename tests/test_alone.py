@@ -261,7 +261,7 @@ def test_images_that_the_model_reads_as_another_class_are_told_of(asked, brought
     config = asked(brought["threes"], forget=(5,), model_classes=names, method="mask", settings={})
     execute(config, tmp_path / "run", told)
     assert told.notes[0] == "threes.zip has images of 1 of the model's 10 classes: 3"
-    assert "are not graded" in told.notes[1]
+    assert "what needs them is not graded" in told.notes[1]
     assert "of the images to forget as their class, most often as '5'" in told.notes[-1]
 
 

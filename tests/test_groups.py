@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zspag_core.data.dataset import DataSet, Split
-from zspag_core.groups import GROUPS, lacking, ungraded, without_parts
+from zspag_core.groups import GROUPS, lacking, lacking_words, ungraded, without_parts
 
 
 def dataset(train, test):
@@ -56,3 +56,11 @@ def test_what_is_not_graded_is_said_with_the_reason():
     assert ungraded(["retain_train"]) == f"{of_training} not graded."
     assert "accuracy on the remaining classes" in ungraded(["retain_test"])
     assert "relearning" not in ungraded(["retain_test"])
+
+
+def test_what_is_lacking_is_said_before_a_run_in_a_few_words():
+    assert lacking_words([]) is None
+    assert lacking_words(GROUPS) == (
+        "the data has no images of the remaining classes and no test images: what needs them is not graded"
+    )
+    assert "no training images of the remaining classes:" in lacking_words(["retain_train"])

@@ -113,10 +113,13 @@ def shipped_head(comparison: Comparison) -> None:
     st.caption(
         f":green-badge[:material/bolt: ready-made] Forget :orange[{escape(names)}] in {escape(model)} on "
         f"{escape(plain_name(comparison.data))} · {counted(seeds, 'seed')} · computed on {comparison.device}, "
-        f"{comparison.date}. {' '.join(map(escape, [*kinds_note(comparison), *comparison.notes]))}"
+        f"{comparison.date}."
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _run_live(comparison, subject, seeds)
+    with st.expander("How it was made", icon=":material/info:"):
+        for note in [*kinds_note(comparison), *comparison.notes]:
+            st.caption(escape(note))
 
 
 def kinds_note(comparison: Comparison) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.compare_story import answers
-from ui.compare_table import ORDERS, records, table_html
+from ui.compare_table import KINDS, ORDERS, records, table_html
 from ui.comparisons import MOST_RUNS, comparison_of
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
@@ -34,20 +34,32 @@ ENDED_EARLY = (State.FAILED, State.CANCELLED, State.INTERRUPTED)
 
 
 def comparison_panel(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
-    """Draw a comparison: three answers, the table, the figures.
+    """Draw a comparison: the picture of it, three answers, the table, the other figures, and words to open.
 
     Args:
         comparison: the rows, as far as they have figures.
         jobs: the runs of each row, by its key; none for a comparison that ships with the app.
     """
     named = named_with_kinds(comparison)
+    drawable = any(mean_of(row, "acc_ut") is not None and mean_of(row, "acc_rt") is not None for row in comparison.rows)
+    if drawable:
+        _picture(named)
     for answer, place in zip(answers(named), st.columns(3, gap="small"), strict=True):
         with place, st.container(border=True, height="stretch", gap="xsmall"):
             st.markdown(f"**{answer.question}**")
             st.markdown(answer.text)
     _table(comparison, jobs)
-    if any(mean_of(row, "acc_ut") is not None and mean_of(row, "acc_rt") is not None for row in comparison.rows):
-        _figures(named, comparison)
+    if drawable:
+        _figures(named)
+    _words(comparison)
+
+
+def _picture(comparison: Comparison) -> None:
+    """Draw what was kept against what was forgotten, whole or its good corner."""
+    place = st.container()
+    near = st.toggle("Only the good corner", key="compare-near", help="Where marks stand close together.")
+    with place:
+        draw(kept_and_forgotten(comparison, near=near), comparison.name)
 
 
 def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
@@ -55,6 +67,7 @@ def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.markdown("**Mean ± standard deviation over seeds** :gray-badge[for grading only]", help=GRADING_NOTE)
         with st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="small"):
+            pinned = _pick_pinned(comparison)
             order = st.selectbox("Order by", list(ORDERS), key="compare-order", width=190, label_visibility="collapsed")
             st.download_button(
                 "Table as CSV",
@@ -65,10 +78,26 @@ def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
-    st.html(table_html(comparison, jobs, order))
+    st.html(table_html(comparison, jobs, order, pinned))
     st.caption(
+        "A **tinted** figure is the best of its column among methods that forget. "
         f"**Bold** figures reach their goal: at most {FORGOTTEN_UP_TO:.0f} % recognised, or within {NEAR:.0f} points "
         "of what Retrain has over its seeds where the original is further off."
+    )
+
+
+def _pick_pinned(comparison: Comparison) -> str | None:
+    """Draw which row stays at the top, whatever the order; return its key."""
+    names = {row.key: f"{row.label} {row.kind if row.kind in KINDS else ''}".strip() for row in comparison.rows}
+    return st.selectbox(
+        "Pin a row",
+        list(names),
+        index=None,
+        format_func=lambda key: f":material/keep: {names[key]}",
+        placeholder="Pin a row",
+        key=f"compare-pin-{comparison.name}",
+        width=190,
+        label_visibility="collapsed",
     )
 
 
@@ -81,47 +110,38 @@ def as_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _figures(comparison: Comparison, plain: Comparison) -> None:
-    """Draw the figures, two abreast.
-
-    Args:
-        comparison: rows named with their kind.
-        plain: the same without, to say what the methods do.
-    """
+def _figures(comparison: Comparison) -> None:
+    """Draw the other figures, two abreast; rows are named with their kind."""
     swept = sweeps(comparison)
     for first in range(0, len(swept), 2):
         for drawn, place in zip(swept[first : first + 2], st.columns(2, gap="large"), strict=False):
             with place:
                 draw(drawn, comparison.name)
-    place = st.container()
-    near = st.toggle("Only the good corner", key="compare-near", help="Where marks stand close together.")
-    with place:
-        draw(kept_and_forgotten(comparison, near=near), comparison.name)
     left, right = st.columns(2, gap="large")
     with left:
         draw(inside(comparison), comparison.name)
-        times = seconds(comparison)
-        draw(times if times.rows else None, comparison.name, "How long the methods took was not measured here.")
     with right:
         draw(membership(comparison), comparison.name)
-        _words(plain)
+    with st.expander("How long it took", icon=":material/timer:"):
+        times = seconds(comparison)
+        draw(times if times.rows else None, comparison.name, "How long the methods took was not measured here.")
 
 
 def _words(comparison: Comparison) -> None:
-    """Draw what the methods do, and how to read the table."""
-    st.markdown("**What the methods do**")
+    """Draw what the methods do, and how to read the table, folded."""
     lines = dict.fromkeys(
         f"- **{'ZS-PAG' if row.method == 'zspag' else escape(row.label)}**: "
         f"{method_summary(str(row.method)) or 'the model as it was trained.'}"
         for row in comparison.rows
     )
-    st.markdown("\n".join(lines))
+    with st.expander("What the methods do, and how to read the table", icon=":material/menu_book:"):
+        st.markdown("\n".join(lines))
+        st.caption(MASK_NOTE)
+        st.caption(f"{ENTROPY.definition} {PROBE.definition} {RELEARNING.definition}")
     cards = {str(row.method): row.label for row in reversed(comparison.rows) if row.method is not None}
     with st.expander("Where they come from, and what differs here"):
         for key, label in reversed(cards.items()):
             st.markdown(f"**{escape(label)}**\n\n{method_card(key)}")
-    st.caption(MASK_NOTE)
-    st.caption(f"{ENTROPY.definition} {PROBE.definition} {RELEARNING.definition}")
 
 
 def live_panel(name: str) -> None:

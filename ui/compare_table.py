@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.comparison import Comparison, Row
 
 ABSENT = "–"
+KINDS = ("official", "tuned")
+"""Kinds of rows that the table names: two of a method may stand in it."""
+MOST_BEST = 3
+"""Where more rows share the best figure of a column, none of them stands out."""
 GOALS = (ACC_UT, ENTROPY, PROBE)
 ROLES = {
     ORIGINAL: "the model before",
@@ -58,13 +62,50 @@ def in_order(rows: Sequence[Row], order: str) -> list[Row]:
     return sorted(rows, key=place)
 
 
-def table_html(comparison: Comparison, jobs: Mapping[str, Sequence[Job]], order: str = "As listed") -> str:
+def best_rows(comparison: Comparison) -> dict[str, set[str]]:
+    """Return by a measure's key the rows that are best in it, of the methods that forget; others win by breaking.
+
+    Where the aim is Retrain's figure, the best is nearest to it; of the original, the mask and Retrain nothing is said.
+    """
+    rows = [row for row in comparison.rows if not role_of(row) and _forgets(row)]
+    found: dict[str, set[str]] = {}
+    for measure in COLUMNS:
+        badness = {row.key: bad for row in rows if (bad := _badness(measure, row, comparison)) is not None}
+        least = min(badness.values(), default=None)
+        best = {key for key, bad in badness.items() if bad == least}
+        if len(badness) > 1 and len(best) <= MOST_BEST:
+            found[measure.key] = best
+    return found
+
+
+def _forgets(row: Row) -> bool:
+    """Tell whether a row's classes count as forgotten."""
+    mean = mean_of(row, ACC_UT.key)
+    return mean is not None and is_forgotten(mean[0])
+
+
+def _badness(measure: Measure, row: Row, comparison: Comparison) -> float | None:
+    """Return how far a figure is from its aim, as the table writes it; None where that cannot be told."""
+    mean = mean_of(row, ACC_RT.key if measure is LEAD else measure.key)
+    if mean is None or measure is RELEARNING:
+        return None  # steps that were never reached are no number
+    value = round(mean[0], 1)
+    if measure.better != "near":
+        return -value if measure.better == "higher" else value
+    aim = mean_of(reference(comparison, RETRAIN), measure.key)
+    return None if aim is None else abs(value - round(aim[0], 1))
+
+
+def table_html(
+    comparison: Comparison, jobs: Mapping[str, Sequence[Job]], order: str = "As listed", pinned: str | None = None
+) -> str:
     """Return the table.
 
     Args:
         comparison: the rows.
         jobs: the runs of each row, by its key; none for a comparison that ships with the app.
         order: a key of `ORDERS`.
+        pinned: key of the row that stands first whatever the order, if any.
     """
     paper = any(row.paper for row in comparison.rows)
     heads = [("Method", "", ""), ("Sees", "", "What the method is given beside the model and the forget samples.")]
@@ -76,9 +117,11 @@ def table_html(comparison: Comparison, jobs: Mapping[str, Sequence[Job]], order:
         for title, good, words in heads
     )
     look = looks(comparison.rows)
+    best = best_rows(comparison)
+    rows = sorted(in_order(comparison.rows, order), key=lambda row: row.key != pinned)
     body = "".join(
-        _row(row, comparison, look[row.key], jobs.get(row.key, ()), paper=paper)
-        for row in in_order(comparison.rows, order)
+        _row(row, comparison, look[row.key], jobs.get(row.key, ()), best, paper=paper, pinned=row.key == pinned)
+        for row in rows
     )
     label = f"{comparison.title}: mean and standard deviation of every method"
     return (
@@ -87,31 +130,50 @@ def table_html(comparison: Comparison, jobs: Mapping[str, Sequence[Job]], order:
     )
 
 
-def _row(row: Row, comparison: Comparison, look: Look, jobs: Sequence[Job], *, paper: bool) -> str:
+def _row(
+    row: Row,
+    comparison: Comparison,
+    look: Look,
+    jobs: Sequence[Job],
+    best: Mapping[str, set[str]],
+    *,
+    paper: bool,
+    pinned: bool,
+) -> str:
     """Return one line of the table."""
     role = role_of(row)
     mark = f'<span aria-hidden="true" style="color:{look.colour}">{look.glyph}</span>'
     settings = ", ".join(f"{name} {setting_text(value)}" for name, value in sorted(row.settings.items()))
     about = ROLES.get(role) or method_summary(str(row.method))
     title = html.escape(f"{about} Settings: {settings or 'defaults'}.")
-    kind = f" <small>{html.escape(row.kind)}</small>" if row.kind in {"official", "tuned"} else ""
+    kind = f" <small>{html.escape(row.kind)}</small>" if row.kind in KINDS else ""
     cells = [
         f'<th scope="row" title="{title}">{mark} {html.escape(row.label)}{kind}</th>',
         f"<td>{_sees(row)}</td>",
-        *_figures(row, comparison),
+        *_figures(row, comparison, best),
     ]
     if paper:
         cells.append(f"<td>{_paper(row)}</td>")
     cells.append(f"<td>{_runs(row, jobs)}</td>")
-    return f"<tr{' class=zs-reference' if role else ''}>{''.join(cells)}</tr>"
+    kinds = " ".join(["zs-reference"] * bool(role) + ["zs-pinned"] * pinned)
+    return f"<tr class='{kinds}'>{''.join(cells)}</tr>"
 
 
-def _figures(row: Row, comparison: Comparison) -> list[str]:
+def _figures(row: Row, comparison: Comparison, best: Mapping[str, set[str]]) -> list[str]:
     """Return the cells with figures; one cell with the reason where every run failed."""
     errors = [outcome.error for outcome in row.seeds if outcome.error]
     if errors and len(errors) == len(row.seeds):
         return [f'<td class="zs-failed" colspan="{len(COLUMNS)}">failed: {html.escape(errors[0])}</td>']
-    return [f"<td{_class(measure, row, comparison)}>{_figure(measure, row, comparison)}</td>" for measure in COLUMNS]
+    return [
+        f"<td{_class(measure, row, comparison)}>"
+        f"{_tinted(_figure(measure, row, comparison), best=row.key in best.get(measure.key, ()))}</td>"
+        for measure in COLUMNS
+    ]
+
+
+def _tinted(figure: str, *, best: bool) -> str:
+    """Write a figure so that the best of its column stands out."""
+    return f'<span class="zs-best" title="the best of the methods that forget">{figure}</span>' if best else figure
 
 
 def _heading(measure: Measure) -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.choice import inspect_question
-from ui.input_panel import tell
+from ui.input_panel import tell, title_start
 from ui.jobs import ask
 from ui.model import refusal, wait
-from ui.results import escape, glue, percent
+from ui.results import counted, escape, glue, percent
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -48,27 +48,54 @@ def doubts_panel(path: Path, data: str, about: Mapping[str, Any], job: Job | Non
         refusal(job, path, data)
         return False
     if job.answer["misread"]:
-        _ask_reading(path, about, job.answer["readings"])
+        _ask_reading(path, about, job.answer["readings"], none_fits=job.answer.get("none_fits", False))
         return False
+    if job.answer.get("none_fits"):
+        st.warning(none_fits_words(about, job.answer["readings"]), icon=":material/help:")
     if job.answer["order"]["misnumbered"]:
         _ask_order(path, job.answer["order"])
         return False
     return True
 
 
-def _ask_reading(path: Path, about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]]) -> None:
+def _ask_reading(path: Path, about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]], *, none_fits: bool) -> None:
     """Draw both figures of a reading that is assumed and of one that is better, and the buttons that choose."""
-    taken, better = tried[0], tried[1]
-    st.warning(
-        f"**How are its images prepared?** {_source(about, better)} the model reads "
-        f"{_percent(taken['accuracy'])} of {taken['count']} labelled images, with {escape(better['words'])} "
-        f"**{_percent(better['accuracy'])}**. Choose before anything runs.",
-        icon=":material/help:",
-    )
-    if st.button(f"Take {better['words']}", key="take-reading", width="stretch"):
+    better = tried[1]
+    words = none_fits_words(about, tried) if none_fits else _better_words(about, tried)
+    st.warning(f"{words} Choose before anything runs.", icon=":material/help:")
+    take = "Take the best of these all the same" if none_fits else "Take"
+    if st.button(f"{take}{':' * none_fits} {better['words']}", key="take-reading", width="stretch"):
         tell(path, told=dict(better["fields"]))
     if st.button("Keep what was taken", key="keep-reading", width="stretch"):
         tell(path, told={name: about["open"][name] for name in {*about["assumed"], *better["fields"]}})
+
+
+def _better_words(about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]]) -> str:
+    """Say what is read as taken, and how much more in the best of the other ways."""
+    taken, better = tried[0], tried[1]
+    return (
+        f"**How are its images prepared?** {_source(about, better)} the model reads "
+        f"{_percent(taken['accuracy'])} of {taken['count']} labelled images, with {escape(better['words'])} "
+        f"**{_percent(better['accuracy'])}**."
+    )
+
+
+def none_fits_words(about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]]) -> str:
+    """Say that in no way tried the model reads well, and what a person can state instead.
+
+    Args:
+        about: what the worker said of model and data.
+        tried: the readings, the one taken first, then the others, the best first.
+    """
+    taken, better = tried[0], tried[1]
+    others = f"in {counted(len(tried) - 1, 'other usual way')} at best"
+    return (
+        f"**None of the usual ways to prepare its images fits.** {_source(about, better)} the model reads "
+        f"{_percent(taken['accuracy'])} of {taken['count']} labelled images, {others} {_percent(better['accuracy'])} "
+        f"({escape(better['words'])}). If it read more where it was trained, state under **{title_start(about)}** "
+        "above how that program prepared an image: its side in pixels, mean and deviation of each channel, stretched "
+        "or cut out. Where that is right already, these may not be its classes, or not in its order."
+    )
 
 
 def _source(about: Mapping[str, Any], better: Mapping[str, Any]) -> str:

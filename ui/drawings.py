@@ -41,7 +41,7 @@ def four_pictures() -> str:
         ),
     )
     cards = "".join(
-        f'<figure style="margin:0;flex:1 1 190px;min-width:170px">{picture}<figcaption style="font-size:.85rem;'
+        f'<figure style="margin:0;flex:1 1 190px;min-width:170px">{picture}<figcaption style="font-size:1rem;'
         f'line-height:1.3;margin-top:.3rem"><b>{html.escape(title)}</b><br/>{html.escape(text)}</figcaption></figure>'
         for title, text, picture in steps
     )
@@ -52,7 +52,7 @@ def four_pictures() -> str:
     )
     return (
         f'<div style="display:flex;flex-wrap:wrap;gap:1.2rem">{cards}</div>'
-        f'<div style="font-size:.8rem;opacity:.8;margin-top:.5rem">{key}</div>'
+        f'<div style="font-size:.95rem;opacity:.85;margin-top:.6rem">{key}</div>'
     )
 
 

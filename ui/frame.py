@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import streamlit as st
 
 from ui.jobs import current_run, worker_keeper, worker_ready
-from ui.late import leave_out_late_requests
+from ui.late import forgive_case, leave_out_late_requests
 from ui.redrawn import redrawn
 from ui.strip import story_strip
 from ui.words import GLOSSARY
@@ -25,9 +26,11 @@ PAGES = {  # file -> (label, icon); the one list of pages
     "pages/4_Attention.py": ("Attention", ":material/visibility:"),
     "pages/5_Results.py": ("Results", ":material/monitoring:"),
     "pages/6_Compare.py": ("Compare", ":material/compare_arrows:"),
+    "pages/9_Tune.py": ("Tune", ":material/tune:"),
     "pages/7_Runs.py": ("Runs", ":material/history:"),
     "pages/8_Learn.py": ("Learn", ":material/school:"),
 }
+ENTRY = "app.py"
 ICON = str(ASSETS / "icon.png")
 STYLE = ASSETS / "style.css"
 SIDEBAR_PIXELS = 220
@@ -40,6 +43,7 @@ GAPS = {
 def frame(title: str, purpose: str) -> Job | None:
     """Draw what every page shares and return the visitor's run; must be the first Streamlit call of a page."""
     leave_out_late_requests()
+    forgive_case([address_of(path) for path in PAGES if path != ENTRY])
     st.set_page_config(
         page_title=f"{title} · ZS-PAG", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PIXELS
     )
@@ -53,6 +57,22 @@ def frame(title: str, purpose: str) -> Job | None:
         st.caption(purpose, width="content")
     story_strip()
     return job
+
+
+def go_to_meant_page() -> None:
+    """Go on to the page that the address names in other letters, /forget for /Forget; for the entry page to call.
+
+    Streamlit runs the entry page for such a name, unless `forgive_case` was called before.
+    """
+    name = urlsplit(str(st.context.url or "")).path.strip("/").rpartition("/")[2]
+    meant = next((path for path in PAGES if path != ENTRY and address_of(path).lower() == name.lower()), None)
+    if meant is not None and name != address_of(meant):
+        st.switch_page(meant, query_params=st.query_params.to_dict())
+
+
+def address_of(path: str) -> str:
+    """Return the last part of a page's address: its file's name without number and ending."""
+    return path.rpartition("/")[2].removesuffix(".py").partition("_")[2]
 
 
 def _sidebar() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ui.confusion import changed_classes, confusion, drawn_classes, mean_by_class
-from ui.figures import classes, labels, layers, membership, training
+from ui.figures import classes, depth, labels, layers, membership, training
 from ui.figures.drawn import Drawn
 from ui.results import first_epoch
 from ui.story import standing_of
@@ -131,6 +131,8 @@ def gallery(view: View, reference: Reference) -> list[Drawn]:
     rows = layers_of(view)
     if rows:
         found += [layers.ranks(rows), layers.drifts(rows)]
+    if known := view.result.get("depth"):
+        found += [*depth.by_stage(known), depth.likeness(known)]
     found += [layers.free_gradient(view.result.get("history") or []), *taught_of(view)]
     found.append(layers.stage_seconds(view.result["seconds"], STAGES))
     return [drawn for drawn in found if drawn is not None]

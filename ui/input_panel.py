@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -42,17 +43,36 @@ TELLING, TOLD = "telling", "told"
 NEEDS_NAMES = "--classes"
 """A word of the sentences that say: nothing tells which of the model's classes these are."""
 LARGEST = 1024
+FOLDERS = 8
 MOST_SIDE = 4096
 STRETCH, CROP = "Stretched to the square", "Shorter side first, then the middle cut out"
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 GIVEN, ASSUMED = "given", "assumed"
 EXAMPLES = "torchvision:resnet18, timm:vit_tiny_patch16_224"
 NETWORKS = ("torchvision:", "timm:")
+PARTS = {
+    "image_size": "side of an image",
+    "mean": "normalisation",
+    "std": "normalisation",
+    "shorter_side": "how an image becomes square",
+    "interpolation": "interpolation",
+    "heads": "attention heads",
+}
+"""Fields of a reading -> what the page calls them."""
 ASKS = {
     "network": "The file holds weights, but does not say which network they are of: name it.",
     "entry": "The file holds several networks: choose the one that is meant.",
     "heads": "The weights do not show how many attention heads the network has: say how many.",
 }
+
+
+class Reading(StrEnum):
+    """How far the reading of an upload is: open to data, waiting or asking, changed but not applied, or refused."""
+
+    OPEN = "open"
+    WAITING = "waiting"
+    CHANGED = "changed"
+    REFUSED = "refused"
 
 
 def told_file(path: Path) -> Path:
@@ -65,10 +85,10 @@ def told_file(path: Path) -> Path:
     return path
 
 
-def readable(path: Path) -> bool:
-    """Draw what an upload leaves open, to be told or corrected; return whether it can be read as it is."""
+def readable(path: Path) -> Reading:
+    """Draw what an upload leaves open, to be told or corrected; return how far its reading is."""
     if path.parent != uploads():
-        return True
+        return Reading.OPEN
     _follow(path)
     entry = st.session_state.get(f"tell-entry-{path.name}")
     look = ask("inspect_model", checkpoint_question(path) | ({"entry": entry} if entry else {}))
@@ -76,13 +96,15 @@ def readable(path: Path) -> bool:
         wait(look, "Reading the file")
     elif look.state != State.DONE:
         refusal(look, path)
+        return Reading.REFUSED
     elif "unpacked" in look.answer:
         _replace(path, Path(look.answer["unpacked"]))
         st.rerun()
     else:
-        _input_panel(path, look.answer)
-        return not look.answer["asks"] and not entry
-    return False
+        changed = _input_panel(path, look.answer)
+        if not look.answer["asks"] and not entry:
+            return Reading.CHANGED if changed else Reading.OPEN
+    return Reading.WAITING
 
 
 def tell(path: Path, **said: Any) -> None:  # noqa: ANN401 - what the task `adopt` takes
@@ -91,11 +113,11 @@ def tell(path: Path, **said: Any) -> None:  # noqa: ANN401 - what the task `adop
     st.rerun()  # not a callback: that would see what the controls held before
 
 
-def _input_panel(path: Path, answer: Mapping[str, Any]) -> None:
-    """Draw the controls of what the weights do not show; nothing for a file that says all itself."""
+def _input_panel(path: Path, answer: Mapping[str, Any]) -> bool:
+    """Draw the controls of what the weights do not show; tell whether they were changed and not applied yet."""
     asks = answer["asks"]
     if not asks and not answer["foreign"]:
-        return
+        return False  # a file that says all itself
     if asks:
         st.warning(ASKS[asks], icon=":material/help:")
     with st.expander(_title(answer), icon=":material/tune:", expanded=bool(asks)):
@@ -107,8 +129,37 @@ def _input_panel(path: Path, answer: Mapping[str, Any]) -> None:
         said, flaw = _form(answer, path.name)
         if flaw:
             st.error(flaw, icon=":material/error:")
-        if st.button("Use these", key="tell", disabled=bool(flaw)):
+        changed = changes(said, answer)
+        if changed and not flaw:
+            st.warning(
+                f"**Not applied yet:** {', '.join(changed)}. Every figure is still of what was taken before; press "
+                "**Use these**.",
+                icon=":material/pending:",
+            )
+        kind: Literal["primary", "secondary"] = "primary" if changed or asks else "secondary"
+        if st.button("Use these", key="tell", type=kind, disabled=bool(flaw)):
             tell(path, **said)
+    return bool(changed)
+
+
+def changes(said: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
+    """Return in words what the controls hold that is not what was taken; nothing where nothing was taken yet.
+
+    Args:
+        said: what `adopt` would be told.
+        answer: of the task `inspect_model`.
+    """
+    taken = answer.get("open", {})
+    if answer["asks"]:
+        return []
+    found = {PARTS[part] for part, value in said["told"].items() if _plain(value) != _plain(taken.get(part))}
+    network = [f"the network {said['model']}"] if "model" in said else []
+    return network + [words for words in dict.fromkeys(PARTS.values()) if words in found]
+
+
+def _plain(value: object) -> object:
+    """Return numbers in a row as a list, so that they compare."""
+    return list(value) if isinstance(value, (tuple, list)) else value
 
 
 def names_panel(path: Path, about: Job) -> None:
@@ -125,9 +176,18 @@ def names_panel(path: Path, about: Job) -> None:
             "would destroy another class.",
         )
         names = [line.strip() for line in text.splitlines() if line.strip()]
-        st.caption(f"{counted(len(names), 'name')}. The data's folders are then matched to these by name.")
+        st.caption(
+            f"{counted(len(names), 'name')}. The data's folders{_folders(about)} are then matched to these by name."
+        )
         if st.button("Use these names", key="tell-names", disabled=not names):
             tell(path, class_names=names)
+
+
+def _folders(about: Job) -> str:
+    """Name the classes of the data in brackets, where they are known."""
+    classes = [described["name"] for described in (about.answer or {}).get("classes", ())]
+    more = ", …" if len(classes) > FOLDERS else ""
+    return f" ({escape(', '.join(classes[:FOLDERS]))}{more})" if classes else ""
 
 
 def _title(answer: Mapping[str, Any]) -> str:
@@ -142,7 +202,12 @@ def _title(answer: Mapping[str, Any]) -> str:
         parts.append("normalisation " + (name if name in NAMED_SCALES else name.lower()))
     if "heads" in answer["open"]:
         parts.append(counted(answer["open"]["heads"], "attention head"))
-    return f"{'Assumed' if answer['assumed'] else 'As you told'}: {', '.join(parts)}"
+    return f"{title_start(answer)}: {', '.join(parts)}"
+
+
+def title_start(answer: Mapping[str, Any]) -> str:
+    """Return how the title of the panel begins in which a person states what the weights do not show."""
+    return "Assumed" if answer["assumed"] else "As you told"
 
 
 def scale_name(mean: Sequence[float], std: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""Requests of the browser that come too late: a part of a page asks to be drawn again after the page was left."""
+"""What Streamlit is asked for and does not answer well: parts of pages that were left, addresses in small letters."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import ScriptRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-MARK = "leaves_out_late_requests"
+MARK = "put_up_by_us"
 
 
 def leave_out_late_requests() -> None:
@@ -30,6 +31,27 @@ def leave_out_late_requests() -> None:
     _guard(
         ScriptRunner, "_run_script", lambda runner, data: bool(data.fragment_id_queue) and _late(data, _begun(runner))
     )
+
+
+def forgive_case(names: Collection[str]) -> None:
+    """Let an address name a page in other letters, /forget for /Forget; to be called by every page, done once.
+
+    Streamlit 1.67 compares exactly, shows "Page not found" and runs the entry page. The first visitor of a server may
+    still see that: no page of ours has run before.
+
+    Args:
+        names: of the pages, as addresses have them.
+    """
+    exact, answer = {name.lower(): name for name in names}, PagesManager.set_script_intent
+    if hasattr(answer, MARK):
+        return
+
+    @wraps(answer)
+    def forgiving(self: PagesManager, page_script_hash: str, page_name: str) -> None:
+        answer(self, page_script_hash, exact.get((page_name or "").lower(), page_name))
+
+    setattr(forgiving, MARK, True)
+    PagesManager.set_script_intent = forgiving  # type: ignore[method-assign]
 
 
 def page_of(session: AppSession) -> str:

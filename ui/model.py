@@ -65,12 +65,18 @@ def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
     else:
         there = sum(1 for one in about["classes"] if one["train"] or one["test"])
         lines.append((True, f"**Classes** {about['model_classes']} in the model, {there} in the data"))
-        lines.append((not doubt, f"**Labels** {escape(doubt or 'the same names in the same order')}"))
+        lines.append((not doubt, f"**Labels** {escape(doubt or _matched(about, there))}"))
         lines += _accuracy_line(about, report)
     marks = {True: ":green[:material/check:]", False: ":orange[:material/warning:]"}
     if about["fits"]:
         marks[False] = ":red[:material/close:]"
     st.markdown("  \n".join(f"{marks[good]} {line}" for good, line in lines))
+
+
+def _matched(about: Mapping[str, Any], there: int) -> str:
+    """Say how the classes of the data were matched to a model's that names its own."""
+    whole = there == about["model_classes"]
+    return "the same names in the same order" if whole else "those of the data are the model's by their names"
 
 
 def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[bool, str]]:
@@ -79,9 +85,19 @@ def _accuracy_line(about: Mapping[str, Any], report: Job | None) -> list[tuple[b
         return []
     right, chance = float(report.answer["test_accuracy"]), 100 / int(about["num_classes"])
     if not only_guesses(right, int(about["num_classes"])):
-        return [(True, f"**{_kind(report.answer)}** {percent(right)} right")]
+        return [(True, f"**{_kind(report.answer)}** {percent(right)} right{_sampled(about, report.answer)}")]
     words = f"**{_kind(report.answer)}** {percent(right)} right, hardly more than guessing ({percent(chance)})"
     return [(False, f"{words}: other data, or too little training?")]
+
+
+def _sampled(about: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Say that a sample was graded, and what the file says of all: the two figures of one model differ a little."""
+    there = about["test" if report.get("of", "test") == "test" else "train"]
+    if report["graded"] >= there:
+        return ""
+    said = about["test_accuracy"]
+    all_of_them = "" if said is None else f"; of all its file says {percent(said)}"
+    return f" in a sample of {report['graded']:,}{all_of_them}"
 
 
 def headline(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
@@ -226,9 +242,11 @@ def classes_panel(about: Mapping[str, Any], order: Mapping[str, Any] | None = No
         key="data-classes",
         alt="The classes of the data with a picture and the number of images of each",
         column_config={
-            "": st.column_config.ImageColumn(width=48),
-            "Training": st.column_config.NumberColumn(width="small", format="localized"),
-            "Test": st.column_config.NumberColumn(width="small", format="localized"),
+            "": st.column_config.ImageColumn(width=44),
+            "Class": st.column_config.TextColumn(width=90),
+            "Read as": st.column_config.TextColumn(width=90),
+            "Training": st.column_config.NumberColumn(width=62, format="localized"),
+            "Test": st.column_config.NumberColumn(width=50, format="localized"),
         },
     )
     if order is not None:

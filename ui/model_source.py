@@ -13,6 +13,7 @@ from ui.checkpoints import read_header, shipped_checkpoints
 from ui.choice import own_data
 from ui.input_panel import told_file
 from ui.jobs import job_store
+from ui.notes import for_page
 from ui.places import (
     BUILT_IN,
     FORMS,
@@ -29,6 +30,7 @@ from ui.places import (
 )
 from ui.results import escape
 from ui.uploads import DATA_MB, MODEL_MB, keep_checkpoint, keep_data, keep_server_model, purge
+from zspag_core.checkpoints.kinds import may_hold_weights, other_file
 from zspag_core.errors import CheckpointError, ZspagError
 
 if TYPE_CHECKING:
@@ -166,7 +168,7 @@ def _uploaded_model(choice: Choice | None) -> Path | None:
         "model folder of Hugging Face or timm, or a model saved by this program. No code in the file is run.",
     )
     if upload is not None:
-        return _kept(upload.file_id, lambda: keep_checkpoint(upload))
+        return _kept(upload.file_id, lambda: _weights(keep_checkpoint(upload)))
     if (there := _server_model()) is not None:
         return there
     if choice is not None and choice.checkpoint.parent == uploads():
@@ -177,6 +179,17 @@ def _uploaded_model(choice: Choice | None) -> Path | None:
         "Its data is asked for next: a set that is here, an upload of your own or a folder."
     )
     return None
+
+
+def _weights(path: Path) -> Path:
+    """Return an upload whose first bytes may be weights: for any other no worker needs to be asked.
+
+    Raises:
+        CheckpointError: it says what the file is.
+    """
+    if path.is_file() and not may_hold_weights(path):
+        raise CheckpointError(for_page(f"{path.name}: {other_file(path)}", path))
+    return path
 
 
 def _server_model() -> Path | None:
@@ -192,7 +205,7 @@ def _server_model() -> Path | None:
         return None
 
     def keep() -> Path:
-        return keep_server_model(open_path(text))
+        return _weights(keep_server_model(open_path(text)))
 
     return _kept(f"server:{text}", keep)
 

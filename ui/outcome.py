@@ -57,6 +57,7 @@ def show_result(job: Job) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for path, label, icon in WAYS_ON:
             st.page_link(path, label=label, icon=icon)
+    with st.container(horizontal=True, gap="small"):
         _go_on(job)
     with st.expander("Before and after", icon=":material/table:"):
         if table := result_table(result):
@@ -81,9 +82,8 @@ def estimate_panel(result: Mapping[str, Any], a_row: int = ESTIMATES_A_ROW) -> N
     ]
     for place, (title, then, now, meaning) in zip(places, rows, strict=True):
         change = None if now is None else round(now - then, 1)
-        words = None if change is None else f"{change:+.1f} points" if change else "unchanged"
         with place, st.container(border=True, gap="xxsmall", height="stretch"):
-            st.metric(title, percent(now), words, delta_color="off", delta_arrow="auto" if change else "off")
+            st.metric(title, percent(now), change_words(change), delta_color="off", delta_arrow=arrow(change))
             st.caption(f"{ESTIMATE} {meaning[0].upper()}{meaning[1:]}.")
 
 
@@ -102,21 +102,30 @@ def _graded_cards(result: Mapping[str, Any]) -> None:
 def _card(
     place: DeltaGenerator, measure: Measure, before: Mapping[str, Any], after: Mapping[str, Any], note: str
 ) -> None:
-    """Draw one headline figure with its change; the plain minus is what a metric card reads as down."""
-    colour: Literal["normal", "inverse"] = "normal" if measure.better == "higher" else "inverse"
+    """Draw one headline figure with its change."""
     then, now = find(before, measure.path), find(after, measure.path)
     change = None if then is None or now is None else round(now - then, 1)
-    words = None if change is None else f"{change:+.1f} points" if change else "unchanged"
+    good = bool(change) and ((change or 0) > 0) == (measure.better == "higher")
     with place, st.container(border=True, gap="xxsmall"):
         st.metric(
             measure.name,
             percent(now),
-            words,
-            delta_color=colour if change else "off",
-            delta_arrow="auto" if change else "off",
+            change_words(change),
+            delta_color="off" if not change else "green" if good else "red",
+            delta_arrow=arrow(change),
             help=measure.definition,
         )
         st.caption(note)
+
+
+def change_words(change: float | None) -> str | None:
+    """Write a change in points; None where there is none to tell."""
+    return None if change is None else f"{percent(change, sign=True)} points" if change else "unchanged"
+
+
+def arrow(change: float | None) -> Literal["up", "down", "off"]:
+    """Return the arrow of a change: a metric card does not read a true minus as down."""
+    return "off" if not change else "up" if change > 0 else "down"
 
 
 def show_ending(job: Job) -> None:

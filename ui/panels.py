@@ -21,6 +21,7 @@ from ui.ungraded import ESTIMATE
 from ui.watch import frame_html, watched_from_arrays, watched_from_events
 from ui.words import ESTIMATE_NOTE, STAGE_HELP, STAGES, help_for
 from zspag_core.jobs import Lane, State
+from zspag_core.metrics.catalogue import FORGET_IMAGES, sample_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +125,11 @@ def _estimates(epochs: Sequence[Mapping[str, Any]], total: int, left: DeltaGener
     with left:
         st.markdown(f"**On forget images and proxies** {ESTIMATE}", help=ESTIMATE_NOTE)
         chart(figures.estimate_figure(epochs, total), key="accuracy", alt=figures.describe_estimates(epochs))
-        st.caption("The data has no test images, so accuracy by epoch is not graded.")
+        sampled = sample_words(FORGET_IMAGES.per_epoch, epochs[-1])
+        st.caption(
+            "The data has no test images, so accuracy by epoch is not graded."
+            + (f" Forget images by epoch:{sampled[:-1].replace('(', '')}." if sampled else "")
+        )
     with right:
         st.markdown("**Loss**", help=help_for("Loss"))
         chart(figures.plain_loss_figure(epochs, total), key="loss", alt=figures.describe_loss(epochs))

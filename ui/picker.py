@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.jobs import leave_first, leave_second, show_run, show_second, swap_runs
 from ui.methods import way_name
-from ui.results import headline, percent
+from ui.results import headline, headline_words
 from ui.ungraded import is_ungraded, short_estimate
 from ui.words import STATES
 
@@ -60,8 +60,7 @@ def run_label(job: Job) -> str:
         return " · ".join([*parts, STATES[job.state][2].lower()])
     if is_ungraded(result):
         return " · ".join([*parts, short_estimate(result)])
-    after = result["after"]
-    return " · ".join([*parts, f"Acc_rt {percent(after['acc_rt'])}, Acc_ut {percent(after['acc_ut'])}"])
+    return " · ".join([*parts, headline_words(result, ", ")])
 
 
 def _popover(letter: str, shown: Sequence[tuple[str, Job]], known: Sequence[Job]) -> None:

@@ -251,9 +251,7 @@ def _reference_line(view: View, reference: Reference) -> None:
             f"The Retrain reference is on its way: run {coming.number}, {coming.state}. It appears here by itself."
         )
     elif not reference.known and not view.own_remaining:
-        st.caption(
-            "**Retrain** is not known: it needs training images of the remaining classes, and this data has none."
-        )
+        st.caption(f"**Retrain** is not known: {_why_no_retrain(view)}")
     elif not reference.known and view.result["method"] != "retrain":
         st.caption(
             "**Retrain** is not known for this model, data and choice of classes. It needs the remaining data, is for "
@@ -266,6 +264,16 @@ def _reference_line(view: View, reference: Reference) -> None:
             on_click=order_reference,
             args=(view.job.config,),
         )
+
+
+def _why_no_retrain(view: View) -> str:
+    """Say why nobody can retrain for a run whose own data has images to forget alone."""
+    if "graded_with" in view.result:
+        return (
+            "it would be trained on the run's own data, which has no training images of the remaining classes; what "
+            "was brought to grade with only grades."
+        )
+    return "it needs training images of the remaining classes, and this data has none."
 
 
 def _warn(locked: Sequence[str], bare: Sequence[str], rewritten: Sequence[str], count: int) -> None:

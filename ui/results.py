@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.words import OPTIONAL_STAGES, STAGES, STATES
 from zspag_core.jobs import Command, State
-from zspag_core.metrics.catalogue import ACC_RT, GRADED, PER_EPOCH
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, GRADED, PER_EPOCH, sample_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +55,11 @@ def state_words(job: Job) -> tuple[str, str, str]:
         Command.CANCEL: ("gray", ":material/cancel:", "Stopping"),
     }
     return commands[job.command] if job.active and job.command in commands else STATES[job.state]
+
+
+def headline_words(result: Mapping[str, Any], between: str = " · ") -> str:
+    """Write the two headline accuracies of a run that is graded."""
+    return between.join(f"{one.short} {percent(find(result['after'], one.path))}" for one in (ACC_RT, ACC_UT))
 
 
 def percent(value: float | None, *, sign: bool = False) -> str:
@@ -201,8 +206,9 @@ def log_lines(events: Iterable[Event]) -> list[str]:
         if event.kind == "stage":
             lines.append(f"{clock}  stage    {STAGES.get(body['stage'], body['stage'])}")
         elif event.kind == "epoch":
-            figures = (f"{name} {body[name]:.4g}" for name in PER_EPOCH if body.get(name) is not None)
-            lines.append(f"{clock}  epoch {body['epoch']:<3}" + "  ".join(figures))
+            known = (name for name in PER_EPOCH if body.get(name) is not None)
+            figures = "  ".join(f"{name} {body[name]:.4g}{sample_words(name, body)}" for name in known)
+            lines.append(f"{clock}  epoch {body['epoch']:<3}{figures}")
     return lines
 
 

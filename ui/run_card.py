@@ -38,7 +38,7 @@ def run_card(row: Row, letters: Mapping[str, str]) -> None:
         st.markdown(_sentence(row))
         _words(job)
         st.caption("Link to this run, to keep or for whoever else uses this computer; it opens the run as it is now.")
-        st.code(link_to(job), language=None)
+        st.code(link_to(job), language=None, wrap_lines=True)
         _actions(job, letter)
 
 

@@ -183,7 +183,7 @@ def table(rows: Sequence[Row], letters: Mapping[str, str]) -> dict[str, list[Any
     marks = {"": [letters.get(row.job.id, "") for row in rows]} if letters else {}
     return marks | {
         "Run": [row.job.number for row in rows],
-        "Title": [row.job.title for row in rows],
+        **({"Title": [row.job.title for row in rows]} if any(row.job.title for row in rows) else {}),
         "Forgets": [row.forgets for row in rows],
         "Method": [row.way for row in rows],
         "Acc_rt": [row.acc_rt for row in rows],
@@ -219,12 +219,12 @@ def _columns() -> dict[str, Any]:
         "Run": number(width=50),
         "Title": st.column_config.TextColumn(width=100),
         "Forgets": st.column_config.TextColumn(width=90),
-        "Method": st.column_config.TextColumn(width=180),
+        "Method": st.column_config.TextColumn(width=150),
         "Acc_rt": number(ACC_RT.column, format="%.1f", width=75, help=ACC_RT.definition),
         "Lead": number(LEAD.short, format="%+.1f", width=75, help=LEAD.definition),
         "Acc_ut": number(ACC_UT.column, format="%.1f", width=75, help=ACC_UT.definition),
         "Probe": number(PROBE.column, format="%.1f", width=70, help=PROBE.definition),
-        "State": st.column_config.TextColumn(width=110),
+        "State": st.column_config.TextColumn(width=115),
         "Link": st.column_config.LinkColumn(display_text="Open", width=55, help="In a new tab; the link can be shared"),
         "Asked for": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=100),
         "Settings": st.column_config.TextColumn(width=260),

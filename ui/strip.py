@@ -13,8 +13,9 @@ from ui.methods import USUAL, method_name
 from ui.picker import LETTERS, run_chip
 from ui.places import title_of
 from ui.redrawn import redrawn
-from ui.results import escape, headline, percent, state_words
+from ui.results import escape, find, headline, percent, state_words
 from ui.ungraded import is_ungraded, short_estimate
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 
 if TYPE_CHECKING:
     from zspag_core.jobs import Job
@@ -120,6 +121,8 @@ def run_text(job: Job) -> str:
         return text
     if is_ungraded(result):
         return f"{text} {short_estimate(result)}"
-    after = result["after"]
-    before = percent(result["before"]["acc_rt"]).split()[0]
-    return f"{text} Acc_rt {before} → **{percent(after['acc_rt'])}** · Acc_ut **{percent(after['acc_ut'])}**"
+    then, now, gone = (
+        percent(find(result[when], measure.path))
+        for when, measure in (("before", ACC_RT), ("after", ACC_RT), ("after", ACC_UT))
+    )
+    return f"{text} {ACC_RT.short} {then.split()[0]} → **{now}** · {ACC_UT.short} **{gone}**"

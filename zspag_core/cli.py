@@ -23,6 +23,7 @@ COMMANDS = {
     "app": "open the dashboard",
     "train": "train a classifier (or the retrained reference, with --exclude)",
     "unlearn": "make a classifier forget classes and write a run folder",
+    "tune": "try many settings of a method and say which to choose, without looking at what must be kept",
     "evaluate": "measure accuracy, membership inference and what a probe still finds",
     "methods": "list the unlearning methods and their settings",
     "bench": "measure the speed of every stage against a literal implementation and against retraining",

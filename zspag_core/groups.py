@@ -61,9 +61,26 @@ def ungraded(lacks: Iterable[str]) -> str | None:
     if not groups:
         return None
     measures = _measures(groups)
-    names = _listed([words for group, words in GROUPS.items() if group in groups])
-    names = "images of the remaining classes and no test images" if groups == set(GROUPS) else names
-    return f"The data has no {names}, so {_listed(measures)} {'is' if len(measures) == 1 else 'are'} not graded."
+    return (
+        f"The data has no {_groups(groups)}, so {_listed(measures)} {'is' if len(measures) == 1 else 'are'} not graded."
+    )
+
+
+def lacking_words(lacks: Iterable[str]) -> str | None:
+    """Say in a few words, before a run, what its data lacks; `ungraded` says afterwards what that cost.
+
+    Args:
+        lacks: keys of `GROUPS`.
+    """
+    groups = set(lacks)
+    return f"the data has no {_groups(groups)}: what needs them is not graded" if groups else None
+
+
+def _groups(groups: set[str]) -> str:
+    """Name what is lacking."""
+    if groups == set(GROUPS):
+        return "images of the remaining classes and no test images"
+    return _listed([words for group, words in GROUPS.items() if group in groups])
 
 
 def _measures(groups: set[str]) -> list[str]:

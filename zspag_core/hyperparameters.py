@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Configured = TypeVar("Configured")
 LISTED, ALIKE = 12, 0.6  # names that one sentence can hold; how alike two names are that may be meant for each other
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, str)}
 _TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
 
 
@@ -72,11 +73,27 @@ def configure(kind: type[Configured], settings: Mapping[str, Any]) -> Configured
     known = {field.name: field for field in _knobs(kind)}
     for name in settings:
         if name not in known:
-            raise UsageError(f"{name}: no such setting; expected {_expected(name, list(known))}")
+            raise unknown(name, list(known))
     parsed = {name: _parse(name, _type_of(kind, name), value) for name, value in settings.items()}
     for name, value in parsed.items():
         _check(name, value, known[name].metadata["schema"])
     return kind(**parsed)
+
+
+def read_value(about: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 - a value of any knob type
+    """Return a value of one knob, which may be a text, given its record in the schema.
+
+    Raises:
+        UsageError: it has the wrong type or lies outside its range.
+    """
+    parsed = _parse(about["name"], KINDS[about["type"]], value)
+    _check(about["name"], parsed, about)
+    return parsed
+
+
+def unknown(name: str, known: Sequence[str]) -> UsageError:
+    """Return the refusal of a name that is no knob's."""
+    return UsageError(f"{name}: no such setting; expected {_expected(name, known)}")
 
 
 def _expected(name: str, known: Sequence[str]) -> str:

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from zspag_core.checkpoints import archives
-from zspag_core.checkpoints.archives import OLD_MAGIC, read_pickled, read_safetensors
+from zspag_core.checkpoints.archives import read_pickled, read_safetensors
+from zspag_core.checkpoints.kinds import OLD_MAGIC
 from zspag_core.errors import CheckpointError
 
 

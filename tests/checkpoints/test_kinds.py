@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import subprocess
+import sys
 import tarfile
 import warnings
 import zipfile
@@ -11,6 +13,7 @@ import pytest
 import torch
 
 from zspag_core.checkpoints.contents import read_contents
+from zspag_core.checkpoints.kinds import OLD_MAGIC, may_hold_weights
 from zspag_core.errors import CheckpointError
 
 PICKLED = pickle.dumps({"w": [1.0]}, protocol=4)
@@ -111,3 +114,24 @@ def _run_lines(message, folder):
     assert len(lines) == 2
     text = "\n".join(lines).replace('("', f'("{folder}/').replace(', "weights.pth"', f', "{folder}/weights.pth"')
     exec(text, {"torch": torch})  # noqa: S102 - the test's own file
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "possible"),
+    [
+        ("m.pt", b"PK\x03\x04rest", True),
+        ("m.pt", OLD_MAGIC + b"rest", True),
+        ("m.bin", (2).to_bytes(8, "little") + b"{}", True),
+        ("m.safetensors", b"anything", True),
+        ("m.pt", b"I am no model", False),
+        ("m.pt", b"", False),
+    ],
+)
+def test_the_first_bytes_tell_what_may_hold_weights(tmp_path, name, content, possible):
+    (tmp_path / name).write_bytes(content)
+    assert may_hold_weights(tmp_path / name) is possible
+
+
+def test_first_bytes_are_read_without_torch():
+    code = "import sys; import zspag_core.checkpoints.kinds; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

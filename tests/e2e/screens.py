@@ -1,4 +1,7 @@
-"""Pictures of every page for docs/screens, from real runs on digits: `python -m tests.e2e.screens [folder]`."""
+"""Pictures of every page for docs/screens, from real runs on digits: `python -m tests.e2e.screens [folder]`.
+
+With a folder of one's own, pictures for looking at are taken, too, as other screens show the pages: see `VIEWS`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,12 @@ from playwright.sync_api import expect, sync_playwright
 from tests.e2e.serving import FLAGS, ROOT, VIEWPORT, find_chromium, open_store, start_server
 from tests.e2e.waiting import LONG, wait_for_end
 
+VIEWS = {
+    "projector": {"viewport": {"width": 1280, "height": 720}, "color_scheme": "light"},
+    "enlarged": {"viewport": {"width": 1280, "height": 720}, "device_scale_factor": 1.5, "color_scheme": "light"},
+    "dark": {"viewport": VIEWPORT, "color_scheme": "dark"},
+}
+"""Other screens: a projector, 1920 x 1080 pixels at 150 %, and the dark theme."""
 SETTLED = 2_500  # milliseconds until charts and pictures are drawn
 RIVALS = (
     ("finetune_zs", [3], {"learning_rate": 0.001}),
@@ -27,18 +36,27 @@ def main():
     with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
         server = start_server(Path(home))
         browser = driver.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        page = browser.new_context(viewport=VIEWPORT, color_scheme="light").new_page()
-        page.set_default_timeout(LONG)
+        page = new_page(browser, {"viewport": VIEWPORT, "color_scheme": "light"})
         try:
-            take_all(page, server, folder)
+            run = make_runs(page, server)
+            take_all(page, server, folder, run)
+            for name, view in VIEWS.items() if len(sys.argv) > 1 else ():
+                (folder / name).mkdir(exist_ok=True)
+                take_all(new_page(browser, view), server, folder / name, run)
         finally:
             browser.close()
             server.stop()
 
 
-def take_all(page, server, folder):
-    """Make the runs, then visit every page."""
-    run = make_runs(page, server)
+def new_page(browser, view):
+    """Return a page on a screen of its own."""
+    page = browser.new_context(**view).new_page()
+    page.set_default_timeout(LONG)
+    return page
+
+
+def take_all(page, server, folder, run):
+    """Visit every page."""
 
     def take(name, address, ready):
         page.goto(f"{server.url}/{address}")
@@ -84,7 +102,7 @@ def make_runs(page, server):
 
 def shoot(page, path):
     """Take the picture once everything has been drawn, with the mouse out of the way."""
-    page.mouse.move(VIEWPORT["width"] - 2, VIEWPORT["height"] - 2)
+    page.mouse.move(page.viewport_size["width"] - 2, page.viewport_size["height"] - 2)
     page.wait_for_timeout(SETTLED)
     page.screenshot(path=path)
 

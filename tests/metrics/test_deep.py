@@ -196,8 +196,8 @@ def test_relearn_has_no_figure_where_a_class_has_no_images_to_learn_from(trained
 def test_what_is_left_of_the_rest_is_asked_of_the_same_images_however_long_it_takes(trained, monkeypatch):
     from zspag_core.metrics import deep
 
-    asked, real = [], deep._accuracy
-    monkeypatch.setattr(deep, "_accuracy", lambda model, split: (asked.append(split), real(model, split))[1])
+    asked, real = [], deep.accuracy_on
+    monkeypatch.setattr(deep, "accuracy_on", lambda model, split: (asked.append(split), real(model, split))[1])
     forget, _ = parts(trained)
     steps = []
     for lr in (0.01, 0.02):

@@ -51,6 +51,15 @@ def test_few_images_have_no_membership_figure(small_digits, digits_model):
     assert LiveGrades(tiny, (3,), 0).grade(digits_model)["mia"] is None
 
 
+def test_of_a_sample_of_the_images_to_forget_its_size_is_told_beside_the_figure(small_digits):
+    train = small_digits.train.of_classes((3,))
+    whole, sampled = (
+        LiveGrades(type(small_digits)("t", small_digits.class_names, part, train[:0]), (3,), 0)
+        for part in (train[:9], train[torch.arange(270) % 9])
+    )
+    assert (whole.in_part, sampled.in_part) == ({}, {"forget_sample": 250})
+
+
 @pytest.mark.parametrize("broken", [torch.nan, torch.inf])
 def test_outputs_that_are_no_numbers_are_told_in_one_sentence(small_digits, digits_model, broken):
     model = copy.deepcopy(digits_model)

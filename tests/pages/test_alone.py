@@ -12,7 +12,7 @@ from ui.jobs import engine_question
 from zspag_core.jobs import Lane, State
 
 WHY = "The data has no images of the remaining classes and no test images"
-PARTS = ("Classes", "Membership", "Layers", "Labels", "What the method saw", "Downloads")
+PARTS = ("Classes", "Membership", "Depth", "Layers", "Labels", "What the method saw", "Downloads")
 
 
 def texts(at):
@@ -95,6 +95,17 @@ def test_grading_later_is_offered_queued_and_followed(open_page, run, store):
     store.finish(claimed, State.FAILED, error="The data lacks the same.")
     page.run()
     assert "Grading the run did not work out: The data lacks the same." in texts(page)
+
+
+def test_retrain_is_not_known_of_a_run_that_was_graded_with_other_data(
+    open_page, finish, run_config, make_record, write_arrays
+):
+    result = make_record() | {"graded_with": "digits"}
+    job = finish("unlearn", run_config | {"forget": [5]}, answer=result)
+    write_arrays(job.folder, result)
+    said = texts(open_page("5_Results.py", job))
+    assert "what was brought to grade with only grades." in said
+    assert "this data has none" not in said
 
 
 def test_the_forget_page_draws_estimates_by_epoch(open_page, run, looked):

@@ -240,6 +240,40 @@ def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
     assert asked_to_adopt(store)["told"] == BETTER["fields"]
 
 
+def test_where_no_usual_reading_fits_that_is_said_with_what_can_be_stated(open_model):
+    worse = BETTER | {"accuracy": 35.0}
+    page = open_model(READ, MISREAD | {"readings": [TAKEN | {"accuracy": 9.4}, worse], "none_fits": True})
+    words = said(page).replace("\u00a0", " ")
+    assert "None of the usual ways to prepare its images fits" in words
+    assert "reads 9.4 % of 256 labelled images, in 1 other usual way at best 35.0 %" in words
+    assert "state under **Assumed** above how that program prepared an image" in words
+    assert page.button(key="take-reading").label.startswith("Take the best of these all the same")
+    assert page.button(key="use").disabled
+
+
+def test_that_no_usual_reading_fits_is_said_where_none_is_better_and_the_model_can_be_used(open_model):
+    page = open_model(READ, GOOD | {"readings": [TAKEN, TAKEN], "none_fits": True})
+    assert "None of the usual ways to prepare its images fits" in said(page)
+    assert not page.button(key="use").disabled
+
+
+def test_edits_that_are_not_applied_yet_are_named_and_keep_the_model_from_being_used(open_model, weights):
+    page = open_model(READ, GOOD)
+    assert "Not applied yet" not in said(page)
+    page.number_input(key=f"tell-size-{weights.name}").set_value(64).run()
+    assert "**Not applied yet:** side of an image." in said(page)
+    assert page.button(key="use").disabled
+    page.number_input(key=f"tell-size-{weights.name}").set_value(32).run()
+    assert "Not applied yet" not in said(page)
+    assert not page.button(key="use").disabled
+
+
+def test_another_network_that_is_not_applied_yet_is_named(open_model, weights):
+    page = open_model(READ, GOOD)
+    page.text_input(key=f"tell-network-{weights.name}").set_value("timm:resnet18d").run()
+    assert "**Not applied yet:** the network timm:resnet18d." in said(page)
+
+
 def test_what_was_assumed_can_be_kept_and_is_told_from_then_on(open_model, store):
     page = open_model(READ, MISREAD)
     page.button(key="keep-reading").click().run()

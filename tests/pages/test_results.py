@@ -13,7 +13,7 @@ from ui.thresholds import edges_of
 from zspag_core.jobs import Lane, State
 
 PAGE = "pages/5_Results.py"
-PARTS = ["Classes", "Membership", "Layers", "Labels", "What the method saw", "Downloads"]
+PARTS = ["Classes", "Membership", "Depth", "Layers", "Labels", "What the method saw", "Downloads"]
 
 
 def texts(at):
@@ -336,3 +336,52 @@ def test_open_part_is_in_the_address_and_a_link_opens_it(results_page, make_run,
 def test_pair_has_one_report_of_both(results_page, make_run):
     page = results_page(make_run(), make_run(method="mask"), "Downloads")
     assert [button.label for button in page.get("download_button")].count("Report of both runs") == 2
+
+
+def depth_part(**about):
+    figures = {"probe": [60.0, 90.0], "knn": [50.0, 80.0], "bits": [0.5, 0.9]}
+    figures["prototypes"] = {"5": {"forget": 81.0, "rest": 90.0}}
+    images = {"forget_train": 100, "rest_train": 900, "forget_test": 50, "rest_test": 200}
+    return {
+        "stages": ["stage 1", "stage 2"], "models": {"original": figures, "unlearned": figures}, "left": None,
+        "cka": {"original_unlearned": {"forget": [1.0, 1.0], "rest": [1.0, 1.0]}}, "worst": None,
+        "images": images, "precision": "float32", "seconds": 1.0, "extent": "quick", "data": "digits",
+    } | about  # fmt: skip
+
+
+def test_depth_is_offered_where_nobody_has_asked(results_page, make_run):
+    page = results_page(make_run(), part="Depth")
+    assert "Accuracy asks the last layer alone" in texts(page)
+    assert "Without a Retrain reference" in texts(page)
+    assert [button.label for button in page.button if "easure" in button.label] == [
+        "Measure the depth",
+        "Measure everything",
+    ]
+
+
+def test_depth_that_a_worker_measured_is_drawn(results_page, make_run, finish):
+    job = make_run()
+    finish("depth", {"run": job.id, "extent": "quick", "retrained": ""}, answer=depth_part())
+    page = results_page(job, part="Depth")
+    assert len(charts(page)) == 5  # the standing of all figures, probe, neighbours, bits, CKA
+    assert "| Prototypical relearning, 5 images | 81.0 % | 81.0 % | – |" in texts(page)
+    assert "Computed in float32 on 1,000 training and 250 test images" in texts(page)
+    assert [button.label for button in page.button if "easure" in button.label] == ["Measure everything"]
+
+
+def test_depth_is_asked_of_a_worker_and_its_failure_told(results_page, make_run, store, finish):
+    job = make_run()
+    page = results_page(job, part="Depth")
+    next(button for button in page.button if button.label == "Measure the depth").click()
+    check(page.run())
+    task = store.latest(Lane.RUNS, 5, kind="depth")[0]
+    assert task.config == {"run": job.id, "extent": "quick", "retrained": ""}
+    assert "Without a Retrain reference" not in texts(page), "it is under way"
+    store.cancel(task.id)
+    finish("depth", {"run": job.id, "extent": "all"}, State.FAILED, error="no room")
+    assert "no room" in texts(results_page(job, part="Depth"))
+
+
+def test_runs_that_were_stopped_or_lack_images_have_no_depth(results_page, make_run):
+    assert "stopped before it could be measured" in texts(results_page(make_run(cancelled=True), part="Depth"))
+    assert "on training and test images of all classes" in texts(results_page(make_run(only_forget=True), part="Depth"))

@@ -165,6 +165,22 @@ def test_wrong_models_get_one_plain_sentence(page, work, tmp_path, monkeypatch, 
     assert not (tmp_path / "harmed").exists()
 
 
+def test_a_file_that_begins_as_no_weights_is_refused_at_once_and_asks_for_no_data(page, store):
+    before = len(store.latest(Lane.INTERACTIVE))
+    page.segmented_control(key="source").set_value("Upload").run()
+    page.file_uploader(key="upload-model").upload("notes.pt", b"hello, I am no model").run()
+    assert page.error[0].value.replace("\\", "").startswith("notes.pt: expected a .safetensors file or a .pt file")
+    assert not [box for box in page.selectbox if box.label == "Data"]
+    assert "This file cannot be used" in page.info[0].value
+    assert len(store.latest(Lane.INTERACTIVE)) == before
+
+
+def test_a_model_that_the_worker_refuses_asks_for_no_data(page, work):
+    bring_model(page, work, "model.safetensors", b"\x10\0\0\0\0\0\0\0{")
+    assert not [box for box in page.selectbox if box.label == "Data"]
+    assert "This file cannot be used" in page.info[0].value
+
+
 @pytest.mark.parametrize("what", WRONG_DATA)
 def test_wrong_data_gets_one_plain_sentence(page, work, tmp_path, monkeypatch, what):
     monkeypatch.chdir(tmp_path)

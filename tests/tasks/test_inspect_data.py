@@ -100,6 +100,12 @@ def test_odd_pairs_are_doubted(about, sentence):
     assert found is None if sentence is None else sentence in found
 
 
+def test_a_model_without_names_takes_those_of_the_data_in_their_order_and_says_so():
+    assert "The data do, and their order is taken: output 0 is a, output 1 is b. Check" in doubt({}, empty("a", "b"))
+    assert "output 2 is c, … output 4 is e. Check" in doubt({}, empty(*"abcde"))
+    assert "label 0 is taken for output 0, and so on" in doubt({}, empty("0", "1"))
+
+
 def test_names_taken_by_their_order_are_a_doubt_and_no_second_note(digits_model, tmp_path):
     path = tmp_path / "named.safetensors"
     save_checkpoint(path, digits_model, {"data": "digits", "class_names": [f"digit {k}" for k in range(10)]})

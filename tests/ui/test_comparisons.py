@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 
 from ui.checkpoints import shipped_checkpoints
 from ui.compare_form import kinds_note
 from ui.compare_panels import as_csv, progress_words
-from ui.compare_table import in_order, table_html
+from ui.compare_table import best_rows, in_order, table_html
 from ui.comparisons import comparison_of, network_of, order, outcome_of, shipped_comparisons, subject_of
 from zspag_core.jobs import State
 
@@ -69,11 +70,16 @@ def test_comparison_without_its_data_cannot_be_run(make_comparison):
     assert subject_of(make_comparison(data="faces12", model="resnet18")) is None
 
 
+def untinted(line):
+    """Return a line of the table without the marks of the best in a column."""
+    return re.sub(r'<span class="zs-best"[^>]*>(.*?)</span>', r"\1", line)
+
+
 def test_table_escapes_names_and_marks_what_reaches_its_goal(make_comparison):
     table = table_html(make_comparison(), {})
     assert "Neggrad &lt;zs&gt; <small>tuned</small>" in table
     assert "<zs>" not in table
-    line = next(line for line in table.split("<tr") if "ZS-PAG</th>" in line)
+    line = untinted(next(line for line in table.split("<tr") if "ZS-PAG</th>" in line))
     assert '<td class="zs-good">1.0 <small>± 0.0</small></td>' in line
     assert '<td class="zs-good">41.5' in line, "within 3 points of Retrain"
     assert "over 9" in line
@@ -89,11 +95,34 @@ def test_what_the_original_has_already_is_no_goal_reached(make_comparison):
 
     def probe_of(original):
         table = table_html(make_comparison(rows=[original, rows[1], retrained, *rows[3:]]), {})
-        return next(line for line in table.split("<tr") if "ZS-PAG</th>" in line)
+        return untinted(next(line for line in table.split("<tr") if "ZS-PAG</th>" in line))
 
     assert '<td class="zs-good">80.0' in probe_of(rows[0])
     assert "<td>80.0" in probe_of(near)
     assert "<td>41.5" in probe_of(near)
+
+
+def test_the_best_of_a_column_stands_out_among_methods_that_forget(make_comparison):
+    rows = make_comparison().rows
+    first = next(row for row in rows if row.key == "zspag")
+    seeds = {
+        "kept": [replace(one, acc_rt=90.0, acc_ut=1.0) for one in first.seeds],
+        "broke": [replace(one, acc_rt=20.0, acc_ut=0.0) for one in first.seeds],
+        "not forgotten": [replace(one, acc_rt=99.0, acc_ut=60.0) for one in first.seeds],
+    }
+    comparison = make_comparison(rows=[*rows[:3], *(replace(first, key=key, seeds=seeds[key]) for key in seeds)])
+    best = best_rows(comparison)
+    assert (best["acc_rt"], best["acc_ut"]) == ({"kept"}, {"broke"})
+    assert '<span class="zs-best" title="the best of the methods that forget">90.0' in table_html(comparison, {})
+    same = [replace(first, key=f"same {k}", seeds=seeds["kept"]) for k in range(4)]
+    assert "acc_rt" not in best_rows(make_comparison(rows=[*rows[:3], *same])), "all alike"
+
+
+def test_a_pinned_row_stands_first_in_any_order(make_comparison):
+    lines = table_html(make_comparison(), {}, "Time", "badt").split("<tbody>")[1].split("<tr")[1:]
+    assert "BadT</th>" in lines[0]
+    assert lines[0].startswith(" class='zs-pinned'")
+    assert not any("zs-pinned" in line for line in lines[1:])
 
 
 def test_a_network_is_called_as_its_shipped_checkpoint(make_comparison):

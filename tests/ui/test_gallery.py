@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ui.gallery import classes_of, gallery, groups_of, moments_of, predictions_of, tables, taught_of
@@ -57,3 +59,12 @@ def test_two_runs_show_the_same_classes(make_view):
 
 def test_no_labels_no_picture(make_view):
     assert taught_of(make_view(method="mask")) == []
+
+
+def test_depth_is_drawn_where_the_record_has_it(make_view):
+    view = make_view()
+    figures = {"probe": [60.0, 90.0], "knn": [50.0, 80.0], "bits": [0.5, 0.9]}
+    depth = {"stages": ["one", "two"], "models": {"original": figures, "unlearned": figures}, "cka": {}, "left": None}
+    known = replace(view, result={**view.result, "depth": depth})
+    added = {drawn.name for drawn in gallery(known, Reference())} - {drawn.name for drawn in gallery(view, Reference())}
+    assert added == {"depth_probe", "depth_knn", "depth_bits", "depth_cka"}

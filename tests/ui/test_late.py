@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
 
 from ui import late
@@ -70,3 +71,15 @@ def test_the_guards_are_put_up_once(answered):
     guards = [getattr(owner, name) for owner, name in GUARDED.items()]
     late.leave_out_late_requests()
     assert [getattr(owner, name) for owner, name in GUARDED.items()] == guards
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"), [("forget", "Forget"), ("Forget", "Forget"), ("FORGET", "Forget"), ("other", "other"), ("", "")]
+)
+def test_pages_are_known_in_small_letters_too(monkeypatch, asked, meant):
+    heard = []
+    monkeypatch.setattr(PagesManager, "set_script_intent", lambda _self, _hash, name: heard.append(name))
+    late.forgive_case(["Forget", "Results"])
+    late.forgive_case(["Forget", "Results"])  # once is enough
+    PagesManager.set_script_intent(None, "", asked)
+    assert heard == [meant]

@@ -19,7 +19,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from zspag_core.checkpoints.harmless import harmless_globals
-from zspag_core.checkpoints.kinds import newer_pickle, other_zip, pickled_model, runs_code
+from zspag_core.checkpoints.kinds import (
+    MAX_HEADER_BYTES,
+    is_zip,
+    newer_pickle,
+    other_zip,
+    pickled_model,
+    runs_code,
+)
 from zspag_core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -27,9 +34,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-MAX_HEADER_BYTES = 10_000_000  # of JSON or pickle; a network of a thousand tensors needs 0.1 MB
-ZIP_MAGIC = b"PK\x03\x04"
-OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled number that torch.save began with before 1.6
 OLD_PICKLES = 4  # magic number, protocol, kind of machine, and the object; the values of the tensors follow
 FIRST_OPERATIONS = 8  # of a pickle; the class of the outermost object is named by then
 LONG_PICKLE = f"its pickle alone is over {MAX_HEADER_BYTES / 1e6:g} MB, far more than a state_dict needs"
@@ -52,14 +56,6 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"not a valid safetensors file ({str(error).splitlines()[0]})") from None
-
-
-def is_safetensors(path: Path) -> bool:
-    """Return whether a file begins as safetensors: the length of a header, then a JSON object; or is named so."""
-    with path.open("rb") as file:
-        first = file.read(9)
-    short = int.from_bytes(first[:8], "little") <= MAX_HEADER_BYTES
-    return path.suffix == ".safetensors" or (len(first) == 9 and short and first[8:] == b"{")
 
 
 def safetensors_header(path: Path) -> bytes:
@@ -130,18 +126,6 @@ def read_pickled(path: Path, limit_mb: float) -> object:
             return torch.load(named, map_location="cpu", weights_only=True, mmap=not old)
     except UNREADABLE as error:
         raise CheckpointError(_refusal(str(error), path)) from None
-
-
-def is_zip(path: Path) -> bool:
-    """Return whether a file begins as a zip archive."""
-    with path.open("rb") as file:
-        return file.read(4) == ZIP_MAGIC
-
-
-def is_old_torch(path: Path) -> bool:
-    """Return whether a file begins as torch.save wrote it before 1.6."""
-    with path.open("rb") as file:
-        return file.read(len(OLD_MAGIC)) == OLD_MAGIC
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Files that hold no weights of PyTorch as they are: named as what they are, with the lines that export them."""
+"""What a file is by its first bytes; one without weights of PyTorch is named, with the lines that export them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SAVE = 'torch.save(model.state_dict(), "weights.pth")'
+MAX_HEADER_BYTES = 10_000_000  # of JSON or pickle; a network of a thousand tensors needs 0.1 MB
+ZIP_MAGIC = b"PK\x03\x04"
+OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled number that torch.save began with before 1.6
 FIRST_BYTES = 600
 FROM_ANOTHER_PROGRAM = "open it in the program that made it, put its weights into a PyTorch network and save " + SAVE
 MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -35,6 +38,31 @@ PICKLE = (
 NUMPY_ARRAYS = "numpy arrays (.npz); turn each into a tensor and save the dictionary of them with torch.save"
 ZIPPED_FOLDER = "a zipped model folder; unpack it and give the folder"
 UNKNOWN = "expected a .safetensors file or a .pt file that torch.save has written, found neither inside"
+
+
+def is_safetensors(path: Path) -> bool:
+    """Return whether a file begins as safetensors: the length of a header, then a JSON object; or is named so."""
+    with path.open("rb") as file:
+        first = file.read(9)
+    short = int.from_bytes(first[:8], "little") <= MAX_HEADER_BYTES
+    return path.suffix == ".safetensors" or (len(first) == 9 and short and first[8:] == b"{")
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file begins as a zip archive."""
+    with path.open("rb") as file:
+        return file.read(4) == ZIP_MAGIC
+
+
+def is_old_torch(path: Path) -> bool:
+    """Return whether a file begins as torch.save wrote it before 1.6."""
+    with path.open("rb") as file:
+        return file.read(len(OLD_MAGIC)) == OLD_MAGIC
+
+
+def may_hold_weights(path: Path) -> bool:
+    """Return whether a file begins as one of the three forms that weights are read from."""
+    return is_zip(path) or is_old_torch(path) or is_safetensors(path)
 
 
 def torchscript(name: str) -> str:

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from zspag_core.checkpoints.archives import (
-    is_old_torch,
-    is_safetensors,
-    is_zip,
     read_pickled,
     read_safetensors,
     safetensors_header,
@@ -20,7 +17,7 @@ from zspag_core.checkpoints.archives import (
 from zspag_core.checkpoints.export import Container, SafetensorsContainer, TorchContainer, without_weights
 from zspag_core.checkpoints.harmless import TooMuch, emptied, small_copy
 from zspag_core.checkpoints.hints import hints
-from zspag_core.checkpoints.kinds import other_file
+from zspag_core.checkpoints.kinds import is_old_torch, is_safetensors, is_zip, other_file
 from zspag_core.checkpoints.networks import chosen, networks
 from zspag_core.checkpoints.saving import FORMAT, HEADER
 from zspag_core.errors import CheckpointError, some_of

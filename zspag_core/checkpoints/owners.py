@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.checkpoints.archives import is_safetensors, safetensors_header
+from zspag_core.checkpoints.archives import safetensors_header
+from zspag_core.checkpoints.kinds import is_safetensors
 from zspag_core.checkpoints.loading import Checkpoint, digest_of, load_checkpoint
 from zspag_core.checkpoints.saving import HEADER
 from zspag_core.errors import CheckpointError, UsageError

@@ -7,6 +7,9 @@ For a model that was trained with a backdoor, also how often its trigger works.
 
 With --run DIR in place of --checkpoint and --forget, both models of a finished run are measured and its result.json is
 completed: for a run that was made with nothing but images to forget. Estimates and history stay as they are.
+
+With --depth it is asked what every stage of the network, from input to output, still knows of the classes: beside
+--run nothing but that is measured, and result.json gets a part "depth"; --retrained gives it its other end.
 """
 
 from __future__ import annotations
@@ -65,6 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retrained", default="", metavar="F", help="model that never saw the classes (with --original)"
     )
+    parser.add_argument(
+        "--depth",
+        nargs="?",
+        const="quick",
+        default="",
+        choices=("quick", "all"),
+        help="measure every stage of the network: quick (probe, neighbours, bits, prototypes, CKA) or all, in float64",
+    )
     parser.add_argument("--seed", default="0", help="seed of samples and probes (0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_device(parser)
@@ -73,12 +84,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Grade a model, or complete a run, and print the figures."""
     _check_choice(arguments)
-    return _complete(arguments) if arguments.folder else _measure(arguments)
+    if arguments.folder:
+        return _look_deeper(arguments) if arguments.depth else _complete(arguments)
+    return _measure(arguments)
 
 
 def _check_choice(arguments: argparse.Namespace) -> None:
     """Refuse what is neither a model with classes nor a run alone."""
-    given = [f"--{name}" for name in ("checkpoint", "forget", "retrained", "classes") if getattr(arguments, name)]
+    beside = ("checkpoint", "forget", "classes", *(() if arguments.depth else ("retrained",)))
+    given = [f"--{name}" for name in beside if getattr(arguments, name)]
     if arguments.folder and given:
         raise UsageError(f"--run: expected no {', '.join(given)} beside it: the run says which")
     if not arguments.folder and not arguments.checkpoint and not arguments.model.startswith("hf:"):
@@ -97,6 +111,26 @@ def _complete(arguments: argparse.Namespace) -> int:
             Path(arguments.folder), arguments.data, original=arguments.original, device=arguments.device, report=report
         )
     text = json.dumps(result, indent=1) if arguments.json else "\n".join(headlines(result))
+    print(text)  # noqa: T201
+    return 0
+
+
+def _look_deeper(arguments: argparse.Namespace) -> int:
+    """Add the depth of forgetting to the record of a finished run and print it."""
+    from zspag_core.depth import measure_depth
+    from zspag_core.metrics.depth.words import depth_lines
+
+    with interruptible() as report:
+        result = measure_depth(
+            Path(arguments.folder),
+            arguments.data,
+            arguments.depth,
+            original=arguments.original,
+            retrained=arguments.retrained,
+            device=arguments.device,
+            report=report,
+        )
+    text = json.dumps(result, indent=1) if arguments.json else "\n".join(depth_lines(result["depth"]))
     print(text)  # noqa: T201
     return 0
 
@@ -144,10 +178,31 @@ def _measure(arguments: argparse.Namespace) -> int:
             "forget_images": _on_forget_images(found) if lacks else None,
             "backdoor": _attack(checkpoint, dataset),
         }
+        if arguments.depth:
+            record["depth"] = _depth(models, dataset, forget, seed, arguments, report)
         if "original" in models:
             record["relearning"] = _relearning(models, dataset, forget, seed, report)
     print(json.dumps(record, indent=1) if arguments.json else _text(record))  # noqa: T201
     return 0
+
+
+def _depth(
+    models: dict[str, Classifier],
+    dataset: DataSet,
+    forget: tuple[int, ...],
+    seed: int,
+    arguments: argparse.Namespace,
+    report: Reporter,
+) -> dict[str, Any]:
+    """Return what every stage knows of the classes, of every model that is given."""
+    from zspag_core.depth import EXTENTS, check_images
+    from zspag_core.files import finite
+    from zspag_core.groups import lacking
+
+    check_images(lacking(dataset, forget), arguments.data)
+    by_role = {"unlearned" if role == "model" else role: model for role, model in models.items()}
+    found: dict[str, Any] = finite(EXTENTS[arguments.depth](by_role, dataset, forget, seed=seed, report=report))
+    return found
 
 
 def _on_forget_images(found: Grade) -> float | None:
@@ -233,6 +288,10 @@ def _text(record: dict[str, Any]) -> str:
     if backdoor := record["backdoor"]:
         words = f"backdoor: images of class {backdoor['source']} with the trigger read as class {backdoor['target']}"
         lines.append(_line(words, backdoor["attack"], "%"))
+    if "depth" in record:
+        from zspag_core.metrics.depth.words import depth_lines
+
+        lines += depth_lines(record["depth"])
     if "relearning" in record:
         steps = record["relearning"]["steps"]
         lines += [

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import Cancelled, UsageError
+from zspag_core.metrics.catalogue import FORGET_SAMPLE, sample_words
 from zspag_core.progress import Reporter
 
 if TYPE_CHECKING:
@@ -227,7 +228,8 @@ class TerminalReporter(Reporter):
 
     def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
         """Write the epoch's figures on a line of their own; epoch 0 is the original model."""
-        words = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        told = (name for name in figures if name != FORGET_SAMPLE)
+        words = ", ".join(f"{name} {figures[name]:.4g}{sample_words(name, figures)}" for name in told)
         self._write(f"{f'epoch {number}/{total}' if number else 'original'}: {words}")
         if self.interrupted:
             self.close()

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         checkpoint=checkpoint_of(arguments),
         forget=parse_classes(arguments.forget, "--forget"),
         method=arguments.method,
-        settings=_preset(arguments.method, arguments.preset) | parse_settings(arguments.settings),
+        settings=preset_settings(arguments.method, arguments.preset) | parse_settings(arguments.settings),
         seed=parse_seed(arguments.seed),
         device=arguments.device,
         relearning=arguments.relearning,
@@ -158,7 +158,7 @@ def _percent(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f} %"
 
 
-def _preset(method: str, name: str) -> dict[str, Any]:
+def preset_settings(method: str, name: str) -> dict[str, Any]:
     """Return the settings of a preset."""
     from zspag_core.methods.catalogue import find_entry
 

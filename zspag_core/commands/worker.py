@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from types import FrameType
 
-LANES = ("runs", "interactive", "maps")
+LANES = ("runs", "interactive", "maps", "sweeps", "trials")
 RUN_NICENESS = 3
 
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = str(resolve_device(arguments.device))
     lanes = arguments.lanes or LANES
-    if tuple(lanes) == (Lane.RUNS,):
+    if {Lane.RUNS, Lane.TRIALS}.issuperset(lanes):
         _step_back()
     elif Lane.INTERACTIVE in lanes:
         threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()

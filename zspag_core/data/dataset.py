@@ -169,9 +169,17 @@ class DataSet:
         if not named:
             near = difflib.get_close_matches(asked.casefold(), [name.casefold() for name in self.class_names], n=1)
             meant = next((f" ({name!r} is meant?)" for name in self.class_names if [name.casefold()] == near), "")
-            return f"{self.name} has no class {asked!r}{meant}; its classes are {some_of(self.class_names, NAMED)}"
+            return f"{self.name} has no class {asked!r}{meant}; {self._classes()}"
         which = some_of([f"index:{k} ('{self.class_names[k]}')" for k in named], NAMED)
         return f"{asked!r} could be any of {len(named)} classes of {self.name}; expected one of {which}"
+
+    def _classes(self) -> str:
+        """Name the classes; where images of some only are there, these first: a person asks for a folder of theirs."""
+        there = sorted({*self.train.labels.tolist(), *self.test.labels.tolist()})
+        if len(there) == self.num_classes:
+            return f"its classes are {some_of(self.class_names, NAMED)}"
+        held = some_of([self.class_names[k] for k in there], NAMED)
+        return f"it has images of {held}, out of the classes {some_of(self.class_names, NAMED)}"
 
     def find_classes(self, asked: Sequence[int | str], what: str) -> tuple[int, ...]:
         """Return the numbers of some of the classes, rising; each is given as :meth:`find_class` takes it.

@@ -28,9 +28,11 @@ class Lane(StrEnum):
     RUNS = "runs"
     INTERACTIVE = "interactive"
     MAPS = "maps"
+    SWEEPS = "sweeps"
+    TRIALS = "trials"
 
 
-ON_DEMAND = frozenset({Lane.MAPS})
+ON_DEMAND = frozenset({Lane.MAPS, Lane.SWEEPS, Lane.TRIALS})
 """The lanes whose process starts with the first work for it and ends a while after the last."""
 
 

@@ -20,7 +20,7 @@ from zspag_core.jobs.schema import TITLE_LENGTH, beats, database_url, events, jo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement, Engine, Row
 
 KEPT_SECONDS = 86_400.0
 """How long a deleted job can be restored."""
@@ -39,6 +39,11 @@ class JobStore:
         """Open the database: `url`, else ZSPAG_DATABASE_URL, else a file under ZSPAG_HOME."""
         self._engine = open_database(url or database_url())
         self._watched_since = self._watched_last = 0.0
+
+    @property
+    def engine(self) -> Engine:
+        """The database connections, for tables beside the jobs."""
+        return self._engine
 
     @cached_property
     def heartbeats(self) -> Heartbeats:

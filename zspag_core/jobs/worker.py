@@ -11,6 +11,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+import sqlalchemy.orm  # noqa: F401 - for Optuna; imported while other threads ask the database, it breaks their requests
 from sqlalchemy.exc import SQLAlchemyError
 
 from zspag_core.errors import Cancelled, ZspagError

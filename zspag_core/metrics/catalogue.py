@@ -7,7 +7,10 @@ here. Colours are the dashboard's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORGOTTEN_UP_TO = 5.0
 """Percent of the forgotten classes' images still recognised, up to which they count as forgotten.
@@ -82,6 +85,12 @@ class Estimate:
     per_epoch: str
     title: str
     meaning: str
+
+
+def sample_words(name: str, figures: Mapping[str, float]) -> str:
+    """Say behind a figure of an epoch of how many images it is, where it is not of all."""
+    sampled = name == FORGET_IMAGES.per_epoch and FORGET_SAMPLE in figures
+    return f" (of a sample of {figures[FORGET_SAMPLE]:,})" if sampled else ""
 
 
 def in_sentence(title: str) -> str:
@@ -312,6 +321,202 @@ GRADED = (ACC_RT, ACC_UT, LOSS_RT, PROBE, ENTROPY, CONFIDENCE, SAME_CLASS, SAME_
 """What a table of figures before and after shows of one model, in this order."""
 MEASURES = (*GRADED, RELEARNING, REST_BY_THEN, LEAD, ATTACK, ASR, SECONDS)
 
+PROBE_BY_STAGE = Measure(
+    key="depth.probe",
+    path=("probe",),
+    title="Probe, stage by stage",
+    name="Probe, stage by stage",
+    short="Probe by stage",
+    printed="probe by stage",
+    better="near",
+    good="near Retrain",
+    definition="What a fresh linear layer of all classes, trained on a stage's features averaged over space, reads "
+    "right of the forgotten classes' test images.",
+    meaning="forgotten classes that a fresh linear layer finds at a stage",
+    source="Alain and Bengio, Understanding intermediate layers using linear classifier probes, 2017",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+KNN_BY_STAGE = Measure(
+    key="depth.knn",
+    path=("knn",),
+    title="Nearest neighbours, stage by stage",
+    name="Nearest neighbours, stage by stage",
+    short="k-NN by stage",
+    printed="k-NN by stage",
+    better="near",
+    good="near Retrain",
+    definition="What the ten nearest training images at a stage, by standardised features, read right of the forgotten "
+    "classes' test images.",
+    meaning="forgotten classes that the ten nearest training images tell at a stage",
+    source="the k-NN evaluation of Wu et al., Unsupervised feature learning via instance discrimination, 2018",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+BITS_BY_STAGE = Measure(
+    key="depth.bits",
+    path=("bits",),
+    title="Linear-probe bits, stage by stage",
+    name="Linear-probe bits, stage by stage",
+    short="Bits by stage",
+    printed="bits by stage",
+    unit="bits",
+    better="near",
+    good="near Retrain",
+    digits=2,
+    definition="How much of the one bit that tells forgotten from remaining images a linear discriminant in closed "
+    "form reads at a stage.",
+    meaning="of one bit, what a linear look tells of forgotten or not",
+    source="added here; the bound of Barber and Agakov, The IM algorithm, 2003",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+INFORMATION_BY_STAGE = Measure(
+    key="depth.information",
+    path=("information",),
+    title="Information, stage by stage · IDI",
+    name="Information, stage by stage",
+    short="Information by stage",
+    printed="information by stage",
+    unit="bits",
+    better="near",
+    good="near Retrain",
+    digits=2,
+    definition="Mutual information between a stage's features and the forget label, by InfoNCE with a small critic; "
+    "IDI is its sum's place between Retrain (0) and Original (1).",
+    meaning="of one bit, what a small network tells of forgotten or not",
+    source="IDI of Jeon et al., An information theoretic evaluation metric for strong unlearning, AAAI 2026",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+CKA_BY_STAGE = Measure(
+    key="depth.cka",
+    title="Likeness of features, stage by stage · CKA",
+    name="Likeness of features, stage by stage",
+    short="CKA by stage",
+    printed="CKA by stage",
+    unit="of 1",
+    better="near",
+    good="1 with Original on remaining images, with Retrain on forgotten ones",
+    digits=2,
+    definition="Centred kernel alignment of two models' features of the same test images, linear, unbiased, on "
+    "standardised features: 1 is alike but for a rotation.",
+    meaning="how alike two models see the same images at a stage",
+    source="Kornblith et al., Similarity of neural network representations revisited, 2019",
+    needs=("retain_test", "forget_test"),
+)
+PROTOTYPES = Measure(
+    key="depth.prototypes",
+    path=("prototypes",),
+    title="Prototypical relearning",
+    name="Prototypical relearning",
+    short="Prototypes",
+    printed="prototypes",
+    better="near",
+    good="near Retrain",
+    definition="Accuracy on the forgotten classes of a head rebuilt from class means, the forgotten ones' from 1, 5 or "
+    "20 images.",
+    meaning="forgotten classes that come back with a mean of a few images",
+    source="Ha et al., Unlearning's blind spots, ICML 2026",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+KEPT = Measure(
+    key="depth.kept",
+    path=("kept", "steps"),
+    title="Relearning with the rest kept",
+    name="Relearning with the rest kept",
+    short="Relearning, rest kept",
+    printed="relearning, rest kept",
+    unit="steps",
+    better="near",
+    good="near Retrain",
+    digits=0,
+    definition="Steps of training on images of all classes until the forgotten ones are back while accuracy on the "
+    "rest stays within 2 points.",
+    meaning="steps until the class is back and nothing else gone",
+    source="added here, after Chundawat et al., Zero-shot machine unlearning, 2023",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+OVER_UNLEARNING = Measure(
+    key="depth.over_unlearning",
+    path=("over_unlearning",),
+    title="Damage at the border · OU@8/255",
+    name="Damage at the border",
+    short="OU@8/255",
+    printed="OU@8/255",
+    unit="nats",
+    better="lower",
+    good="0",
+    digits=2,
+    definition="How far answers over the remaining classes move from the original's, on forgotten images pushed within "
+    "8/255 to where it hesitates.",
+    meaning="change of answers where forgotten classes border on others",
+    source="OU@ε of Ha et al., Unlearning's blind spots, ICML 2026",
+    needs=("forget_test",),
+)
+CLASS_ATTACK = Measure(
+    key="depth.class_attack",
+    path=("class_attack",),
+    title="Class membership · CMIA, AUC",
+    name="Class membership",
+    short="CMIA, AUC",
+    printed="CMIA (AUC)",
+    better="near",
+    good="50, a coin toss",
+    definition="How well an attack tells the model from Retrain by the probabilities that forgotten images get of the "
+    "remaining classes: 50 % is chance.",
+    meaning="told from Retrain by what it takes forgotten images for",
+    source="after Ebrahimpour-Boroojeny et al., Unlearning isn't forgetting, ICML 2026",
+    needs=("forget_test",),
+)
+LOW_RATE = Measure(
+    key="depth.rates.1",
+    path=("rates", "1"),
+    title="Membership · found at 1 % false alarms",
+    name="Found at 1 % false alarms",
+    short="TPR at 1 % FPR",
+    printed="TPR at 1 % FPR",
+    better="near",
+    good="1, the rate of false alarms",
+    definition="Share of forgotten training images beyond the loss that only 1 % of forgotten test images are beyond.",
+    meaning="members found while 1 in 100 strangers is accused",
+    source="Carlini et al., Membership inference attacks from first principles, 2022",
+    needs=("forget_test",),
+)
+LOWEST_RATE = Measure(
+    key="depth.rates.0.1",
+    path=("rates", "0.1"),
+    title="Membership · found at 0.1 % false alarms",
+    name="Found at 0.1 % false alarms",
+    short="TPR at 0.1 % FPR",
+    printed="TPR at 0.1 % FPR",
+    better="near",
+    good="0.1, the rate of false alarms",
+    definition="Share of forgotten training images beyond the loss that only 0.1 % of forgotten test images are "
+    "beyond.",
+    meaning="members found while 1 in 1,000 strangers is accused",
+    source="Carlini et al., Membership inference attacks from first principles, 2022",
+    needs=("forget_test",),
+)
+WORST = Measure(
+    key="depth.worst",
+    title="Most that is left",
+    name="Most that is left",
+    short="Most left",
+    printed="most left",
+    better="lower",
+    good="0",
+    digits=0,
+    definition="The largest share of the way from Retrain (0 %) to Original (100 %) that any of these measures still "
+    "finds, at any stage.",
+    meaning="where the best attack still finds most",
+    source="added here",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+
+BY_STAGE = (PROBE_BY_STAGE, KNN_BY_STAGE, BITS_BY_STAGE, INFORMATION_BY_STAGE)
+"""What is measured of one model at every stage; paths lead into a model's part of "depth" in result.json."""
+OF_WHOLE = (KEPT, CLASS_ATTACK, LOW_RATE, LOWEST_RATE, OVER_UNLEARNING)
+"""What is measured of one model as a whole, where everything is."""
+DEPTH = (*BY_STAGE, CKA_BY_STAGE, PROTOTYPES, *OF_WHOLE, WORST)
+"""All that is known of the depth of forgetting."""
+
 FORGET_IMAGES = Estimate(
     "forget_accuracy",
     "forget_images",
@@ -328,6 +533,9 @@ PROXY_AGREEMENT = Estimate(
     "stand-ins for the remaining classes, read as their class",
 )
 ESTIMATES = (FORGET_IMAGES, HELD_OUT_IMAGES, PROXY_AGREEMENT)
+
+FORGET_SAMPLE = "forget_sample"
+"""Told of an epoch: how many of the images to forget its figure of them is of, where it is not of all."""
 
 PER_EPOCH = (
     "loss",

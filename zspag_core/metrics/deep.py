@@ -91,13 +91,29 @@ def probe(
         return None
     order = torch.randperm(len(labels_train), generator=torch.Generator().manual_seed(seed))
     chosen = order[balanced(labels_train[order], PROBE_IMAGES)]
+    hits = probe_hits(features_train[chosen], labels_train[chosen], features_test[asked], labels_test[asked])
+    return 100 * float(np.mean(hits.numpy()))
+
+
+def probe_hits(features_train: Tensor, labels_train: Tensor, features_test: Tensor, labels_test: Tensor) -> Tensor:
+    """Fit the probe of :func:`probe` and return what it gets right of each test image.
+
+    Args:
+        features_train: (N, D) float.
+        labels_train: (N,) int64, of at least two classes.
+        features_test: (M, D) float.
+        labels_test: (M,) int64.
+
+    Returns:
+        (M,) float64: 1 for the right class alone, 1/n where n equally probable ones hold the right one, else 0.
+    """
     classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
     fitted = make_pipeline(StandardScaler(), classifier)
-    fitted.fit(features_train[chosen].double().numpy(), labels_train[chosen].numpy())
-    probabilities = fitted.predict_proba(features_test[asked].double().numpy())
+    fitted.fit(features_train.double().numpy(), labels_train.numpy())
+    probabilities = fitted.predict_proba(features_test.double().numpy())
     best = probabilities > probabilities.max(axis=1, keepdims=True) - TIE
-    right = classifier.classes_ == labels_test[asked].numpy()[:, None]
-    return 100 * float(np.mean((best & right).sum(axis=1) / best.sum(axis=1)))
+    right = classifier.classes_ == labels_test.numpy()[:, None]
+    return torch.from_numpy((best & right).sum(axis=1) / best.sum(axis=1))
 
 
 def _check_features(features: Tensor, labels: Tensor) -> None:
@@ -172,16 +188,16 @@ def relearning(
     asked, rest = known.sample(CHECKED_IMAGES, generator), others.sample(CHECKED_IMAGES, apart)
     pupil = copy.deepcopy(model).requires_grad_()
     with evaluating(pupil), torch.enable_grad():
-        _neutralise_head(pupil, forget_train.sample(CHECKED_IMAGES, generator))
+        neutralise_head(pupil, forget_train.sample(CHECKED_IMAGES, generator))
         for step in range(max_steps + 1):
             report.progress("relearning", step, max_steps)
-            reached = (step % CHECK_EVERY == 0 or step == max_steps) and _accuracy(pupil, asked) >= target
+            reached = (step % CHECK_EVERY == 0 or step == max_steps) and accuracy_on(pupil, asked) >= target
             if reached:
                 break
             if step < max_steps:
                 place = torch.randint(len(forget_train), (batch_size,), generator=generator)
-                _descend(pupil, forget_train[place], lr)
-        kept = _accuracy(pupil, rest) if len(rest) else None
+                descend(pupil, forget_train[place], lr)
+        kept = accuracy_on(pupil, rest) if len(rest) else None
     return Relearning(step, reached, kept)
 
 
@@ -235,7 +251,7 @@ def anamnesis_index(steps: int | None, retrain_steps: int | None) -> float | Non
     return steps / retrain_steps
 
 
-def _neutralise_head(model: Classifier, forget: Split) -> None:
+def neutralise_head(model: Classifier, forget: Split) -> None:
     """Zero the final layer's forgotten rows, centre the others and give their logits a mean square of 1 on `forget`."""
     head, gone = model.head, torch.unique(forget.labels)
     stays = torch.ones(len(head.weight), dtype=torch.bool)
@@ -253,7 +269,7 @@ def _neutralise_head(model: Classifier, forget: Split) -> None:
             head.bias.div_(scale)
 
 
-def _descend(model: nn.Module, batch: Split, lr: float) -> None:
+def descend(model: nn.Module, batch: Split, lr: float) -> None:
     """Take one step of plain gradient descent on the cross-entropy of a batch.
 
     Written out, since the first optimiser of a process makes torch import its compiler: 2.1 s of a short command.
@@ -271,7 +287,7 @@ def _descend(model: nn.Module, batch: Split, lr: float) -> None:
 
 
 @torch.inference_mode()
-def _accuracy(model: nn.Module, split: Split) -> float:
+def accuracy_on(model: nn.Module, split: Split) -> float:
     """Return the accuracy on a small split, percent."""
     device = device_of(model)
     answers = _logits(model, split).argmax(dim=1)

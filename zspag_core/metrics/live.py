@@ -10,7 +10,7 @@ from zspag_core.data.dataset import Split
 from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy, percent
-from zspag_core.metrics.catalogue import FORGET_IMAGES
+from zspag_core.metrics.catalogue import FORGET_IMAGES, FORGET_SAMPLE
 from zspag_core.metrics.membership import same_class
 from zspag_core.metrics.predictions import Labelled, logits_of
 
@@ -27,17 +27,19 @@ class LiveGrades:
 
     The sample is drawn once: 750 remaining and 250 forgotten test images, and 250 forgotten training images for the
     same-class membership figure. The method sees none of it. Where there are no test images of forgotten classes, the
-    accuracy on those training images, forget_images, stands in: an estimate, for the method saw them.
+    accuracy on those training images, forget_images, stands in: an estimate, for the method saw them. Where
+    they are not all that there are, the reporter is told of how many it is (forget_sample).
 
     Attributes:
         names: what is found.
+        in_part: beside it, of how many images an estimate is (forget_sample), where it is of a sample.
     """
 
-    def __init__(self, dataset: DataSet, forget: tuple[int, ...], seed: int) -> None:
-        """Draw the sample."""
+    def __init__(self, dataset: DataSet, forget: tuple[int, ...], seed: int, images: int = LIVE_IMAGES) -> None:
+        """Draw the sample, of so many test images."""
         generator = torch.Generator().manual_seed(seed)
-        few = round(LIVE_IMAGES * FORGET_SHARE)
-        remaining = dataset.test.without_classes(forget).sample(LIVE_IMAGES - few, generator)
+        few = round(images * FORGET_SHARE)
+        remaining = dataset.test.without_classes(forget).sample(images - few, generator)
         forgotten = dataset.test.of_classes(forget).sample(few, generator)
         members = dataset.train.of_classes(forget).sample(few, generator)
         parts = (remaining, forgotten, members)
@@ -45,6 +47,8 @@ class LiveGrades:
         self.sizes = [len(p) for p in parts]
         self.forget, self.seed = forget, seed
         self.names = ("acc_rt", "acc_ut", "loss_rt", "mia", *(() if self.sizes[1] else (FORGET_IMAGES.per_epoch,)))
+        in_part = not len(forgotten) and few < len(dataset.train.of_classes(forget))
+        self.in_part = {FORGET_SAMPLE: few} if in_part else {}
 
     def grade(self, model: Classifier) -> dict[str, float | None]:
         """Return every figure, None where it is undefined.

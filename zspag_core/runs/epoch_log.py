@@ -83,7 +83,7 @@ class EpochLog(Relay):
         with timed(self._spent, "log"):
             found = self._live.grade(model)
         self.rows[number] = found
-        figures |= {name: value for name, value in found.items() if value is not None}
+        figures |= {name: value for name, value in found.items() if value is not None} | self._live.in_part
         if number > 0:  # the original is graded anew in every attempt
             self._epochs[number] = (total, figures)
             self._cache.keep(PART, (self._epochs, {k: frame for k, frame in self.frames.items() if k > 0}))

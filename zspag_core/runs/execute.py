@@ -15,7 +15,7 @@ from zspag_core.explain.watch import Watch, choose_watched
 from zspag_core.files import finite, write_json
 from zspag_core.hyperparameters import values
 from zspag_core.methods.base import call_method, timed
-from zspag_core.metrics.live import LiveGrades
+from zspag_core.metrics.live import LIVE_IMAGES, LiveGrades
 from zspag_core.metrics.predictions import Labelled, logits_of
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.runs import artifacts
@@ -30,6 +30,7 @@ from zspag_core.runs.resume import cache_of
 from zspag_core.runs.stage_cache import NO_CACHE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from zspag_core.methods import Unlearned
@@ -54,7 +55,16 @@ class _Outcome:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: Path | None = None) -> dict[str, Any]:
+def execute(
+    config: RunConfig,
+    out: Path,
+    report: Reporter = SILENT,
+    *,
+    state: Path | None = None,
+    prepare: Callable[[RunConfig], Prepared] = prepare,
+    cache_of: Callable[[Prepared, Path | None], StageCache] = cache_of,
+    live_images: int = LIVE_IMAGES,
+) -> dict[str, Any]:
     """Carry out a run and write its folder.
 
     The folder holds config.json, result.json, model.safetensors and arrays for drawing: grading.safetensors,
@@ -71,6 +81,9 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
         state: folder that keeps finished stages and epochs; an attempt that ended early, also by being killed, goes on
             from there when the same is asked again, with the same result. It is removed when the run has come to its
             end. None keeps nothing.
+        prepare: loads and checks; whoever has model and data at hand may know a shorter way.
+        cache_of: returns what keeps finished parts, given what was prepared and `state`.
+        live_images: test images that are looked at after every epoch.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
@@ -87,7 +100,7 @@ def execute(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: P
     report.progress("load", 1, 1)
     cache = cache_of(prepared, state)
     with new_folder(out) as folder, torch.random.fork_rng(devices=[]):
-        outcome = _run(prepared, report, cache)
+        outcome = _run(prepared, report, cache, live_images)
         _write(folder, prepared, outcome)
     if outcome.after is not None:
         cache.forget()
@@ -109,14 +122,15 @@ def carry_out(prepared: Prepared, report: Reporter = SILENT) -> tuple[Classifier
     return outcome.unlearned.model, outcome.result
 
 
-def _run(prepared: Prepared, report: Reporter, cache: StageCache) -> _Outcome:
+def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: int = LIVE_IMAGES) -> _Outcome:
     """Grade, unlearn, grade again."""
     seconds: dict[str, float] = {}
     model = place(prepared.checkpoint.model, prepared.device)
     resumed = cache.recall("before") is not None
     with timed(seconds, "evaluate"):
         before, relearnt = cache.once("before", lambda: grade_deeply(model, None, prepared, report))
-    log = _open_log(model, before, prepared, report, cache)
+    live = LiveGrades(prepared.dataset, prepared.config.classes, prepared.config.seed, live_images)
+    log = EpochLog(live, _watch(model, before, prepared), report, cache)
     if resumed:
         report.note(f"going on with an interrupted run, after {log.reached}")
         report.progress("evaluate", 1, 1)
@@ -143,15 +157,14 @@ def _run(prepared: Prepared, report: Reporter, cache: StageCache) -> _Outcome:
     return outcome
 
 
-def _open_log(model: Classifier, before: Grade, prepared: Prepared, report: Reporter, cache: StageCache) -> EpochLog:
-    """Open the log of epochs; it watches test images, of data without any some of the images to forget."""
+def _watch(model: Classifier, before: Grade, prepared: Prepared) -> Watch:
+    """Watch test images, of data without any some of the images to forget."""
     config, dataset = prepared.config, prepared.dataset
     images, tested = dataset.test, before.tested
     if _watched_kind(prepared) == "forget":
         images = prepared.seen
         tested = Labelled(logits_of(model, images.images), images.labels)
-    watch = Watch(model, images, choose_watched(tested, config.classes))
-    return EpochLog(LiveGrades(dataset, config.classes, config.seed), watch, report, cache)
+    return Watch(model, images, choose_watched(tested, config.classes))
 
 
 def _watched_kind(prepared: Prepared) -> str:

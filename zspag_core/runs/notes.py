@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zspag_core.groups import ungraded
+from zspag_core.groups import lacking_words
 from zspag_core.metrics.accuracy import percent
 from zspag_core.shortfall import guessing, hardly_read
 
@@ -23,7 +23,7 @@ def say_notes(before: Grade, prepared: Prepared, report: Reporter) -> None:
         if hardly_read(found.acc_ut)
         else None
     )
-    doubts = (ungraded(prepared.lacks), guesses or blind or _misread(before, prepared))
+    doubts = (lacking_words(prepared.lacks), guesses or blind or _misread(before, prepared))
     for sentence in (*prepared.checkpoint.notes, *prepared.dataset.notes, *filter(None, doubts)):
         report.note(sentence)
 

@@ -83,13 +83,21 @@ def prepare(config: RunConfig) -> Prepared:
     """
     configure(find_method(config.method), config.settings)
     resolve_device(config.device)
+    return check(config, *read_for(config))
+
+
+def read_for(config: RunConfig) -> tuple[Checkpoint, DataSet]:
+    """Load the model and the data of a run, and try what is only assumed about them.
+
+    Raises:
+        UsageError, DataError, CheckpointError: something does not fit, in one sentence.
+    """
     loaded = load_checkpoint(config.checkpoint, model=config.model, **config.reading)
     loaded = with_origin(loaded, Path(config.checkpoint))
     checkpoint = with_names(loaded, config.model_classes)
     dataset = load_for(checkpoint, config.data, order=config.order)
     find_forget(config.forget, dataset)  # a mistyped name is refused before anything is tried
-    dataset = check_assumptions(checkpoint, dataset, config.data, config.order)
-    return check(config, checkpoint, dataset)
+    return checkpoint, check_assumptions(checkpoint, dataset, config.data, config.order)
 
 
 def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepared:

@@ -38,7 +38,7 @@ WHEN = ("before", "after")
 
 
 @dataclass(frozen=True)
-class _Run:
+class FinishedRun:
     """A finished run, its models, what the original's file says, and the data that it is graded with now."""
 
     folder: Path
@@ -76,7 +76,9 @@ def regrade(
     Raises:
         UsageError: no finished run, another original, or data that do not fit or lack the same.
     """
-    run = _open(folder, data, original, device)
+    run = open_finished(folder, data, original, device)
+    if set(run.lacks) >= set(run.result.get("lacks", ())) and run.lacks:
+        raise UsageError(f"data: expected images that the run's own data lack, got {data}: {ungraded(run.lacks)}")
     found = {when: _grade(run, when, report) for when in WHEN}
     known = found["before"].accuracy.acc_ut
     for when, figures in found.items():
@@ -95,8 +97,12 @@ def regrade(
     return result
 
 
-def _open(folder: Path, data: str, original: str, device: str) -> _Run:
-    """Load a run and the data, and check that they belong together."""
+def open_finished(folder: Path, data: str, original: str, device: str) -> FinishedRun:
+    """Load a run and the data, and check that they belong together.
+
+    Raises:
+        UsageError: no finished run, another original, or data that do not fit.
+    """
     config, result = _records(folder)
     checkpoint = with_names(_original(original or config.checkpoint, config), config.model_classes)
     unlearned = load_checkpoint(folder / "model.safetensors", model=config.model)
@@ -105,12 +111,10 @@ def _open(folder: Path, data: str, original: str, device: str) -> _Run:
     dataset, forget = load_for(checkpoint, data, order=config.order), tuple(result["forget"])
     dataset = check_assumptions(checkpoint, dataset, data, config.order)
     lacks = lacking(dataset, forget)
-    if set(lacks) >= set(result.get("lacks", ())) and lacks:
-        raise UsageError(f"data: expected images that the run's own data lack, got {data}: {ungraded(lacks)}")
     dataset = as_trained(without_parts(dataset, forget), checkpoint.about, forget)
     where = resolve_device(device)
     models = {"before": place(checkpoint.model, where), "after": place(unlearned.model, where)}
-    return _Run(folder, config, result, models, checkpoint.about, dataset, lacks)
+    return FinishedRun(folder, config, result, models, checkpoint.about, dataset, lacks)
 
 
 def _records(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
@@ -132,12 +136,12 @@ def _original(path: str, config: RunConfig) -> Checkpoint:
     return load_checkpoint(path, model=config.model, **config.reading)
 
 
-def _grade(run: _Run, when: str, report: Reporter) -> Grade:
+def _grade(run: FinishedRun, when: str, report: Reporter) -> Grade:
     """Return the grade of one of the run's models."""
     return grade(run.models[when], run.dataset, run.classes, seed=run.config.seed, report=report)
 
 
-def _complete_proxies(run: _Run) -> None:
+def _complete_proxies(run: FinishedRun) -> None:
     """Fill in how many of the run's proxies lie among real test images of their class."""
     about, path = run.result.get("proxies"), run.folder / "proxies.safetensors"
     if about is None or not path.exists() or not len(run.dataset.test):
@@ -153,7 +157,7 @@ def _complete_proxies(run: _Run) -> None:
     about["knn_agreement"] = knn_agreement(here, proxies["labels"][drawn], there, real.labels)
 
 
-def _complete_backdoor(run: _Run) -> None:
+def _complete_backdoor(run: FinishedRun) -> None:
     """Fill in how often the trigger works, where the original was trained with one."""
     triggered = read_triggers(run.about, run.dataset, *(run.models[when] for when in WHEN))
     if triggered is not None:
@@ -161,7 +165,7 @@ def _complete_backdoor(run: _Run) -> None:
         artifacts.save_arrays(run.folder / "backdoor.safetensors", artifacts.backdoor_arrays(triggered))
 
 
-def _complete_layers(run: _Run) -> None:
+def _complete_layers(run: FinishedRun) -> None:
     """Fill in how far the layers' outputs drift on real remaining test images."""
     real = run.dataset.test.without_classes(run.classes)
     if run.result.get("subspace") is None or not len(real):

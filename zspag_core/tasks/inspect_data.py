@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from zspag_core.progress import Reporter
 
 IMAGE_SIZE, CHANNELS = 32, 3
+NAMED = 3
+LOOK = "Check that in what the model says of the images."
 LIBRARIES = {"hf": "Hugging Face"}
 FAMILIES = {"resnet": "ResNet", "vgg": "VGG", "vit": "ViT", "alexnet": "AlexNet"}
 
@@ -124,9 +126,18 @@ def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
         left_out = ", ".join(data.class_names[label] for label in about["excluded"] if label < data.num_classes)
         return f"The model was trained without {left_out}: it cannot forget what it never learnt."
     if about.get("class_names") is None:
-        return "The file does not name its classes: check in the samples below that they are in the data's order."
+        return _taken_by_order(data.class_names)
     names = other_names(data)
     return None if names is None else _sentence(names)
+
+
+def _taken_by_order(names: Sequence[str]) -> str:
+    """Say which output each class is taken for, where the model's file names none."""
+    if all(name.isdecimal() for name in names):
+        return f"The file does not name its classes: label {names[0]} is taken for output 0, and so on. {LOOK}"
+    first = ", ".join(f"output {k} is {name}" for k, name in list(enumerate(names))[:NAMED])
+    rest = f", … output {len(names) - 1} is {names[-1]}" if len(names) > NAMED else ""
+    return f"The file does not name its classes. The data do, and their order is taken: {first}{rest}. {LOOK}"
 
 
 def _sentence(words: str) -> str:

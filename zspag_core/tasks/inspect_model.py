@@ -123,13 +123,14 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     Returns:
         {"readings": [{"words", "fields" (of the model's config), "accuracy" (percent), "count" (images)}] the one that
         was taken first, then the others, the best first; "misread": whether the first of the others reads clearly
-        better, and no person stated what was taken; "order": {"taken", "best" (percent, as numbered and under the best
+        better, and no person stated what was taken; "none_fits": whether several were tried and none reads well;
+        "order": {"taken", "best" (percent, as numbered and under the best
         matching of outputs to classes), "count", "misnumbered": whether another one reads clearly better and none was
         chosen, "offers": [{"order", "names" (of the outputs), "accuracy" (percent, None where it was not counted)}],
         "said": [[name of the output that most images of the class are read as, percent of them] for each class, None
         without images]}}
     """
-    from zspag_core.doubts import another_is_better, is_stated, try_orders, try_readings
+    from zspag_core.doubts import WELL, another_is_better, is_stated, try_orders, try_readings
     from zspag_core.runs.assumptions import load_for
     from zspag_core.tasks.model_cache import cached_checkpoint, cached_dataset
 
@@ -138,11 +139,12 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     data = cached_dataset(source, loaded, download=True)
     tried = try_readings(loaded, data, lambda size: load_for(loaded, source, size=size))
     report.progress("assumptions", 1, 2)
+    none_fits = len(tried) > 1 and max(one.accuracy for one in tried) < WELL
     misread = another_is_better(tried) and not is_stated(loaded, tried[1])
     order = _order(loaded, data, try_orders(loaded.model, data))
     report.progress("assumptions", 2, 2)
     readings = [asdict(one) | {"fields": dict(one.fields)} for one in tried]
-    return {"readings": readings, "misread": misread, "order": order}
+    return {"readings": readings, "misread": misread, "none_fits": none_fits, "order": order}
 
 
 def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str, Any]:

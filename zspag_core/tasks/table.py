@@ -30,8 +30,10 @@ TASKS = {
     "samples": "attention.list_samples",
     "attention": "attention.compare_attention",
     "relearning": "relearning.measure_relearning",
+    "depth": "depth.measure_depth",
     "grade": "grade.grade_again",
     "map": "embedding_map.draw_map",
+    "tune": "tune.tune",
 }
 """Kind of a job -> module and function in this package; it takes the job and a reporter, and returns plain values."""
 

@@ -25,6 +25,10 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     """
     config = RunConfig.from_job(job.config)
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
+    if "trial" in job.config:
+        from zspag_core.tuning.trials import carry_out
+
+        return carry_out(config, job.folder, report, state=state_folder(job.id))
     result = execute(config, job.folder, report, state=state_folder(job.id))
     if result["after"] is not None:
         _draw_first_map(job)

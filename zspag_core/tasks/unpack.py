@@ -27,7 +27,7 @@ def unpacked_model(path: Path) -> Path | None:
     Raises:
         CheckpointError: an archive that would fill the disk, has members outside of it, or is damaged.
     """
-    from zspag_core.checkpoints.archives import is_zip
+    from zspag_core.checkpoints.kinds import is_zip
     from zspag_core.data.archive import open_archive
 
     if not path.is_file() or not is_zip(path):

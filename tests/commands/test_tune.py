@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+import zspag_core.jobs.worker  # noqa: F401 - SQLAlchemy must be whole before a thread asks it
+from zspag_core.cli import main
+from zspag_core.jobs import JobStore, Lane, State
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import execute
+
+
+@pytest.fixture
+def tune(digits_checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    monkeypatch.delenv("ZSPAG_DATABASE_URL", raising=False)
+
+    def tune(*extra, space=("n_adv=8", "label_mode=posterior,second_best"), data="digits"):
+        words = ["tune", "--data", data, "--checkpoint", str(digits_checkpoint), "--forget", "3", "--device", "cpu"]
+        words += ["--set", "epochs=1", "--set", "energy=0.8", "--set", "epsilon=0.3"]
+        return main([*words, *(part for one in space for part in ("--space", one)), *extra])
+
+    return tune
+
+
+@pytest.mark.slow
+def test_a_sweep_from_end_to_end_and_again(tune, tmp_path, capsys, digits_checkpoint):
+    table = tmp_path / "trials.csv"
+    assert tune("--csv", str(table)) == 0
+    said = capsys.readouterr()
+    assert "2 trials of n_adv=8, label_mode=posterior,second_best" in said.err
+    assert "trial 2/2" in said.err
+    assert "* for grading only" in said.out
+    assert "best by retain_free: trial" in said.out
+    with table.open() as lines:
+        trials = list(csv.DictReader(lines))
+    assert [trial["label_mode"] for trial in trials] == ["posterior", "second_best"]
+
+    assert tune("--json") == 0  # the same sweep: nothing is computed again
+    said = capsys.readouterr()
+    assert "this sweep is known" in said.err
+    found = json.loads(said.out)
+    store = JobStore()
+    runs = store.latest(Lane.TRIALS)
+    store.close()
+    assert {run.id for run in runs} == {run for trial in found["trials"] for run in trial["jobs"]}
+
+    settings = {"epochs": 1, "energy": 0.8, "epsilon": 0.3, "n_adv": 8, "label_mode": "second_best"}
+    alone = RunConfig("digits", str(digits_checkpoint), (3,), settings=settings, device="cpu", relearning=False)
+    execute(alone, tmp_path / "alone")
+    same = next(run for run in runs if run.config["settings"]["label_mode"] == "second_best")
+    assert (same.folder / "model.safetensors").read_bytes() == (tmp_path / "alone" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tune, capsys):
+    space = ("n_adv=8", "learning_rate=0.01,0.03,0.1,0.2")
+    store = JobStore()
+
+    def interrupt():
+        while not any(run.state == State.DONE for run in store.latest(Lane.TRIALS)):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert tune(space=space) == 130
+    thread.join()
+    finished = {run.id for run in store.latest(Lane.TRIALS) if run.state == State.DONE}
+    assert "interrupted after" in capsys.readouterr().err
+    assert tune("--json", space=space) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [trial["number"] for trial in found["trials"]] == [0, 1, 2, 3]
+    assert finished <= {trial["jobs"][0] for trial in found["trials"]}
+    assert len(store.latest(Lane.TRIALS)) == 4
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (("--trials", "0"), "--trials: expected a whole number above 0"),
+        (("--minutes", "x"), "--minutes: expected a number"),
+        (("--seeds", "a"), "--seeds: expected whole numbers"),
+        (("--objective", "luck"), "--objective: expected one or more of"),
+        (("--sampler", "magic"), "--sampler: expected one of"),
+        (("--workers", "0"), "--workers: expected"),
+        (("--set", "n_adv=3"), "set by --set"),
+        (("--preset", "nothing"), "--preset: expected one of"),
+    ],
+)
+def test_bad_requests_get_one_line_and_nothing_is_begun(tune, tmp_path, capsys, extra, words):
+    assert tune(*extra) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "zspag.db").exists()
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_queued(tune, tmp_path, capsys):
+    assert tune(data=str(tmp_path / "nothing")) == 2
+    assert not (tmp_path / "zspag.db").exists()
+
+
+def test_graded_objectives_are_refused_where_nothing_can_be_graded(tune, tmp_path, small_digits, capsys):
+    import numpy as np
+
+    chosen = small_digits.train.of_classes((3,))
+    np.savez(tmp_path / "threes.npz", x=chosen.images.squeeze(1).numpy(), y=np.array(["3"] * len(chosen)))
+    assert tune("--objective", "acc_rt", data=str(tmp_path / "threes.npz")) == 2
+    assert "acc_rt cannot be graded" in capsys.readouterr().err

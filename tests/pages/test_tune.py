@@ -1,0 +1,128 @@
+"""The Tune page: the form says what will be done, a sweep shows its trials, and what ended can go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from zspag_core.jobs import Lane, State
+from zspag_core.tuning import queue
+from zspag_core.tuning.space import Axis
+from zspag_core.tuning.sweep import Sweep
+
+
+@pytest.fixture
+def sweep(checkpoint):
+    run = {"data": "digits", "checkpoint": str(checkpoint), "forget": [3], "method": "zspag", "settings": {},
+           "device": "auto", "relearning": False}  # fmt: skip
+    space = (Axis(name="epsilon", values=(8 / 255, 32 / 255)), Axis(name="n_adv", values=(10, 30)))
+    return Sweep(run=run, space=space, trials=4)
+
+
+@pytest.fixture
+def told(store, sweep):
+    """Return a function that queues a sweep of which some trials have ended."""
+
+    def told(trials, state=None):
+        job = queue.submit_sweep(store, sweep, {"class_names": ["3"]})
+        store.beats.beat("worker", "worker", (Lane.SWEEPS,), "cpu")
+        job = store.claim(Lane.SWEEPS, "worker", "cpu")
+        for number in range(trials):
+            point = {"epsilon": (8 / 255, 32 / 255)[number // 2], "n_adv": (10, 30)[number % 2]}
+            figures = {"retain_free": 90.0 + number, "graded": 80.0 + number, "acc_rt": 80.0 + number, "acc_ut": 1.0}
+            row = {"number": number, "point": point, "seeds": [0], "jobs": [f"{number:024x}"], "state": "done"}
+            queue.tell_row(store, job, row | {"error": "", "figures": figures, "spread": {}, "took": 3.0})
+        if state is not None:
+            store.finish(job, state, answer={"importance": {"epsilon": 0.8, "n_adv": 0.2}})
+        return store.require(job.id)
+
+    return told
+
+
+@pytest.fixture
+def tune(overview):
+    """Return a function that opens the page, with a sweep or without."""
+
+    def tune(sweep_id=None):
+        if sweep_id is not None:
+            overview.query_params["sweep"] = sweep_id
+        overview.run()
+        page = overview.switch_page("pages/9_Tune.py").run()
+        assert not page.exception
+        return page
+
+    return tune
+
+
+def words(page):
+    return "\n".join(part.value for part in [*page.markdown, *page.caption, *page.info, *page.warning, *page.error])
+
+
+def charts(page):
+    return [one.proto.id for one in page.get("plotly_chart")]
+
+
+def test_the_form_says_how_many_runs_there_will_be_and_starts_them(tune, store, answered):
+    page = tune()
+    assert "24 runs" in words(page)
+    assert "nothing has run on this model yet" in words(page)
+    assert "No sweep yet" in words(page)
+    assert page.button(key="tune-start").disabled, "no class is ticked"
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.button(key="tune-start").click().run()
+    assert not page.exception
+    (job,) = store.latest(Lane.SWEEPS)
+    assert (job.config["run"]["forget"], job.config["class_names"], job.config["trials"]) == ([3], ["3"], 24)
+    assert Sweep.from_dict(job.config).check().runs() == 24
+    assert page.query_params["sweep"] == job.id
+
+
+def test_bad_values_are_refused_where_they_are_typed(tune, answered):
+    page = tune()
+    box = next(one for one in page.text_input if one.key and "epsilon" in one.key)
+    box.set_value("8/255..x").run()
+    assert not page.exception
+    assert "expected a number such as 0.03 or 8/255" in words(page)
+    assert "tune-start" not in [button.key for button in page.button]
+
+
+def test_a_sweep_under_way_shows_its_trials_and_can_be_paused(tune, store, told):
+    job = told(3)
+    page = tune(job.id)
+    assert "trial 2" in words(page)
+    assert len(charts(page)) >= 6
+    page.button(key="tune-pause").click().run()
+    assert store.require(job.id).command == "pause"
+    page.button(key="tune-cancel").click().run()
+    assert store.require(job.id).command == "cancel"
+
+
+def test_before_the_first_trial_it_says_so(tune, told):
+    assert "The first trial appears here" in words(tune(told(0).id))
+
+
+def test_a_stopped_sweep_goes_on(tune, store, told):
+    job = told(2, State.CANCELLED)
+    page = tune(job.id)
+    page.button(key="tune-go-on").click().run()
+    assert store.require(job.id).state == State.QUEUED
+
+
+def test_a_finished_sweep_says_what_to_choose_and_how_well_it_was_predicted(tune, told):
+    page = tune(told(4, State.DONE).id)
+    assert "Best by Retain-free score: trial 3" in words(page)
+    assert "rank correlation with the graded score +1.00 over 4 trials" in words(page)
+    assert "--set epsilon=" in page.code[0].value
+    assert page.button(key="tune-go-on").disabled  # the grid is complete
+    table = next(frame.value for frame in page.dataframe if "Trial" in frame.value.columns)
+    assert list(table["Open"]) == [f"/Results?job={number:024x}" for number in range(4)]
+
+
+def test_an_unknown_sweep_is_said_to_be_one(tune):
+    assert "no sweep of this name" in words(tune("nothing"))
+
+
+def test_sweeps_are_listed_and_opened(tune, told, answered):
+    job = told(1, State.DONE)
+    page = tune()
+    page.button(key=f"tune-open-{job.id}").click().run()
+    assert page.query_params["sweep"] == job.id

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from zspag_core.jobs.deepening import measure_depth
+
+from zspag_core.errors import Cancelled, UsageError
+from zspag_core.progress import Reporter
+from zspag_core.tasks.table import TASKS
+
+
+class Recorder(Reporter):
+    def __init__(self, patience=10**9):
+        self.stages, self.patience = set(), patience
+
+    def progress(self, stage, done, total, **figures):
+        self.stages.add(stage)
+        if done > self.patience:
+            raise Cancelled("enough")
+
+
+def test_every_stage_of_both_models_is_measured(run_id):
+    recorder = Recorder()
+    answer = measure_depth({"run": run_id, "extent": "quick", "retrained": ""}, "cpu", recorder)
+    assert recorder.stages == {"depth"}
+    assert list(answer["models"]) == ["original", "unlearned"]
+    assert len(answer["models"]["unlearned"]["probe"]) == len(answer["stages"]) > 0
+    assert answer["extent"] == "quick"
+
+
+def test_another_run_may_be_the_other_end(run_id):
+    answer = measure_depth({"run": run_id, "extent": "quick", "retrained": run_id}, "cpu")
+    assert answer["models"]["retrained"] == answer["models"]["unlearned"]
+
+
+def test_measuring_can_be_cancelled(run_id):
+    with pytest.raises(Cancelled):
+        measure_depth({"run": run_id, "extent": "quick"}, "cpu", Recorder(patience=0))
+
+
+def test_unknown_run_is_refused(home):
+    with pytest.raises(UsageError, match="has left no model"):
+        measure_depth({"run": "0123456789abcdef", "extent": "quick"})
+
+
+def test_workers_know_the_task():
+    assert TASKS["depth"].__doc__

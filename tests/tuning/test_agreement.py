@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from zspag_core.tuning.agreement import agreement, agreements, rank_correlation
+
+
+def test_rank_correlation_is_spearmans_also_with_ties():
+    generator = np.random.default_rng(0)
+    first, second = generator.integers(0, 6, 40).tolist(), generator.integers(0, 6, 40).tolist()
+    assert rank_correlation(first, second) == pytest.approx(spearmanr(first, second).statistic)
+
+
+def test_few_values_or_equal_ones_have_none():
+    assert rank_correlation([1, 2], [1, 2]) is None
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
+
+
+def test_regret_is_what_the_choice_costs_in_the_graded_figure(row):
+    rows = [
+        row(0, {}, retain_free=90.0, graded=80.0),
+        row(1, {}, retain_free=95.0, graded=84.0),
+        row(2, {}, retain_free=70.0, graded=86.5),
+        row(3, {}, retain_free=None, graded=99.0),
+    ]
+    found = agreement(rows, "retain_free")
+    assert (found["trials"], found["chosen"], found["best"], found["regret"]) == (3, 1, 2, 2.5)
+    assert found["rank_correlation"] == pytest.approx(-0.5)
+
+
+def test_lower_is_better_where_the_figure_says_so(row):
+    rows = [row(k, {}, forgotten=float(k), acc_ut=2.0 * k) for k in range(4)]
+    found = agreement(rows, "forgotten", "acc_ut")
+    assert (found["chosen"], found["best"], found["regret"]) == (0, 0, 0.0)
+    assert found["rank_correlation"] == pytest.approx(1.0)
+
+
+def test_only_figures_that_the_trials_have_are_told(row):
+    assert agreements([]) == []
+    rows = [row(k, {}, retain_free=1.0, graded=2.0) for k in range(3)]
+    assert [one["figure"] for one in agreements(rows)] == ["retain_free"]

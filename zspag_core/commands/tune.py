@@ -1,0 +1,370 @@
+"""Try many settings of a method, and say which to choose.
+
+Each --space varies one knob: a list (n_adv=10,30,100; attack=pgd,fgsm) or a range (epsilon=4/255..64/255, with :log
+behind it for a logarithmic one, :5 for that many values in a grid). What steers the sweep is by default a figure that
+sees nothing but the images to forget and proxies made of them; graded figures stand beside it, and how well the one
+predicted the other. Runs, study and queue live in the dashboard's database; Ctrl-C keeps everything, and the same
+command goes on. --trials may then be another number.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.commands.shared import (
+    CLASSES_HELP,
+    DATA_HELP,
+    add_classes,
+    add_device,
+    add_model,
+    add_settings,
+    checkpoint_of,
+    parse_classes,
+    parse_reading,
+    parse_settings,
+    parse_share,
+    read_names,
+)
+from zspag_core.commands.unlearn import preset_settings
+from zspag_core.errors import UnlearningError, UsageError
+from zspag_core.files import check_writable, replace_file
+from zspag_core.tuning.objectives import OBJECTIVES, RETAIN_FREE, find_objectives
+from zspag_core.tuning.sweep import SAMPLERS, Sweep
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from zspag_core.jobs import Job, JobStore
+
+TRIALS = 20
+LOOK_SECONDS = 1.0
+STOP_SECONDS = 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `tune`."""
+    parser.add_argument("--data", required=True, metavar="D", help=DATA_HELP)
+    parser.add_argument("--checkpoint", default="", metavar="F", help="model to start from: a file or a model folder")
+    add_model(parser)
+    parser.add_argument("--forget", required=True, metavar="3,5", help=f"classes to forget, {CLASSES_HELP}")
+    add_classes(parser)
+    parser.add_argument("--hold-out", default="0", metavar="PERCENT", help="as in unlearn (0)")
+    parser.add_argument("--method", default="zspag", metavar="KEY", help="which method (zspag)")
+    parser.add_argument("--preset", default="", metavar="NAME", help="named settings to start from")
+    add_settings(parser, "a hyper-parameter that is not varied")
+    parser.add_argument(
+        "--space", action="append", default=[], metavar="NAME=VALUES", help="a knob to vary; may repeat (see above)"
+    )
+    words = "; ".join(f"{name}: {about}" for name, about in SAMPLERS.items())
+    parser.add_argument("--sampler", default="grid", metavar="NAME", help=f"how points are chosen (grid); {words}")
+    parser.add_argument("--trials", default="", metavar="N", help=f"points at most ({TRIALS}; of a grid all)")
+    parser.add_argument("--minutes", default="0", metavar="M", help="begin no further point after so long (no limit)")
+    parser.add_argument("--seeds", default="0", metavar="0,1,2", help="runs of every point; figures are means (0)")
+    keys = ", ".join(f"{o.key}*" if o.graded else o.key for o in OBJECTIVES)
+    parser.add_argument(
+        "--objective",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help=f"what steers the sweep ({RETAIN_FREE.key}); repeat it for a Pareto front; of {keys}; * for grading only",
+    )
+    parser.add_argument(
+        "--relearning", action="store_true", help="count relearning steps of every trial, which is slow"
+    )
+    parser.add_argument("--workers", default="1", metavar="N", help="processes that carry out trials (1)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--csv", type=Path, default=None, metavar="FILE", help="write every trial as CSV")
+    add_device(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the request, carry the sweep out, print what came of it."""
+    sweep, workers = _sweep(arguments), _count(arguments.workers, "--workers")
+    if arguments.csv is not None:
+        check_writable(arguments.csv)
+    sweep, names = _prepared(sweep)
+    _tell(_plan(sweep))
+    from zspag_core.devices import resolve_device
+    from zspag_core.jobs import JobStore
+
+    store = JobStore()
+    with _interruptible() as interrupted, _workers(store, workers, str(resolve_device(arguments.device))):
+        job = _begun(store, sweep, names)
+        watcher = _Watcher(store, job, sweep)
+        job = watcher.follow(interrupted)
+    _print(sweep, watcher.rows, arguments)
+    return _end(job, len(watcher.rows), sweep)
+
+
+def _sweep(arguments: argparse.Namespace) -> Sweep:
+    """Read the request."""
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.tuning.space import parse_space, size_of
+
+    settings = preset_settings(arguments.method, arguments.preset) | parse_settings(arguments.settings)
+    config = RunConfig(
+        data=arguments.data,
+        checkpoint=checkpoint_of(arguments),
+        forget=parse_classes(arguments.forget, "--forget"),
+        method=arguments.method,
+        settings=settings,
+        device=arguments.device,
+        relearning=arguments.relearning,
+        model_classes=read_names(arguments.classes),
+        hold_out=parse_share(arguments.hold_out, "--hold-out"),
+        model=arguments.model,
+        reading=parse_reading(arguments),
+        order=arguments.order,
+    )
+    space = parse_space(arguments.space, arguments.method, settings)
+    usual = size_of(space) if arguments.sampler == "grid" else TRIALS
+    return Sweep(
+        run=config.to_dict(),
+        space=space,
+        sampler=arguments.sampler,
+        trials=_count(arguments.trials, "--trials") if arguments.trials else usual,
+        minutes=_minutes(arguments.minutes),
+        objectives=tuple(arguments.objective) or (RETAIN_FREE.key,),
+        seeds=_seeds(arguments.seeds),
+    ).check()
+
+
+def _prepared(sweep: Sweep) -> tuple[Sweep, list[str]]:
+    """Load model and data once, so that what does not fit is refused at once; return the sweep with plain values.
+
+    Returns:
+        The sweep, its settings as the method reads them and its classes as numbers; the names of these classes.
+    """
+    from zspag_core.hyperparameters import values
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.prepare import prepare
+    from zspag_core.shipped import model_path
+
+    prepared = prepare(RunConfig.from_dict(sweep.run))
+    lacking = [o.key for o in find_objectives(sweep.objectives) if o.graded and o.key != "seconds" and prepared.lacks]
+    if lacking:
+        raise UsageError(
+            f"--objective: {', '.join(lacking)} cannot be graded: the data lack {', '.join(prepared.lacks)}"
+        )
+    read = values(prepared.method)
+    settings = {name: read[name] for name in sweep.run["settings"]}
+    checkpoint = str(model_path(Path(str(sweep.run["checkpoint"]))))
+    places = {"data": _absolute(str(sweep.run["data"])), "checkpoint": _absolute(checkpoint)}
+    run = {
+        **sweep.run,
+        **places,
+        "checkpoint": checkpoint,
+        "forget": list(prepared.config.classes),
+        "settings": settings,
+    }
+    names = [prepared.dataset.class_names[k] for k in prepared.config.classes]
+    return Sweep.from_dict(sweep.to_dict() | {"run": run}), names
+
+
+def _absolute(place: str) -> str:
+    """Return a path so that a worker in another folder finds it; a name as it is."""
+    return str(Path(place).resolve()) if Path(place).exists() else place
+
+
+def _plan(sweep: Sweep) -> str:
+    """Say what will be done."""
+    axes = ", ".join(map(str, sweep.space))
+    seeds = f" x {len(sweep.seeds)} seeds" if len(sweep.seeds) > 1 else ""
+    return f"{sweep.trials} trials{seeds} of {axes}; {SAMPLERS[sweep.sampler]}; by {', '.join(sweep.objectives)}"
+
+
+def _begun(store: JobStore, sweep: Sweep, names: list[str]) -> Job:
+    """Return the sweep's job: a new one, or the same sweep's earlier one, which goes on."""
+    from zspag_core.tuning import queue
+
+    job = queue.find_sweep(store, sweep)
+    if job is None:
+        return queue.submit_sweep(store, sweep, {"class_names": names})
+    if not job.active:
+        job = queue.go_on(store, job, trials=sweep.trials, minutes=sweep.minutes)
+    _tell("this sweep is known: it goes on from what is finished")
+    return job
+
+
+class _Watcher:
+    """Says on stderr what happens to a sweep.
+
+    Attributes:
+        rows: the trials that have ended.
+    """
+
+    def __init__(self, store: JobStore, job: Job, sweep: Sweep) -> None:
+        """Watch a sweep from now on."""
+        self.store, self.job, self.sweep = store, job, sweep
+        self.rows: list[dict[str, Any]] = []
+        self._event, self._began, self._first = 0, time.monotonic(), 0
+
+    def follow(self, interrupted: threading.Event) -> Job:
+        """Tell every trial as it ends, until the sweep does; once interrupted, stop it and wait until it has."""
+        asked = 0.0
+        while True:
+            now = self.store.require(self.job.id)
+            self._look()
+            if not now.active:
+                return now
+            if interrupted.is_set() and not asked:
+                _tell("stopping: what is finished is kept")
+                asked = time.monotonic()
+                self.store.cancel(self.job.id)
+            if asked and time.monotonic() - asked > STOP_SECONDS:
+                return now
+            time.sleep(LOOK_SECONDS)
+
+    def _look(self) -> None:
+        """Tell the trials that have ended since the last look."""
+        from zspag_core.tuning import queue
+
+        for event in self.store.events(self.job.id, self._event):
+            self._event = event.sequence
+            if event.kind == queue.ROW:
+                self.rows.append(dict(event.body))
+                _tell(self._line(event.body))
+
+    def _line(self, row: Any) -> str:  # noqa: ANN401 - a row of the report
+        """Return one ended trial in words."""
+        from zspag_core.tuning.report import best_rows, plain
+
+        knobs = ", ".join(f"{name} {plain(value)}" for name, value in row["point"].items())
+        head = f"trial {len(self.rows)}/{self.sweep.trials}: {knobs}"
+        if row["state"] != "done":
+            return f"{head}: {row['error']}"
+        figures = ", ".join(f"{key} {_figure(row['figures'].get(key))}" for key in self._shown())
+        best = best_rows(self.sweep, self.rows)
+        numbers = ", ".join(str(one["number"]) for one in best)
+        return f"{head}: {figures}; best so far: {numbers or 'none'}{self._left(row)}"
+
+    def _shown(self) -> list[str]:
+        """Return the figures of a line."""
+        return list(dict.fromkeys((*self.sweep.objectives, "acc_rt", "acc_ut")))
+
+    def _left(self, row: Any) -> str:  # noqa: ANN401 - a row of the report
+        """Say how long it will take from here, judged by the trials of this start."""
+        if time.monotonic() - self._began < row["took"]:  # of an earlier start
+            self._first = len(self.rows)
+        done, left = len(self.rows) - self._first, self.sweep.trials - len(self.rows)
+        if not done or left <= 0:
+            return ""
+        minutes = (time.monotonic() - self._began) / done * left / 60
+        return f"; about {minutes:.0f} min left" if minutes >= 1 else f"; about {60 * minutes:.0f} s left"
+
+
+def _print(sweep: Sweep, rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+    """Print table, prediction and the best as a command; or everything as JSON."""
+    from zspag_core.tuning.report import as_csv, as_table, predicted_words, summarise
+
+    if arguments.csv is not None:
+        with replace_file(arguments.csv) as partial:
+            partial.write_text(as_csv(sweep, rows), encoding="utf-8")
+    found = summarise(sweep, rows)
+    if arguments.json:
+        print(json.dumps(found, indent=1))  # noqa: T201
+        return
+    for line in as_table(sweep, rows):
+        print(line)  # noqa: T201
+    for one in found["predicted"]:
+        print(predicted_words(one))  # noqa: T201
+    if found["command"]:
+        numbers = ", ".join(map(str, found["best"]))
+        print(f"best by {', '.join(sweep.objectives)}: trial {numbers}\n{found['command']}")  # noqa: T201
+
+
+def _end(job: Job, trials: int, sweep: Sweep) -> int:
+    """Return the exit code; say so where the sweep did not come to its end.
+
+    Raises:
+        UnlearningError: it failed.
+    """
+    from zspag_core.jobs import State
+
+    if job.state == State.FAILED:
+        raise UnlearningError(job.error)
+    if job.state != State.DONE:
+        _tell(f"interrupted after {trials} of {sweep.trials} trials; the same command goes on")
+        return 130
+    _tell(f"the sweep's page: /Tune?sweep={job.id}")
+    return 0
+
+
+@contextmanager
+def _workers(store: JobStore, count: int, device: str) -> Iterator[None]:
+    """Serve sweeps and trials in this process, and trials in others beside it, while the block lasts."""
+    from zspag_core.jobs import Lane
+    from zspag_core.jobs.supervisor import start_worker
+    from zspag_core.jobs.worker import Worker
+
+    own = Worker(store, (Lane.SWEEPS, Lane.TRIALS), device)
+    others = [start_worker(Lane.TRIALS, device) for _ in range(count - 1)]
+    thread = threading.Thread(target=own.serve, name="worker", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        own.stopping.set()
+        for process in others:
+            process.terminate()
+        thread.join(STOP_SECONDS)
+        for process in others:
+            process.wait(STOP_SECONDS)
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C sets; the second one ends the process at once."""
+    interrupted = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
+
+
+def _count(text: str, option: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isdecimal() or not int(text):
+        raise UsageError(f"{option}: expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    """Read a number of minutes."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--minutes: expected a number such as 30, got {text!r}") from None
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    """Read seeds with commas between them."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--seeds: expected whole numbers with commas between them, got {text!r}")
+    return tuple(map(int, parts))
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,110 @@
+"""The depth of forgetting of a finished run: measured later, and added to its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.checkpoints import load_checkpoint
+from zspag_core.devices import place, resolve_device
+from zspag_core.errors import UsageError
+from zspag_core.files import finite, write_json
+from zspag_core.groups import GROUPS
+from zspag_core.metrics.depth.full import measure_all
+from zspag_core.metrics.depth.measure import ORIGINAL, RETRAINED, UNLEARNED, measure_quickly
+from zspag_core.progress import SILENT, Reporter
+from zspag_core.runs.regrade import open_finished
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.checkpoints import Checkpoint
+
+EXTENTS = {"quick": measure_quickly, "all": measure_all}
+"""How much is measured: what is cheap, or everything."""
+
+
+def measure_depth(
+    folder: Path,
+    data: str,
+    extent: str,
+    *,
+    original: str = "",
+    retrained: str = "",
+    device: str = "auto",
+    report: Reporter = SILENT,
+) -> dict[str, Any]:
+    """Measure how deep a finished run forgot, and write it into its result.json as "depth"; nothing else there changes.
+
+    Args:
+        folder: of the run.
+        data: name or path of data with training and test images of all classes.
+        extent: "quick" or "all".
+        original: the model before unlearning; "" takes it from where the run did.
+        retrained: a model that never saw the classes, a file or the folder of a retraining run; "" for none.
+        device: where to compute.
+        report: told how far it is.
+
+    Returns:
+        The content of result.json.
+
+    Raises:
+        UsageError: no finished run, another original, a retrained model that saw the classes, or data that lack images.
+        UnlearningError: the models' features are not numbers.
+    """
+    run = open_finished(folder, data, original, device)
+    check_images(run.lacks, data)
+    models = {ORIGINAL: run.models["before"], UNLEARNED: run.models["after"]}
+    if retrained:
+        models[RETRAINED] = place(
+            retrained_model(retrained, run.config.model, run.classes).model, resolve_device(device)
+        )
+    found = EXTENTS[extent](models, run.dataset, run.classes, seed=run.config.seed, report=report)
+    run.result["depth"] = found | {"data": data, "extent": extent}
+    result: dict[str, Any] = finite(run.result)
+    write_json(folder / "result.json", result)
+    return result
+
+
+def check_images(lacks: Sequence[str], data: str) -> None:
+    """Refuse data without what every measure of depth needs.
+
+    Raises:
+        UsageError: a group of images is lacking.
+    """
+    if lacks:
+        raise UsageError(
+            f"data: expected training and test images of all classes, got {data}, which has no {_listed(lacks)}"
+        )
+
+
+def retrained_model(path: str, model: str, classes: Sequence[int]) -> Checkpoint:
+    """Return a model that never saw some classes, from its file or the folder of the run that made it.
+
+    Raises:
+        UsageError: by what its file says, it did see one of them.
+    """
+    inside = Path(path) / "model.safetensors"
+    checkpoint = load_checkpoint(inside if (Path(path) / "result.json").exists() else path, model=model)
+    excluded = _excluded(checkpoint)
+    if excluded is not None and not set(classes) <= set(excluded):
+        seen = ", ".join(str(k) for k in classes if k not in excluded)
+        raise UsageError(f"--retrained: expected a model that never saw class {seen} (train --exclude), got {path}")
+    return checkpoint
+
+
+def _excluded(checkpoint: Checkpoint) -> Sequence[int] | None:
+    """Return the classes that a model never saw, by what its file says; None where it does not say."""
+    made = checkpoint.about.get("unlearned") or {}
+    if made.get("method") == "retrain":
+        forgotten: Sequence[int] = made["forget"]
+        return forgotten
+    if made:
+        return ()
+    excluded: Sequence[int] | None = checkpoint.about.get("excluded")
+    return excluded
+
+
+def _listed(lacks: Sequence[str]) -> str:
+    """Name groups of images."""
+    return " and no ".join(GROUPS[group] for group in lacks)

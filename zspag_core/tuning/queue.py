@@ -1,0 +1,94 @@
+"""Sweeps and trials as jobs of the queue: everything that tuning needs of it stands here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, update
+
+from zspag_core.jobs.heartbeats import WORKER
+from zspag_core.jobs.records import Command, Lane, State
+from zspag_core.jobs.schema import database_url, events, jobs, to_text
+from zspag_core.tuning.sweep import Sweep
+from zspag_core.tuning.version import code_version, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zspag_core.jobs.records import Job
+    from zspag_core.jobs.store import JobStore
+
+KIND, RUN, ROW = "tune", "unlearn", "trial"
+"""A sweep's task, that of its runs, and the event that tells one finished trial."""
+LISTED = 1000
+REMEMBERED = ("class_names", "all_names")
+"""What a sweep's runs remember for pages."""
+STOPPED = (State.CANCELLED, State.INTERRUPTED)
+
+__all__ = ["Lane", "State", "database_url"]
+
+
+def submit_sweep(store: JobStore, sweep: Sweep, more: Mapping[str, Any] | None = None) -> Job:
+    """Queue a sweep; `more` is what pages want to remember of it."""
+    return store.submit(KIND, {**(more or {}), **sweep.to_dict()}, lane=Lane.SWEEPS, device=str(sweep.run["device"]))
+
+
+def find_sweep(store: JobStore, sweep: Sweep) -> Job | None:
+    """Return the newest job of the same sweep, whatever its budget."""
+    wanted = to_text(sweep.identity())
+    known = store.latest(Lane.SWEEPS, LISTED, kind=KIND)
+    return next((job for job in known if to_text(Sweep.from_dict(job.config).identity()) == wanted), None)
+
+
+def go_on(store: JobStore, job: Job, *, trials: int, minutes: float = 0.0) -> Job:
+    """Queue a sweep that has ended again, perhaps with another budget; what it has found stays."""
+    config = {**job.config, "trials": trials, "minutes": minutes}
+    fresh = {"state": State.QUEUED, "wish": Command.NONE, "worker": "", "started": None, "finished": None}
+    cleared = {"progress": "{}", "error": "", "details": "", "config": to_text(config), "answer": "null"}
+    ended = jobs.c.state.not_in([State.QUEUED, State.RUNNING])
+    with store.engine.begin() as connection:
+        if connection.execute(update(jobs).where(jobs.c.id == job.id, ended).values(**fresh, **cleared)).rowcount:
+            connection.execute(delete(events).where(events.c.job == job.id))
+    return store.require(job.id)
+
+
+def obtain(store: JobStore, sweep: Job, config: Mapping[str, Any]) -> Job:
+    """Return the job of one run of a sweep: the same run done, waiting or under way, or a new one at the queue's end.
+
+    Args:
+        store: the queue.
+        sweep: whose run it is.
+        config: of the run.
+    """
+    content = {place: stamp(str(config[place])) for place in ("checkpoint", "data")}
+    names = {key: sweep.config[key] for key in REMEMBERED if key in sweep.config}
+    asked = {**config, **names, "trial": [code_version(), content]}
+    known = store.recall(RUN, asked)
+    if known is None:
+        return store.submit(RUN, asked, lane=Lane.TRIALS, device=str(config["device"]), comparison=sweep.id)
+    if known.state in STOPPED:
+        store.resume(known.id)
+        return store.require(known.id)
+    return known
+
+
+def rows_of(store: JobStore, sweep_id: str) -> list[dict[str, Any]]:
+    """Return the trials of a sweep that have ended, by their numbers."""
+    told = {event.body["number"]: dict(event.body) for event in store.events(sweep_id) if event.kind == ROW}
+    return [told[number] for number in sorted(told)]
+
+
+def tell_row(store: JobStore, sweep: Job, row: Mapping[str, Any]) -> None:
+    """Tell everybody that a trial has ended."""
+    store.record(sweep, ROW, row)
+
+
+def workers(store: JobStore) -> int:
+    """Return how many processes carry out trials."""
+    return sum(Lane.TRIALS in beat.lanes for beat in store.heartbeats.alive(WORKER))
+
+
+def stop_runs(store: JobStore, runs: Sequence[str]) -> None:
+    """Stop the runs under way of a sweep that was stopped; what they have finished is kept."""
+    for run in runs:
+        store.cancel(run)

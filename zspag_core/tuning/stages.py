@@ -1,0 +1,117 @@
+"""Stages that trials have in common, kept on disk: made once, whichever process or sweep needs them next."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zspag_core import files
+from zspag_core.attacks.catalogue import BUILT_IN
+from zspag_core.methods.sharing import DEPENDS
+from zspag_core.runs.resume import KINDS, cache_of
+from zspag_core.runs.stage_cache import FileStageCache, StageCache
+from zspag_core.tuning.version import code_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zspag_core.runs.prepare import Prepared
+
+MOST_FILES = 400
+"""The oldest stages beyond these are removed."""
+BEFORE, METHOD = "before", "method"
+"""The grade of the original model, and the room of a method's own stages (see :mod:`zspag_core.runs.execute`)."""
+
+
+class SharedCache(StageCache):
+    """The cache of one run, of which some parts are kept for every run that depends on the same things."""
+
+    def __init__(
+        self, own: StageCache, shared: Mapping[str, str], rooms: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        """Stand before a run's own memory.
+
+        Args:
+            own: keeps all that is not shared.
+            shared: part -> text that is the same exactly when the part is.
+            rooms: the same for rooms inside this one, by their names.
+        """
+        self.own, self.shared, self.rooms = own, shared, rooms or {}
+
+    def recall(self, part: str) -> Any:  # noqa: ANN401 - whatever was kept
+        """Return what was kept of a part, by this run or another."""
+        if part not in self.shared:
+            return self.own.recall(part)
+        return _drawer(self.shared[part]).recall(part)
+
+    def keep(self, part: str, value: object) -> None:
+        """Keep a part, for others too where they may share it."""
+        if part not in self.shared:
+            self.own.keep(part, value)
+            return
+        _drawer(self.shared[part]).keep(part, value)
+        _remove_oldest()
+
+    def forget(self) -> None:
+        """Remove what is the run's own."""
+        self.own.forget()
+
+    def room(self, name: str) -> StageCache:
+        """Return a room, with what is shared in it."""
+        inner = self.own.room(name)
+        return SharedCache(inner, self.rooms[name]) if name in self.rooms else inner
+
+    def file(self, part: str) -> Path | None:
+        """Return the path of a part of the run's own."""
+        return self.own.file(part)
+
+
+def shared_cache(prepared: Prepared, state: Path | None) -> StageCache:
+    """Return the cache of a trial: its own in a folder, and what it shares with others under ZSPAG_HOME."""
+    own, model, method = cache_of(prepared, state), _model_of(prepared), prepared.method
+    config = prepared.config
+    settings = {"seed": config.seed, "hold_out": config.hold_out, "relearning": config.relearning}
+    before = repr((BEFORE, model, settings))
+    if getattr(method, "attack", "pgd") not in {attack.key for attack in BUILT_IN}:
+        return SharedCache(own, {BEFORE: before})  # a plug-in's source is not part of the code version
+    parts = {
+        part: repr((METHOD, method.name, model, settings, [(name, getattr(method, name)) for name in names]))
+        for part, names in DEPENDS.get(method.name, {}).items()
+    }
+    return SharedCache(own, {BEFORE: before}, {METHOD: parts})
+
+
+def shared_with_all(prepared: Prepared, part: str) -> SharedCache:
+    """Return a memory for a part that depends on model, data and classes alone."""
+    return SharedCache(StageCache(), {part: repr((part, _model_of(prepared)))})
+
+
+def _model_of(prepared: Prepared) -> tuple[Any, ...]:
+    """Return what says which model, data, classes, device and code are meant."""
+    config, data = prepared.config, prepared.dataset
+    reading = (config.model, sorted(config.reading.items()), config.model_classes, config.order)
+    images = [(len(part), part.fingerprint()) for part in (data.train, data.test)]
+    place = (str(prepared.device), torch.backends.cpu.get_cpu_capability())
+    return prepared.checkpoint.sha256, reading, images, config.classes, place, code_version()
+
+
+def _folder() -> Path:
+    return files.home() / "stages"
+
+
+def _drawer(identity: str) -> FileStageCache:
+    """Return where a shared part lies."""
+    return FileStageCache(_folder() / hashlib.sha256(identity.encode()).hexdigest()[:24], identity, KINDS)
+
+
+def _remove_oldest() -> None:
+    """Remove the stages beyond the newest; one that somebody reads at this moment is made again."""
+    found = sorted(_folder().glob("*/*.pt"), key=lambda path: path.stat().st_mtime)
+    for path in found[:-MOST_FILES]:
+        with contextlib.suppress(OSError):
+            path.unlink()
+            path.parent.rmdir()

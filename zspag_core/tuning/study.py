@@ -1,0 +1,125 @@
+"""The study of a sweep: Optuna's tables in the project's database, written by the dispatcher and nobody else."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.trial import TrialState
+
+from zspag_core.jobs.schema import BUSY_SECONDS
+from zspag_core.tuning.objectives import find_objectives
+from zspag_core.tuning.sampler import build_sampler, distributions, planned, tidied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from zspag_core.tuning.space import Value
+    from zspag_core.tuning.sweep import Sweep
+
+POINT, ROW = "point", "row"
+ENDED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Leave out Optuna's words that a part of it is new, and that it takes low targets for good."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="PedAnova")
+        yield
+
+
+class Study:
+    """Asks which point comes next, and is told what came of it."""
+
+    def __init__(self, name: str, sweep: Sweep, url: str) -> None:
+        """Open the study of a sweep, or make it.
+
+        Args:
+            name: of the study.
+            sweep: what is asked.
+            url: of the database.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+        self._storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+        self._sweep, self._space = sweep, distributions(sweep.space)
+        self._planned = planned(sweep)
+        with calm():
+            self._study = optuna.create_study(
+                storage=self._storage,
+                study_name=name,
+                load_if_exists=True,
+                directions=[objective.direction for objective in find_objectives(sweep.objectives)],
+            )
+            self._study.sampler = build_sampler(sweep, len(self._study.trials))
+            self._study.set_metric_names(list(sweep.objectives))
+
+    def close(self) -> None:
+        """Close the database connections."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def under_way(self) -> list[tuple[int, dict[str, Value]]]:
+        """Return number and point of the trials that were asked for and not told: an earlier dispatcher's."""
+        open_ones = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
+        return [(trial.number, trial.user_attrs.get(POINT) or self._point(trial.params)) for trial in open_ones]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return what was told of every ended trial."""
+        return [
+            trial.user_attrs[ROW] for trial in self._study.trials if trial.state in ENDED and ROW in trial.user_attrs
+        ]
+
+    def count(self) -> int:
+        """Return how many points were asked for."""
+        return sum(trial.state != TrialState.WAITING for trial in self._study.get_trials(deepcopy=False))
+
+    def ask(self) -> tuple[int, dict[str, Value]]:
+        """Return number and point of the next trial."""
+        if self._planned is not None and not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            self._study.enqueue_trial(self._planned[self.count()])
+        trial = self._study.ask(self._space)
+        point = self._point(trial.params)
+        trial.set_user_attr(POINT, point)
+        return trial.number, point
+
+    def tell(self, number: int, row: Mapping[str, Any]) -> None:
+        """Note what came of a trial; it counts as failed where an objective has no value."""
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        self._storage.set_trial_user_attr(trial_id, ROW, dict(row))
+        found: Sequence[Any] = [row["figures"].get(key) for key in self._sweep.objectives]
+        if row["state"] == "done" and None not in found:
+            self._study.tell(number, list(found))
+        else:
+            self._study.tell(number, state=TrialState.FAIL)
+
+    def importance(self) -> dict[str, float]:
+        """Return the share that every knob has in what the first objective comes to; none for too few trials.
+
+        Source: Watanabe, Bansal and Hutter, PED-ANOVA, 2023.
+        """
+        varied = [axis.name for axis in self._sweep.space if len(axis.grid()) > 1]
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        values = {trial.values[0] for trial in complete}
+        if len(values) < LEAST or not varied:
+            return {}
+        sign = (
+            1 if find_objectives(self._sweep.objectives)[0].better == "lower" else -1
+        )  # it ranks knobs by low targets
+        with calm():
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator(evaluate_on_local=False)
+            shares = optuna.importance.get_param_importances(
+                self._study, evaluator=evaluator, params=varied, target=lambda trial: sign * trial.values[0]
+            )
+        return dict(shares)
+
+    def _point(self, params: dict[str, Any]) -> dict[str, Value]:
+        return tidied(self._sweep.space, params)
+
+
+LEAST = 4
+"""Different values from which on knobs are ranked."""
