@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from zspag_core.jobs.deepening import measure_depth
 
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.progress import Reporter
-from zspag_core.tasks.table import TASKS
+from zspag_core.tasks.depth import measure_depth
+from zspag_core.tasks.table import find_task
 
 
 class Recorder(Reporter):
@@ -18,29 +18,32 @@ class Recorder(Reporter):
             raise Cancelled("enough")
 
 
-def test_every_stage_of_both_models_is_measured(run_id):
+def test_every_stage_of_both_models_is_measured(run_id, store):
     recorder = Recorder()
-    answer = measure_depth({"run": run_id, "extent": "quick", "retrained": ""}, "cpu", recorder)
+    answer = measure_depth(
+        store.submit("depth", {"run": run_id, "extent": "quick", "retrained": ""}, device="cpu"), recorder
+    )
     assert recorder.stages == {"depth"}
     assert list(answer["models"]) == ["original", "unlearned"]
     assert len(answer["models"]["unlearned"]["probe"]) == len(answer["stages"]) > 0
     assert answer["extent"] == "quick"
 
 
-def test_another_run_may_be_the_other_end(run_id):
-    answer = measure_depth({"run": run_id, "extent": "quick", "retrained": run_id}, "cpu")
+def test_another_run_may_be_the_other_end(run_id, store):
+    answer = measure_depth(store.submit("depth", {"run": run_id, "extent": "quick", "retrained": run_id}, device="cpu"))
     assert answer["models"]["retrained"] == answer["models"]["unlearned"]
 
 
-def test_measuring_can_be_cancelled(run_id):
+def test_measuring_can_be_cancelled(run_id, store):
     with pytest.raises(Cancelled):
-        measure_depth({"run": run_id, "extent": "quick"}, "cpu", Recorder(patience=0))
+        measure_depth(store.submit("depth", {"run": run_id, "extent": "quick"}, device="cpu"), Recorder(patience=0))
 
 
-def test_unknown_run_is_refused(home):
+def test_unknown_run_is_refused(store):
     with pytest.raises(UsageError, match="has left no model"):
-        measure_depth({"run": "0123456789abcdef", "extent": "quick"})
+        measure_depth(store.submit("depth", {"run": "0123456789abcdef", "extent": "quick"}))
 
 
-def test_workers_know_the_task():
-    assert TASKS["depth"].__doc__
+def test_workers_know_the_task(run_id, store):
+    found = find_task("depth")(store.submit("depth", {"run": run_id, "extent": "quick"}, device="cpu"), Reporter())
+    assert found["extent"] == "quick"
