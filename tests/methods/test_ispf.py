@@ -93,7 +93,7 @@ def test_the_students_steps_get_shorter_by_a_cosine(digits_model):
     rates = {}
     for number in (-1, 1, 101, 201, 500):
         work._slow_down(number)
-        rates[number] = work.student.param_groups[0]["lr"]
+        rates[number] = work.optimizers["student"].param_groups[0]["lr"]
     assert rates == pytest.approx({-1: 0.05, 1: 0.05, 101: 0.0251, 201: 2e-4, 500: 2e-4})
 
 

@@ -59,6 +59,13 @@ def studied(sweep_job):
         loaded._storage._backend.engine.dispose()
 
 
+def test_a_knob_of_which_one_value_was_tried_is_not_ranked(store, sweep, served, monkeypatch):
+    monkeypatch.setattr("zspag_core.tuning.study.LEAST", 1)
+    first = dispatch(queue.submit_sweep(store, replace(sweep, objectives=("acc_rt",), trials=2), {}), Reporter())
+    assert {row["point"]["n_adv"] for row in first["trials"]} == {4}
+    assert set(first["importance"]) == {"label_mode"}
+
+
 def test_every_point_is_tried_once_and_told(store, sweep, served):
     job = queue.submit_sweep(store, replace(sweep, objectives=("acc_rt",)), {"class_names": ["3"]})
     found = dispatch(job, Reporter())

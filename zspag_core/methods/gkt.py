@@ -107,20 +107,61 @@ class Inventor(nn.Module):
         return torch.sigmoid(2 * images.float())
 
 
-class Transfer(Work):
-    """The work of one round: invented batches, one generator step and several student steps on each."""
+class Distilling(Work):
+    """A student of the original's kind and a generator of images, both from fresh weights; the original is only asked.
+
+    Attributes:
+        optimizers: of "student" and "inventor", set by the subclass.
+    """
+
+    optimizers: dict[str, torch.optim.Optimizer]
 
     def __init__(
-        self, settings: GKT, original: Classifier, classes: tuple[int, ...], generator: torch.Generator
+        self, original: Classifier, classes: tuple[int, ...], generator: torch.Generator, learning_rate: float
     ) -> None:
-        """Build student and generator from fresh weights; the original is only asked."""
-        self.settings, self.classes = settings, list(classes)
+        """Build student and generator; `learning_rate` is named where a loss is refused."""
+        self.classes, self.learning_rate = list(classes), learning_rate
         self.device = original.head.weight.device
         self.teacher = copy.deepcopy(original).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
         seed = int(torch.randint(2**31, (), generator=generator))
         self.model = place(fresh_like(original, seed), self.device).eval()
         with chance(seed, torch.device("cpu")):
             self.inventor = Inventor(original.config).to(self.device)
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of both networks and of what their optimisers remember."""
+        networks = {"student": self.model, "inventor": self.inventor}
+        return {
+            "weights": {name: copy.deepcopy(dict(network.state_dict())) for name, network in networks.items()},
+            "optimizers": {name: copy.deepcopy(one.state_dict()) for name, one in self.optimizers.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put them back."""
+        self.model.load_state_dict(state["weights"]["student"])
+        self.inventor.load_state_dict(state["weights"]["inventor"])
+        for name, one in self.optimizers.items():
+            one.load_state_dict(state["optimizers"][name])
+
+    def check(self, loss: float, number: int) -> None:
+        """Refuse to go on from a loss that is no number.
+
+        Raises:
+            UnlearningError: it is NaN or infinite.
+        """
+        if not math.isfinite(loss):
+            refuse_loss(loss, number, self.learning_rate)
+
+
+class Transfer(Distilling):
+    """The work of one round: invented batches, one generator step and several student steps on each."""
+
+    def __init__(
+        self, settings: GKT, original: Classifier, classes: tuple[int, ...], generator: torch.Generator
+    ) -> None:
+        """Build student and generator, both with Adam."""
+        super().__init__(original, classes, generator, settings.learning_rate)
+        self.settings = settings
         self.optimizers = {
             "student": torch.optim.Adam(self.model.parameters(), settings.learning_rate),
             "inventor": torch.optim.Adam(self.inventor.parameters(), settings.learning_rate),
@@ -151,28 +192,13 @@ class Transfer(Work):
 
     def _batch(self, noise: Tensor, number: int) -> tuple[int, float | None]:
         """Use one batch; return how many images passed and the student's loss, None where too few did."""
-        self._check(self._provoke(noise), number)
+        self.check(self._provoke(noise), number)
         images = self._invent(noise)
         if len(images) < 2:  # BatchNorm in training needs two
             return len(images), None
         loss = self._imitate(images)
-        self._check(loss, number)
+        self.check(loss, number)
         return len(images), loss
-
-    def state(self) -> dict[str, Any]:
-        """Return copies of both networks and of what their optimisers remember."""
-        networks = {"student": self.model, "inventor": self.inventor}
-        return {
-            "weights": {name: copy.deepcopy(dict(network.state_dict())) for name, network in networks.items()},
-            "optimizers": {name: copy.deepcopy(adam.state_dict()) for name, adam in self.optimizers.items()},
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Put them back."""
-        self.model.load_state_dict(state["weights"]["student"])
-        self.inventor.load_state_dict(state["weights"]["inventor"])
-        for name, adam in self.optimizers.items():
-            adam.load_state_dict(state["optimizers"][name])
 
     def gated(self, logits: Tensor) -> Tensor:
         """Return which images, (N,) bool, may be used: each forgotten class has at most the gate's probability."""
@@ -229,15 +255,6 @@ class Transfer(Work):
         torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
         self.optimizers[name].step()
         return loss.item()
-
-    def _check(self, loss: float, number: int) -> None:
-        """Refuse to go on from a loss that is no number.
-
-        Raises:
-            UnlearningError: it is NaN or infinite.
-        """
-        if not math.isfinite(loss):
-            refuse_loss(loss, number, self.settings.learning_rate)
 
 
 def disagreement(logits: Tensor, told: Tensor) -> Tensor:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.devices import chance, mixed_precision, place, plain_attention
+from zspag_core.devices import chance, mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
-from zspag_core.methods.descent import Told, refuse_loss
-from zspag_core.methods.epochs import SGDSettings, Work, carry_out
-from zspag_core.methods.gkt import NOISE, Inventor, disagreement
-from zspag_core.models import fresh_like
+from zspag_core.methods.epochs import SGDSettings, carry_out
+from zspag_core.methods.gkt import NOISE, Distilling, disagreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zspag_core.data.dataset import Split
+    from zspag_core.methods.descent import Told
     from zspag_core.models import Classifier
     from zspag_core.runs.context import RunContext
 
@@ -78,22 +76,19 @@ class ISPF(SGDSettings, ZeroShotMethod):
         return carry_out(Unlearned(model), build, epochs, context)
 
 
-class Filtering(Work):
+class Filtering(Distilling):
     """Student and generator in training."""
 
     def __init__(
         self, settings: ISPF, original: Classifier, classes: tuple[int, ...], generator: torch.Generator
     ) -> None:
-        """Build student and generator from fresh weights; the original is only asked."""
-        self.settings, self.classes = settings, list(classes)
-        self.device = original.head.weight.device
-        self.teacher = copy.deepcopy(original).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
-        seed = int(torch.randint(2**31, (), generator=generator))
-        self.model = place(fresh_like(original, seed), self.device).eval()
-        with chance(seed, torch.device("cpu")):
-            self.inventor = Inventor(original.config).to(self.device)
-        self.student = settings.sgd(list(self.model.parameters()), settings.learning_rate)
-        self.adam = torch.optim.Adam(self.inventor.parameters(), INVENTOR_RATE, INVENTOR_BETAS)
+        """Build student and generator, one with SGD, one with Adam."""
+        super().__init__(original, classes, generator, settings.learning_rate)
+        self.settings = settings
+        self.optimizers = {
+            "student": settings.sgd(list(self.model.parameters()), settings.learning_rate),
+            "inventor": torch.optim.Adam(self.inventor.parameters(), INVENTOR_RATE, INVENTOR_BETAS),
+        }
         self.steps = settings.rounds
 
     def epoch(self, number: int, generator: torch.Generator, told: Told) -> dict[str, float]:
@@ -110,37 +105,22 @@ class Filtering(Work):
         self.model.eval()
         return {"loss": sum(losses) / len(losses)}
 
-    def state(self) -> dict[str, Any]:
-        """Return copies of both networks and of what their optimisers remember."""
-        networks = {"student": self.model, "inventor": self.inventor}
-        return {
-            "weights": {name: copy.deepcopy(dict(network.state_dict())) for name, network in networks.items()},
-            "optimizers": [copy.deepcopy(one.state_dict()) for one in (self.student, self.adam)],
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Put them back."""
-        self.model.load_state_dict(state["weights"]["student"])
-        self.inventor.load_state_dict(state["weights"]["inventor"])
-        for one, known in zip((self.student, self.adam), state["optimizers"], strict=True):
-            one.load_state_dict(known)
-
     def _slow_down(self, number: int) -> None:
         """Set the student's step length for an epoch of its own, counted from 1, by a cosine."""
         turn = (1 + math.cos(math.pi * min(max(number - 1, 0), HALF_PERIOD) / HALF_PERIOD)) / 2
         first = self.settings.learning_rate
-        for group in self.student.param_groups:
+        for group in self.optimizers["student"].param_groups:
             group["lr"] = min(LAST_RATE, first) + (first - min(LAST_RATE, first)) * turn
 
     def _round(self, generator: torch.Generator, number: int, *, alone: bool) -> float:
         """Take one step of the generator, then those of the student; return the mean loss of the last to learn."""
         invented = self._invent(self._noise(generator), generator)
-        self._check(invented, number)
+        self.check(invented, number)
         if alone:
             return invented
         losses = [self._imitate(self._noise(generator), generator) for _ in range(self.settings.student_steps)]
         for loss in losses:
-            self._check(loss, number)
+            self.check(loss, number)
         return sum(losses) / len(losses)
 
     def _noise(self, generator: torch.Generator) -> Tensor:
@@ -155,9 +135,9 @@ class Filtering(Work):
             with apart(self.teacher) as strange, mixed_precision(self.device), plain_attention(self.device):
                 told, answer = self.teacher(images).float(), self.model(images).float()
             loss = synthesis_loss(told, answer, self.classes) + sum(strange, torch.zeros((), device=self.device))
-            self.adam.zero_grad(set_to_none=True)
+            self.optimizers["inventor"].zero_grad(set_to_none=True)
             loss.backward()
-            self.adam.step()
+            self.optimizers["inventor"].step()
         return loss.item()
 
     def _imitate(self, noise: Tensor, generator: torch.Generator) -> float:
@@ -171,19 +151,10 @@ class Filtering(Work):
             with mixed_precision(self.device), plain_attention(self.device):
                 answer = self.model(images)
             loss = disagreement(answer.float(), told)
-            self.student.zero_grad(set_to_none=True)
+            self.optimizers["student"].zero_grad(set_to_none=True)
             loss.backward()
-            self.student.step()
+            self.optimizers["student"].step()
         return loss.item()
-
-    def _check(self, loss: float, number: int) -> None:
-        """Refuse to go on from a loss that is no number.
-
-        Raises:
-            UnlearningError: it is NaN or infinite.
-        """
-        if not math.isfinite(loss):
-            refuse_loss(loss, number, self.settings.learning_rate)
 
 
 def synthesis_loss(told: Tensor, answer: Tensor, classes: list[int]) -> Tensor:
