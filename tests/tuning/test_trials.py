@@ -123,7 +123,7 @@ def test_the_oldest_stages_are_removed(tmp_path, monkeypatch):
     monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
     monkeypatch.setattr(stages, "MOST_FILES", 2)
     for number in range(4):
-        SharedCache(stages.Memory(), {"part": str(number)}).keep("part", number)
+        SharedCache(stages.StageCache(), {"part": str(number)}).keep("part", number)
     assert len(list((tmp_path / "stages").glob("*/*.pt"))) == 2 < MOST_FILES
 
 

@@ -16,7 +16,7 @@ def measured(store):
 
     def measured(job, extent, answer, state=State.DONE):
         store.submit(KIND, {"run": job.id, "extent": extent})
-        store.beats.beat("w", "worker", (Lane.RUNS,), "cpu")
+        store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
         store.finish(store.claim(Lane.RUNS, "w", "cpu"), state, answer=answer)
 
     return measured
