@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.e2e.waiting import LONG, wait_for_end
+from tests.e2e.waiting import LONG, choose, wait_for_end
 from ui.checkpoints import shipped_checkpoints
 from zspag_core.data import load_dataset
 
@@ -35,8 +35,7 @@ def test_images_to_forget_alone_from_the_upload_to_a_later_grading(page, app_url
     page.get_by_test_id("stButtonGroup").get_by_text("Upload", exact=True).click()
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(brought)
     expect(page.get_by_text("the same names in the same order")).to_be_visible(timeout=LONG)
-    page.get_by_role("combobox", name="Data").click()
-    page.get_by_role("option", name="Upload a data set").click()
+    choose(page, "Data", "Upload a data set")
     page.get_by_test_id("stFileUploader").filter(has_text="Data set").locator("input[type=file]").set_input_files(
         threes_zip
     )
@@ -66,8 +65,7 @@ def test_images_to_forget_alone_from_the_upload_to_a_later_grading(page, app_url
     assert page.get_by_test_id("stException").count() == 0
 
     page.get_by_role("button", name="Grade it with other data").click()
-    page.get_by_role("combobox", name="Data").click()
-    page.get_by_role("option", name="digits").click()
+    choose(page, "Data", "digits")
     page.get_by_role("button", name="Grade", exact=True).click()
     expect(page.get_by_text("Where the figures stand")).to_be_visible(timeout=LONG)
     graded = store.require(job.id).answer

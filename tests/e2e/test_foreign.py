@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from tests.e2e.waiting import LONG, wait_for_end
+from tests.e2e.waiting import LONG, choose, wait_for_end
 from zspag_core.data import load_dataset, to_pixels
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -55,12 +55,10 @@ def test_a_network_of_timm_is_named_read_unlearned_and_taken_home(page, app_url,
     side = page.get_by_role("spinbutton", name="Side of an image, pixels")
     side.fill(str(SIDE))
     side.press("Tab")
-    page.get_by_role("combobox", name="Normalisation").click()
-    page.get_by_role("option", name="Pixels from −1 to 1").click()
+    choose(page, "Normalisation", "Pixels from −1 to 1")
     page.get_by_role("button", name="Use these").click()
     expect(page.get_by_text(f"{SIDE} pixels, normalisation pixels from −1 to 1")).to_be_visible(timeout=LONG)
-    page.get_by_role("combobox", name="Data").click()
-    page.get_by_role("option", name="digits").click()
+    choose(page, "Data", "digits")
     expect(page.get_by_text("under the best matching of outputs to classes")).to_be_visible(timeout=LONG)
     use = page.get_by_role("button", name="Use this model")
     expect(use).to_be_enabled(timeout=LONG)

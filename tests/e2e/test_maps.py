@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.waiting import LONG, wait_for_end
+from tests.e2e.waiting import LONG, choose, wait_for_end
 from ui.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
@@ -115,8 +115,7 @@ def test_attention_follows_the_images_that_are_chosen(page, app_url, run):
     expect(rows).to_have_count(5, timeout=LONG)
     page.get_by_text("Predicted label", exact=True).click()
     expect(rows.first.locator("td").nth(1).locator("b")).to_contain_text("reads", timeout=LONG)
-    page.get_by_role("combobox", name="Layer, from input to output").click()
-    page.get_by_role("option", name="stage 1").click()
+    choose(page, "Layer, from input to output", "stage 1")
     expect(page.get_by_text("32 × 32 cells")).to_be_visible(timeout=LONG)
     expect(page.get_by_role("table").last).to_contain_text("Alike, remaining classes")
     assert page.get_by_test_id("stException").count() == 0

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from sklearn.datasets import load_digits
 
 from tests.e2e.filling import set_number
-from tests.e2e.waiting import LONG, wait_for_end
+from tests.e2e.waiting import LONG, choose, wait_for_end
 from ui.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
@@ -40,11 +40,6 @@ def choose_source(page, name):
 
 def upload(page, path):
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(path)
-
-
-def choose(page, label, option):
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option).click()
 
 
 def test_own_model_and_own_pictures_are_checked_and_used(page, app_url, picture_zip, tmp_path):

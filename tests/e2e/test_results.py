@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 from safetensors.numpy import load_file
 
-from tests.e2e.waiting import LONG, wait_for_end
+from tests.e2e.waiting import LONG, choose, wait_for_end
 from ui.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
@@ -55,8 +55,7 @@ def test_two_runs_are_picked_compared_and_shared(page, browser, app_url, runs):
     page.goto(f"{app_url}/Results?job={one.id}")
     expect(page.get_by_text("of the test images were read right")).to_be_visible()
     page.get_by_role("button", name="Compare").click()
-    page.get_by_role("combobox", name="Run B").click()
-    page.get_by_role("option", name=f"Run {two.number} ").click()
+    choose(page, "Run B", f"Run {two.number} ")
     expect(page.get_by_role("heading", name="What was set differently")).to_be_visible()
     expect(page.get_by_role("table").first).to_contain_text("mask")
     expect(page.get_by_role("table").nth(1)).to_contain_text("Lead over mask")
