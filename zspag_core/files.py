@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -25,6 +26,20 @@ def replace_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def stamp(path: Path) -> str | None:
+    """Return a text that changes when a file, or any file in a folder, does; None where nothing is there.
+
+    Content is not read: names, sizes and times are.
+    """
+    if not path.exists():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        about = file.lstat()
+        digest.update(f"{file} {about.st_size} {about.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:24]
 
 
 def unwritable(path: Path) -> Path | None:

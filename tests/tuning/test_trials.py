@@ -10,9 +10,7 @@ import torch
 from zspag_core.progress import Reporter
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.execute import execute
-from zspag_core.tuning import stages, trials
-from zspag_core.tuning.stages import MOST_FILES, SharedCache, shared_cache
-from zspag_core.tuning.trials import carry_out, prepare_held
+from zspag_core.tuning.trials import carry_out
 from zspag_core.tuning.yardstick import divergence
 
 
@@ -72,59 +70,12 @@ def test_the_yardstick_is_the_same_for_all_and_sees_what_forgetting_does(pair):
         assert seen["own_agreement"] is not None
 
 
-def test_model_and_data_of_the_last_run_are_used_again(asked, pair):
-    first = prepare_held(asked)
-    second = prepare_held(replace(asked, seed=4, settings={}))
-    assert second.checkpoint is first.checkpoint
-    assert second.config.seed == 4
-    assert trials._read.cache_info().maxsize == 1
-
-
 def test_a_method_without_proxies_is_measured_too(asked, tmp_path, monkeypatch):
     monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
     seen = carry_out(replace(asked, method="mask", settings={}), tmp_path / "mask")["yardstick"]
     assert seen["forgotten"] == 0.0
     assert seen["own_agreement"] is None
     assert seen["divergence"] == pytest.approx(0.0, abs=1e-6)  # masking is what it is measured from
-
-
-def test_only_what_depends_on_the_same_is_shared(asked, tmp_path, monkeypatch):
-    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
-
-    def memory(**changes):
-        return shared_cache(prepare_held(replace(asked, **changes)), None)
-
-    memory().keep("before", 1)
-    memory().room("method").keep("proxies", 2)
-    memory().room("method").keep("labels", 3)  # a run's own, and this one keeps nothing
-    other = {**asked.settings, "learning_rate": 0.2}
-    assert memory(settings=other).recall("before") == 1
-    assert memory(settings=other).room("method").recall("proxies") == 2
-    assert memory().room("method").recall("labels") is None
-    assert memory(seed=1).room("method").recall("proxies") is None
-    assert memory(settings={**asked.settings, "epsilon": 0.2}).room("method").recall("proxies") is None
-    assert memory(forget=(4,)).recall("before") is None
-    assert memory(hold_out=20.0).recall("before") is None
-    assert isinstance(memory().room("other").recall("proxies"), type(None))
-    assert memory().file("descent") is None
-
-
-def test_a_run_that_has_a_folder_keeps_its_own_there(asked, tmp_path, monkeypatch):
-    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
-    memory = shared_cache(prepare_held(asked), tmp_path / "state")
-    assert isinstance(memory, SharedCache)
-    memory.keep("after", 5)
-    assert memory.file("descent").parent == tmp_path / "state"
-    memory.forget()
-    assert not (tmp_path / "state").exists()
-
-
-def test_the_oldest_stages_are_removed(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
-    monkeypatch.setattr(stages, "MOST_FILES", 2)
-    for number in range(4):
-        SharedCache(stages.StageCache(), {"part": str(number)}).keep("part", number)
-    assert len(list((tmp_path / "stages").glob("*/*.pt"))) == 2 < MOST_FILES
 
 
 def test_divergence_is_none_for_masking_and_is_kullback_and_leiblers():

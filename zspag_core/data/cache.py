@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zspag_core.data.dataset import DataSet, Split
 from zspag_core.data.images import Images, look_through
-from zspag_core.files import home, replace_file
+from zspag_core.files import home, replace_file, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +61,8 @@ def _check(marker: Path, dataset: DataSet) -> None:
 
 def _fingerprint(path: Path, image_size: Size, channels: int, reading: str) -> str:
     """Return a digest of where the files are, how large and how old, and of what is made of them."""
-    digest = hashlib.sha256(f"{_VERSION} {path.resolve()} {image_size} {channels} {reading}".encode())
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        about = file.lstat()
-        digest.update(f"{file} {about.st_size} {about.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+    content = f"{_VERSION} {path.resolve()} {image_size} {channels} {reading} {stamp(path)}"
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _read(file: Path) -> DataSet | None:

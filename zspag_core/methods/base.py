@@ -174,6 +174,8 @@ def staged(run: Unlearned, context: RunContext, stage: str, make: Callable[[], M
         context.cache.keep(stage, {"value": value, "generator": state, "seconds": run.seconds[stage]})
         return value
     context.report.progress(stage, 1, 1)
+    if context.cache.shares(stage):
+        context.report.note(f"{stage}: taken over from an earlier run with the same settings")
     context.generator.set_state(known["generator"])
     run.seconds[stage] = known["seconds"]
     remembered: Made = known["value"]

@@ -126,14 +126,19 @@ def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: i
     """Grade, unlearn, grade again."""
     seconds: dict[str, float] = {}
     model = place(prepared.checkpoint.model, prepared.device)
-    resumed = cache.recall("before") is not None
+    resumed, known = cache.begun, cache.recall("before") is not None
     with timed(seconds, "evaluate"):
         before, relearnt = cache.once("before", lambda: grade_deeply(model, None, prepared, report))
     live = LiveGrades(prepared.dataset, prepared.config.classes, prepared.config.seed, live_images)
     log = EpochLog(live, _watch(model, before, prepared), report, cache)
+    if known:
+        report.progress("evaluate", 1, 1)
     if resumed:
         report.note(f"going on with an interrupted run, after {log.reached}")
-        report.progress("evaluate", 1, 1)
+    elif known:
+        report.note(
+            "the original model's grade is that of an earlier run with the same model, data and classes"
+        )
     say_notes(before, prepared, report)
     log.begin(model)
     unlearned = _unlearn(model, prepared, log, cache)

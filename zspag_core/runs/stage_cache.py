@@ -22,6 +22,15 @@ Kind = Any  # a class, as torch wants it
 class StageCache:
     """Finished parts of a run, by name; this base remembers nothing."""
 
+    @property
+    def begun(self) -> bool:
+        """Tell whether an earlier attempt at this very run kept something."""
+        return False
+
+    def shares(self, _part: str) -> bool:
+        """Tell whether a part may come from another run."""
+        return False
+
     def recall(self, _part: str) -> Any:  # noqa: ANN401 - whatever was kept
         """Return what was kept of a part, None where there is nothing."""
         return None
@@ -69,6 +78,11 @@ class FileStageCache(StageCache):
         """
         self.folder, self.identity = folder, identity
         self.kinds = list(kinds)
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether an earlier attempt at this very run kept something."""
+        return self.folder.exists()
 
     def recall(self, part: str) -> Any:  # noqa: ANN401 - whatever was kept
         """Return what was kept of a part, None where there is nothing to use."""

@@ -9,14 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zspag_core.files import stamp
+
 if TYPE_CHECKING:
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
     from zspag_core.data.resizing import Size
 
 MODELS, DATA_SETS = 6, 2
-
-Stamp = tuple[int, int] | None
 
 
 def cached_checkpoint(path: str, device: str = "cpu") -> Checkpoint:
@@ -26,7 +26,7 @@ def cached_checkpoint(path: str, device: str = "cpu") -> Checkpoint:
         path: the file.
         device: as :func:`zspag_core.devices.resolve_device` takes it.
     """
-    return _checkpoint(path, _stamp(path), device)
+    return _checkpoint(path, stamp(Path(path)), device)
 
 
 def cached_dataset(source: str, checkpoint: Checkpoint, *, download: bool = False) -> DataSet:
@@ -39,11 +39,13 @@ def cached_dataset(source: str, checkpoint: Checkpoint, *, download: bool = Fals
     """
     shape, names = checkpoint.model.config, checkpoint.about.get("class_names")
     known = None if names is None else tuple(names)
-    return _dataset(source, _stamp(source), shape.size, shape.channels, known, shape.num_classes, download=download)
+    return _dataset(
+        source, stamp(Path(source)), shape.size, shape.channels, known, shape.num_classes, download=download
+    )
 
 
 @lru_cache(maxsize=MODELS)
-def _checkpoint(path: str, _changed: Stamp, device: str) -> Checkpoint:
+def _checkpoint(path: str, _changed: str | None, device: str) -> Checkpoint:
     """Load a checkpoint, once per state of its file and device."""
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import place, resolve_device
@@ -56,7 +58,7 @@ def _checkpoint(path: str, _changed: Stamp, device: str) -> Checkpoint:
 @lru_cache(maxsize=DATA_SETS)
 def _dataset(
     source: str,
-    _changed: Stamp,
+    _changed: str | None,
     size: Size,
     channels: int,
     class_names: tuple[str, ...] | None,
@@ -75,12 +77,3 @@ def _dataset(
         class_names=class_names,
         num_classes=num_classes,
     )
-
-
-def _stamp(path: str) -> Stamp:
-    """Return what changes when a file does; None for what is no path, such as the name of a data set."""
-    try:
-        about = Path(path).stat()
-    except OSError:
-        return None
-    return about.st_size, about.st_mtime_ns

@@ -11,6 +11,8 @@ from zspag_core.errors import ZspagError
 from zspag_core.jobs.folders import state_folder
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.execute import execute
+from zspag_core.runs.held import prepare_held
+from zspag_core.runs.shared_cache import shared_cache
 from zspag_core.tasks.embedding_map import draw_map
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
     """Run one unlearning method and fill the run folder anew; the answer is what result.json holds.
 
-    What an earlier attempt of the same job finished is not computed again.
+    What an earlier attempt of the same job finished is not computed again, and neither is what earlier runs have in
+    common with this one: model and data in memory, the original's grade, a method's own stages.
     """
     config = RunConfig.from_job(job.config)
     shutil.rmtree(job.folder, ignore_errors=True)  # an earlier attempt of the same job
@@ -29,7 +32,9 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
         from zspag_core.tuning.trials import carry_out
 
         return carry_out(config, job.folder, report, state=state_folder(job.id))
-    result = execute(config, job.folder, report, state=state_folder(job.id))
+    result = execute(
+        config, job.folder, report, state=state_folder(job.id), prepare=prepare_held, cache_of=shared_cache
+    )
     if result["after"] is not None:
         _draw_first_map(job)
     return result

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, update
 
+from zspag_core.files import stamp
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import Command, Lane, State
 from zspag_core.jobs.schema import database_url, events, jobs, to_text
+from zspag_core.runs.version import code_version
 from zspag_core.tuning.sweep import Sweep
-from zspag_core.tuning.version import code_version, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +62,7 @@ def obtain(store: JobStore, sweep: Job, config: Mapping[str, Any]) -> Job:
         sweep: whose run it is.
         config: of the run.
     """
-    content = {place: stamp(str(config[place])) for place in ("checkpoint", "data")}
+    content = {place: stamp(Path(str(config[place]))) for place in ("checkpoint", "data")}
     names = {key: sweep.config[key] for key in REMEMBERED if key in sweep.config}
     asked = {**config, **names, "trial": [code_version(), content]}
     known = store.recall(RUN, asked)

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.checkpoints import load_checkpoint
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.runs.execute import execute
-from zspag_core.runs.prepare import check, read_for
+from zspag_core.runs.held import prepare_held
+from zspag_core.runs.shared_cache import shared_cache
 from zspag_core.tuning.objectives import YARDSTICK
-from zspag_core.tuning.stages import shared_cache
-from zspag_core.tuning.version import stamp
 from zspag_core.tuning.yardstick import common_proxies, measure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zspag_core.checkpoints import Checkpoint
-    from zspag_core.data.dataset import DataSet
     from zspag_core.runs.config import RunConfig
     from zspag_core.runs.prepare import Prepared
 
 LIVE_IMAGES = 200
 """Test images that are looked at after every epoch: a fifth of a run's alone; these looks took a third of a trial."""
-VARIED = ("method", "settings", "seed", "device", "relearning", "hold_out")
-"""Of a run's configuration, what its model and data do not depend on."""
 
 
 def carry_out(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: Path | None = None) -> dict[str, Any]:
@@ -66,30 +60,3 @@ def hold_against(prepared: Prepared, folder: Path, report: Reporter = SILENT) ->
     return measure(
         prepared, unlearned, common_proxies(prepared, report), load_file(proxies) if proxies.exists() else {}
     )
-
-
-def prepare_held(config: RunConfig) -> Prepared:
-    """Prepare a run; model and data of the last one are used again while their files are as they were."""
-    stamps = tuple(stamp(place) for place in (config.checkpoint, config.data))
-    return check(config, *_read(_Asked(config), stamps))
-
-
-class _Asked:
-    """A configuration that equals others which differ only in what model and data do not depend on."""
-
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
-        self._key = repr([(name, value) for name, value in sorted(config.to_dict().items()) if name not in VARIED])
-
-    def __eq__(self, other: object) -> bool:
-        """Compare what matters."""
-        return isinstance(other, _Asked) and self._key == other._key
-
-    def __hash__(self) -> int:
-        """Hash what matters."""
-        return hash(self._key)
-
-
-@lru_cache(maxsize=1)
-def _read(asked: _Asked, _stamps: tuple[object, ...]) -> tuple[Checkpoint, DataSet]:
-    return read_for(asked.config)

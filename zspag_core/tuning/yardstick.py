@@ -16,7 +16,7 @@ from zspag_core.metrics.accuracy import percent
 from zspag_core.metrics.predictions import logits_of, outputs_of_pixels
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.pseudo_labels import barred_labels
-from zspag_core.tuning.stages import shared_with_all
+from zspag_core.runs.shared_cache import shared_with_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Stages that trials have in common, kept on disk: made once, whichever process or sweep needs them next."""
+"""Stages that runs have in common, kept on disk: made once, whichever process needs them next."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from zspag_core.attacks.catalogue import BUILT_IN
 from zspag_core.methods.sharing import DEPENDS
 from zspag_core.runs.resume import KINDS, cache_of
 from zspag_core.runs.stage_cache import FileStageCache, StageCache
-from zspag_core.tuning.version import code_version
+from zspag_core.runs.version import code_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from zspag_core.runs.prepare import Prepared
 
-MOST_FILES = 400
-"""The oldest stages beyond these are removed."""
+MOST_FILES, MOST_BYTES = 400, 4 << 30
+"""The oldest stages beyond these are removed: those of 900 proxies of 32 pixels take some 40 MB a run."""
 BEFORE, METHOD = "before", "method"
 """The grade of the original model, and the room of a method's own stages (see :mod:`zspag_core.runs.execute`)."""
 
@@ -41,6 +41,15 @@ class SharedCache(StageCache):
             rooms: the same for rooms inside this one, by their names.
         """
         self.own, self.shared, self.rooms = own, shared, rooms or {}
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether an earlier attempt at this very run kept something."""
+        return self.own.begun
+
+    def shares(self, part: str) -> bool:
+        """Tell whether a part may come from another run."""
+        return part in self.shared
 
     def recall(self, part: str) -> Any:  # noqa: ANN401 - whatever was kept
         """Return what was kept of a part, by this run or another."""
@@ -71,7 +80,7 @@ class SharedCache(StageCache):
 
 
 def shared_cache(prepared: Prepared, state: Path | None) -> StageCache:
-    """Return the cache of a trial: its own in a folder, and what it shares with others under ZSPAG_HOME."""
+    """Return the cache of a run: its own in a folder, and what it shares with others under ZSPAG_HOME."""
     own, model, method = cache_of(prepared, state), _model_of(prepared), prepared.method
     config = prepared.config
     settings = {"seed": config.seed, "hold_out": config.hold_out, "relearning": config.relearning}
@@ -110,8 +119,18 @@ def _drawer(identity: str) -> FileStageCache:
 
 def _remove_oldest() -> None:
     """Remove the stages beyond the newest; one that somebody reads at this moment is made again."""
-    found = sorted(_folder().glob("*/*.pt"), key=lambda path: path.stat().st_mtime)
-    for path in found[:-MOST_FILES]:
-        with contextlib.suppress(OSError):
-            path.unlink()
-            path.parent.rmdir()
+    room = MOST_BYTES
+    for place, (_, size, path) in enumerate(sorted(_kept(), reverse=True)):
+        room -= size
+        if place >= MOST_FILES or room < 0:
+            with contextlib.suppress(OSError):
+                path.unlink()
+                path.parent.rmdir()
+
+
+def _kept() -> Iterator[tuple[int, int, Path]]:
+    """Yield time, bytes and path of every stage that is kept."""
+    for path in _folder().glob("*/*.pt"):
+        with contextlib.suppress(OSError):  # another process removes, too
+            about = path.stat()
+            yield about.st_mtime_ns, about.st_size, path

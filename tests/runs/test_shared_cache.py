@@ -1,0 +1,63 @@
+"""Stages that runs have in common are made once, and only those."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from zspag_core.runs import shared_cache as module
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.held import prepare_held
+from zspag_core.runs.shared_cache import SharedCache, shared_cache
+from zspag_core.runs.stage_cache import NO_CACHE
+
+
+@pytest.fixture
+def asked(digits_checkpoint):
+    settings = {"epochs": 2, "n_adv": 8, "epsilon": 0.3, "energy": 0.8}
+    return RunConfig("digits", str(digits_checkpoint), (3,), settings=settings, device="cpu", relearning=False)
+
+
+def test_only_what_depends_on_the_same_is_shared(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+
+    def memory(**changes):
+        return shared_cache(prepare_held(replace(asked, **changes)), None)
+
+    memory().keep("before", 1)
+    memory().room("method").keep("proxies", 2)
+    memory().room("method").keep("labels", 3)  # a run's own, and this one keeps nothing
+    other = {**asked.settings, "learning_rate": 0.2}
+    assert memory(settings=other).recall("before") == 1
+    assert memory(settings=other).room("method").recall("proxies") == 2
+    assert memory().room("method").recall("labels") is None
+    assert memory(seed=1).room("method").recall("proxies") is None
+    assert memory(settings={**asked.settings, "epsilon": 0.2}).room("method").recall("proxies") is None
+    assert memory(forget=(4,)).recall("before") is None
+    assert memory(hold_out=20.0).recall("before") is None
+    assert isinstance(memory().room("other").recall("proxies"), type(None))
+    assert memory().file("descent") is None
+
+
+def test_a_run_that_has_a_folder_keeps_its_own_there(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    memory = shared_cache(prepare_held(asked), tmp_path / "state")
+    assert isinstance(memory, SharedCache)
+    memory.keep("after", 5)
+    assert memory.file("descent").parent == tmp_path / "state"
+    memory.forget()
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_FILES", 2), ("MOST_BYTES", 3000)])
+def test_the_oldest_stages_are_removed(limit, most, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    monkeypatch.setattr(module, limit, most)
+    for number in range(4):
+        SharedCache(NO_CACHE, {"part": str(number)}).keep("part", number)
+        files = list((tmp_path / "stages").glob("*/*.pt"))
+        os.utime(max(files, key=lambda path: path.stat().st_mtime_ns), ns=(number + 1, number + 1))
+    left = [SharedCache(NO_CACHE, {"part": str(number)}).recall("part") for number in range(4)]
+    assert left == [None, None, 2, 3]
