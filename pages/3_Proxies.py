@@ -4,14 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.artefacts import class_names
-from ui.cloud import span_of
+from ui.figures.palette import COLOURED
+from ui.figures.points import span_of
 from ui.figures.proxies import MAP_HEIGHT
-from ui.frame import frame
-from ui.jobs import pair
-from ui.palette import COLOURED
-from ui.picker import LETTERS
-from ui.proxies import (
+from ui.proxies.panels import (
     TITLES,
     Shown,
     drawer_panel,
@@ -23,10 +19,14 @@ from ui.proxies import (
     share_images,
     wait_for_map,
 )
-from ui.segments import one_of
-from ui.states import has_result, stand_in
-from ui.ungraded import lacks_of
-from ui.words import GLOSSARY
+from ui.shell.artifacts import class_names
+from ui.shell.frame import frame
+from ui.shell.jobs import pair
+from ui.shell.placeholders import has_result, stand_in
+from ui.shell.run_picker import LETTERS
+from ui.shell.segments import one_of
+from ui.shell.ungraded import lacks_of
+from ui.shell.words import GLOSSARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -39,4 +39,4 @@ def test_a_circle_is_found_also_one_for_types_alone(rooms, tmp_path):
 def test_pages_and_forms_need_no_engine(rooms):
     """What a page imports itself is light; a worker has torch."""
     found = rooms.imports(rooms.ROOT, types=False)
-    assert "zspag_core.methods.zspag" not in rooms.reached(found, "ui.methods")
+    assert "zspag_core.methods.zspag" not in rooms.reached(found, "ui.shell.methods")

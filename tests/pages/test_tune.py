@@ -24,7 +24,7 @@ def told(store, sweep):
 
     def told(trials, state=None):
         job = queue.submit_sweep(store, sweep, {"class_names": ["3"]})
-        store.beats.beat("worker", "worker", (Lane.SWEEPS,), "cpu")
+        store.heartbeats.beat("worker", "worker", (Lane.SWEEPS,), "cpu")
         job = store.claim(Lane.SWEEPS, "worker", "cpu")
         for number in range(trials):
             point = {"epsilon": (8 / 255, 32 / 255)[number // 2], "n_adv": (10, 30)[number % 2]}
