@@ -7,10 +7,9 @@ import streamlit as st
 from ui.model import panels
 from ui.model.doubts import doubts_panel, names_file_panel, try_assumptions
 from ui.model.input_panel import Reading, names_panel, readable
-from ui.model.notes import notes_panel, unmoved_panel
+from ui.model.notes import carried, notes_panel, unmoved_panel
 from ui.model.sources import NEW, UPLOADED, pick_data, pick_model, pick_source
 from ui.model.training import current_training, leave_training, show_training, training_form, training_panel
-from ui.results.backdoor import carried
 from ui.shell.formatting import escape
 from ui.shell.frame import frame
 from ui.shell.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run

@@ -9,18 +9,17 @@ from ui.forget.form import (
     budgets_of,
     pick_basics,
     pick_budget,
-    pick_classes,
     pick_held_out,
     pick_method,
     pick_rest,
     show_presets,
     submit,
     take_preset,
-    unfit_method,
 )
 from ui.forget.form_params import keep_form, read_form
 from ui.forget.run_panel import run_panel
-from ui.proxies.panels import prepare_map
+from ui.shell.class_picker import pick_classes, unfit_method
+from ui.shell.embedding_map import prepare_map
 from ui.shell.frame import frame
 from ui.shell.jobs import ask, engine_question, wait_for
 from ui.shell.placeholders import has_result, nothing_open

@@ -7,19 +7,9 @@ import streamlit as st
 from ui.figures.palette import COLOURED
 from ui.figures.points import span_of
 from ui.figures.proxies import MAP_HEIGHT
-from ui.proxies.panels import (
-    TITLES,
-    Shown,
-    drawer_panel,
-    find_map,
-    map_panel,
-    numbers_panel,
-    picked_beside,
-    read_map,
-    share_images,
-    wait_for_map,
-)
+from ui.proxies.panels import TITLES, drawer_panel, map_panel, numbers_panel, picked_beside, share_images, wait_for_map
 from ui.shell.artifacts import class_names
+from ui.shell.embedding_map import Shown, find_map, read_map
 from ui.shell.frame import frame
 from ui.shell.jobs import pair
 from ui.shell.placeholders import has_result, stand_in

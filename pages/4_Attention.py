@@ -15,10 +15,10 @@ from ui.attention.panels import (
     maps_panel,
 )
 from ui.figures.attention import Side
-from ui.model.sources import plain_name
 from ui.shell.artifacts import class_names
 from ui.shell.frame import frame
 from ui.shell.jobs import pair
+from ui.shell.paths import plain_name
 from ui.shell.placeholders import has_result, stand_in
 from ui.shell.segments import one_of
 from ui.shell.ungraded import image_words, lacks_of

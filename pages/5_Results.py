@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.proxies.panels import prepare_map
 from ui.results.backdoor import backdoor_panel
 from ui.results.depth import depth_panel
 from ui.results.downloads import downloads_panel
@@ -20,6 +19,7 @@ from ui.results.panels import (
 )
 from ui.results.reference import find_reference
 from ui.results.run_view import view_of
+from ui.shell.embedding_map import prepare_map
 from ui.shell.frame import frame
 from ui.shell.jobs import pair, wait_for
 from ui.shell.placeholders import stand_in

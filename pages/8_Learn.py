@@ -17,13 +17,13 @@ from ui.learn.progress import (
     show_answer_of,
     show_source,
 )
-from ui.learn.records import shipped_runs
-from ui.overview.demo import demo_choice
 from ui.shell.charts import chart
+from ui.shell.demo import demo_choice
 from ui.shell.formatting import glue
 from ui.shell.frame import frame
 from ui.shell.placeholders import stand_in
 from ui.shell.preview import preview_panel, preview_question
+from ui.shell.shipped_records import shipped_runs
 from ui.shell.words import PIXEL_LEVELS
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def show_question(number: int, lesson: Lesson, value: str, choice: Choice) -> st
     predicted = st.radio(question, options, index=None, key=f"prediction-{number}-{value}", persist_state="session")
     job = own_run(number, value)
     busy = job is not None and job.active
-    ready = value in shipped_runs(lesson).records
+    ready = value in shipped_runs(lesson.runs).records
     with st.container(horizontal=True, gap="small"):
         if ready and st.button("Show the answer", type="primary", key="reveal", disabled=predicted is None):
             show_answer_of(number, value)

@@ -65,7 +65,7 @@ def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, 
 
 def test_pictures_of_the_map_are_ready_when_people_come_from_the_forget_page(open_page, graded, monkeypatch):
     made = []
-    monkeypatch.setattr("ui.proxies.panels.sheet", lambda images: made.append(len(images)) or "data:,")
+    monkeypatch.setattr("ui.shell.embedding_map.sheet", lambda images: made.append(len(images)) or "data:,")
     job = graded()
     open_page("2_Forget.py", job)
     assert made == [26]

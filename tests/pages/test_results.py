@@ -77,7 +77,7 @@ def check(page):
 
 def test_maps_of_the_runs_are_read_ahead_for_the_page_that_shows_them(results_page, make_run, monkeypatch):
     prepared = []
-    monkeypatch.setattr("ui.proxies.panels.prepare_map", lambda job: prepared.append(job.id))
+    monkeypatch.setattr("ui.shell.embedding_map.prepare_map", lambda job: prepared.append(job.id))
     first, second = make_run(), make_run()
     results_page(first, second)
     assert prepared == [first.id, second.id]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.compare.comparisons import OWN, Subject, network_of, order, preset_of, subject_of
-from ui.forget.form import pick_classes, unfit_method
-from ui.model.sources import plain_name
+from ui.shell.class_picker import pick_classes, unfit_method
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.jobs import job_store
 from ui.shell.methods import method_summary
+from ui.shell.paths import plain_name
 from ui.shell.words import COMPARISONS, PRESETS, help_for
 from zspag_core.reproduce.comparison import Row
 from zspag_core.reproduce.scale import SCALES

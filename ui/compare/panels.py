@@ -13,13 +13,13 @@ from ui.compare.summary import answers
 from ui.compare.table import KINDS, ORDERS, records, table_html
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
-from ui.results.panels import draw
+from ui.shell.charts import draw
 from ui.shell.formatting import NEAR, duration, escape, worked
 from ui.shell.jobs import POLL_SECONDS, job_store
 from ui.shell.methods import method_card, method_summary
 from ui.shell.placeholders import progress_of
+from ui.shell.selection import chosen_model
 from ui.shell.streamlit_fragments import redrawn
-from ui.shell.strip import chosen_model
 from ui.shell.words import GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
 from zspag_core.metrics.catalogue import ENTROPY, FORGOTTEN_UP_TO, PROBE, RELEARNING

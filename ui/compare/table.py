@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.figures.compare import mean_of, reference, span
 from ui.figures.markers import MASK, ORIGINAL, RETRAIN, looks, role_of
-from ui.runs.table import page_of
-from ui.shell.formatting import duration, near, setting_text
+from ui.shell.formatting import duration, near, page_of, setting_text
 from ui.shell.methods import method_summary
 from ui.shell.words import STATES
 from zspag_core.jobs import State

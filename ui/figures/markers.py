@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ui.figures.palette import CLASSES, REFERENCE
-from ui.runs.figure import SYMBOLS
 from zspag_core.methods.catalogue import references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zspag_core.reproduce.comparison import Row
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "triangle-down", "pentagon", "x")
 
 ORIGINAL, MASK, RETRAIN = "original", "mask", "retrain"
 GLYPHS = ("●", "■", "◆", "▲", "✚", "★", "⬢", "▼", "⬟", "✖")

@@ -12,7 +12,7 @@ from ui.shell.class_names import names_of, says_names
 from ui.shell.jobs import job_store, show_run
 from ui.shell.methods import USUAL, method_card, method_summary
 from ui.shell.selection import choice_of, use
-from ui.shell.settings_form import apply_settings, changed, class_picker, fitting, same, settings_form
+from ui.shell.settings_form import apply_settings, changed, fitting, same, settings_form
 from ui.shell.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.errors import ZspagError
 from zspag_core.jobs import State
@@ -30,42 +30,8 @@ BUDGETS = ("epsilon", "epsilon_l2")
 WANTED, TAKEN = "preset_wanted", "presets_taken"
 MOST_SEED = 2**31 - 1
 MOST_HELD_OUT = 90
-NAMED = 6
 INFLUENCE = "influence"
 FOR_INFLUENCE = "These belong to the label modes *influence* and *influence, anchored*."
-
-
-def pick_classes(choice: Choice, about: Job) -> list[int]:
-    """Draw the classes; their pictures follow as soon as the worker has them."""
-    pictures: list[str | None] = [None] * len(choice.class_names)
-    absent: set[int] = set()
-    if about.state == State.DONE and len(about.answer["classes"]) == len(choice.class_names):
-        pictures = [described["picture"] for described in about.answer["classes"]]
-        absent = absent_classes(about)
-    st.markdown("**Classes to forget**", help=help_for("Forget samples"))
-    chosen = class_picker(f"forget-{choice.checkpoint.stem}", choice.class_names, pictures, absent)
-    if absent:
-        st.caption("The data has no images of the classes in grey: they stay, and nothing is graded on them.")
-    if about.state == State.FAILED:
-        st.caption(f"No pictures: {about.error}")
-    return chosen
-
-
-def absent_classes(about: Job) -> set[int]:
-    """Return the classes that the data has no training image of; none while that is not known."""
-    if about.state != State.DONE:
-        return set()
-    return {k for k, described in enumerate(about.answer["classes"]) if not described["train"]}
-
-
-def unfit_method(method: Mapping[str, Any], about: Job, forget: Sequence[int]) -> str:
-    """Say why a method cannot do with the data; empty where it can."""
-    absent = absent_classes(about) - set(forget)
-    if not method["needs_retain"] or not absent:
-        return ""
-    names = ", ".join(about.answer["classes"][k]["name"] for k in sorted(absent)[:NAMED])
-    more = " and others" if len(absent) > NAMED else ""
-    return f"{method['title']} needs training images of every remaining class, and the data has none of {names}{more}."
 
 
 def pick_held_out(about: Job, forget: Sequence[int]) -> float:

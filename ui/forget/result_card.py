@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from ui.forget.form import take_run
 from ui.shell.formatting import find, glue, percent, result_table
+from ui.shell.headline_cards import arrow, change_words, estimate_panel
 from ui.shell.jobs import leave_run
 from ui.shell.resume_button import again_button
-from ui.shell.ungraded import ESTIMATE, estimate_rows, estimate_table, is_ungraded, misread, missing_for, why_ungraded
+from ui.shell.ungraded import estimate_table, is_ungraded, missing_for
 from ui.shell.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, PROBE
@@ -30,7 +31,6 @@ REMEDIES = {
     State.CANCELLED: "It was stopped on request. Resume goes on from what it had finished; to begin anew, take its "
     "settings, change what you like, and press Forget.",
 }
-ESTIMATES_A_ROW = 4
 NO_PROXIES = "no proxies"
 LESSON = (
     "This is what too small a perturbation budget ε does: no image crosses into another class, nothing stands in for "
@@ -69,24 +69,6 @@ def show_result(job: Job) -> None:
             st.caption(ESTIMATE_NOTE)
 
 
-def estimate_panel(result: Mapping[str, Any], a_row: int = ESTIMATES_A_ROW) -> None:
-    """Say why a run is not graded, and draw the estimates that there are, so many in a row."""
-    st.info(f"{why_ungraded(result)} {ESTIMATE_NOTE}", icon=":material/info:")
-    if warning := misread(result):
-        st.warning(warning, icon=":material/warning:")
-    rows = estimate_rows(result)
-    places = [
-        place
-        for first in range(0, len(rows), a_row)
-        for place in st.columns(min(a_row, len(rows)))[: len(rows) - first]
-    ]
-    for place, (title, then, now, meaning) in zip(places, rows, strict=True):
-        change = None if now is None else round(now - then, 1)
-        with place, st.container(border=True, gap="xxsmall", height="stretch"):
-            st.metric(title, percent(now), change_words(change), delta_color="off", delta_arrow=arrow(change))
-            st.caption(f"{ESTIMATE} {meaning[0].upper()}{meaning[1:]}.")
-
-
 def _graded_cards(result: Mapping[str, Any]) -> None:
     """Draw the headline figures of a run that is graded."""
     before, after, mask = result["before"], result["after"], result.get("mask") or {}
@@ -116,16 +98,6 @@ def _card(
             help=measure.definition,
         )
         st.caption(note)
-
-
-def change_words(change: float | None) -> str | None:
-    """Write a change in points; None where there is none to tell."""
-    return None if change is None else f"{percent(change, sign=True)} points" if change else "unchanged"
-
-
-def arrow(change: float | None) -> Literal["up", "down", "off"]:
-    """Return the arrow of a change: a metric card does not read a true minus as down."""
-    return "off" if not change else "up" if change > 0 else "down"
 
 
 def show_ending(job: Job) -> None:

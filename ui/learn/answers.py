@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ui.shell.formatting import between, find, percent
+from ui.shell.shipped_records import RETRAINED
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, ENTROPY, PROBE
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ APART = 10.0
 """Points by which a figure must lie outside the range of the retrained models to tell a model from them."""
 COMPARED = {ACC_RT: ACC_RT.short, ACC_UT: ACC_UT.short, PROBE: PROBE.printed, ENTROPY: "membership"}
 """The measures by which lesson 5 tells a model from retrained ones, and what it calls them."""
-RETRAINED = ("retrain", "retrain_1", "retrain_2")
-"""Names of the records of models that were trained anew, one a seed."""
 
 
 class Answer(NamedTuple):

@@ -8,20 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ui.learn.answers import RETRAINED, Answer, how_many_attacks, how_many_kept, how_read, what_gives_it_away
+from ui.learn.answers import Answer, how_many_attacks, how_many_kept, how_read, what_gives_it_away
 from ui.shell.checkpoints import recipe_of
+from ui.shell.demo import DEMO_CLASS, MODEL
+from ui.shell.shipped_records import FOLDER, RETRAINED
 from ui.shell.words import PIXEL_LEVELS
-from zspag_core.shipped import ASSETS, CHECKPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     Record = Mapping[str, Any]
-
-FOLDER = ASSETS / "lessons"
-DATA, MODEL = "digits", CHECKPOINTS / "digits_resnet.safetensors"
-DEMO_CLASS = 3
 
 
 @dataclass(frozen=True)
@@ -204,9 +201,6 @@ LESSONS = (
         references=RETRAINED,
     ),
 )
-
-YARDSTICK = next(lesson for lesson in LESSONS if lesson.references == RETRAINED)
-"""The lesson that ships models trained anew."""
 
 
 def lesson_number(text: str | None) -> int:

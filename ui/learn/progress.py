@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.learn.lessons import LESSONS, knob_value
-from ui.learn.records import record_of_job, shipped_runs
-from ui.overview.demo import submit_own
+from ui.learn.records import record_of_job
 from ui.shell.artifacts import load_arrays
+from ui.shell.demo import submit_own
 from ui.shell.jobs import current_run, job_store
+from ui.shell.shipped_records import shipped_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,12 +81,12 @@ def record_for(number: int, lesson: Lesson, value: str) -> Mapping[str, Any] | N
     own = record_of_job(job, load_arrays(job.folder, "grading")) if job is not None else None
     if own is not None or not st.session_state.get(f"shown-{number}-{value}"):
         return own
-    return shipped_runs(lesson).records.get(value)
+    return shipped_runs(lesson.runs).records.get(value)
 
 
 def records_seen(number: int, lesson: Lesson) -> dict[str, Mapping[str, Any]]:
     """Return the records of every value whose answer the visitor has seen, and of the references."""
-    shipped = shipped_runs(lesson).records
+    shipped = shipped_runs(lesson.runs).records
     seen = {value: shipped[value] for value in lesson.references if value in shipped}
     for value in lesson.knob.values:
         record = record_for(number, lesson, value)
@@ -112,7 +113,7 @@ def show_source(number: int, lesson: Lesson, value: str) -> None:
     """Say which run the answer is read from, and lead to it if it was made here."""
     job = own_run(number, value)
     if job is None or job.active:
-        shipped = shipped_runs(lesson)
+        shipped = shipped_runs(lesson.runs)
         anew = f"; trained anew with seeds 0 to {len(lesson.references) - 1}" if lesson.references else ""
         st.caption(f":material/inventory_2: Pre-run on {shipped.made}, {shipped.machine}, seed 0{anew}.")
         return

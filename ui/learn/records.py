@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ui.learn.lessons import Lesson
     from zspag_core.jobs import Job
 
     Arrays = Mapping[str, NDArray[Any]]
@@ -25,29 +22,6 @@ FIGURES = ("acc_rt", "acc_ut", "acc_per_class", "probe", "mia", "relearning")
 PER_EPOCH = ("epoch", "acc_rt", "acc_ut", "loss")
 PER_ATTACK = ("asr", "attempted", "per_class")
 DIGITS = 3
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """The runs that ship with a lesson.
-
-    Attributes:
-        made: the day, as people write it.
-        machine: the kind of machine.
-        records: value of the lesson's knob -> record.
-    """
-
-    made: str
-    machine: str
-    records: Mapping[str, Mapping[str, Any]]
-
-
-def shipped_runs(lesson: Lesson) -> Shipped:
-    """Return the runs that ship with a lesson; none where the file is not there."""
-    if not lesson.runs.exists():
-        return Shipped("", "", {})
-    found = json.loads(lesson.runs.read_text(encoding="utf-8"))
-    return Shipped(found["made"], found["machine"], found["runs"])
 
 
 def record_of(result: Mapping[str, Any], grading: Arrays | None) -> dict[str, Any]:

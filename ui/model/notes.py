@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.shell.formatting import counted, escape
+from ui.shell.checkpoints import read_header
+from ui.shell.formatting import as_sentence, counted, escape
 from ui.shell.paths import in_words
+from zspag_core.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
 
 PLAIN = 2
 """More notes than this are folded."""
@@ -51,12 +54,6 @@ def notes_panel(notes: Sequence[str], *paths: str | Path) -> None:
             st.caption(escape(line))
 
 
-def as_sentence(words: str) -> str:
-    """Write words as a sentence."""
-    end = "" if words.endswith((".", "?", "!")) else "."
-    return f"{words[:1].upper()}{words[1:]}{end}"
-
-
 def unmoved_panel(unmoved: Mapping[str, str], layers: int) -> None:
     """Count the layers that no step moves, with reasons; nothing where all move."""
     if not unmoved:
@@ -69,3 +66,24 @@ def unmoved_panel(unmoved: Mapping[str, str], layers: int) -> None:
         for why, names in reasons.items():
             more = f" and {len(names) - NAMED_LAYERS} more" if len(names) > NAMED_LAYERS else ""
             st.markdown(f"**{len(names)}**: {escape(why)}. :small[{escape(', '.join(names[:NAMED_LAYERS]))}{more}]")
+
+
+def carried(path: Path, names: Sequence[str]) -> str:
+    """Return a sentence about the backdoor that a model says it carries; empty where it says of none.
+
+    Args:
+        path: the checkpoint.
+        names: one name a class.
+    """
+    try:
+        planted = read_header(path).backdoor
+    except CheckpointError:
+        return ""
+    source, _, target = planted.partition(":")
+    if not (source.isdigit() and target.isdigit() and max(int(source), int(target)) < len(names)):
+        return ""
+    one, two = escape(names[int(source)]), escape(names[int(target)])
+    return (
+        f"**Backdoor** planted in training: a white square in the corner turns {one} into {two}. "
+        "Forget a class and the Results page shows whether the trigger still works."
+    )

@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from ui.model.input_panel import told_file
 from ui.model.notes import for_page
 from ui.shell.checkpoints import read_header, shipped_checkpoints
+from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, kept_upload, known_data, uploaded_data
 from ui.shell.formatting import escape
-from ui.shell.jobs import job_store
 from ui.shell.paths import (
-    BUILT_IN,
-    FORMS,
     OWN,
     UPLOAD,
     allowed_roots,
     data_of,
-    made_of,
     open_path,
+    plain_name,
     title_of,
     token_of,
     trained_checkpoints,
     uploads,
 )
 from ui.shell.selection import own_data
-from ui.shell.uploads import DATA_MB, MODEL_MB, keep_checkpoint, keep_data, keep_server_model, purge
+from ui.shell.uploads import MODEL_MB, keep_checkpoint, keep_server_model
 from ui.shell.url_params import word_of, write_word
 from zspag_core.checkpoints.kinds import may_hold_weights, other_file
 from zspag_core.errors import CheckpointError, ZspagError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from streamlit.runtime.uploaded_file_manager import UploadedFile
+    from collections.abc import Mapping, Sequence
 
     from ui.shell.selection import Choice
 
 SHIPPED, TRAINED, UPLOADED, NEW = "Shipped", "Yours", "Upload", "Train"
 SOURCES = (SHIPPED, TRAINED, UPLOADED, NEW)
 THE_MODELS = "own"
-FILES, FOLDER = "upload", "folder"
-WORDS = {FILES: "Upload a data set", FOLDER: "A folder on the server"}
-REMEMBERED = 1000
 
 
 def pick_source(choice: Choice | None, *, training: bool) -> str:
@@ -123,21 +115,6 @@ def _start(kept: str | None, own: str | None, named: Mapping[str, str], options:
     return options.index(way)
 
 
-def known_data() -> list[str]:
-    """Return the names of data sets: the built-in ones, then others in ZSPAG_DATA."""
-    folder = os.environ.get("ZSPAG_DATA")
-    entries = sorted(Path(folder).iterdir()) if folder and Path(folder).is_dir() else []
-    shared = [entry.stem for entry in entries if entry.is_dir() or entry.suffix in FORMS]
-    return list(dict.fromkeys([*BUILT_IN, *(name for name in shared if not name.startswith("."))]))
-
-
-def plain_name(data: str) -> str:
-    """Return what a name or path of data is called on the screen."""
-    return (
-        data if Path(data).name == data else title_of(Path(data)) if Path(data).parent == uploads() else Path(data).name
-    )
-
-
 def _model_line(path: Path) -> str:
     """Return a model's line in a list."""
     try:
@@ -209,70 +186,3 @@ def _server_model() -> Path | None:
         return _weights(keep_server_model(open_path(text)))
 
     return kept_upload(f"server:{text}", keep)
-
-
-def uploaded_data(kept: str | None, key: str = "upload-data") -> str | None:
-    """Draw the box for a data set, a widget of this key; return the file or folder kept."""
-    files = st.file_uploader(
-        "Data set",
-        max_upload_size=DATA_MB,
-        accept_multiple_files=True,
-        key=key,
-        help="A .zip with one folder of images for each class (maybe inside train and test folders), an .npz with "
-        "train_x, train_y and maybe test_x, test_y, or the .parquet files of a Hugging Face image set.",
-    )
-    if files:
-        meant = together(files)
-        if len(meant) < len(files):
-            st.caption(f"In use: {escape(', '.join(file.name for file in meant))}, not the others in the box.")
-        path = kept_upload("+".join(file.file_id for file in meant), lambda: keep_data(meant))
-        return None if path is None else str(path)
-    if kept is not None and Path(kept).parent == uploads():
-        st.caption(f"In use: {escape(title_of(Path(kept)))}")
-        return kept
-    st.caption("One .zip, one .npz, or several .parquet files.")
-    return None
-
-
-def together(files: Sequence[UploadedFile]) -> list[UploadedFile]:
-    """Return the files that make the data set meant: the newest, or all parquet files where that is one of them."""
-    if not files[-1].name.lower().endswith(".parquet"):
-        return [files[-1]]
-    return [file for file in files if file.name.lower().endswith(".parquet")]
-
-
-def kept_upload(key: str, keep: Callable[[], Path]) -> Path | None:
-    """Keep an upload once, not at every redraw; say why where it is refused."""
-    memory: dict[str, Path] = st.session_state.setdefault("kept-uploads", {})
-    if key not in memory or not memory[key].exists():
-        try:
-            memory[key] = keep()
-        except ZspagError as error:
-            st.error(escape(str(error)), icon=":material/error:")
-            return None
-        purge(_in_use() | {str(path) for path in memory.values()})
-    return memory[key]
-
-
-def _in_use() -> set[str]:
-    """Return the files that runs in the list refer to."""
-    configs: list[Any] = [job.config for job in job_store().latest(limit=REMEMBERED)]
-    named = {str(config[key]) for config in configs for key in ("data", "checkpoint") if key in config}
-    return named | {str(made_of(Path(path))) for path in named}
-
-
-def folder_data(kept: str | None, key: str = "folder") -> str | None:
-    """Draw the field for a path on the server, a widget of this key; return it where it is open to visitors."""
-    before = kept if kept is not None and Path(kept).is_absolute() and Path(kept).parent != uploads() else ""
-    roots = [str(root) for root in allowed_roots()]
-    text = st.text_input(
-        "Folder", before, key=key, placeholder=f"{roots[0]}/…", help="One folder of images for each class."
-    )
-    if not text.strip():
-        st.caption(f"The whole path of a folder, .zip or .npz of the server, inside {escape(' or '.join(roots))}.")
-        return None
-    try:
-        return data_of(text.strip())
-    except ZspagError as error:
-        st.error(escape(str(error)), icon=":material/error:")
-        return None

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.figures import model as figures
-from ui.model.sources import TRAINED, plain_name
+from ui.model.sources import TRAINED
 from ui.shell.charts import chart
 from ui.shell.formatting import duration, escape, percent, seconds_left, worked_words
 from ui.shell.job_controls import controls
 from ui.shell.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
-from ui.shell.paths import trained
+from ui.shell.paths import plain_name, trained
 from ui.shell.settings_form import settings_form
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.words import STATES, help_for

@@ -9,14 +9,11 @@ import streamlit as st
 
 from ui.figures.pictures import data_url
 from ui.shell.artifacts import load_arrays
-from ui.shell.checkpoints import read_header
 from ui.shell.formatting import escape, percent
 from ui.shell.words import help_for
-from zspag_core.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from ui.results.run_view import View
     from ui.shell.artifacts import Arrays
@@ -52,27 +49,6 @@ def backdoor_panel(view: View) -> None:
             else:
                 st.html(triggered_html(arrays, view.names, int(about["target"])))
                 st.caption("Test images with the trigger, the white square; under each what is read before and after.")
-
-
-def carried(path: Path, names: Sequence[str]) -> str:
-    """Return a sentence about the backdoor that a model says it carries; empty where it says of none.
-
-    Args:
-        path: the checkpoint.
-        names: one name a class.
-    """
-    try:
-        planted = read_header(path).backdoor
-    except CheckpointError:
-        return ""
-    source, _, target = planted.partition(":")
-    if not (source.isdigit() and target.isdigit() and max(int(source), int(target)) < len(names)):
-        return ""
-    one, two = escape(names[int(source)]), escape(names[int(target)])
-    return (
-        f"**Backdoor** planted in training: a white square in the corner turns {one} into {two}. "
-        "Forget a class and the Results page shows whether the trigger still works."
-    )
 
 
 def _change(about: Mapping[str, Any]) -> str | None:

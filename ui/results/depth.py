@@ -8,8 +8,8 @@ import streamlit as st
 
 from ui.figures import depth as figures
 from ui.results.differences import markdown_table
-from ui.results.panels import draw
 from ui.results.reference import find_reference
+from ui.shell.charts import draw
 from ui.shell.formatting import percent
 from ui.shell.jobs import POLL_SECONDS, job_store
 from ui.shell.placeholders import failed_line, progress_of

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.model.notes import as_sentence
 from ui.results.cli_command import repeat_line
 from ui.results.figures import tables
 from ui.results.report import Subject, html_report
-from ui.shell.formatting import escape
 from ui.shell.jobs import ask, engine_question, wait_for
+from ui.shell.returned_model import EPOCH, returned_bytes, returned_model, returned_words
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from ui.results.reference import Reference
     from ui.results.run_view import View
     from zspag_core.jobs import Job
-
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the same data gives the same archive
 
 
 def downloads_panel(view: View, peers: Sequence[View], references: Mapping[str, Reference]) -> None:
@@ -107,30 +104,6 @@ def _buttons(view: View, reference: Reference, subjects: Sequence[Subject]) -> N
             )
     if returned is not None:
         st.caption(returned_words(view.result["model"]))
-
-
-def returned_model(folder: Path, result: Mapping[str, Any]) -> Path | None:
-    """Return the file or folder of a run that holds the model in its owner's names and container, if there is one."""
-    name = (result.get("model") or {}).get("returned")
-    path = folder / str(name)
-    return path if name and path.parent == folder and path.exists() else None
-
-
-def returned_bytes(path: Path) -> bytes:
-    """Return a file, or a folder as a zip archive of the files in it."""
-    if path.is_file():
-        return path.read_bytes()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(part for part in path.iterdir() if part.is_file()):
-            archive.writestr(zipfile.ZipInfo(f"{path.name}/{file.name}", EPOCH), file.read_bytes())
-    return buffer.getvalue()
-
-
-def returned_words(model: Mapping[str, Any]) -> str:
-    """Say what the model as it came is, and what it is without."""
-    words = "**Unlearned, as it came**: the names, number format and kind of file that its weights came in."
-    return " ".join([words, *(escape(as_sentence(str(part))) for part in model.get("left_out") or ())])
 
 
 def report_bytes(subjects: Sequence[Subject]) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.model.sources import FILES, FOLDER, WORDS, folder_data, known_data, uploaded_data
+from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, known_data, uploaded_data
 from ui.shell.jobs import POLL_SECONDS, job_store
 from ui.shell.paths import data_of
 from ui.shell.placeholders import failed_line, progress_of

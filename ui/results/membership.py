@@ -9,7 +9,8 @@ import streamlit as st
 from ui.figures import membership
 from ui.figures.thresholds import ATTACKS, MEASURES, best_threshold, edges_of, judge, judged_member, shares_of
 from ui.results.figures import groups_of, moments_of
-from ui.results.panels import draw, side_by_side
+from ui.results.panels import side_by_side
+from ui.shell.charts import draw
 from ui.shell.formatting import percent
 from ui.shell.segments import one_of
 from ui.shell.streamlit_fragments import redrawn

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from ui.figures import layers
-from ui.forget.result_card import ESTIMATES_A_ROW, estimate_panel
 from ui.results.differences import figure_differences, markdown_table, own_settings, setting_differences
 from ui.results.fence import kept_for_grading, needs_retain, seen_by_method
 from ui.results.figures import classes_of, history_of, layers_of, predictions_of, taught_of
@@ -16,8 +15,9 @@ from ui.results.reference import order_reference
 from ui.results.relearning import relearning_line
 from ui.results.run_view import listed
 from ui.results.summary import DOWN, UP, cards, standing_of, tell
-from ui.shell.charts import chart
+from ui.shell.charts import BADGE, draw
 from ui.shell.formatting import escape, setting_text
+from ui.shell.headline_cards import ESTIMATES_A_ROW, estimate_panel
 from ui.shell.methods import method_name
 from ui.shell.run_picker import LETTERS
 from ui.shell.ungraded import is_ungraded, lacks_of
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ui.results.reference import Reference
     from ui.results.run_view import View
 
-BADGE = ":gray-badge[for grading only]"
 CARDS, CARDS_OF_TWO, ESTIMATES_OF_TWO = 5, 3, 2  # in a row
 NO_CLASSES = (
     "Accuracy by class, and what is read as what, are counted on test images. The data has none, so they appear here "
@@ -38,17 +37,6 @@ NO_CLASSES = (
 )
 NO_FIGURES = "The figure of all percentages appears here once the run is graded."
 ARROWS: dict[str, Literal["up", "down"]] = {UP: "up", DOWN: "down"}
-
-
-def draw(drawn: Drawn | None, letter: str, missing: str = "") -> None:
-    """Draw one figure with its heading and note, or a sentence where there is none."""
-    if drawn is None:
-        st.caption(missing)
-        return
-    st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
-    chart(drawn.figure, key=f"{drawn.name}-{letter}", alt=drawn.alt)
-    if drawn.note:
-        st.caption(drawn.note)
 
 
 def side_by_side(views: Sequence[View], panel: Callable[[View], None], *, named: bool = True) -> None:

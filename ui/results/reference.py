@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ui.learn.answers import RETRAINED
-from ui.learn.lessons import DATA, DEMO_CLASS, MODEL, YARDSTICK
-from ui.learn.records import shipped_runs
 from ui.results.relearning import with_relearning
 from ui.shell.checkpoints import recipe_of
+from ui.shell.demo import DATA, DEMO_CLASS, MODEL
 from ui.shell.formatting import find, headline
 from ui.shell.jobs import job_store
+from ui.shell.shipped_records import RETRAINED, YARDSTICK, shipped_runs
 from zspag_core.jobs import Lane
 from zspag_core.runs.config import RunConfig
 

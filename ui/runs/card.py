@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.results.downloads import returned_bytes, returned_model, returned_words
-from ui.runs.table import page_of
-from ui.shell.formatting import escape, percent, state_words
+from ui.shell.formatting import escape, page_of, percent, state_words
 from ui.shell.jobs import job_store, leave_first, leave_second, pair, show_run, show_second
 from ui.shell.resume_button import again_button
+from ui.shell.returned_model import returned_bytes, returned_model, returned_words
 from ui.shell.run_picker import LETTERS
 from zspag_core.jobs import State
 from zspag_core.jobs.schema import TITLE_LENGTH

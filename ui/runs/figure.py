@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from ui.figures.markers import SYMBOLS
 from ui.figures.palette import CLASSES, REFERENCE
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from ui.runs.table import Row
 
 HEIGHT = 360
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "triangle-down", "pentagon", "x")
 LEAST_SPAN = 10.0  # percent, so that equal runs do not fill the whole axis with rounding
 EDGE = 0.03  # of the axis, so that marks at 0 and 100 % are whole
 

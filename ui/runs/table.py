@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.model.sources import plain_name
-from ui.shell.formatting import counted, duration, find, headline, percent, worked
+from ui.shell.formatting import counted, duration, find, headline, page_of, percent, worked
 from ui.shell.methods import method_name, way_name
-from ui.shell.paths import title_of
+from ui.shell.paths import plain_name, title_of
 from ui.shell.ungraded import is_ungraded, short_estimate
 from ui.shell.words import STATES
 from zspag_core.jobs import State
@@ -199,11 +198,6 @@ def table(rows: Sequence[Row], letters: Mapping[str, str]) -> dict[str, list[Any
         "Settings": [row.settings for row in rows],
         "Note": [row.job.note for row in rows],
     }
-
-
-def page_of(job: Job) -> str:
-    """Return the page that shows a run best."""
-    return "Results" if headline(job) is not None else "Forget"
 
 
 def _took(job: Job) -> str:

@@ -9,6 +9,10 @@ import streamlit as st
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from ui.figures.drawn import Drawn
+
+BADGE = ":gray-badge[for grading only]"
+
 SELDOM = ["zoomIn2d", "zoomOut2d", "autoScale2d"]
 WAYS_TO_DRAG = ["zoom2d", "pan2d", "select2d", "lasso2d"]
 FEW_BUTTONS: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": [*SELDOM, *WAYS_TO_DRAG]}
@@ -43,3 +47,14 @@ def _make_room(figure: go.Figure) -> go.Figure:
     return figure.update_layout(
         modebar={"orientation": "h" if beside else "v"}, margin={side: max(BAR_ROOM, size or 0)}
     )
+
+
+def draw(drawn: Drawn | None, letter: str, missing: str = "") -> None:
+    """Draw one figure with its heading and note, or a sentence where there is none."""
+    if drawn is None:
+        st.caption(missing)
+        return
+    st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
+    chart(drawn.figure, key=f"{drawn.name}-{letter}", alt=drawn.alt)
+    if drawn.note:
+        st.caption(drawn.note)

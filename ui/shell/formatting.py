@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from ui.shell.words import OPTIONAL_STAGES, STAGES, STATES
 from zspag_core.jobs import Command, State
-from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, GRADED, PER_EPOCH, sample_words
+from zspag_core.metrics.catalogue import (
+    ACC_RT,
+    ACC_UT,
+    GRADED,
+    PER_EPOCH,
+    sample_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from zspag_core.jobs import Event, Job
     from zspag_core.metrics.catalogue import Measure
+
 
 UNFORESEEN = ("before", "evaluate")
 """Stages whose time left nobody knows: images are counted, then probes fitted, then steps that may end at any time."""
@@ -248,3 +255,14 @@ def find(part: Mapping[str, Any], path: Sequence[str]) -> float | None:
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None
     return None if found is None else float(found)
+
+
+def as_sentence(words: str) -> str:
+    """Write words as a sentence."""
+    end = "" if words.endswith((".", "?", "!")) else "."
+    return f"{words[:1].upper()}{words[1:]}{end}"
+
+
+def page_of(job: Job) -> str:
+    """Return the page that shows a run best."""
+    return "Results" if headline(job) is not None else "Forget"

@@ -194,3 +194,10 @@ def _shared(name: str) -> Path | None:
 def _entries(folder: Path) -> list[Path]:
     """Return what lies in a folder, hidden files apart; nothing where there is no folder."""
     return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")] if folder.is_dir() else []
+
+
+def plain_name(data: str) -> str:
+    """Return what a name or path of data is called on the screen."""
+    return (
+        data if Path(data).name == data else title_of(Path(data)) if Path(data).parent == uploads() else Path(data).name
+    )

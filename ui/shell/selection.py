@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.shell.checkpoints import read_header, shipped_checkpoints
+from ui.shell.formatting import escape
 from ui.shell.jobs import checkpoint_question, current_run, job_store
 from ui.shell.paths import BUILT_IN, UPLOAD, data_of, data_token, model_of, title_of, token_of, uploads
 from zspag_core.errors import CheckpointError, ZspagError
@@ -17,6 +18,9 @@ from zspag_core.tasks.inspect_data import summarise
 
 if TYPE_CHECKING:
     from ui.shell.checkpoints import Header
+    from zspag_core.jobs import Job
+
+NAME_LENGTH = 22  # letters that a name may take, so that the strip stays one line at 1280 pixels
 
 KEY, MODEL, DATA = "choice", "model", "data"
 FOLLOWED = "followed"
@@ -155,3 +159,14 @@ def _from_session() -> Choice | None:
     """Return the choice made on another page of this session, if its file is still there."""
     choice: Choice | None = st.session_state.get(KEY)
     return choice if choice is not None and choice.checkpoint.exists() else None
+
+
+def chosen_model(job: Job | None) -> str:
+    """Return the name of the run's original model, else of the one chosen, not longer than the strip can take."""
+    if job is not None:
+        path = str(job.config.get("checkpoint", "")).replace("\\", "/")
+        name = title_of(Path(path)).removesuffix(".safetensors")
+    else:
+        choice = st.session_state.get(KEY)
+        name = choice.title if choice is not None else ""
+    return escape(name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…")

@@ -10,7 +10,7 @@ import streamlit as st
 from ui.shell.words import CONSEQUENCES, PIXEL_LEVELS, choice_label, knob_label
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from streamlit.delta_generator import DeltaGenerator
 
@@ -20,8 +20,6 @@ SLIDER_LEVELS = 64
 SLIDER_STEP = 0.5
 COUNTED = ("", "images")  # units that a label need not say
 UNITS = {"epsilon": "× ε"}
-GRID_LIMIT = 20
-SHORT_NAME, NARROW, WIDE = 3, 5, 2
 
 
 def settings_form(
@@ -161,51 +159,3 @@ def _number(about: Schema, shared: Mapping[str, Any]) -> float | int | None:
 def _step_of(default: float | None) -> float:
     """Return a sensible click size: a tenth of the default's power of ten."""
     return 0.01 if not default else float(f"{abs(default) / 10:.0e}")
-
-
-def class_picker(
-    key: str, names: Sequence[str], pictures: Sequence[str | None], absent: Collection[int] = ()
-) -> list[int]:
-    """Draw the classes with a picture each and return those that are ticked.
-
-    Args:
-        key: start of the widgets' keys.
-        names: one name per class.
-        pictures: one picture per class as a data URL; None shows none.
-        absent: classes without images, which cannot be ticked.
-    """
-    if len(names) > GRID_LIMIT:
-        return _many(key, names, pictures, absent)
-    narrow = max(map(len, names)) <= SHORT_NAME
-    columns = NARROW if narrow else WIDE
-    chosen = []
-    for first in range(0, len(names), columns):  # row by row: the order in which the tab key visits them
-        for label, place in zip(range(first, len(names)), st.columns(columns, gap="xsmall"), strict=False):
-            with place, st.container(gap="xxsmall", horizontal=not narrow, vertical_alignment="center"):
-                if pictures[label] is not None:
-                    st.image(pictures[label], width=48 if narrow else 32, alt=f"An image of class {names[label]}")
-                gone = label in absent
-                ticked = st.checkbox(
-                    names[label], key=f"{key}-{label}", persist_state="session", width="content", disabled=gone
-                )
-                if ticked and not gone:
-                    chosen.append(label)
-    return chosen
-
-
-def _many(key: str, names: Sequence[str], pictures: Sequence[str | None], absent: Collection[int]) -> list[int]:
-    """Draw a list to type into, and the pictures of what was chosen."""
-    chosen = st.multiselect(
-        "Classes to forget",
-        range(len(names)),
-        format_func=lambda label: f"{names[label]} (no images)" if label in absent else names[label],
-        key=f"{key}-many",
-        placeholder="Type a name",
-        label_visibility="collapsed",
-        persist_state="session",
-    )
-    with st.container(horizontal=True, gap="xsmall"):
-        for label in chosen:
-            if pictures[label] is not None:
-                st.image(pictures[label], width=40, alt=f"An image of class {names[label]}")
-    return [label for label in chosen if label not in absent]

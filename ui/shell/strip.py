@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,9 +9,8 @@ import streamlit as st
 from ui.shell.formatting import escape, find, headline, percent, state_words
 from ui.shell.jobs import job_store, pair
 from ui.shell.methods import USUAL, method_name
-from ui.shell.paths import title_of
 from ui.shell.run_picker import LETTERS, run_chip
-from ui.shell.selection import KEY
+from ui.shell.selection import NAME_LENGTH, chosen_model
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.ungraded import is_ungraded, short_estimate
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
@@ -29,7 +27,6 @@ STORY = (
 )
 LIVE_SECONDS = 2.0
 PICKED_FROM = 50
-NAME_LENGTH = 22  # letters that a name may take, so that the strip stays one line at 1280 pixels
 
 
 def story_strip() -> None:
@@ -92,17 +89,6 @@ def link_text(name: str, job: Job | None) -> str:
 def rival(job: Job) -> str:
     """Return the method of a run, where it is not the usual one."""
     return "" if job.config.get("method", USUAL) == USUAL else f" · {method_name(job.config)}"
-
-
-def chosen_model(job: Job | None) -> str:
-    """Return the name of the run's original model, else of the one chosen, not longer than the strip can take."""
-    if job is not None:
-        path = str(job.config.get("checkpoint", "")).replace("\\", "/")
-        name = title_of(Path(path)).removesuffix(".safetensors")
-    else:
-        choice = st.session_state.get(KEY)
-        name = choice.title if choice is not None else ""
-    return escape(name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…")
 
 
 def forgotten_names(job: Job) -> str:

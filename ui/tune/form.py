@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.forget.form import pick_classes
 from ui.shell.class_names import says_names
+from ui.shell.class_picker import pick_classes
 from ui.shell.formatting import counted, duration
 from ui.shell.jobs import current_run, job_store
 from ui.shell.words import knob_label

@@ -43,7 +43,7 @@ def find_sweep(store: JobStore, sweep: Sweep) -> Job | None:
 def go_on(store: JobStore, job: Job, *, trials: int, minutes: float = 0.0) -> Job:
     """Queue a sweep that has ended again, perhaps with another budget; what it has found stays."""
     config = {**job.config, "trials": trials, "minutes": minutes}
-    fresh = {"state": State.QUEUED, "wish": Command.NONE, "worker": "", "started": None, "finished": None}
+    fresh = {"state": State.QUEUED, "command": Command.NONE, "worker": "", "started": None, "finished": None}
     cleared = {"progress": "{}", "error": "", "details": "", "config": to_text(config), "answer": "null"}
     ended = jobs.c.state.not_in([State.QUEUED, State.RUNNING])
     with store.engine.begin() as connection:

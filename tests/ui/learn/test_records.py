@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ui.learn.lessons import LESSONS
-from ui.learn.records import record_of, record_of_job, shipped_runs
+from ui.learn.records import record_of, record_of_job
+from ui.shell.shipped_records import shipped_runs
 from zspag_core.jobs import State
 
 GRADING = {
@@ -61,4 +62,4 @@ def test_own_runs_count_when_they_have_ended(result, make_job):
 
 def test_lesson_without_shipped_runs_has_none(monkeypatch, tmp_path):
     monkeypatch.setattr("ui.learn.lessons.FOLDER", tmp_path)
-    assert shipped_runs(LESSONS[0]).records == {}
+    assert shipped_runs(LESSONS[0].runs).records == {}

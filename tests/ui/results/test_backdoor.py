@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ui.results.backdoor import carried, tell, triggered_html
+from ui.results.backdoor import tell, triggered_html
 
 NAMES = [f"class_{k}" for k in range(10)]
 
@@ -31,10 +31,3 @@ def test_triggered_images_say_what_is_read_in_them():
     assert shown.count("zs-forgotten") == 1, "the target is marked"
     del arrays["after"]
     assert "after" not in triggered_html(arrays, NAMES, 8)
-
-
-def test_model_that_carries_a_backdoor_says_so(backdoored_checkpoint, tmp_path):
-    assert "turns class\\_1 into class\\_8" in carried(backdoored_checkpoint, NAMES)
-    assert carried(backdoored_checkpoint, NAMES[:5]) == "", "other data"
-    (tmp_path / "foreign.pth").write_bytes(b"x")
-    assert carried(tmp_path / "foreign.pth", NAMES) == ""

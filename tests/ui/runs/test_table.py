@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ui.runs.table import Filters, page_of, row_of, settings_text, summary, table
+from ui.runs.table import Filters, row_of, settings_text, summary, table
+from ui.shell.formatting import page_of
 from zspag_core.jobs import Command, Job, State
 
 RESULT = {"after": {"acc_rt": 99.4, "acc_ut": 0.5, "probe": 95.0}, "mask": {"acc_rt": 99.0}}

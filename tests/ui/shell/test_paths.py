@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from ui.shell import paths
+from ui.shell.paths import about_file, plain_name, uploads
 from zspag_core.errors import CheckpointError, DataError
 from zspag_core.files import write_json
 
@@ -124,3 +125,9 @@ def test_a_folder_with_too_many_files_is_refused(home, monkeypatch):
     monkeypatch.setattr(paths, "MOST_ENTRIES", 1)
     with pytest.raises(DataError, match="more than 1 files"):
         paths.open_path(str(home / "set"))
+
+
+def test_data_is_called_as_people_know_it(home):
+    upload = uploads() / "ab12.zip"
+    write_json(about_file(upload), {"title": "holiday.zip"})
+    assert [plain_name(data) for data in ("digits", "/data/pets", str(upload))] == ["digits", "pets", "holiday.zip"]

@@ -1,14 +1,14 @@
-"""What the Overview shows and starts: the zero-shot fence in words, the demo run."""
+"""The demo: the digits model that comes with the app, and the class that it forgets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ui.learn.lessons import DEMO_CLASS
 from ui.shell.checkpoints import shipped_checkpoints
 from ui.shell.jobs import job_store, show_run
 from ui.shell.selection import choice_of_own, use
 from zspag_core.runs.config import RunConfig
+from zspag_core.shipped import CHECKPOINTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,16 +16,9 @@ if TYPE_CHECKING:
     from ui.shell.selection import Choice
     from zspag_core.jobs import Job
 
-SAW = (
-    "the original model",
-    "the training images of the classes that must go: the **forget samples**",
-    "**proxies**, which it makes from those two",
-)
-GRADING = (
-    "every image of the remaining classes",
-    "all test images: accuracy, per class",
-    "membership inference, probe, relearning: what an attacker could still find",
-)
+
+DATA, MODEL = "digits", CHECKPOINTS / "digits_resnet.safetensors"
+DEMO_CLASS = 3
 
 
 def demo_choice() -> Choice | None:

@@ -4,9 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ui.model.sources import known_data, plain_name, together
-from ui.shell.paths import about_file, uploads
-from zspag_core.files import write_json
+from ui.shell.data_picker import known_data, together
 
 
 @pytest.mark.parametrize(
@@ -30,9 +28,3 @@ def test_names_of_data_sets_come_with_those_of_the_shared_folder(home, tmp_path,
     (tmp_path / "shared" / "README.md").touch()
     monkeypatch.setenv("ZSPAG_DATA", str(tmp_path / "shared"))
     assert known_data()[5:] == ["birds", "flowers"]
-
-
-def test_data_is_called_as_people_know_it(home):
-    upload = uploads() / "ab12.zip"
-    write_json(about_file(upload), {"title": "holiday.zip"})
-    assert [plain_name(data) for data in ("digits", "/data/pets", str(upload))] == ["digits", "pets", "holiday.zip"]
