@@ -6,17 +6,28 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.drawings import four_pictures
-from ui.frame import frame, go_to_meant_page
-from ui.jobs import job_store, show_run
-from ui.methods import method_name
-from ui.overview import DEMO_CLASS, GRADING, SAW, demo_choice, start_demo
-from ui.results import headline, headline_words
-from ui.ungraded import is_ungraded, short_estimate
-from ui.words import STATES
+from ui.overview.drawings import four_pictures
+from ui.shell.demo import DEMO_CLASS, demo_choice, start_demo
+from ui.shell.formatting import headline, headline_words
+from ui.shell.frame import frame, go_to_meant_page
+from ui.shell.jobs import job_store, show_run
+from ui.shell.methods import method_name
+from ui.shell.ungraded import is_ungraded, short_estimate
+from ui.shell.words import STATES
 
 if TYPE_CHECKING:
     from zspag_core.jobs import Job
+
+SAW = (
+    "the original model",
+    "the training images of the classes that must go: the **forget samples**",
+    "**proxies**, which it makes from those two",
+)
+GRADING = (
+    "every image of the remaining classes",
+    "all test images: accuracy, per class",
+    "membership inference, probe, relearning: what an attacker could still find",
+)
 
 
 def show_recent(jobs: list[Job]) -> None:

@@ -4,24 +4,23 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import model as panels
-from ui.backdoor import carried
-from ui.choice import choice_of, current_choice, inspect_question, use
-from ui.doubts import doubts_panel, names_file_panel, try_assumptions
-from ui.frame import frame
-from ui.input_panel import Reading, names_panel, readable
-from ui.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run
-from ui.model_source import NEW, UPLOADED, pick_data, pick_model, pick_source
-from ui.notes import notes_panel, unmoved_panel
-from ui.places import BUILT_IN, uploads
-from ui.results import escape
-from ui.training import current_training, leave_training, show_training, training_form, training_panel
+from ui.model import panels
+from ui.model.doubts import doubts_panel, names_file_panel, try_assumptions
+from ui.model.input_panel import Reading, names_panel, readable
+from ui.model.notes import carried, notes_panel, unmoved_panel
+from ui.model.sources import NEW, UPLOADED, pick_data, pick_model, pick_source
+from ui.model.training import current_training, leave_training, show_training, training_form, training_panel
+from ui.shell.formatting import escape
+from ui.shell.frame import frame
+from ui.shell.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run
+from ui.shell.paths import BUILT_IN, uploads
+from ui.shell.selection import choice_of, current_choice, inspect_question, use
 from zspag_core.jobs import Job, Lane, State
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ui.choice import Choice
+    from ui.shell.selection import Choice
 
 EMPTY = {  # why the right side is empty -> what it says
     "": "Choose a model and its data on the left: what they are appears here.",

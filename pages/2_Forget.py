@@ -4,33 +4,32 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.choice import current_choice
-from ui.form_address import keep_form, read_form
-from ui.forms import changed
-from ui.frame import frame
-from ui.jobs import ask, engine_question, wait_for
-from ui.panels import run_panel
-from ui.preview import preview_panel, preview_question
-from ui.proxies import prepare_map
-from ui.setup import (
+from ui.forget.form import (
     attack_settings,
     budgets_of,
     pick_basics,
     pick_budget,
-    pick_classes,
     pick_held_out,
     pick_method,
     pick_rest,
     show_presets,
     submit,
     take_preset,
-    unfit_method,
 )
-from ui.states import has_result, nothing_open
+from ui.forget.form_params import keep_form, read_form
+from ui.forget.run_panel import run_panel
+from ui.shell.class_picker import pick_classes, unfit_method
+from ui.shell.embedding_map import prepare_map
+from ui.shell.frame import frame
+from ui.shell.jobs import ask, engine_question, wait_for
+from ui.shell.placeholders import has_result, nothing_open
+from ui.shell.preview import preview_panel, preview_question
+from ui.shell.selection import current_choice
+from ui.shell.settings_form import changed
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
-    from ui.choice import Choice
+    from ui.shell.selection import Choice
     from zspag_core.jobs import Job
 
 

@@ -4,29 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.artefacts import class_names
-from ui.cloud import span_of
+from ui.figures.palette import COLOURED
+from ui.figures.points import span_of
 from ui.figures.proxies import MAP_HEIGHT
-from ui.frame import frame
-from ui.jobs import pair
-from ui.palette import COLOURED
-from ui.picker import LETTERS
-from ui.proxies import (
-    TITLES,
-    Shown,
-    drawer_panel,
-    find_map,
-    map_panel,
-    numbers_panel,
-    picked_beside,
-    read_map,
-    share_images,
-    wait_for_map,
-)
-from ui.segments import one_of
-from ui.states import has_result, stand_in
-from ui.ungraded import lacks_of
-from ui.words import GLOSSARY
+from ui.proxies.panels import TITLES, drawer_panel, map_panel, numbers_panel, picked_beside, share_images, wait_for_map
+from ui.shell.artifacts import class_names
+from ui.shell.embedding_map import Shown, find_map, read_map
+from ui.shell.frame import frame
+from ui.shell.jobs import pair
+from ui.shell.placeholders import has_result, stand_in
+from ui.shell.run_picker import LETTERS
+from ui.shell.segments import one_of
+from ui.shell.ungraded import lacks_of
+from ui.shell.words import GLOSSARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

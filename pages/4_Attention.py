@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.artefacts import class_names
-from ui.attention import (
+from ui.attention.panels import (
     answer_of,
     ask_attention,
     chosen_images,
@@ -16,13 +15,14 @@ from ui.attention import (
     maps_panel,
 )
 from ui.figures.attention import Side
-from ui.frame import frame
-from ui.jobs import pair
-from ui.model_source import plain_name
-from ui.segments import one_of
-from ui.states import has_result, stand_in
-from ui.ungraded import image_words, lacks_of
-from ui.words import GLOSSARY
+from ui.shell.artifacts import class_names
+from ui.shell.frame import frame
+from ui.shell.jobs import pair
+from ui.shell.paths import plain_name
+from ui.shell.placeholders import has_result, stand_in
+from ui.shell.segments import one_of
+from ui.shell.ungraded import image_words, lacks_of
+from ui.shell.words import GLOSSARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,16 +4,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.address import word_of, write_word
-from ui.backdoor import backdoor_panel
-from ui.depth_panel import depth_panel
-from ui.downloads import downloads_panel
-from ui.frame import frame
-from ui.jobs import pair, wait_for
-from ui.membership_panel import membership_panel
-from ui.proxies import prepare_map
-from ui.reference import find_reference
-from ui.result_panels import (
+from ui.results.backdoor import backdoor_panel
+from ui.results.depth import depth_panel
+from ui.results.downloads import downloads_panel
+from ui.results.membership import membership_panel
+from ui.results.panels import (
     classes_panel,
     labels_panel,
     layers_panel,
@@ -22,14 +17,19 @@ from ui.result_panels import (
     side_by_side,
     story_panel,
 )
-from ui.states import stand_in
-from ui.views import view_of
+from ui.results.reference import find_reference
+from ui.results.run_view import view_of
+from ui.shell.embedding_map import prepare_map
+from ui.shell.frame import frame
+from ui.shell.jobs import pair, wait_for
+from ui.shell.placeholders import stand_in
+from ui.shell.url_params import word_of, write_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ui.reference import Reference
-    from ui.views import View
+    from ui.results.reference import Reference
+    from ui.results.run_view import View
 
 PARTS = {
     "Classes": ":material/bar_chart: Classes",

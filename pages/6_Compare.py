@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.choice import current_choice
-from ui.compare_form import NEW, new_comparison, pick_comparison, shipped_head
-from ui.compare_panels import comparison_panel, live_panel
-from ui.comparisons import shipped_comparisons
-from ui.frame import frame
-from ui.jobs import ask, engine_question, job_store, wait_for
+from ui.compare.comparisons import shipped_comparisons
+from ui.compare.form import NEW, new_comparison, pick_comparison, shipped_head
+from ui.compare.panels import comparison_panel, live_panel
+from ui.shell.frame import frame
+from ui.shell.jobs import ask, engine_question, job_store, wait_for
+from ui.shell.selection import current_choice
 from zspag_core.jobs import State
 
 

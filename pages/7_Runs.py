@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.charts import picking_chart
-from ui.figures.runs import describe_runs, runs_figure
-from ui.frame import frame
-from ui.jobs import POLL_SECONDS, job_store, pair, show_run, show_second
-from ui.redrawn import redrawn
-from ui.run_card import deleted_runs, run_card, undo_bar
-from ui.runs import Row, pick_filters, row_of, runs_table, summary
+from ui.runs.card import deleted_runs, run_card, undo_bar
+from ui.runs.figure import describe_runs, runs_figure
+from ui.runs.table import Row, pick_filters, row_of, runs_table, summary
+from ui.shell.charts import picking_chart
+from ui.shell.frame import frame
+from ui.shell.jobs import POLL_SECONDS, job_store, pair, show_run, show_second
+from ui.shell.streamlit_fragments import redrawn
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.charts import chart
-from ui.figures.lessons import CHARTS
-from ui.frame import frame
-from ui.learning import (
+from ui.learn.charts import CHARTS
+from ui.learn.lessons import LESSONS, lesson_number
+from ui.learn.progress import (
     adopt_run,
     begin,
     go_on,
@@ -18,17 +17,18 @@ from ui.learning import (
     show_answer_of,
     show_source,
 )
-from ui.lesson_records import shipped_runs
-from ui.lessons import LESSONS, lesson_number
-from ui.overview import demo_choice
-from ui.preview import preview_panel, preview_question
-from ui.results import glue
-from ui.states import stand_in
-from ui.words import PIXEL_LEVELS
+from ui.shell.charts import chart
+from ui.shell.demo import demo_choice
+from ui.shell.formatting import glue
+from ui.shell.frame import frame
+from ui.shell.placeholders import stand_in
+from ui.shell.preview import preview_panel, preview_question
+from ui.shell.shipped_records import shipped_runs
+from ui.shell.words import PIXEL_LEVELS
 
 if TYPE_CHECKING:
-    from ui.choice import Choice
-    from ui.lessons import Lesson
+    from ui.learn.lessons import Lesson
+    from ui.shell.selection import Choice
 
 SHARE = ":material/link: The address of this page opens this lesson with this choice: copy it to share."
 
@@ -57,7 +57,7 @@ def show_question(number: int, lesson: Lesson, value: str, choice: Choice) -> st
     predicted = st.radio(question, options, index=None, key=f"prediction-{number}-{value}", persist_state="session")
     job = own_run(number, value)
     busy = job is not None and job.active
-    ready = value in shipped_runs(lesson).records
+    ready = value in shipped_runs(lesson.runs).records
     with st.container(horizontal=True, gap="small"):
         if ready and st.button("Show the answer", type="primary", key="reveal", disabled=predicted is None):
             show_answer_of(number, value)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.choice import current_choice
-from ui.frame import frame
-from ui.jobs import ask, engine_question, job_store, wait_for
-from ui.tune_form import new_sweep
-from ui.tune_panels import known_sweeps, sweep_panel
+from ui.shell.frame import frame
+from ui.shell.jobs import ask, engine_question, job_store, wait_for
+from ui.shell.selection import current_choice
+from ui.tune.form import new_sweep
+from ui.tune.panels import known_sweeps, sweep_panel
 from zspag_core.jobs import Lane, State
 
 LISTED = 20

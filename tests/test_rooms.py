@@ -39,4 +39,33 @@ def test_a_circle_is_found_also_one_for_types_alone(rooms, tmp_path):
 def test_pages_and_forms_need_no_engine(rooms):
     """What a page imports itself is light; a worker has torch."""
     found = rooms.imports(rooms.ROOT, types=False)
-    assert "zspag_core.methods.zspag" not in rooms.reached(found, "ui.methods")
+    assert "zspag_core.methods.zspag" not in rooms.reached(found, "ui.shell.methods")
+
+
+SHARED = {"shell", "figures", "scatter"}
+"""Rooms of ui/ that every other may use; figures and the map's component rest on none of the pages' rooms either."""
+
+
+def outside_its_room(found, alone=SHARED):
+    """Return the imports that lead from a page or its room into another page's, as {(from, to)}."""
+
+    def room(name):
+        return name.split(".")[1] if (name.startswith("ui.") and name.count(".") > 1) or name == "ui.scatter" else ""
+
+    own = {page: {room(to) for to in found[page]} - alone - {""} for page in found if page.startswith("pages.")}
+    wrong = {(page, ", ".join(sorted(rooms))) for page, rooms in own.items() if len(rooms) > 1}
+    for name, imported in found.items():
+        if room(name):
+            wrong |= {(name, to) for to in imported if room(to) not in alone | {room(name), ""}}
+    return wrong
+
+
+def test_no_page_draws_on_another_pages_room(rooms):
+    """Imports for types alone count: who reads one page needs to know its own room, shell and figures."""
+    assert outside_its_room(rooms.imports(rooms.ROOT)) == set()
+
+
+def test_a_way_into_another_room_is_found():
+    found = {"ui.shell.a": {"ui.learn.b"}, "ui.learn.b": {"ui.learn.c", "ui.figures.d"}, "pages.1_A": {"ui.learn.b"}}
+    assert outside_its_room(found) == {("ui.shell.a", "ui.learn.b")}
+    assert outside_its_room({"pages.1_A": {"ui.learn.b", "ui.tune.c", "ui.shell.d"}}) == {("pages.1_A", "learn, tune")}

@@ -10,7 +10,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from ui.pictures import data_url  # noqa: E402 - the project is not installed
+from ui.figures.pictures import data_url  # noqa: E402 - the project is not installed
 from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.data import load_dataset  # noqa: E402
 from zspag_core.files import write_json  # noqa: E402

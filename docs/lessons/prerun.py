@@ -19,8 +19,9 @@ from safetensors.numpy import load_file
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from ui.lesson_records import record_of  # noqa: E402 - the project is not installed
-from ui.lessons import DATA, LESSONS, MODEL, Arm  # noqa: E402
+from ui.learn.lessons import LESSONS, Arm  # noqa: E402
+from ui.learn.records import record_of  # noqa: E402 - the project is not installed
+from ui.shell.demo import DATA, MODEL  # noqa: E402 - the project is not installed
 from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.files import write_json  # noqa: E402

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e.waiting import LONG, choose, wait_for_end
-from ui.checkpoints import shipped_checkpoints
+from ui.shell.checkpoints import shipped_checkpoints
 from zspag_core.data import load_dataset
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]

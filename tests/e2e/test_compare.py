@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.waiting import LONG
-from ui.comparisons import preset_of, shipped_comparisons
-from ui.words import COMPARISONS
+from ui.compare.comparisons import preset_of, shipped_comparisons
+from ui.shell.words import COMPARISONS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.serving import VIEWPORT, open_store, start_server, worker_pids
 from tests.e2e.waiting import LONG, wait_until
-from ui.checkpoints import shipped_checkpoints
+from ui.shell.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]

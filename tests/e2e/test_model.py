@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 from tests.e2e.filling import set_number
 from tests.e2e.waiting import LONG, choose, wait_for_end
-from ui.checkpoints import shipped_checkpoints
+from ui.shell.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from safetensors.numpy import load_file
 
 from tests.e2e.waiting import LONG, choose, wait_for_end
-from ui.checkpoints import shipped_checkpoints
+from ui.shell.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]

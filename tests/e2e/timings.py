@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from sklearn.datasets import load_digits
 
 from tests.e2e.serving import FLAGS, VIEWPORT, find_chromium, open_store, start_server
-from ui.checkpoints import shipped_checkpoints
+from ui.shell.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 
 PAGES = ("Model", "Forget", "Proxies", "Attention", "Results", "Compare", "Runs", "Learn", "Overview")

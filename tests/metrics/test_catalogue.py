@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.records import record
-from ui.results import find
+from ui.shell.formatting import find
 from zspag_core.groups import GROUPS
 from zspag_core.metrics.catalogue import (
     CONFIDENCE,

@@ -9,9 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ui.checkpoints import shipped_checkpoints
-from ui.choice import choice_of_own
-from ui.jobs import engine_question, job_store
+from ui.shell.checkpoints import shipped_checkpoints
+from ui.shell.jobs import engine_question, job_store
+from ui.shell.selection import choice_of_own
 from zspag_core.jobs import Lane, State
 
 ROOT = Path(__file__).parents[2]

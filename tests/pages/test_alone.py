@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from ui.choice import choice_of_own
-from ui.jobs import engine_question
+from ui.shell.jobs import engine_question
+from ui.shell.selection import choice_of_own
 from zspag_core.jobs import Lane, State
 
 WHY = "The data has no images of the remaining classes and no test images"

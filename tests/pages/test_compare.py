@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ui import comparisons
+from ui.compare import comparisons
 from zspag_core.jobs import Lane, State
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.pages.conftest import PICTURE
-from ui import places
-from ui.choice import inspect_question
-from ui.jobs import checkpoint_question
-from ui.uploads import keep_checkpoint
+from ui.shell import paths
+from ui.shell.jobs import checkpoint_question
+from ui.shell.selection import inspect_question
+from ui.shell.uploads import keep_checkpoint
 from zspag_core.jobs import Lane, State
 
 NAMES = [str(label) for label in range(10)]
@@ -123,7 +123,7 @@ def open_model(overview, weights, tell):
             tell("model_report", checkpoint_question(weights) | {"data": "digits"}, answer=REPORT)
             if doubts is not None:
                 tell("doubts", pair, answer=doubts)
-        overview.query_params["model"] = places.token_of(weights)
+        overview.query_params["model"] = paths.token_of(weights)
         overview.query_params["data"] = "digits"
         overview.run()
         page = overview.switch_page("pages/1_Model.py").run()
@@ -145,9 +145,9 @@ def bring(overview, weights, tell, monkeypatch):
     """Return a function that opens the page with an upload as if it had just been brought, and data chosen."""
 
     def bring(answer):
-        from ui import model_source
+        from ui.model import sources
 
-        monkeypatch.setattr(model_source, "_uploaded_model", lambda _choice: weights)
+        monkeypatch.setattr(sources, "_uploaded_model", lambda _choice: weights)
         tell("inspect_model", checkpoint_question(weights), answer=answer)
         overview.run()
         page = overview.switch_page("pages/1_Model.py").run()

@@ -394,14 +394,14 @@ def test_unknown_run_in_the_address_is_no_run(overview, answered):
 
 
 def test_engine_that_cannot_start_is_said(forget_page, finish, checkpoint):
-    from ui.jobs import engine_question
+    from ui.shell.jobs import engine_question
 
     finish("engine", engine_question(), State.FAILED, lane=Lane.INTERACTIVE, error="unexpected: ImportError: torch")
     assert "The engine does not start. unexpected: ImportError: torch" in texts(forget_page())
 
 
 def test_page_without_models_says_how_to_make_one(overview, monkeypatch, tmp_path):
-    from ui import checkpoints
+    from ui.shell import checkpoints
 
     monkeypatch.setattr(checkpoints.shipped_checkpoints, "__defaults__", (tmp_path,))
     overview.run()
@@ -410,7 +410,7 @@ def test_page_without_models_says_how_to_make_one(overview, monkeypatch, tmp_pat
 
 
 def test_form_is_about_the_model_of_the_run_that_is_opened(forget_page, answered, finish, run_config, checkpoint):
-    from ui.places import trained
+    from ui.shell.paths import trained
 
     trained().mkdir(parents=True, exist_ok=True)
     other = trained() / "other.safetensors"

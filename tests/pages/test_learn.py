@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ui.lessons import LESSONS
+from ui.learn.lessons import LESSONS
 from zspag_core.jobs import State
 
 PAGE = "8_Learn.py"
@@ -137,5 +137,5 @@ def test_run_that_broke_down_is_an_answer_too(open_page, overview, store):
 
 
 def test_lessons_need_the_digits_model(open_page, overview, store, monkeypatch):
-    monkeypatch.setattr("ui.overview.shipped_checkpoints", list)
+    monkeypatch.setattr("ui.shell.demo.shipped_checkpoints", list)
     assert "need the digits model" in " ".join(error.value for error in open_page(PAGE).error)

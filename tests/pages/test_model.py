@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.pages.conftest import PICTURE
-from ui.checkpoints import shipped_checkpoints
-from ui.choice import inspect_question
-from ui.jobs import checkpoint_question
+from ui.shell.checkpoints import shipped_checkpoints
+from ui.shell.jobs import checkpoint_question
+from ui.shell.selection import inspect_question
 from zspag_core.jobs import Lane, State
 
 NAMES = [str(label) for label in range(10)]
@@ -203,7 +203,7 @@ def test_choice_of_a_shared_link_is_what_the_page_opens_with(model_page, checkpo
 
 
 def test_page_without_models_says_what_to_do(model_page, monkeypatch, tmp_path):
-    from ui import checkpoints
+    from ui.shell import checkpoints
 
     monkeypatch.setattr(checkpoints.shipped_checkpoints, "__defaults__", (tmp_path,))
     assert "There is no model here yet" in texts(model_page())

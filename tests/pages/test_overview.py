@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ui.frame import PAGES
+from ui.shell.frame import PAGES
 from zspag_core.jobs import State
 
 ROOT = Path(__file__).parents[2]

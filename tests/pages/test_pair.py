@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.picker import LETTERS
+from ui.shell.run_picker import LETTERS
 from zspag_core.jobs import State
 
 

@@ -65,7 +65,7 @@ def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, 
 
 def test_pictures_of_the_map_are_ready_when_people_come_from_the_forget_page(open_page, graded, monkeypatch):
     made = []
-    monkeypatch.setattr("ui.proxies.sheet", lambda images: made.append(len(images)) or "data:,")
+    monkeypatch.setattr("ui.shell.embedding_map.sheet", lambda images: made.append(len(images)) or "data:,")
     job = graded()
     open_page("2_Forget.py", job)
     assert made == [26]
@@ -164,7 +164,7 @@ def test_real_images_picked_on_one_map_are_shown_for_both_runs(open_page, graded
 
 
 def test_maps_of_other_images_keep_their_picks(open_page, graded, monkeypatch):
-    monkeypatch.setattr("ui.proxies.same_real_images", lambda *_: False)
+    monkeypatch.setattr("ui.proxies.panels.same_real_images", lambda *_: False)
     first, second = graded((3,), map_kinds=("umap",)), graded((5, 6), map_kinds=("umap",))
     page = open_page(PAGE, first, second)
     page.session_state[f"map-{first.id}"] = {"picked": [0, 2, 21]}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from ui.jobs import engine_question
-from ui.thresholds import edges_of
+from ui.figures.thresholds import edges_of
+from ui.shell.jobs import engine_question
 from zspag_core.jobs import Lane, State
 
 PAGE = "pages/5_Results.py"
@@ -77,7 +77,7 @@ def check(page):
 
 def test_maps_of_the_runs_are_read_ahead_for_the_page_that_shows_them(results_page, make_run, monkeypatch):
     prepared = []
-    monkeypatch.setattr("ui.proxies.prepare_map", lambda job: prepared.append(job.id))
+    monkeypatch.setattr("ui.shell.embedding_map.prepare_map", lambda job: prepared.append(job.id))
     first, second = make_run(), make_run()
     results_page(first, second)
     assert prepared == [first.id, second.id]
@@ -188,13 +188,13 @@ def test_layers_are_warned_about(results_page, make_run):
 
 
 def test_rewritten_layers_are_named_and_do_not_count_as_a_leak(results_page, make_run, monkeypatch):
-    from ui.gallery import layers_of
+    from ui.results.figures import layers_of
 
     def narrowed(view):
         *kept, head = layers_of(view)
         return [*kept, head | {"leak": 1e8, "rewritten": True}]
 
-    monkeypatch.setattr("ui.result_panels.layers_of", narrowed)
+    monkeypatch.setattr("ui.results.panels.layers_of", narrowed)
     said = texts(results_page(make_run(), part="Layers"))
     assert "Rewritten:** `head`" in said
     assert "Unprotected" not in said, "the head was unprotected, but it is no longer what the descent left"

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tests.pages.test_model import ABOUT, texts
-from ui.choice import inspect_question
-from ui.jobs import engine_question
-from ui.places import trained
+from ui.shell.jobs import engine_question
+from ui.shell.paths import trained
+from ui.shell.selection import inspect_question
 from zspag_core.jobs import Lane, State
 
 CONFIG = {
@@ -121,7 +121,7 @@ def test_bad_or_taken_names_are_refused(open_page, ready, running, name):
 
 
 def test_every_network_has_a_line_and_no_line_is_without_network():
-    from ui.training import MODELS as LINES
+    from ui.model.training import MODELS as LINES
     from zspag_core.models import MODELS
 
     assert set(LINES) == set(MODELS)

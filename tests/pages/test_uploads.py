@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ui import places
+from ui.shell import paths
 from zspag_core.jobs import Lane, State
 from zspag_core.jobs.worker import perform
 
@@ -119,7 +119,7 @@ def sentence(page):
     assert all(button.disabled for button in buttons)
     said = error.value.replace("\\", "")
     assert "Traceback" not in said
-    assert str(places.uploads()) not in said
+    assert str(paths.uploads()) not in said
     return said
 
 
@@ -206,7 +206,7 @@ def test_own_data_that_fits_can_be_used_and_is_kept_in_the_address(page, work, s
     page.button(key="use").click().run()
     assert page.title[0].value == "Forget"
     choice = page.session_state["choice"]
-    assert places.title_of(places.uploads() / choice.data.rpartition("/")[2]) == "mine.npz"
+    assert paths.title_of(paths.uploads() / choice.data.rpartition("/")[2]) == "mine.npz"
     back = page.switch_page("pages/1_Model.py").run()
     assert back.selectbox(key="data-digits_resnet.safetensors").value == "upload"
     assert "In use: mine.npz" in " ".join(part.value for part in back.caption).replace("\\", "")
@@ -218,7 +218,7 @@ def test_own_checkpoint_can_be_used(page, work, checkpoint):
     assert not page.error
     page.button(key="use").click().run()
     choice = page.session_state["choice"]
-    assert (choice.title, choice.checkpoint.parent) == ("My model.safetensors", places.uploads())
+    assert (choice.title, choice.checkpoint.parent) == ("My model.safetensors", paths.uploads())
     back = page.switch_page("pages/1_Model.py").run()
     assert back.segmented_control(key="source").value == "Upload"
     assert "In use: My model.safetensors" in " ".join(part.value for part in back.caption).replace("\\", "")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from ui.jobs import job_store
-from ui.views import view_of
+from ui.results.run_view import view_of
+from ui.shell.jobs import job_store
 from zspag_core.jobs import Command, Job, State
 
 

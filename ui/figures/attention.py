@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ui.palette import CHANGE, HEAT
-from ui.pictures import data_url, from_data_url, overlay
-from ui.results import percent
+from ui.figures.palette import CHANGE, HEAT
+from ui.figures.pictures import data_url, from_data_url, overlay
+from ui.shell.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ui.figures.drawn import SHADES, Drawn, lay_out, name_ticks, slanted, tick_names
-from ui.palette import FORGOTTEN, REMAINING
+from ui.figures.palette import FORGOTTEN, REMAINING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from ui.figures.drawn import Drawn, lay_out
-from ui.figures.looks import APART, MASK, ORIGINAL, RETRAIN, looks, role_of
-from ui.palette import REFERENCE
-from ui.results import between, duration
+from ui.figures.markers import APART, MASK, ORIGINAL, RETRAIN, looks, role_of
+from ui.figures.palette import REFERENCE
+from ui.shell.formatting import between, duration
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, ENTROPY, PROBE, SECONDS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from ui.figures.drawn import Drawn, lay_out
-from ui.palette import FORGOTTEN, REFERENCE, REMAINING
+from ui.figures.palette import FORGOTTEN, REFERENCE, REMAINING
 from zspag_core.metrics.catalogue import BY_STAGE, CKA_BY_STAGE, in_sentence
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ui.palette import FORGOTTEN
+from ui.figures.palette import FORGOTTEN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.confusion import DRAWN
+from ui.figures.confusion import DRAWN
 from ui.figures.drawn import SHADES, Drawn, lay_out, slanted, tick_names
 
 if TYPE_CHECKING:

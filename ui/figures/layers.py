@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from ui.figures.drawn import Drawn, lay_out
-from ui.palette import FORGOTTEN, REMAINING
+from ui.figures.palette import FORGOTTEN, REMAINING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

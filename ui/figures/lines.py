@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ui.palette import FORGOTTEN, PROXY, REMAINING
+from ui.figures.palette import FORGOTTEN, PROXY, REMAINING
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, ASR, FORGET_IMAGES, PROXY_AGREEMENT, in_sentence
 
 ACCURACIES = ((ACC_RT.key, "remaining", REMAINING), (ACC_UT.key, "forgotten", FORGOTTEN))

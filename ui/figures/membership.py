@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from ui.figures.drawn import Drawn, lay_out
-from ui.palette import FORGOTTEN, REMAINING
-from ui.thresholds import member_if_above, shares_of
+from ui.figures.palette import FORGOTTEN, REMAINING
+from ui.figures.thresholds import member_if_above, shares_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

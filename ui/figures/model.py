@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from ui.figures.epochs import lay_out_epochs
-from ui.palette import CLASSES, REFERENCE, REMAINING
+from ui.figures.palette import CLASSES, REFERENCE, REMAINING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.cloud import FORGOTTEN, PROXY, REMAINING, describe_points, nearest_classes, tops
-from ui.palette import COLOURED, REFERENCE, class_colours
-from ui.palette import FORGOTTEN as ORANGE
-from ui.palette import PROXY as VIOLET
-from ui.palette import REMAINING as BLUE_GREY
-from ui.pictures import SHEET_COLUMNS
+from ui.figures.palette import COLOURED, REFERENCE, class_colours
+from ui.figures.palette import FORGOTTEN as ORANGE
+from ui.figures.palette import PROXY as VIOLET
+from ui.figures.palette import REMAINING as BLUE_GREY
+from ui.figures.pictures import SHEET_COLUMNS
+from ui.figures.points import FORGOTTEN, PROXY, REMAINING, describe_points, nearest_classes, tops
 from ui.scatter import DIAMOND, DOT, RING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from ui.cloud import Cloud, Span
+    from ui.figures.points import Cloud, Span
 
 MARKS = {REMAINING: DOT, FORGOTTEN: DIAMOND, PROXY: RING}
 KINDS = {REMAINING: "real, remaining class", FORGOTTEN: "real, forgotten class", PROXY: "proxy"}

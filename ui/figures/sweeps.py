@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from ui.figures.compare import failed_note, mean_of, record_of
 from ui.figures.drawn import Drawn, lay_out
 from ui.figures.lines import ACCURACIES, ATTACKS
-from ui.words import knob_label, levels_text
+from ui.shell.words import knob_label, levels_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

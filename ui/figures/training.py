@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from ui.figures.epochs import lay_out_epochs
 from ui.figures.lines import ACCURACIES, ESTIMATES
-from ui.palette import FORGOTTEN, REFERENCE
+from ui.figures.palette import FORGOTTEN, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

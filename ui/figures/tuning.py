@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from ui.figures.drawn import SHADES, Drawn
-from ui.palette import CLASSES, FORGOTTEN, REFERENCE, REMAINING
-from ui.words import knob_label, levels_text
+from ui.figures.palette import CLASSES, FORGOTTEN, REFERENCE, REMAINING
+from ui.shell.words import knob_label, levels_text
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 from zspag_core.tuning.objectives import BY_KEY, GRADED, RETAIN_FREE
 from zspag_core.tuning.report import best_rows, finished, history_of_best

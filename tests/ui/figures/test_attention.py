@@ -15,7 +15,7 @@ from ui.figures.attention import (
     scale_of,
     similarity_table,
 )
-from ui.pictures import data_url
+from ui.figures.pictures import data_url
 
 NAMES = ["cat", "dog", "<i>owl"]
 PICTURE = data_url(np.zeros((3, 8, 8), np.uint8), 8)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from ui.figures.classes import accuracy_by_class, predictions
-from ui.palette import FORGOTTEN, REMAINING
+from ui.figures.palette import FORGOTTEN, REMAINING
 
 NAMES = ("ant", "bee", "cat")
 BEFORE, AFTER = [90.0, 80.0, None], [91.0, 0.0, None]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ui.figures.compare import inside, kept_and_forgotten, membership, named_with_kinds, seconds
-from ui.figures.looks import looks
+from ui.figures.markers import looks
 
 
 def named(figure, name):

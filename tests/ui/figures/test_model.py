@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ui.figures import model as figures
-from ui.palette import REMAINING
+from ui.figures.palette import REMAINING
 
 EPOCHS = [
     {"epoch": 1, "loss": 2.0, "train_accuracy": 40.0, "test_accuracy": 50.0},

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from ui.cloud import make_cloud, span_of
+from ui.figures.palette import FORGOTTEN, REMAINING
+from ui.figures.points import make_cloud, span_of
 from ui.figures.proxies import (
     coverage_figure,
     describe_coverage,
@@ -14,7 +15,6 @@ from ui.figures.proxies import (
     energy_figure,
     map_spec,
 )
-from ui.palette import FORGOTTEN, REMAINING
 from ui.scatter import DIAMOND, DOT, RING
 
 

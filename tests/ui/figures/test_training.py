@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from ui.figures.palette import FORGOTTEN, REMAINING
 from ui.figures.training import accuracy_figure, describe_accuracy, describe_loss, loss_figure, planned_epochs
-from ui.palette import FORGOTTEN, REMAINING
 
 EPOCHS = [
     {"epoch": 0, "acc_rt": 99.0, "acc_ut": 98.0},

@@ -1,0 +1,1 @@
+"""The Attention page: where models look, before and after."""

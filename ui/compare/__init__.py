@@ -1,0 +1,1 @@
+"""The Compare page: methods beside each other, over seeds."""

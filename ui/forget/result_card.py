@@ -1,0 +1,122 @@
+"""How a run ended: headline figures and the way on, or a card that says what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.forget.form import take_run
+from ui.shell.formatting import find, glue, percent, result_table
+from ui.shell.headline_cards import arrow, change_words, estimate_panel
+from ui.shell.jobs import leave_run
+from ui.shell.resume_button import again_button
+from ui.shell.ungraded import estimate_table, is_ungraded, missing_for
+from ui.shell.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE
+from zspag_core.jobs import State
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, PROBE
+from zspag_core.shortfall import shortfall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from zspag_core.jobs import Job
+    from zspag_core.metrics.catalogue import Measure
+
+REMEDIES = {
+    State.FAILED: "Change the setting that the sentence names and press Forget again, or run the same once more.",
+    State.INTERRUPTED: "Resume: what it had finished is kept, and it goes on from there.",
+    State.CANCELLED: "It was stopped on request. Resume goes on from what it had finished; to begin anew, take its "
+    "settings, change what you like, and press Forget.",
+}
+NO_PROXIES = "no proxies"
+LESSON = (
+    "This is what too small a perturbation budget ε does: no image crosses into another class, nothing stands in for "
+    "the classes that must stay, and the run stops rather than break them unseen. Raise ε until the preview shows a "
+    "high attack success rate, then press Forget again."
+)
+"""What to do about a run that found no proxies; its error begins with `NO_PROXIES`."""
+WAYS_ON = (
+    ("pages/3_Proxies.py", "Proxies on a map", ":material/scatter_plot:"),
+    ("pages/4_Attention.py", "Where it looks", ":material/visibility:"),
+    ("pages/5_Results.py", "Every figure, downloads", ":material/monitoring:"),
+)
+
+
+def show_result(job: Job) -> None:
+    """Draw the headline numbers, the way on, and the before/after table folded."""
+    result: Mapping[str, Any] = job.answer
+    if is_ungraded(result):
+        estimate_panel(result)
+    else:
+        _graded_cards(result)
+    if short := shortfall(result):
+        st.warning(short, icon=":material/warning:")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for path, label, icon in WAYS_ON:
+            st.page_link(path, label=label, icon=icon)
+    with st.container(horizontal=True, gap="small"):
+        _go_on(job)
+    with st.expander("Before and after", icon=":material/table:"):
+        if table := result_table(result):
+            st.markdown(table)
+            st.caption(MASK_NOTE)
+            st.caption(GRADING_NOTE)
+        if estimates := estimate_table(result):
+            st.markdown(glue(estimates))
+            st.caption(ESTIMATE_NOTE)
+
+
+def _graded_cards(result: Mapping[str, Any]) -> None:
+    """Draw the headline figures of a run that is graded."""
+    before, after, mask = result["before"], result["after"], result.get("mask") or {}
+    notes = {
+        ACC_RT: f"Higher is better; mask: {percent(mask.get('acc_rt'))}.",
+        ACC_UT: "Lower is better; the goal is 0 %.",
+        PROBE: "Deep forgetting: lower is deeper.",
+    }
+    for place, (measure, note) in zip(st.columns(len(notes)), notes.items(), strict=True):
+        _card(place, measure, before, after, missing_for(result, measure) or glue(note))
+
+
+def _card(
+    place: DeltaGenerator, measure: Measure, before: Mapping[str, Any], after: Mapping[str, Any], note: str
+) -> None:
+    """Draw one headline figure with its change."""
+    then, now = find(before, measure.path), find(after, measure.path)
+    change = None if then is None or now is None else round(now - then, 1)
+    good = bool(change) and ((change or 0) > 0) == (measure.better == "higher")
+    with place, st.container(border=True, gap="xxsmall"):
+        st.metric(
+            measure.name,
+            percent(now),
+            change_words(change),
+            delta_color="off" if not change else "green" if good else "red",
+            delta_arrow=arrow(change),
+            help=measure.definition,
+        )
+        st.caption(note)
+
+
+def show_ending(job: Job) -> None:
+    """Draw a card for a run that ended early: what happened, what to change, details to copy."""
+    with st.container(border=True):
+        st.markdown(f"**What happened.** {job.error or 'The run was cancelled.'}")
+        st.markdown(f"**What to do.** {LESSON if job.error.startswith(NO_PROXIES) else REMEDIES[job.state]}")
+        with st.container(horizontal=True):
+            again_button(job, "again")
+            _go_on(job)
+        if job.details:
+            with st.expander("Details to copy into a report"):
+                st.code(job.details, language=None)
+
+
+def _go_on(job: Job) -> None:
+    """Draw what a next run can begin with: the settings of this one, or none."""
+    words = "Fills the form on the left with what this run was made with, to change one thing."
+    st.button(
+        "Take its settings", key="take", icon=":material/tune:", help=words, on_click=take_run, args=(job.config,)
+    )
+    st.button("Start over", key="leave", on_click=leave_run)

@@ -1,0 +1,169 @@
+"""The panel of one run: its place in the queue, stages, live charts, watched images, controls, and how it ended."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.figures import training as figures
+from ui.forget.result_card import show_ending, show_result
+from ui.forget.watched_images import frame_html, watched_from_arrays, watched_from_events
+from ui.shell.artifacts import load_arrays
+from ui.shell.charts import chart
+from ui.shell.class_names import names_of
+from ui.shell.formatting import between_words, epochs_of, glue, log_lines, state_words, steps, worked_words
+from ui.shell.job_controls import controls
+from ui.shell.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
+from ui.shell.methods import method_name
+from ui.shell.streamlit_fragments import redrawn
+from ui.shell.ungraded import ESTIMATE
+from ui.shell.words import ESTIMATE_NOTE, STAGE_HELP, STAGES, help_for
+from zspag_core.jobs import Lane, State
+from zspag_core.metrics.catalogue import FORGET_IMAGES, sample_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from ui.forget.watched_images import Watched
+    from ui.shell.formatting import Step
+    from zspag_core.jobs import Event, Job
+
+MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■", "skipped": "–"}
+FAINT = ("waiting", "skipped")
+NOTE_STYLE = "opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em"  # two lines, so that nothing below moves
+
+
+def run_panel(job: Job) -> None:
+    """Draw one run from its place in the queue to its result, again every second while the run is active."""
+    live = job.active
+    events: list[Event] = []  # lives as long as the page: a look reads what is new, a long run has thousands of them
+
+    @redrawn(POLL_SECONDS if live else None)
+    def panel() -> None:
+        now = job_store().get(job.id) or job
+        events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
+        if live and not now.active:
+            st.rerun()
+        _heading(now)
+        if now.active:
+            controls(now, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
+        if now.state == State.QUEUED:
+            _queue_line(now)
+        if now.active or events:
+            st.html(stepper_html(steps(now, [event.body["stage"] for event in events if event.kind == "stage"])))
+        _charts(now, events)
+        _watched(now, events)
+
+    panel()
+    if job.state == State.DONE:
+        show_result(job)
+    elif not job.active:
+        show_ending(job)
+    _log(job)
+
+
+def stepper_html(stages: Sequence[Step]) -> str:
+    """Return the row of stages as HTML that fits the light and the dark theme."""
+    cells = []
+    for step in stages:
+        strength = "opacity:.55" if step.status in FAINT else "font-weight:600"
+        bar = f"linear-gradient(90deg,#2F8FCB {100 * step.share:.0f}%,rgba(128,128,128,.25) {100 * step.share:.0f}%)"
+        title = html.escape(STAGES.get(step.name, step.name.capitalize()))
+        cells.append(
+            f'<li title="{html.escape(STAGE_HELP.get(step.name, ""))}" style="flex:1 1 4.5rem;list-style:none">'
+            f'<div style="height:4px;border-radius:2px;background:{bar}"></div>'
+            f'<div style="{strength};font-size:.9rem;margin-top:.35rem">{MARKS[step.status]} {title}</div>'
+            f'<div style="{NOTE_STYLE}">{html.escape(glue(step.note))}</div></li>'
+        )
+    return f'<ol style="display:flex;flex-wrap:wrap;gap:.5rem;padding:0;margin:0">{"".join(cells)}</ol>'
+
+
+def _heading(job: Job) -> None:
+    """Say what runs, and its state."""
+    names = ", ".join(job.config.get("class_names") or map(str, job.config["forget"]))
+    colour, icon, word = state_words(job)
+    how = f"{method_name(job.config)} · run {job.number}{worked_words(job)}{between_words(job)}"
+    st.markdown(f"#### Forget :orange[{names}] &nbsp; :{colour}-badge[{icon} {word}] :small[{how}]")
+
+
+def _queue_line(job: Job) -> None:
+    """Say who is ahead, or that the worker is on its way."""
+    if waits := queue_words(job):
+        st.info(waits, icon=":material/schedule:")
+    elif not worker_ready(Lane.RUNS):
+        st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
+
+
+def _charts(job: Job, events: Sequence[Event]) -> None:
+    """Draw accuracy, loss and the same-class membership attack by epoch."""
+    result = job.answer if isinstance(job.answer, dict) else None
+    epochs = epochs_of(events, result)
+    if not epochs and not job.active:
+        return
+    total = figures.planned_epochs(epochs, job.config.get("settings", {}).get("epochs"), active=job.active)
+    mask = (result or {}).get("mask") or {}
+    left, right = st.columns(2)
+    if figures.without_tests(epochs):
+        _estimates(epochs, total, left, right)
+        return
+    with left:
+        st.markdown("**Accuracy on test images** :gray-badge[for grading only]", help=help_for("For grading only"))
+        figure = figures.accuracy_figure(epochs, total, mask.get("acc_rt"))
+        chart(figure, key="accuracy", alt=figures.describe_accuracy(epochs))
+    with right:
+        st.markdown("**Loss and same-class attack**", help=f"{help_for('Loss')} {help_for('Same class')}")
+        figure = figures.loss_figure(epochs, total)
+        chart(figure, key="loss", alt=figures.describe_loss(epochs))
+
+
+def _estimates(epochs: Sequence[Mapping[str, Any]], total: int, left: DeltaGenerator, right: DeltaGenerator) -> None:
+    """Draw estimates and loss by epoch, for data without test images."""
+    with left:
+        st.markdown(f"**On forget images and proxies** {ESTIMATE}", help=ESTIMATE_NOTE)
+        chart(figures.estimate_figure(epochs, total), key="accuracy", alt=figures.describe_estimates(epochs))
+        sampled = sample_words(FORGET_IMAGES.per_epoch, epochs[-1])
+        st.caption(
+            "The data has no test images, so accuracy by epoch is not graded."
+            + (f" Forget images by epoch:{sampled[:-1].replace('(', '')}." if sampled else "")
+        )
+    with right:
+        st.markdown("**Loss**", help=help_for("Loss"))
+        chart(figures.plain_loss_figure(epochs, total), key="loss", alt=figures.describe_loss(epochs))
+
+
+def _watched(job: Job, events: Sequence[Event]) -> None:
+    """Draw the watched images: the newest frame while the run is active, any frame afterwards."""
+    arrays = None if job.active else load_arrays(job.folder, "watch")
+    watched = watched_from_arrays(arrays) if arrays is not None else watched_from_events(events)
+    if watched is None:
+        return
+    alone = figures.without_tests(epochs_of(events, job.answer if isinstance(job.answer, dict) else None))
+    badge = ":violet-badge[images to forget]" if alone else ":gray-badge[for grading only]"
+    st.markdown(f"**Where the model looks** {badge}", help=help_for("GradCAM"))
+    if job.active or len(watched.epochs) == 1:
+        st.html(_frame(job, watched, len(watched.epochs) - 1))
+        return
+
+    @redrawn()
+    def scrub() -> None:
+        epoch = st.select_slider("Epoch", watched.epochs, value=watched.epochs[-1], key=f"frame-{job.id}")
+        st.html(_frame(job, watched, watched.epochs.index(epoch)))
+
+    scrub()
+
+
+def _frame(job: Job, watched: Watched, place: int) -> str:
+    """Return one frame as HTML."""
+    last = max([*watched.labels, *map(int, watched.predicted.flat), *job.config["forget"]])
+    return frame_html(watched, place, job.config["forget"], names_of(job.config, last + 1))
+
+
+def _log(job: Job) -> None:
+    """Draw what happened, folded; it grows with the run only when opened anew, so that reading is not disturbed."""
+    with st.expander("Log", icon=":material/notes:"):
+        lines = log_lines(job_store().events(job.id))
+        st.code("\n".join(lines) or "Nothing has happened yet.", language=None, height=240)

@@ -1,0 +1,1 @@
+"""The Model page: choosing or training a classifier, and what it is."""

@@ -1,0 +1,1 @@
+"""The Overview: pictures of what the app is for."""

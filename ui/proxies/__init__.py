@@ -1,0 +1,1 @@
+"""The Proxies page: a map of stand-ins among real images."""

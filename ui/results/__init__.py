@@ -1,0 +1,1 @@
+"""The Results page: what a run did, in figures, sentences and downloads."""

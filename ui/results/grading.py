@@ -1,0 +1,97 @@
+"""Grading a finished run later: the question which data, the task that does it, and how far that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, known_data, uploaded_data
+from ui.shell.jobs import POLL_SECONDS, job_store
+from ui.shell.paths import data_of
+from ui.shell.placeholders import failed_line, progress_of
+from ui.shell.streamlit_fragments import redrawn
+from ui.shell.ungraded import lacks_of
+from zspag_core.jobs import Job, Lane, State
+
+if TYPE_CHECKING:
+    from ui.results.run_view import View
+
+KIND = "grade"
+
+
+def grading_line(view: View) -> None:
+    """Offer to grade a run with data that its own lacked, or say how far that is."""
+    if view.after is None or not lacks_of(view.result):
+        return
+    task = asked(view.job)
+    if task is not None and task.active:
+        _under_way(task, view.letter)
+        return
+    if task is not None and task.state == State.FAILED:
+        failed_line(task, "Grading the run", f"grade-again-{view.letter}")
+    with st.popover("Grade it with other data", icon=":material/grading:", key=f"grade-{view.letter}"):
+        st.caption(
+            "Data with test images of all classes, and training images of the remaining ones. They judge both models "
+            "and reach neither; the estimates stay."
+        )
+        data = _pick(view.letter)
+        st.button(
+            "Grade",
+            type="primary",
+            key=f"grade-go-{view.letter}",
+            disabled=data is None,
+            on_click=_submit,
+            args=(view.job, data),
+        )
+
+
+def asked(job: Job) -> Job | None:
+    """Return the newest task that grades a run, None if nobody has asked for it."""
+    tasks = job_store().latest(Lane.RUNS, 50, kind=KIND)
+    return next((task for task in tasks if task.config["run"] == job.id), None)
+
+
+def _pick(letter: str) -> str | None:
+    """Draw the ways to data; return its name or path, None while there is none."""
+    named = {name: data_of(name) for name in known_data()}
+    way = st.selectbox(
+        "Data",
+        [*named, FILES, FOLDER],
+        index=None,
+        format_func=lambda option: WORDS.get(option, option),
+        placeholder="Choose what it shall be graded with",
+        key=f"grade-data-{letter}",
+    )
+    if way == FILES:
+        return uploaded_data(None, key=f"grade-upload-{letter}")
+    if way == FOLDER:
+        return folder_data(None, key=f"grade-folder-{letter}")
+    return named.get(way or "")
+
+
+def _submit(job: Job, data: str | None) -> None:
+    """Queue the task."""
+    if data is not None:
+        config = {
+            "run": job.id,
+            "data": data,
+            "data_modified": Path(data).stat().st_mtime_ns if Path(data).exists() else 0,
+        }
+        job_store().submit(KIND, config, lane=Lane.RUNS, device=job.device)
+
+
+def _under_way(task: Job, letter: str) -> None:
+    """Say how far the task is, again every second; draw the page anew at its end."""
+
+    @redrawn(POLL_SECONDS)
+    def line() -> None:
+        now = job_store().get(task.id) or task
+        if not now.active:
+            st.rerun()
+        text, share = progress_of(now)
+        st.progress(share, f"Grading the run. {text}")
+        st.button("Cancel", key=f"grade-cancel-{letter}", on_click=job_store().cancel, args=(task.id,))
+
+    line()

@@ -1,0 +1,1 @@
+"""What every page shares: frame, strip, jobs, what is chosen, widgets, words."""

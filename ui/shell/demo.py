@@ -1,0 +1,50 @@
+"""The demo: the digits model that comes with the app, and the class that it forgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ui.shell.checkpoints import shipped_checkpoints
+from ui.shell.jobs import job_store, show_run
+from ui.shell.selection import choice_of_own, use
+from zspag_core.runs.config import RunConfig
+from zspag_core.shipped import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ui.shell.selection import Choice
+    from zspag_core.jobs import Job
+
+
+DATA, MODEL = "digits", CHECKPOINTS / "digits_resnet.safetensors"
+DEMO_CLASS = 3
+
+
+def demo_choice() -> Choice | None:
+    """Return the digits model that comes with the app, None where it is not there."""
+    found = next((path for path in shipped_checkpoints() if path.stem.startswith("digits")), None)
+    return _demo_of(found) if found is not None else None
+
+
+def _demo_of(path: Path) -> Choice | None:
+    """Return the choice of a checkpoint that knows the class of the demo."""
+    choice = choice_of_own(path)
+    return choice if str(DEMO_CLASS) in choice.class_names else None
+
+
+def submit_own(
+    choice: Choice, forget: list[int], method: str = "zspag", settings: dict[str, object] | None = None, seed: int = 0
+) -> Job:
+    """Queue a run as the Forget page would with untouched controls but for those given; look at it and its model."""
+    asked = RunConfig(choice.data, str(choice.checkpoint), tuple(forget), method, settings or {}, seed)
+    config = asked.to_job(class_names=[choice.class_names[label] for label in forget])
+    job = job_store().submit("unlearn", config, device=asked.device)
+    use(choice)
+    show_run(job.id)
+    return job
+
+
+def start_demo(choice: Choice) -> Job:
+    """Queue the run that forgets the threes."""
+    return submit_own(choice, [choice.class_names.index(str(DEMO_CLASS))])

@@ -1,0 +1,161 @@
+"""The dashboard's side of the job store: one store and one keeper per server, the run that a visitor looks at."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.shell.streamlit_fragments import redrawn
+from zspag_core.jobs import Command, Job, JobStore, State
+from zspag_core.jobs.heartbeats import WORKER
+from zspag_core.jobs.records import lane_of
+from zspag_core.jobs.supervisor import Supervisor
+from zspag_core.shipped import ENGINE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+POLL_SECONDS = 1.0
+WAIT_SECONDS = 0.5
+RETRY_SECONDS = 60.0
+
+
+@st.cache_resource(show_spinner=False)
+def job_store() -> JobStore:
+    """Return the store that all visitors share."""
+    return JobStore()
+
+
+@st.cache_resource(show_spinner=False)
+def worker_keeper() -> Supervisor:
+    """Return what keeps workers alive; ZSPAG_START_WORKER=0 leaves that to someone else."""
+    keeper = Supervisor(job_store())
+    if os.environ.get("ZSPAG_START_WORKER", "1") != "0":
+        keeper.start()
+    return keeper
+
+
+def queue_words(job: Job) -> str:
+    """Say who is ahead of a waiting job, and whether it starts by itself; empty where nobody is."""
+    ahead = job_store().ahead(job)
+    if not ahead:
+        return ""
+    first = ahead[0]
+    where = f"Position {len(ahead)} in the queue, behind run {first.number}"
+    if first.command == Command.PAUSE:
+        return f"{where}, which is paused: nothing goes on until somebody continues or cancels it."
+    return f"{where}, which is {first.state}. This one starts by itself."
+
+
+def worker_ready(lane: str) -> bool:
+    """Tell whether a living worker serves a lane."""
+    return any(lane in worker.lanes for worker in job_store().heartbeats.alive(WORKER))
+
+
+def current_run() -> Job | None:
+    """Return the run that this visitor looks at, named by the address (for reload) or the session (for page switch)."""
+    job_id = st.query_params.get("job") or st.session_state.get("job_id")
+    job = job_store().get(job_id) if job_id else None
+    if job is not None:
+        show_run(job.id)
+    return job
+
+
+def show_run(job_id: str) -> None:
+    """Make a run the one that this visitor looks at."""
+    st.session_state["job_id"] = job_id
+    if st.query_params.get("job") != job_id:
+        st.query_params["job"] = job_id
+
+
+def leave_run() -> None:
+    """Look at no run, and compare with none."""
+    st.session_state.pop("job_id", None)
+    st.query_params.pop("job", None)
+    leave_second()
+
+
+def second_run() -> Job | None:
+    """Return run B, which the visitor compares run A with; named as run A is, by address or session."""
+    job_id = st.query_params.get("b") or st.session_state.get("second_id")
+    job = None if not job_id or job_id == st.session_state.get("job_id") else job_store().get(job_id)
+    if job is None:
+        leave_second()
+    else:
+        show_second(job.id)
+    return job
+
+
+def show_second(job_id: str) -> None:
+    """Make a run the one that run A is compared with."""
+    st.session_state["second_id"] = job_id
+    if st.query_params.get("b") != job_id:
+        st.query_params["b"] = job_id
+
+
+def leave_second() -> None:
+    """Compare with no run."""
+    st.session_state.pop("second_id", None)
+    st.query_params.pop("b", None)
+
+
+def leave_first() -> None:
+    """Leave run A; the run that it was compared with, if any, takes its place."""
+    second = second_run()
+    leave_run()
+    if second is not None:
+        show_run(second.id)
+
+
+def swap_runs() -> None:
+    """Let run A and run B change places."""
+    first, second = current_run(), second_run()
+    if first is not None and second is not None:
+        show_run(second.id)
+        show_second(first.id)
+
+
+def pair() -> list[tuple[str, Job]]:
+    """Return the runs that a page shows, each with its letter: none, run A, or run A and run B."""
+    first = current_run()
+    second = second_run() if first is not None else None
+    return [(letter, job) for letter, job in (("A", first), ("B", second)) if job is not None]
+
+
+def ask(kind: str, config: Mapping[str, Any]) -> Job:
+    """Return a short task's job: an earlier one with the same config unless it was stopped or failed long ago."""
+    job = job_store().recall(kind, config)
+    failed_long_ago = job is not None and job.state == State.FAILED and time.time() - job.created > RETRY_SECONDS
+    if job is None or failed_long_ago or job.state in {State.CANCELLED, State.INTERRUPTED}:
+        return job_store().submit(kind, config, lane=lane_of(kind, config))
+    return job
+
+
+@redrawn(WAIT_SECONDS)
+def wait_for(*questions: Job) -> None:
+    """Draw the page again once a short task has its answer."""
+    if any(not (job_store().get(question.id) or question).active for question in questions):
+        st.rerun()
+
+
+@st.cache_data(show_spinner=False, ttl=30)
+def engine_stamp() -> str:
+    """Return a text that changes with the engine's source files: what the engine said about itself holds as long."""
+    facts = [(str(path), path.stat().st_mtime_ns) for path in sorted(ENGINE.rglob("*.py"))]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def checkpoint_question(path: Path) -> dict[str, Any]:
+    """Return the config of the task that describes a checkpoint; it changes when the file does."""
+    facts = path.stat()
+    return {"checkpoint": str(path), "size": facts.st_size, "modified": facts.st_mtime_ns}
+
+
+def engine_question() -> dict[str, Any]:
+    """Return the config of the task that describes methods and devices."""
+    return {"engine": engine_stamp()}

@@ -1,0 +1,258 @@
+"""A sweep as it goes on: its figures, its trials' table, and what can be done to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.figures.tuning import (
+    heat_figure,
+    history_figure,
+    importance_figure,
+    kept_and_forgotten,
+    knob_text,
+    parallel_figure,
+    predicted_and_graded,
+    slices,
+)
+from ui.shell.charts import chart, picking_chart
+from ui.shell.formatting import counted, duration, escape
+from ui.shell.job_controls import controls
+from ui.shell.jobs import POLL_SECONDS, job_store
+from ui.shell.streamlit_fragments import redrawn
+from ui.shell.words import GRADING_NOTE, knob_label
+from zspag_core.jobs import State
+from zspag_core.tuning import queue
+from zspag_core.tuning.agreement import agreements
+from zspag_core.tuning.objectives import BY_KEY, OBJECTIVES
+from zspag_core.tuning.report import as_csv, best_rows, command_of, predicted_words
+from zspag_core.tuning.sweep import Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from ui.figures.drawn import Drawn
+    from zspag_core.jobs import Job
+
+    Row = dict[str, Any]
+
+BADGE = ":gray-badge[for grading only]"
+PICKING = ("tune-points", "tune-predicted")
+ROW_PIXELS, MOST_ROWS = 35, 12
+
+
+def sweep_panel(sweep_id: str) -> None:
+    """Draw a sweep; while it goes on, again every second."""
+    job = job_store().get(sweep_id)
+    if job is None or job.kind != queue.KIND:
+        st.error("There is no sweep of this name: the link is old, or of another machine.", icon=":material/link_off:")
+        return
+
+    @redrawn(POLL_SECONDS if job.active else None)
+    def live() -> None:
+        now = job_store().get(sweep_id)
+        if now is None or (job.active and not now.active):
+            st.rerun()
+        _draw(now)
+
+    live()
+
+
+def _draw(job: Job) -> None:
+    """Draw a sweep as it is now."""
+    sweep, rows = Sweep.from_dict(job.config), queue.rows_of(job_store(), job.id)
+    _head(job, sweep, rows)
+    if not any(row["state"] == "done" for row in rows):
+        st.info("The first trial appears here when it has ended.", icon=":material/hourglass_top:")
+        return
+    chosen = _chosen()
+    _best(sweep, rows)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _show(history_figure(sweep, rows))
+        _pick(kept_and_forgotten(sweep, rows, chosen))
+    with right:
+        _maps(sweep, rows)
+        _pick(predicted_and_graded(sweep, rows, chosen))
+    _predictions(rows)
+    _show(parallel_figure(sweep, rows, chosen))
+    _many(slices(sweep, rows, chosen), job)
+    _table(sweep, [row for row in rows if not chosen or row["number"] in chosen], rows)
+
+
+def _head(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
+    """Say what the sweep is and where it stands, with the buttons that it takes now."""
+    axes = " · ".join(f"{knob_label(axis.name)} {str(axis).partition('=')[2]}" for axis in sweep.space)
+    names = ", ".join(map(str, job.config.get("class_names", sweep.run["forget"])))
+    st.markdown(f"#### Sweep {job.number}: forget :orange[{escape(names)}]\n{escape(axes)}")
+    left = _left(job, sweep, rows)
+    st.progress(
+        min(1.0, len(rows) / sweep.trials), f"{len(rows)} of {counted(sweep.trials, 'trial')}, {job.state}{left}"
+    )
+    if job.error:
+        st.error(job.error)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if job.active:
+            controls(job, "Stops the sweep; what is finished is kept, and it can be gone on with.", key="tune")
+        else:
+            _again(job, sweep)
+        if st.button("New sweep", key="tune-new", icon=":material/add:"):
+            st.query_params.pop("sweep", None)
+            st.rerun(scope="app")
+
+
+def _left(job: Job, sweep: Sweep, rows: Sequence[Row]) -> str:
+    """Say how long the rest will take."""
+    took = [row["took"] for row in rows if row["took"]]
+    left = sweep.trials - len(rows)
+    if not job.active or not took or left <= 0:
+        return ""
+    workers = max(1, queue.workers(job_store()))
+    return f", about {duration(sum(took) / len(took) * left / workers)} left"
+
+
+def _again(job: Job, sweep: Sweep) -> None:
+    """Draw what a sweep that has ended can be told: go on, with more trials."""
+    ended = job.state == State.DONE
+    more = st.number_input("Trials", 1, 100_000, sweep.trials, key="tune-more", width=140)
+    if st.button(
+        "Extend" if ended else "Go on",
+        key="tune-go-on",
+        icon=":material/play_arrow:",
+        disabled=ended and (int(more) <= sweep.trials or sweep.sampler == "grid"),
+        help="A grid that is complete has no further point." if sweep.sampler == "grid" else None,
+    ):
+        queue.go_on(job_store(), job, trials=int(more))
+        st.rerun(scope="app")
+
+
+def _best(sweep: Sweep, rows: Sequence[Row]) -> None:
+    """Say which trial to choose, with the command that repeats it."""
+    best = best_rows(sweep, rows)
+    if not best:
+        return
+    front = "Pareto front" if len(sweep.objectives) > 1 else "Best"
+    steer = " and ".join(BY_KEY[key].title for key in sweep.objectives)
+    badge = BADGE if any(BY_KEY[key].graded for key in sweep.objectives) else ""
+    st.markdown(f"**{front} by {steer}: trial {', '.join(str(row['number']) for row in best)}** {badge}")
+    st.code(command_of(sweep, best[0]), language="bash", wrap_lines=True)
+
+
+def _chosen() -> set[int]:
+    """Return the numbers of the trials that are drawn around in any figure; none for all."""
+    found: set[int] = set()
+    for key in PICKING:
+        state = st.session_state.get(key)
+        points = state["selection"]["points"] if state else []
+        found |= {int(point["customdata"][0]) for point in points}
+    return found
+
+
+def _pick(drawn: Drawn) -> None:
+    """Draw a figure whose points choose trials everywhere."""
+    st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
+    picking_chart(drawn.figure, key=drawn.name, alt=drawn.alt)
+
+
+def _show(drawn: Drawn) -> None:
+    """Draw a figure."""
+    st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
+    chart(drawn.figure, key=drawn.name, alt=drawn.alt)
+    if drawn.note:
+        st.caption(drawn.note)
+
+
+def _maps(sweep: Sweep, rows: Sequence[Row]) -> None:
+    """Draw the map over the first two knobs that have several values; one knob alone has none."""
+    if len(sweep.space) < 2:
+        st.caption("A map over two knobs appears when two or more are varied.")
+        return
+    shown = list(dict.fromkeys((*sweep.objectives, "retain_free", "acc_rt", "acc_ut")))
+    key = st.segmented_control(
+        "Map of", shown, default=shown[0], key="tune-map-of", format_func=lambda one: BY_KEY[one].short
+    )
+    _show(heat_figure(sweep, rows, sweep.space[0], sweep.space[1], str(key or shown[0])))
+
+
+def _predictions(rows: Sequence[Row]) -> None:
+    """Say how well the figures that see no remaining data predicted the graded score."""
+    found = agreements([row for row in rows if row["state"] == "done"])
+    if not found:
+        return
+    st.markdown(f"**How well did figures without remaining data predict the graded one?** {BADGE}", help=GRADING_NOTE)
+    st.dataframe(
+        {
+            "Figure": [BY_KEY[one["figure"]].title for one in found],
+            "Rank correlation": [one["rank_correlation"] for one in found],
+            "Regret of its choice, points": [one["regret"] for one in found],
+            "Its choice": [one["chosen"] for one in found],
+        },
+        hide_index=True,
+        placeholder="–",
+        key="tune-agreement",
+        column_config={
+            "Rank correlation": st.column_config.NumberColumn(format="%.2f"),
+            "Regret of its choice, points": st.column_config.NumberColumn(format="%.2f"),
+        },
+    )
+    st.caption(predicted_words(found[0]) + ".")
+
+
+def _many(drawn: Sequence[Drawn], job: Job) -> None:
+    """Draw slices and importance side by side."""
+    shares = (job.answer or {}).get("importance") or {}
+    figures = [*drawn, *([importance_figure(shares)] if shares else [])]
+    for first in range(0, len(figures), 3):
+        for one, place in zip(figures[first : first + 3], st.columns(3, gap="medium"), strict=False):
+            with place:
+                _show(one)
+
+
+def _table(sweep: Sweep, shown: Sequence[Row], rows: Sequence[Row]) -> None:
+    """Draw the trials that are chosen, each with the way to its pages."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.markdown(f"**{counted(len(shown), 'trial')}** of {len(rows)}")
+        st.download_button(
+            "Trials as CSV", lambda: as_csv(sweep, rows), "sweep.csv", "text/csv", key="tune-csv", on_click="ignore"
+        )
+    st.dataframe(
+        table(sweep, shown),
+        hide_index=True,
+        placeholder="–",
+        height=ROW_PIXELS * (2 + min(MOST_ROWS, len(shown))),
+        key="tune-table",
+        column_config={"Open": st.column_config.LinkColumn(display_text="Open", help="The first run's pages")},
+    )
+
+
+def table(sweep: Sweep, rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Return the columns of the trials' table; figures for grading only are marked with a star."""
+    columns: dict[str, list[Any]] = {"Trial": [row["number"] for row in rows]}
+    columns |= {
+        knob_label(axis.name): [knob_text(axis.name, row["point"][axis.name]) for row in rows] for axis in sweep.space
+    }
+    columns |= {
+        f"{o.short}{' *' if o.graded else ''}": [_rounded(row["figures"].get(o.key)) for row in rows]
+        for o in OBJECTIVES
+    }
+    links = [f"/Results?job={row['jobs'][0]}" if row["state"] == "done" else None for row in rows]
+    return columns | {"State": [row["error"] or row["state"] for row in rows], "Open": links}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def known_sweeps(jobs: Collection[Job]) -> None:
+    """Draw the sweeps there are, newest first, each as a link."""
+    if not jobs:
+        st.info("No sweep yet: choose knobs above. Every trial becomes a run with pages of its own.")
+        return
+    st.markdown("**Sweeps**")
+    for job in jobs:
+        sweep = Sweep.from_dict(job.config)
+        axes = ", ".join(knob_label(axis.name) for axis in sweep.space)
+        if st.button(f"Sweep {job.number}: {axes} · {sweep.trials} trials · {job.state}", key=f"tune-open-{job.id}"):
+            st.query_params["sweep"] = job.id
+            st.rerun()
