@@ -136,9 +136,7 @@ def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: i
     if resumed:
         report.note(f"going on with an interrupted run, after {log.reached}")
     elif known:
-        report.note(
-            "the original model's grade is that of an earlier run with the same model, data and classes"
-        )
+        report.note("the original model's grade is that of an earlier run with the same model, data and classes")
     say_notes(before, prepared, report)
     log.begin(model)
     unlearned = _unlearn(model, prepared, log, cache)

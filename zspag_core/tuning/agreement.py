@@ -53,22 +53,11 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
 
     Source: Spearman, The proof and measurement of association between two things, 1904.
     """
-    if len(first) < LEAST:
+    if len(first) < LEAST or len(set(first)) == 1 or len(set(second)) == 1:
         return None
-    a, b = _ranks(first), _ranks(second)
-    mean = (len(a) + 1) / 2
-    spread = sum((x - mean) ** 2 for x in a) * sum((y - mean) ** 2 for y in b)
-    if spread <= 0:
-        return None
-    return float(sum((x - mean) * (y - mean) for x, y in zip(a, b, strict=True)) / spread**0.5)
+    from scipy.stats import spearmanr
 
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Return the rank of every value, from 1, equal values at their mean rank."""
-    order = sorted(values)
-    first = {value: place for place, value in reversed(list(enumerate(order, 1)))}
-    last = {value: place for place, value in enumerate(order, 1)}
-    return [(first[value] + last[value]) / 2 for value in values]
+    return float(spearmanr(first, second).statistic)
 
 
 def _good(row: Mapping[str, Any], key: str) -> float:
