@@ -23,7 +23,7 @@ from zspag_core.models.vit import ViTConfig
 from zspag_core.recipes import Recipe
 from zspag_core.training import train
 
-pytest_plugins = ["tests.records"]
+pytest_plugins = ["tests.postgres", "tests.records"]
 
 # Tests use small networks: one thread is faster than two that wait for each other, also in the commands they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -22,8 +22,17 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+def pytest_generate_tests(metafunc):
+    """Run the tests of a file that names databases on each of them."""
+    databases = getattr(metafunc.module, "DATABASES", None)
+    if databases and "store" in metafunc.fixturenames:
+        metafunc.parametrize("store", databases, indirect=True)
+
+
 @pytest.fixture
-def store(home):
+def store(home, request, monkeypatch):
+    if getattr(request, "param", "sqlite") == "postgres":
+        monkeypatch.setenv("ZSPAG_DATABASE_URL", request.getfixturevalue("postgres_url"))
     opened = JobStore()
     yield opened
     opened.close()

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import time
+
+from sqlalchemy import update
+
 from zspag_core.jobs.heartbeats import DASHBOARD, WORKER, Heartbeat, served_devices
+from zspag_core.jobs.schema import beats
+
+DATABASES = ("sqlite", "postgres")
 
 
 def test_beat_is_seen_with_lanes_and_device(store):
@@ -22,6 +29,19 @@ def test_second_beat_replaces_the_first(store):
 def test_old_beat_is_no_sign_of_life(store):
     store.heartbeats.beat("w", WORKER)
     assert store.heartbeats.alive(WORKER, within=0.0) == []
+
+
+def test_a_beat_of_the_future_is_no_sign_of_life(store):
+    store.heartbeats.beat("w", WORKER)
+    with store.engine.begin() as connection:
+        connection.execute(update(beats).values(at=beats.c.at + 3600.0))  # the clock was put back an hour since
+    assert store.heartbeats.alive(WORKER) == []
+
+
+def test_clocks_of_machines_need_not_agree(store, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 60.0)
+    store.heartbeats.beat("w", WORKER)
+    assert [worker.name for worker in store.heartbeats.alive(WORKER)] == ["w"]
 
 
 def test_forgotten_process_is_gone(store):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 
 import pytest
 
+from zspag_core.errors import UsageError
 from zspag_core.jobs import JobStore, State
-from zspag_core.jobs.schema import open_database
+from zspag_core.jobs.schema import database_url, open_database
 
 FIRST_SCHEMA = """
 create table jobs (
@@ -58,3 +60,48 @@ def test_two_processes_that_upgrade_at_once_do_not_disturb_each_other(old_databa
     store = JobStore(old_database)
     assert store.require("old").title == ""
     store.close()
+
+
+def test_database_lies_under_home_in_wal_mode(store, home):
+    connection = sqlite3.connect(home / "zspag.db")
+    try:
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+    finally:
+        connection.close()
+
+
+def test_database_url_of_the_environment_wins(home, monkeypatch):
+    monkeypatch.setenv("ZSPAG_DATABASE_URL", f"sqlite:///{(home / 'other.db').as_posix()}")
+    opened = JobStore()
+    opened.submit("a", {})
+    opened.close()
+    assert (home / "other.db").exists()
+    assert not (home / "zspag.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nothing://x", "expected postgresql://"),
+        ("postgresql://zspag@127.0.0.1:1/none", "the database does not answer"),
+        ("mysql+nodriver://x/y", "expected postgresql://"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_said_in_one_line(home, monkeypatch, given, said):
+    monkeypatch.setenv("ZSPAG_DATABASE_URL", given)
+    with pytest.raises(UsageError, match=said) as raised:
+        JobStore()
+    assert "ZSPAG_DATABASE_URL" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_driver_is_named(home, monkeypatch):
+    monkeypatch.setenv("ZSPAG_DATABASE_URL", "postgres://zspag@host/name")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UsageError, match=r"pip install .psycopg\[binary\]"):
+        JobStore()
+
+
+def test_postgres_is_spoken_to_by_psycopg(monkeypatch):
+    monkeypatch.setenv("ZSPAG_DATABASE_URL", "postgres://a:b@host/name?x=1")
+    assert database_url() == "postgresql+psycopg://a:b@host/name?x=1"

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from zspag_core.progress import Reporter
 from zspag_core.runs import shared_cache as module
 from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import execute
 from zspag_core.runs.held import prepare_held
 from zspag_core.runs.shared_cache import SharedCache, shared_cache
 from zspag_core.runs.stage_cache import NO_CACHE
@@ -39,6 +41,28 @@ def test_only_what_depends_on_the_same_is_shared(asked, tmp_path, monkeypatch):
     assert memory(hold_out=20.0).recall("before") is None
     assert isinstance(memory().room("other").recall("proxies"), type(None))
     assert memory().file("descent") is None
+
+
+def test_a_second_run_takes_over_and_says_so(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+
+    class Notes(Reporter):
+        def __init__(self):
+            self.said = []
+
+        def note(self, text):
+            self.said.append(text)
+
+    said = []
+    for name in ("first", "second"):
+        report = Notes()
+        execute(asked, tmp_path / name, report, prepare=prepare_held, cache_of=shared_cache)
+        said.append([text for text in report.said if "earlier run" in text])
+    execute(asked, tmp_path / "alone")
+    assert said[0] == []
+    assert [text.partition(" ")[0] for text in said[1]] == ["the", "proxies:", "subspace:"]
+    one, two, three = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second", "alone"))
+    assert one == two == three
 
 
 def test_a_run_that_has_a_folder_keeps_its_own_there(asked, tmp_path, monkeypatch):

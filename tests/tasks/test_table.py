@@ -75,7 +75,7 @@ def test_checkpoint_is_described_with_a_picture_of_every_class(checkpoint):
 def test_unlearn_hands_the_run_to_the_engine_in_a_fresh_folder(store, monkeypatch):
     given, ended = [], {"after": None}
 
-    def execute(config, out, report, state):
+    def execute(config, out, report, state, **_held):
         given.append((config, out, report, state))
         return ended
 

@@ -157,3 +157,27 @@ def test_a_sweep_is_found_again_whatever_its_budget_and_can_be_extended(store, s
 def test_a_sweep_under_way_is_not_begun_again(store, sweep):
     job = queue.submit_sweep(store, sweep)
     assert queue.go_on(store, job, trials=99).config["trials"] == 4
+
+
+@pytest.mark.parametrize(("losses", "ends"), [(1, "done"), (3, "done"), (4, "failed")])
+def test_a_trial_whose_worker_was_lost_is_begun_again_but_not_for_ever(store, sweep, answer, monkeypatch, losses, ends):
+    monkeypatch.setattr(dispatcher, "LOOK_SECONDS", 0.01)
+    begun = []
+
+    def task(job, _report):
+        begun.append(job.id)
+        if len(begun) <= losses:
+            store.finish(job, State.INTERRUPTED, error="The process that computed this run ended before the run did.")
+        return answer
+
+    worker = Worker(store, (Lane.TRIALS,), "cpu", find=lambda _kind: task)
+    thread = threading.Thread(target=worker.serve, daemon=True)
+    thread.start()
+    try:
+        found = dispatch(queue.submit_sweep(store, replace(sweep, trials=1)), Reporter())
+    finally:
+        worker.stopping.set()
+        thread.join()
+    assert [row["state"] for row in found["trials"]] == [ends]
+    assert len(set(begun)) == 1
+    assert len(begun) == min(losses, dispatcher.RETRIES) + 1

@@ -1,20 +1,19 @@
-"""Who is alive: workers and dashboards leave a time in the database every few seconds."""
+"""Who is alive: workers and dashboards leave the database's time in it every few seconds."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from zspag_core.jobs.schema import beats
+from zspag_core.jobs.schema import beats, clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Engine
+    from sqlalchemy import ColumnElement, Engine
 
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 10.0
@@ -58,7 +57,7 @@ class Heartbeats:
 
     def beat(self, name: str, role: str, lanes: Iterable[str] = (), device: str = "") -> None:
         """Say that a process is alive."""
-        values = {"role": role, "lanes": ",".join(lanes), "device": device, "at": time.time()}
+        values = {"role": role, "lanes": ",".join(lanes), "device": device, "at": clock()}
         with self._engine.begin() as connection:
             if not connection.execute(update(beats).where(beats.c.name == name).values(**values)).rowcount:
                 connection.execute(insert(beats).values(name=name, **values))
@@ -70,8 +69,8 @@ class Heartbeats:
 
     def reserve(self, name: str, seconds: float) -> bool:
         """Take a name for some seconds; True for one caller, whoever else asks meanwhile gets False."""
-        values = {"role": STARTING, "lanes": "", "device": "", "at": time.time()}
-        stale = beats.c.at < time.time() - seconds
+        values = {"role": STARTING, "lanes": "", "device": "", "at": clock()}
+        stale = beats.c.at < clock() - seconds
         try:
             with self._engine.begin() as connection:
                 if connection.execute(update(beats).where(beats.c.name == name, stale).values(**values)).rowcount:
@@ -83,7 +82,13 @@ class Heartbeats:
 
     def alive(self, role: str, within: float = STALE_SECONDS) -> list[Heartbeat]:
         """Return the processes of a role that were heard of lately."""
-        query = select(beats).where(beats.c.role == role, beats.c.at > time.time() - within).order_by(beats.c.name)
+        query = select(beats).where(beats.c.role == role, lately(within)).order_by(beats.c.name)
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
         return [Heartbeat(row.name, row.role, tuple(row.lanes.split(",")), row.device, row.at) for row in rows]
+
+
+def lately(within: float) -> ColumnElement[bool]:
+    """Return the condition that a beat is no older than that; nor is it newer: then the clock was put back since."""
+    age = clock() - beats.c.at
+    return and_(age < within, age > -STALE_SECONDS)

@@ -7,17 +7,22 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateColumn
+from sqlalchemy.sql.expression import FunctionElement
 
 from zspag_core import files
+from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 BUSY_SECONDS = 30.0
 TITLE_LENGTH = 120
 COMPARISON_LENGTH = 80
+
+POSTGRES = ("postgres://", "postgresql://")
 
 metadata = MetaData()
 
@@ -71,27 +76,75 @@ beats = Table(
 )
 
 
+class clock(FunctionElement[float]):  # noqa: N801 - reads like a function of SQL
+    """The database's time, in seconds since 1970: machines that share it need not agree on theirs."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(clock, "sqlite")
+def _clock_of_sqlite(_element: clock, _compiler: object, **_options: object) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(clock, "postgresql")
+def _clock_of_postgres(_element: clock, _compiler: object, **_options: object) -> str:
+    return "extract(epoch from clock_timestamp())"
+
+
 def database_url() -> str:
-    """Return ZSPAG_DATABASE_URL, else a SQLite file under ZSPAG_HOME."""
+    """Return ZSPAG_DATABASE_URL, else a SQLite file under ZSPAG_HOME.
+
+    Postgres is spoken to by psycopg, whichever driver SQLAlchemy would take by itself.
+    """
     given = os.environ.get("ZSPAG_DATABASE_URL")
     if given:
-        return given
+        scheme = next((scheme for scheme in POSTGRES if given.startswith(scheme)), None)
+        return given if scheme is None else f"postgresql+psycopg://{given.removeprefix(scheme)}"
     folder = files.home()
     folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{(folder / 'zspag.db').as_posix()}"
 
 
 def open_database(url: str) -> Engine:
-    """Return an engine whose tables exist; SQLite is put into WAL mode, so that readers never wait for a writer."""
+    """Return an engine whose tables exist; SQLite is put into WAL mode, so that readers never wait for a writer.
+
+    Raises:
+        UsageError: the database cannot be reached, or its driver is not installed.
+    """
     if url.startswith("sqlite"):
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
     else:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = _open_server(url)
     for table in metadata.sorted_tables:
         _create(engine, table)
         _add_missing_columns(engine, table)
     return engine
+
+
+def _open_server(url: str) -> Engine:
+    """Return an engine of a database server that answers."""
+    try:
+        engine = create_engine(url, pool_pre_ping=True)
+        engine.connect().close()
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise UsageError(f"ZSPAG_DATABASE_URL: expected postgresql://user:password@host/name, {error}") from error
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f'ZSPAG_DATABASE_URL: this database needs {error.name}; for Postgres: pip install "psycopg[binary]"'
+        ) from error
+    except OperationalError as error:
+        reason = " ".join(str(error.orig).split())
+        raise UsageError(f"ZSPAG_DATABASE_URL: the database does not answer: {reason}") from error
+    return engine
+
+
+def alone(connection: Connection, table: Table) -> None:
+    """Let nobody else write to a table until the transaction ends; SQLite has one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"lock table {table.name} in share row exclusive mode"))
 
 
 def _create(engine: Engine, table: Table) -> None:

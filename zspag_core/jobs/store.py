@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,19 @@ from sqlalchemy import and_, case, delete, func, insert, or_, select, true, upda
 
 from zspag_core.errors import UsageError
 from zspag_core.jobs.folders import run_folder, state_folder
-from zspag_core.jobs.heartbeats import BEAT_SECONDS, STALE_SECONDS, WORKER, Heartbeats, served_devices
+from zspag_core.jobs.heartbeats import BEAT_SECONDS, STALE_SECONDS, WORKER, Heartbeats, lately, served_devices
 from zspag_core.jobs.records import ACTIVE, Command, Event, Job, Lane, State
-from zspag_core.jobs.schema import TITLE_LENGTH, beats, database_url, events, jobs, open_database, to_text
+from zspag_core.jobs.schema import (
+    TITLE_LENGTH,
+    alone,
+    beats,
+    clock,
+    database_url,
+    events,
+    jobs,
+    open_database,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,8 +72,9 @@ class JobStore:
         job_id = secrets.token_hex(12)
         values = {"kind": kind, "lane": str(lane), "config": to_text(dict(config)), "device": device}
         next_number = select(func.coalesce(func.max(_shown_number), 0) + 1).where(jobs.c.lane == str(lane))
-        new = insert(jobs).values(id=job_id, state=State.QUEUED, created=time.time(), comparison=comparison, **values)
+        new = insert(jobs).values(id=job_id, state=State.QUEUED, created=clock(), comparison=comparison, **values)
         with self._engine.begin() as connection:
+            alone(connection, jobs)  # else two would get the same number
             connection.execute(new.values(number_in_lane=next_number.scalar_subquery()))
         return self.require(job_id)
 
@@ -137,7 +147,7 @@ class JobStore:
 
     def cancel(self, job_id: str) -> None:
         """End a waiting job now, and a running one at its next report."""
-        ended = {"state": State.CANCELLED, "finished": time.time()}
+        ended = {"state": State.CANCELLED, "finished": clock()}
         if not self._change(job_id, jobs.c.state == State.QUEUED, **ended):
             self._change(job_id, jobs.c.state == State.RUNNING, command=Command.CANCEL)
 
@@ -164,7 +174,7 @@ class JobStore:
     def delete(self, job_id: str) -> None:
         """Take a job out of every list, and stop it if it is under way; `restore` undoes that until `purge`."""
         self.cancel(job_id)
-        self._change(job_id, jobs.c.deleted.is_(None), deleted=time.time())
+        self._change(job_id, jobs.c.deleted.is_(None), deleted=clock())
 
     def restore(self, job_id: str) -> bool:
         """Bring a deleted job back; tell whether that was possible."""
@@ -183,7 +193,7 @@ class JobStore:
                 return False
             connection.execute(delete(events).where(events.c.job == job_id))
             about_it = jobs.c.config.contains(f'"run": "{job_id}"', autoescape=True)
-            connection.execute(update(jobs).where(about_it).values(deleted=time.time()))
+            connection.execute(update(jobs).where(about_it).values(deleted=clock()))
         return True
 
     def replace_answer(self, job_id: str, answer: object, asked: str) -> bool:
@@ -194,7 +204,7 @@ class JobStore:
         changed = self._change(job_id, jobs.c.state == State.DONE, answer=to_text(answer))
         about_it = and_(jobs.c.config.contains(f'"run": "{job_id}"', autoescape=True), jobs.c.id != asked)
         with self._engine.begin() as connection:
-            connection.execute(update(jobs).where(about_it).values(deleted=time.time()))
+            connection.execute(update(jobs).where(about_it).values(deleted=clock()))
         return changed
 
     # Those who work
@@ -213,7 +223,7 @@ class JobStore:
         if number is None:
             return None
         taken = update(jobs).where(jobs.c.number == number, waits)
-        started = taken.values(state=State.RUNNING, worker=worker, started=time.time())
+        started = taken.values(state=State.RUNNING, worker=worker, started=clock())
         with self._engine.begin() as connection:
             row = connection.execute(started.returning(*jobs.c)).one_or_none()
         return _to_job(row) if row is not None else None
@@ -228,11 +238,11 @@ class JobStore:
     def record(self, job: Job, kind: str, body: Mapping[str, Any]) -> None:
         """Add an event to a job."""
         with self._engine.begin() as connection:
-            connection.execute(insert(events).values(job=job.id, kind=kind, at=time.time(), body=to_text(dict(body))))
+            connection.execute(insert(events).values(job=job.id, kind=kind, at=clock(), body=to_text(dict(body))))
 
     def finish(self, job: Job, state: State, *, answer: object = None, error: str = "", details: str = "") -> bool:
         """End a job; False, and nothing changes, if it is no longer this worker's."""
-        ended = {"state": state, "finished": time.time(), "command": Command.NONE}
+        ended = {"state": state, "finished": clock(), "command": Command.NONE}
         said = {"answer": to_text(answer), "error": error, "details": details}
         return self._change(job.id, _owned(job), **ended, **said)
 
@@ -260,8 +270,8 @@ class JobStore:
         Call it every few seconds. One who was not looking (just started, or the machine slept) judges nobody until two
         beats later, when the living have been heard.
         """
-        now = time.time()
-        if now - self._watched_last > STALE_SECONDS:
+        now = self._now()
+        if not 0 <= now - self._watched_last <= STALE_SECONDS:  # asleep, or the clock was put back
             self._watched_since = now
         self._watched_last = now
         if now - self._watched_since < 2 * BEAT_SECONDS:
@@ -270,16 +280,16 @@ class JobStore:
 
     def interrupt_orphans(self) -> int:
         """Mark the running jobs whose worker has left no beat lately as interrupted, at once; return how many."""
-        living = select(beats.c.name).where(beats.c.role == WORKER, beats.c.at > time.time() - STALE_SECONDS)
+        living = select(beats.c.name).where(beats.c.role == WORKER, lately(STALE_SECONDS))
         orphaned = and_(jobs.c.state == State.RUNNING, jobs.c.worker.not_in(living))
         sentence = "The process that computed this run ended before the run did."
-        ended = {"state": State.INTERRUPTED, "finished": time.time(), "error": sentence}
+        ended = {"state": State.INTERRUPTED, "finished": clock(), "error": sentence}
         with self._engine.begin() as connection:
             return connection.execute(update(jobs).where(orphaned).values(**ended)).rowcount
 
     def purge(self, after_seconds: float = KEPT_SECONDS) -> int:
         """Remove for good, with folders and events, the jobs deleted longer ago than that; return how many."""
-        old = and_(jobs.c.deleted < time.time() - after_seconds, jobs.c.state.not_in(ACTIVE))
+        old = and_(jobs.c.deleted < clock() - after_seconds, jobs.c.state.not_in(ACTIVE))
         with self._engine.connect() as connection:
             found = list(connection.execute(select(jobs.c.id).where(old)).scalars())
         for job_id in found:
@@ -289,6 +299,11 @@ class JobStore:
                 connection.execute(delete(events).where(events.c.job == job_id))
                 connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted.is_not(None)))
         return len(found)
+
+    def _now(self) -> float:
+        """Return the database's time."""
+        with self._engine.connect() as connection:
+            return float(connection.execute(select(clock())).scalar_one())
 
     def _change(self, job_id: str, condition: ColumnElement[bool], **values: object) -> bool:
         """Update one job if a condition holds; tell whether it did."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 AHEAD = 1
 """Runs that wait beside those under way, so that no worker does; samplers that learn wait for what is under way."""
+RETRIES = 3
+"""How often a trial is begun again whose worker was lost: more often, and it is the trial that ends workers."""
 STAGE = "tune"
 
 
@@ -35,6 +37,7 @@ class _Open:
     number: int
     point: dict[str, Value]
     runs: list[str] = field(default_factory=list)
+    retries: int = 0
 
 
 def dispatch(job: Job, report: Reporter) -> dict[str, Any]:
@@ -109,13 +112,21 @@ class Dispatcher:
         """Tell of the trials whose runs have all ended."""
         for trial in list(self.open):
             runs = [self.store.require(run) for run in trial.runs]
-            if any(run.active for run in runs):
+            if any(run.active for run in runs) or self._retry(trial, runs):
                 continue
             row = row_of(trial.number, trial.point, self.sweep.seeds, runs)
             self.study.tell(trial.number, row)
             self.open.remove(trial)
             self.rows.append(row)
             queue.tell_row(self.store, self.job, row)
+
+    def _retry(self, trial: _Open, runs: Sequence[Job]) -> bool:
+        """Queue the runs of a trial again whose worker was lost, unless that happens all the time; tell whether."""
+        lost = [run for run in runs if run.state == queue.State.INTERRUPTED]
+        if not lost or trial.retries >= RETRIES:
+            return False
+        trial.retries += 1
+        return any([self.store.resume(run.id) for run in lost])  # noqa: C419 - every one of them
 
 
 def row_of(number: int, point: dict[str, Value], seeds: Sequence[int], runs: Sequence[Job]) -> dict[str, Any]:
