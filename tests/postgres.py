@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,22 +21,12 @@ ACCOUNTS = ("postgres", "nobody")
 
 @pytest.fixture(scope="session")
 def postgres_server():
-    """Start a server that only this machine's processes reach; return the URL of its database."""
+    """Return the URL of a server's database."""
     pytest.importorskip("psycopg")
-    programs = _programs()
-    if programs is None:
+    if programs() is None:
         pytest.skip("Postgres is not installed (Debian, Ubuntu: apt install postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="zspag-pg-"))
-    account = _account(folder)
-    common = {"user": account, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    data = folder / "data"
-    subprocess.run([programs / "initdb", "-D", data, "-U", "zspag", "-A", "trust", "--no-sync"], check=True, **common)
-    settings = " ".join(f"-c {setting}" for setting in SETTINGS)
-    control = [programs / "pg_ctl", "-D", data, "-w"]
-    subprocess.run([*control, "-o", f"-k {folder} {settings}", "start"], check=True, **common)
-    yield f"postgresql://zspag@/postgres?host={folder}"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, **common)
-    shutil.rmtree(folder, ignore_errors=True)
+    with server() as url:
+        yield url
 
 
 @pytest.fixture
@@ -47,7 +38,24 @@ def postgres_url(postgres_server):
     engine.dispose()
 
 
-def _programs():
+@contextmanager
+def server():
+    """Start a server that only this machine's processes reach; yield the URL of its database."""
+    folder = Path(tempfile.mkdtemp(prefix="zspag-pg-"))
+    common = {"user": _account(folder), "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    place, data = programs(), folder / "data"
+    subprocess.run([place / "initdb", "-D", data, "-U", "zspag", "-A", "trust", "--no-sync"], check=True, **common)
+    settings = " ".join(f"-c {setting}" for setting in SETTINGS)
+    control = [place / "pg_ctl", "-D", data, "-w"]
+    subprocess.run([*control, "-o", f"-k {folder} {settings}", "start"], check=True, **common)
+    try:
+        yield f"postgresql://zspag@/postgres?host={folder}"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, **common)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def programs():
     """Return the folder of Postgres's programs, None where there is none."""
     newest = sorted(DEBIANS.glob("*/bin"), key=lambda path: int(path.parent.name))[-1:]
     found = shutil.which("initdb")
