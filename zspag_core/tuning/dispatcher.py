@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from zspag_core.progress import Reporter
     from zspag_core.tuning.space import Value
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 AHEAD = 1
-"""Runs that wait beside those under way, so that no worker does; samplers that learn wait for what is under way."""
+"""Runs that wait beside those under way, for each worker, so that none does; samplers that learn wait for what is under
+way."""
 RETRIES = 3
 """How often a trial is begun again whose worker was lost: more often, and it is the trial that ends workers."""
 STAGE = "tune"
@@ -98,7 +99,7 @@ class Dispatcher:
     def _fill(self) -> None:
         """Queue as many trials as keep the workers busy."""
         ahead = AHEAD if self.sweep.sampler in {"grid", "qmc", "random"} else 0
-        wanted = max(1, queue.workers(self.store)) + ahead
+        wanted = max(1, queue.workers(self.store)) * (1 + ahead)
         while len(self.open) < wanted and self._may_ask():
             self._queue(*self.study.ask())
 
