@@ -40,7 +40,7 @@ from zspag_core.tuning.sweep import SAMPLERS, Sweep
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     from zspag_core.jobs import Job, JobStore
@@ -81,6 +81,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--relearning", action="store_true", help="count relearning steps of every trial, which is slow"
     )
     parser.add_argument("--workers", default="1", metavar="N", help="processes that carry out trials (1)")
+    parser.add_argument(
+        "--cluster",
+        default="",
+        metavar="ADDRESS",
+        help="carry trials out on a Dask cluster: the address of its scheduler, or local for --workers processes here",
+    )
+    parser.add_argument(
+        "--gpu", default="0", metavar="SHARE", help="of a Dask worker's resource GPU, for each trial (0)"
+    )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--csv", type=Path, default=None, metavar="FILE", help="write every trial as CSV")
     add_device(parser)
@@ -97,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     from zspag_core.jobs import JobStore
 
     store = JobStore()
-    with _interruptible() as interrupted, _workers(store, workers, str(resolve_device(arguments.device))):
+    device = str(resolve_device(arguments.device))
+    with _interruptible() as interrupted, _serving(store, workers, device, arguments):
         job = _begun(store, sweep, names)
         watcher = _Watcher(store, job, sweep)
         job = watcher.follow(interrupted)
@@ -300,24 +310,53 @@ def _end(job: Job, trials: int, sweep: Sweep) -> int:
 
 
 @contextmanager
-def _workers(store: JobStore, count: int, device: str) -> Iterator[None]:
-    """Serve sweeps and trials in this process, and trials in others beside it, while the block lasts."""
+def _serving(store: JobStore, workers: int, device: str, arguments: argparse.Namespace) -> Iterator[None]:
+    """Have sweeps served in this process, and trials where it was asked for, while the block lasts."""
     from zspag_core.jobs import Lane
-    from zspag_core.jobs.supervisor import start_worker
+
+    if not arguments.cluster:
+        with _own_worker(store, (Lane.SWEEPS, Lane.TRIALS), device), _others(workers - 1, device):
+            yield
+        return
+    from zspag_core.jobs.cluster import Cluster, open_client
+
+    share = _gpu_share(arguments.gpu)
+    with (
+        open_client(arguments.cluster, workers) as client,
+        _own_worker(store, (Lane.SWEEPS,), device),
+        Cluster(store, client, device=arguments.device, gpu=share, complain=_tell),
+    ):
+        yield
+
+
+@contextmanager
+def _own_worker(store: JobStore, lanes: Sequence[str], device: str) -> Iterator[None]:
+    """Serve lanes in a thread of this process."""
     from zspag_core.jobs.worker import Worker
 
-    own = Worker(store, (Lane.SWEEPS, Lane.TRIALS), device)
-    others = [start_worker(Lane.TRIALS, device) for _ in range(count - 1)]
-    thread = threading.Thread(target=own.serve, name="worker", daemon=True)
+    worker = Worker(store, lanes, device)
+    thread = threading.Thread(target=worker.serve, name="worker", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        own.stopping.set()
-        for process in others:
-            process.terminate()
+        worker.stopping.set()
         thread.join(STOP_SECONDS)
-        for process in others:
+
+
+@contextmanager
+def _others(count: int, device: str) -> Iterator[None]:
+    """Serve trials in processes beside this one."""
+    from zspag_core.jobs import Lane
+    from zspag_core.jobs.supervisor import start_worker
+
+    processes = [start_worker(Lane.TRIALS, device) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
             process.wait(STOP_SECONDS)
 
 
@@ -355,6 +394,17 @@ def _minutes(text: str) -> float:
         return float(text)
     except ValueError:
         raise UsageError(f"--minutes: expected a number such as 30, got {text!r}") from None
+
+
+def _gpu_share(text: str) -> float:
+    """Read how much of a GPU a trial takes."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"--gpu: expected a share from 0 to 1, got {text!r}")
+    return share
 
 
 def _seeds(text: str) -> tuple[int, ...]:

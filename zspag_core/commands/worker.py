@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lane", dest="lanes", action="append", choices=LANES, help="serve this queue only; may repeat (all)"
     )
+    parser.add_argument("--once", default="", metavar="JOB", help="carry out this one job, which waits, and end")
     parser.add_argument(
         "--until-idle",
         type=float,
@@ -37,24 +38,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve; return 0 once stopped."""
+    """Serve; return 0 once stopped or, with --once, once the job has ended, however it did."""
     from zspag_core.devices import resolve_device
-    from zspag_core.jobs import JobStore, Lane
-    from zspag_core.jobs.worker import Worker
+    from zspag_core.jobs import JobStore, Lane, State
+    from zspag_core.jobs.worker import NOT_TAKEN, Worker
 
+    store = JobStore()
+    if arguments.once and store.require(arguments.once).state != State.QUEUED:
+        return NOT_TAKEN
     device = str(resolve_device(arguments.device))
-    lanes = arguments.lanes or LANES
-    if {Lane.RUNS, Lane.TRIALS}.issuperset(lanes):
+    lanes = () if arguments.once else arguments.lanes or LANES
+    if {Lane.RUNS, Lane.TRIALS}.issuperset(lanes):  # and where it is one job only
         _step_back()
     elif Lane.INTERACTIVE in lanes:
         threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
-    worker = Worker(JobStore(), lanes, device, until_idle=arguments.until_idle)
+    worker = Worker(store, lanes, device, until_idle=arguments.until_idle)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         worker.stopping.set()
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    if arguments.once:
+        return 0 if worker.serve_once(arguments.once) else NOT_TAKEN  # it has ended, however it did
     sys.stderr.write(f"worker {worker.name} serves {', '.join(lanes)} on {device}\n")
     if not worker.serve():
         sys.stderr.flush()

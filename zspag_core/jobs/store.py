@@ -115,6 +115,12 @@ class JobStore:
         with self._engine.connect() as connection:
             return [_to_job(row) for row in connection.execute(query)]
 
+    def waiting(self, lane: str) -> list[str]:
+        """Return the names of the jobs of a lane that wait, in order."""
+        query = select(jobs.c.id).where(jobs.c.lane == lane, jobs.c.state == State.QUEUED).order_by(jobs.c.number)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
     def comparisons(self, limit: int = 20) -> list[str]:
         """Return the names of the comparisons that still have jobs, the newest first."""
         named = and_(jobs.c.comparison != "", jobs.c.deleted.is_(None))
@@ -209,14 +215,16 @@ class JobStore:
 
     # Those who work
 
-    def claim(self, lane: str, worker: str, device: str) -> Job | None:
-        """Make the oldest waiting job of a lane this worker's own, or return None where none waits.
+    def claim(self, lane: str, worker: str, device: str, *, only: str = "") -> Job | None:
+        """Make the oldest waiting job of a lane, or the one named `only`, this worker's own; None where none waits.
 
         The worker must have left a beat before.
         """
         waits = and_(
             jobs.c.lane == lane, jobs.c.state == State.QUEUED, jobs.c.device.in_(sorted(served_devices(device)))
         )
+        if only:
+            waits = and_(waits, jobs.c.id == only)
         first = select(jobs.c.number).where(waits).order_by(jobs.c.number).limit(1)
         with self._engine.connect() as connection:
             number = connection.execute(first).scalar()  # without the write lock: most polls find nothing

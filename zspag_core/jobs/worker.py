@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05  # a look costs 0.3 ms; a person who moves a knob waits for it
 GRACE_SECONDS = 5.0
 CANCEL_SECONDS, CANCEL_LOOKS = 0.75, 3
+NOT_TAKEN = 3
+"""Exit code of a process for one job that somebody else has taken, or cancelled."""
 
 
 class Worker:
@@ -74,6 +76,30 @@ class Worker:
             if self._until_idle is not None and time.monotonic() - needed > self._until_idle:
                 self.stopping.set()
         return self._leave(threads)
+
+    def serve_once(self, job_id: str) -> bool:
+        """Carry out one job and no other; tell whether it was still there to be taken.
+
+        Raises:
+            UsageError: there is no such job.
+        """
+        lane = self._store.require(job_id).lane
+        self._beat()
+        threading.Thread(target=self._go_on_beating, name="heartbeat", daemon=True).start()
+        try:
+            job = self._store.claim(lane, self.name, self._device, only=job_id)
+            if job is not None:
+                perform(self._store, job, self.stopping, self._find)
+        finally:
+            self.stopping.set()
+            self._store.heartbeats.forget(self.name)
+        return job is not None
+
+    def _go_on_beating(self) -> None:
+        """Say again and again that this worker is alive, until it is to end."""
+        while not self.stopping.wait(BEAT_SECONDS):
+            with contextlib.suppress(SQLAlchemyError):  # the database is away for a moment
+                self._beat()
 
     def _serve_lane(self, lane: str) -> None:
         """Carry out the jobs of one lane, one after the other; if that breaks, the whole worker ends."""
