@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.overview.drawings import four_pictures
+from ui.overview.pictures import four_pictures
 from ui.shell.demo import DEMO_CLASS, demo_choice, start_demo
 from ui.shell.formatting import headline, headline_words
 from ui.shell.frame import frame, go_to_meant_page

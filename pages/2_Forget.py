@@ -18,13 +18,12 @@ from ui.forget.form import (
 )
 from ui.forget.form_params import keep_form, read_form
 from ui.forget.run_panel import run_panel
+from ui.shell import gate
 from ui.shell.class_picker import pick_classes, unfit_method
 from ui.shell.embedding_map import prepare_map
 from ui.shell.frame import frame
-from ui.shell.jobs import ask, engine_question, wait_for
 from ui.shell.placeholders import has_result, nothing_open
 from ui.shell.preview import preview_panel, preview_question
-from ui.shell.selection import current_choice
 from ui.shell.settings_form import changed
 from zspag_core.jobs import State
 
@@ -80,19 +79,10 @@ def show_form(choice: Choice, run: Job | None) -> tuple[list[int], str, dict[str
     """Draw model, classes and settings; return what the form holds, None while the engine does not say what it has."""
     show_model(choice)
     read_form(choice, run)
-    about = ask("inspect_data", choice.question)
-    engine = ask("engine", engine_question())
+    about, engine = gate.ask_about(choice)
     forget = pick_classes(choice, about)
-    waiting = [question for question in (about, engine) if question.active]
-    if waiting:
-        wait_for(*waiting)
-    if engine.state == State.DONE:
+    if gate.engine_ready(engine, "settings"):
         return forget, *show_settings(choice, forget, about, engine)
-    if engine.active:
-        st.caption("The engine is starting: its settings appear here in about five seconds.")
-        st.skeleton(height=320)
-    else:
-        st.error(f"The engine does not start. {engine.error}")
     return None
 
 
@@ -125,9 +115,6 @@ def show(choice: Choice, run: Job | None) -> None:
 
 
 run = frame("Forget", "Pick the classes, press Forget, and watch the model lose them while it keeps the rest.")
-choice = current_choice()
+choice = gate.chosen()
 if choice is not None:
     show(choice, run)
-else:
-    st.error("There is no model in assets/checkpoints, and none was chosen. The Model page takes or trains one.")
-    st.page_link("pages/1_Model.py", label="Choose a model", icon=":material/network_node:")

@@ -20,8 +20,9 @@ from ui.results.panels import (
 from ui.results.reference import find_reference
 from ui.results.run_view import view_of
 from ui.shell.embedding_map import prepare_map
+from ui.shell.follow import wait_for
 from ui.shell.frame import frame
-from ui.shell.jobs import pair, wait_for
+from ui.shell.jobs import pair
 from ui.shell.placeholders import stand_in
 from ui.shell.url_params import word_of, write_word
 

@@ -5,30 +5,18 @@ import streamlit as st
 from ui.compare.comparisons import shipped_comparisons
 from ui.compare.form import NEW, new_comparison, pick_comparison, shipped_head
 from ui.compare.panels import comparison_panel, live_panel
+from ui.shell import gate
 from ui.shell.frame import frame
-from ui.shell.jobs import ask, engine_question, job_store, wait_for
-from ui.shell.selection import current_choice
-from zspag_core.jobs import State
+from ui.shell.jobs import job_store
 
 
 def show_form() -> None:
     """Draw the form of a new comparison, as soon as the worker has said what there is to choose from."""
-    choice = current_choice()
-    if choice is None:
-        st.error("There is no model in assets/checkpoints, and none was chosen. The Model page takes or trains one.")
-        st.page_link("pages/1_Model.py", label="Choose a model", icon=":material/network_node:")
-        return
-    about, engine = ask("inspect_data", choice.question), ask("engine", engine_question())
-    waiting = [question for question in (about, engine) if question.active]
-    if waiting:
-        wait_for(*waiting)
-    if engine.state == State.DONE:
-        new_comparison(choice, about, engine.answer)
-    elif engine.active:
-        st.caption("The engine is starting: its methods appear here in about five seconds.")
-        st.skeleton(height=320)
-    else:
-        st.error(f"The engine does not start. {engine.error}")
+    choice = gate.chosen()
+    if choice is not None:
+        about, engine = gate.ask_about(choice)
+        if gate.engine_ready(engine, "methods"):
+            new_comparison(choice, about, engine.answer)
 
 
 frame("Compare", "Which method forgets, at what cost to the rest, and how much of it is more than masking.")

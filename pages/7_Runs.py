@@ -8,9 +8,9 @@ from ui.runs.card import deleted_runs, run_card, undo_bar
 from ui.runs.figure import describe_runs, runs_figure
 from ui.runs.table import Row, pick_filters, row_of, runs_table, summary
 from ui.shell.charts import picking_chart
+from ui.shell.follow import follow_all
 from ui.shell.frame import frame
-from ui.shell.jobs import POLL_SECONDS, job_store, pair, show_run, show_second
-from ui.shell.streamlit_fragments import redrawn
+from ui.shell.jobs import job_store, pair, show_run, show_second
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -20,21 +20,6 @@ if TYPE_CHECKING:
 
 LISTED = 1000
 CARDS = 2
-
-
-def follow(jobs: Sequence[Job]) -> None:
-    """Draw the page again when a run that is under way changes its state."""
-    states = {job.id: job.state for job in jobs if job.active}
-    if not states:
-        return
-
-    @redrawn(POLL_SECONDS)
-    def look() -> None:
-        now = {job_id: job_store().get(job_id) for job_id in states}
-        if any(job is None or job.state != states[job_id] for job_id, job in now.items()):
-            st.rerun()
-
-    look()
 
 
 def scatter(rows: Sequence[Row], letters: Mapping[str, str]) -> list[str]:
@@ -103,4 +88,5 @@ if there:
 else:
     show_nothing()
 deleted_runs([row_of(job) for job in gone])
-follow(there)
+store, active = job_store(), [job.id for job in there if job.active]
+follow_all(lambda: [job for job_id in active if (job := store.get(job_id)) is not None])

@@ -14,6 +14,7 @@ from ui.learn.progress import (
     pick_value,
     record_for,
     records_seen,
+    records_so_far,
     show_answer_of,
     show_source,
 )
@@ -86,6 +87,15 @@ def show_answer(number: int, lesson: Lesson, value: str, predicted: str) -> None
         go_on(number)
 
 
+def show_before(number: int, lesson: Lesson, value: str) -> None:
+    """Draw the answer's chart with what is known before the run, where the answer will be drawn into it."""
+    records = records_so_far(number, lesson, value)
+    if records is not None:
+        drawn = CHARTS[lesson.chart](value, records, lesson.knob)
+        st.markdown(f"**{drawn.title}** :gray-badge[what is known so far]")
+        chart(drawn.figure, key=f"chart-{number}", alt=drawn.alt)
+
+
 def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
     """Draw the lesson on the left; on the right the knob, the question, and below the buttons the answer."""
     adopt_run(number, lesson, choice)
@@ -108,6 +118,7 @@ def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
             stand_in(job, "The answer", "lesson")
         else:
             st.info("Predict first. Then the answer and its chart stand here.", icon=":material/school:")
+            show_before(number, lesson, value)
 
 
 frame("Learn", "Five short lessons: predict, run, and see whether you were right.")

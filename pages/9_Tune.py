@@ -2,33 +2,23 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ui.shell import gate
 from ui.shell.frame import frame
-from ui.shell.jobs import ask, engine_question, job_store, wait_for
-from ui.shell.selection import current_choice
+from ui.shell.jobs import job_store
 from ui.tune.form import new_sweep
 from ui.tune.panels import known_sweeps, sweep_panel
-from zspag_core.jobs import Lane, State
+from zspag_core.jobs import Lane
 
 LISTED = 20
 
 
 def show_form() -> None:
     """Draw the form of a new sweep, as soon as the worker has said what there is to choose from."""
-    choice = current_choice()
-    if choice is None:
-        st.error("There is no model in assets/checkpoints, and none was chosen. The Model page takes or trains one.")
-        st.page_link("pages/1_Model.py", label="Choose a model", icon=":material/network_node:")
-        return
-    about, engine = ask("inspect_data", choice.question), ask("engine", engine_question())
-    waiting = [question for question in (about, engine) if question.active]
-    if waiting:
-        wait_for(*waiting)
-    if engine.state == State.DONE:
-        new_sweep(choice, about, engine.answer)
-    elif engine.active:
-        st.caption("The engine is starting: its methods appear here in about five seconds.")
-    else:
-        st.error(f"The engine does not start. {engine.error}")
+    choice = gate.chosen()
+    if choice is not None:
+        about, engine = gate.ask_about(choice)
+        if gate.engine_ready(engine, "methods"):
+            new_sweep(choice, about, engine.answer)
 
 
 frame("Tune", "Try many settings, and choose without looking at what must be kept.")

@@ -1,4 +1,4 @@
-"""Make the small pictures of real digits that the Overview draws with: python docs/lessons/digits.py"""
+"""Make the four pictures of the Overview from real digits: python docs/lessons/digits.py"""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from drawings import DRAWINGS  # noqa: E402 - beside this file
+
 from ui.figures.pictures import data_url  # noqa: E402 - the project is not installed
 from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.data import load_dataset  # noqa: E402
-from zspag_core.files import write_json  # noqa: E402
 from zspag_core.methods.zspag import ZSPAG  # noqa: E402
 from zspag_core.metrics.predictions import logits_of  # noqa: E402
 from zspag_core.proxies import generate_proxies  # noqa: E402
@@ -49,7 +50,8 @@ def main() -> None:
         "label": [round(float(share), 4) for share in labels[0]],
         "taught": labels.argmax(1).tolist(),
     }
-    write_json(ROOT / "assets" / "pictures" / "digits.json", found)
+    for name, draw in DRAWINGS.items():
+        (ROOT / "assets" / "pictures" / f"{name}.svg").write_text(draw(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

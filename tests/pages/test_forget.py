@@ -220,16 +220,21 @@ def test_preview_follows_the_knobs_and_does_not_pile_up(forget_page, answered, s
     assert first.config["settings"]["attack"] == "pgd"
     assert first.config["settings"]["epsilon"] == pytest.approx(32 / 255)
     assert "epsilon_l2" not in first.config["settings"]
+    assert first.config["images"] == 8, "few images are asked for first"
+    answer_preview(store, preview_answer | {"asr": 75.0, "attempted": 8})
+    page.run()
+    assert "6 of 8 reach another class; more follow" in stepper(page)
     answer_preview(store, preview_answer)
     page.run()
     assert "ASR 93.8 %" in stepper(page)
+    assert "more follow" not in stepper(page)
     assert "opacity:.45" not in stepper(page)
     for levels in (8.0, 16.0):
         page.slider(key="zspag-epsilon").set_value(levels).run()
         assert "opacity:.45" in stepper(page), "the last answer stays, faded"
-    assert [job.state for job in previews(store)] == ["queued", "cancelled", "done"]
+    assert [job.state for job in previews(store)] == ["queued", "cancelled", "done", "done"]
     page.slider(key="zspag-epsilon").set_value(32.0).run()
-    assert len(previews(store)) == 3, "answered before"
+    assert len(previews(store)) == 4, "answered before"
     assert "opacity:.45" not in stepper(page)
 
 

@@ -35,6 +35,8 @@ def test_every_lesson_asks_first_and_then_answers_at_once(open_page, overview, s
     assert "Predict first. Then" in texts(page)
     assert page.button(key="reveal").disabled
     assert page.button(key="run-lesson").disabled
+    assert len(page.get("plotly_chart")) == 1, "what is known before the run"
+    assert "what is known so far" in texts(page)
     predict(page, number, lesson.knob.default, 0)
     page.button(key="reveal").click().run()
     assert not page.exception

@@ -187,7 +187,7 @@ def test_finished_training_leads_to_its_model(open_page, ready, finish):
     [
         (State.FAILED, "training stopped in epoch 1: the loss is nan; try a smaller learning_rate", "smaller learning"),
         (State.INTERRUPTED, "The worker was stopped during this run.", "The worker was stopped"),
-        (State.CANCELLED, "", "It was cancelled. The model learnt so far can be used as it is."),
+        (State.CANCELLED, "", "The training was cancelled."),
     ],
 )
 def test_training_that_ended_early_can_be_resumed(open_page, ready, finish, store, state, error, said):
@@ -195,7 +195,7 @@ def test_training_that_ended_early_can_be_resumed(open_page, ready, finish, stor
     job = finish("train", CONFIG, state, error=error, details="Traceback: copy me" if error else "")
     page = open_page(job)
     assert said in texts(page)
-    assert "Resume goes on from the last finished epoch" in texts(page)
+    assert "The model learnt so far can be used as it is. Resume goes on from the last finished epoch" in texts(page)
     assert bool(page.code) == bool(error)
     page.button(key="train-resume").click().run()
     assert store.require(job.id).state == State.QUEUED

@@ -115,6 +115,9 @@ def test_a_finished_sweep_says_what_to_choose_and_how_well_it_was_predicted(tune
     assert page.button(key="tune-go-on").disabled  # the grid is complete
     table = next(frame.value for frame in page.dataframe if "Trial" in frame.value.columns)
     assert list(table["Open"]) == [f"/Results?job={number:024x}" for number in range(4)]
+    assert list(table.columns)[:2] == ["Trial", "Open"], "at the end of a wide table nobody finds it"
+    assert "drift" not in table.columns, "nothing is known of it"
+    assert "ε · perturbation budget 8/255, 32/255 · " in words(page)
 
 
 def test_an_unknown_sweep_is_said_to_be_one(tune):

@@ -70,6 +70,13 @@ def test_examples_show_different_classes_first(ask):
     assert not {"3", "8"} & set(answer["per_class"])
 
 
+def test_a_few_images_are_the_first_of_all(digits_checkpoint):
+    config = {"checkpoint": str(digits_checkpoint), "data": "digits", "forget": [3], "settings": {"attack": "fgsm"}}
+    few, whole = (preview_attack(job_for(config | more, "cpu")) for more in ({"images": 6}, {"images": 1000}))
+    assert (few["attempted"], whole["attempted"]) == (6, 64)
+    assert all(whole["per_class"].get(label, 0) >= count for label, count in few["per_class"].items())
+
+
 def test_same_seed_same_answer(ask):
     first, second = (ask(epsilon=0.1, random_start=True) for _ in range(2))
     assert {**first, "seconds": 0} == {**second, "seconds": 0}

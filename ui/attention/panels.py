@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.figures.attention import Side, attention_table, grown_note, scale_bars, scale_of, similarity_table
+from ui.shell.follow import failed_line, wait_line
 from ui.shell.jobs import ask
-from ui.shell.placeholders import failed_line, has_result, wait_line
+from ui.shell.placeholders import has_result
 from ui.shell.ungraded import ESTIMATE, image_words, lacks_of
 from zspag_core.jobs import State
 

@@ -12,6 +12,7 @@ from ui.shell.formatting import counted, duration, escape
 from ui.shell.jobs import job_store
 from ui.shell.methods import method_summary
 from ui.shell.paths import plain_name
+from ui.shell.url_params import UrlWord
 from ui.shell.words import COMPARISONS, PRESETS, help_for
 from zspag_core.reproduce.comparison import Row
 from zspag_core.reproduce.scale import SCALES
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
     from zspag_core.reproduce.comparison import Comparison
 
-KEY, WANTED, ROUND = "compare", "compare-wanted", "compare-round"
+COMPARISON = UrlWord("compare", "compare")
+WANTED, ROUND = "compare-wanted", "compare-round"
 NEW, MINE = "new", "mine"
 TICKED = ("zspag", "posterior", "finetune_zs", "mask", "retrain")
 TAKEN_APART = ("no projection", "random subspace", "random labels")
@@ -40,7 +42,7 @@ def pick_comparison(shipped: Sequence[Comparison], mine: Sequence[str]) -> str:
         mine: names of those that runs were queued for, newest first.
     """
     wanted = st.session_state.pop(WANTED, None)
-    named = wanted or st.query_params.get(KEY) or st.session_state.get(KEY)
+    named = wanted or COMPARISON.read()
     names = {comparison.name: preset_of(comparison.name) for comparison in shipped} | dict.fromkeys(mine, MINE)
     group = names.get(str(named), NEW if named == NEW or not shipped else preset_of(shipped[0].name))
     options = [*dict.fromkeys(names.values()), NEW]
@@ -56,9 +58,7 @@ def pick_comparison(shipped: Sequence[Comparison], mine: Sequence[str]) -> str:
     )
     among = [name for name, group in names.items() if group == picked]
     chosen = _pick_among(among, str(named), shipped) if len(among) > 1 else among[0] if among else NEW
-    st.session_state[KEY] = chosen
-    if st.query_params.get(KEY) != chosen:
-        st.query_params[KEY] = chosen
+    COMPARISON.write(chosen)
     return chosen
 
 

@@ -14,12 +14,11 @@ from ui.compare.table import KINDS, ORDERS, records, table_html
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.shell.charts import draw
+from ui.shell.follow import follow_all, progress_of
 from ui.shell.formatting import NEAR, duration, escape, worked
-from ui.shell.jobs import POLL_SECONDS, job_store
+from ui.shell.jobs import job_store
 from ui.shell.methods import method_card, method_summary
-from ui.shell.placeholders import progress_of
 from ui.shell.selection import chosen_model
-from ui.shell.streamlit_fragments import redrawn
 from ui.shell.words import GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
 from zspag_core.metrics.catalogue import ENTROPY, FORGOTTEN_UP_TO, PROBE, RELEARNING
@@ -172,29 +171,22 @@ def _facts(comparison: Comparison, jobs: Sequence[Job]) -> str:
 
 def _progress(name: str, jobs: Sequence[Job]) -> None:
     """Say how far the runs are, again every second while some are under way; draw the page anew when one ends."""
-    states = {job.id: job.state for job in jobs}
-    live = any(job.active for job in jobs)
 
-    @redrawn(POLL_SECONDS if live else None)
-    def line() -> None:
-        now = runs_of(name)
-        if {job.id: job.state for job in now} != states:
-            st.rerun()
-        if live:
-            share, words = progress_words(now)
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.progress(share, text=words)
-                st.button(
-                    "Cancel all",
-                    key="compare-cancel",
-                    icon=":material/stop:",
-                    on_click=cancel_all,
-                    args=(name,),
-                    disabled=all(job.command == "cancel" for job in now if job.active),
-                )
+    def line(now: Sequence[Job]) -> None:
+        share, words = progress_words(now)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.progress(share, text=words)
+            st.button(
+                "Cancel all",
+                key="compare-cancel",
+                icon=":material/stop:",
+                on_click=cancel_all,
+                args=(name,),
+                disabled=all(job.command == "cancel" for job in now if job.active),
+            )
 
-    line()
-    if not live:
+    follow_all(lambda: runs_of(name), line)
+    if not any(job.active for job in jobs):
         _endings(name, jobs)
 
 

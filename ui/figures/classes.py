@@ -57,10 +57,9 @@ def accuracy_by_class(
     figure.add_scatter(
         x=x, y=y, mode="lines", name="before", line={"color": "#7A7A7A", "width": 1.5, "dash": "dash"}, hoverinfo="skip"
     )
-    lay_out(figure, HEIGHT + (ROOM_FOR_NAMES if slanted(names, drawn) else 0))
-    figure.update_layout(barmode="overlay", bargap=0.2)
+    height = HEIGHT + (ROOM_FOR_NAMES if slanted(names, drawn) else 0)
+    lay_out(figure, height, barmode="overlay", bargap=0.2, yaxis={"title": "right, %", "range": [0, 104]})
     figure.update_xaxes(title="class", range=[-0.6, len(drawn) - 0.4], **name_ticks(names, drawn, forget))
-    figure.update_yaxes(title="right, %", range=[0, 104])
     some = len(drawn) < len(names)
     return Drawn(
         "accuracy_by_class",
@@ -115,11 +114,8 @@ def predictions(
     ticks = {"tickvals": list(range(len(drawn))), "ticktext": tick_names(names, drawn, forget)}
     figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, showticklabels=False, **ticks)
     figure.update_yaxes(title="class", showticklabels=True, automargin=True, col=1)
-    lay_out(figure, 400 * (count if stacked else 1))
-    figure.update_layout(
-        coloraxis={"colorscale": SHADES, "cmin": 0, "cmax": 100, "colorbar": {"title": "%", "thickness": 10}}
-    )
-    figure.update_layout(margin={"t": 28})
+    shades = {"colorscale": SHADES, "cmin": 0, "cmax": 100, "colorbar": {"title": "%", "thickness": 10}}
+    lay_out(figure, 400 * (count if stacked else 1), coloraxis=shades, margin={"t": 28})
     some = len(drawn) < len(names)
     return Drawn(
         "predictions",

@@ -105,17 +105,18 @@ def kept_and_forgotten(comparison: Comparison, *, near: bool = False) -> Drawn:
 
 def _lay_out_scatter(figure: go.Figure, rows: Sequence[dict[str, Any]], corner: float | None) -> None:
     """Set the axes with room around the marks, or around a corner, and the legend beside them."""
-    lay_out(figure, max(SCATTER_HEIGHT, LEGEND_HEIGHT * len(rows) + 90))
     kept, gone = [row["acc_rt"] for row in rows] or [0, 100], [row["acc_ut"] for row in rows] or [0, 100]
     right, left = max(kept), min(kept) if corner is None else corner - CORNER
     top = max(gone) if corner is None else CORNER
     room, above = max(0.5, 0.08 * (right - left)), max(0.5, 0.08 * top)
-    figure.update_xaxes(title=ACC_RT.axis, range=[left - room, right + room])
-    figure.update_yaxes(title=ACC_UT.axis, range=[-above, top + above], zeroline=False)
-    figure.update_layout(
+    lay_out(
+        figure,
+        max(SCATTER_HEIGHT, LEGEND_HEIGHT * len(rows) + 90),
         legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "itemsizing": "constant"},
         showlegend=True,
         dragmode="pan",
+        xaxis={"title": ACC_RT.axis, "range": [left - room, right + room]},
+        yaxis={"title": ACC_UT.axis, "range": [-above, top + above], "zeroline": False},
     )
 
 
@@ -175,16 +176,14 @@ def _against_retrain(comparison: Comparison, name: str, title: str) -> tuple[go.
             cliponaxis=False,
             hovertemplate=f"{row.label}: %{{x:.1f}} %<extra></extra>",
         )
-    lay_out(figure, _height_of(rows) + 110)
-    figure.update_layout(showlegend=True)
-    figure.update_xaxes(title=title, range=[-3, 103], dtick=20)
+    xaxis = {"title": title, "range": [-3, 103], "dtick": 20}
+    lay_out(figure, _height_of(rows) + 110, showlegend=True, xaxis=xaxis)
     labels = [row.label for row in rows]
     figure.update_yaxes(
         type="category",  # the legend's empty marks would make it a scale of numbers
         categoryorder="array",
         categoryarray=labels,
         range=[len(rows) - 0.4, -0.6],
-        automargin=True,
         title=None,
         tickvals=labels,
         ticktext=[_wrapped(label) for label in labels],
@@ -213,13 +212,11 @@ def seconds(comparison: Comparison) -> Drawn:
         cliponaxis=False,
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
-    lay_out(figure, _height_of(rows) + 110)
-    figure.update_layout(margin={"r": 60}, bargap=0.35)
-    figure.update_xaxes(title="seconds", rangemode="tozero")
+    xaxis = {"title": "seconds", "rangemode": "tozero"}
+    lay_out(figure, _height_of(rows) + 110, margin={"r": 60}, bargap=0.35, xaxis=xaxis)
     labels = [row.label for row in rows]
     figure.update_yaxes(
         autorange="reversed",
-        automargin=True,
         title=None,
         tickvals=labels,
         ticktext=[_wrapped(label) for label in labels],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 300
 BAND = "rgba(140,140,140,0.18)"
+STAGES = {"title": "from input to output", "type": "category"}
 PERCENT, BITS, LIKENESS = (0.0, 102.0), (0.0, 1.02), (-0.1, 1.03)
 TITLES = {"original": "before · Original", "unlearned": "after", "retrained": "Retrain"}
 LINES: dict[str, dict[str, Any]] = {
@@ -61,9 +62,8 @@ def _lines(depth: Depth, measure: Measure) -> Drawn:
             fillcolor=BAND if filled else None,
             hovertemplate=f"%{{x}}: %{{y:.{measure.digits}f}} {measure.unit}<extra>{TITLES[role]}</extra>",
         )
-    lay_out(figure, HEIGHT)
-    figure.update_xaxes(title="from input to output", type="category")
-    figure.update_yaxes(title=measure.unit, range=PERCENT if measure.unit == "%" else BITS)
+    reach = PERCENT if measure.unit == "%" else BITS
+    lay_out(figure, HEIGHT, xaxis=STAGES, yaxis={"title": measure.unit, "range": reach})
     rows = [
         {"stage": stage} | {role: figures[place] for role, figures in models.items()}
         for place, stage in enumerate(stages)
@@ -113,9 +113,7 @@ def likeness(depth: Depth) -> Drawn:
             )
             for row, value in zip(rows, figures, strict=True):
                 row[f"{kind}_{pair}"] = value
-    lay_out(figure, HEIGHT)
-    figure.update_xaxes(title="from input to output", type="category")
-    figure.update_yaxes(title="CKA", range=LIKENESS)
+    lay_out(figure, HEIGHT, xaxis=STAGES, yaxis={"title": "CKA", "range": LIKENESS})
     alt = f"{CKA_BY_STAGE.title} of the unlearned model, {len(stages)} stages, with {_whom(depth)}."
     note = f"1: alike but for a rotation. Good: {in_sentence(CKA_BY_STAGE.good)}."
     return Drawn("depth_cka", CKA_BY_STAGE.title, figure, alt, rows, note, grading=True)

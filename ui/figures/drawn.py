@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import plotly.io
+
 from ui.figures.palette import FORGOTTEN
 
 if TYPE_CHECKING:
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
 
 SHADES = [[0.0, "#EDF1F5"], [0.5, "#7FA3C7"], [1.0, "#0B3C66"]]
 """Shares from none to all; light and opaque, so that it reads the same on a light page, a dark page and paper."""
+
+TEMPLATE = "zspag"
+plotly.io.templates[TEMPLATE] = {
+    "layout": {
+        "margin": {"l": 0, "r": 8, "t": 8, "b": 0},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "xaxis": {"automargin": True},
+        "yaxis": {"automargin": True},
+        "bargap": 0.25,
+    }
+}
+"""What figures look like: thin margins, a legend above, room for the names at the axes."""
 
 SLANTED_FROM = 60  # letters that fit under half a page
 
@@ -65,10 +79,6 @@ def slanted(names: Sequence[str], classes: Sequence[int]) -> bool:
     return sum(len(names[k]) + 2 for k in classes) > SLANTED_FROM
 
 
-def lay_out(figure: go.Figure, height: int, *, left: int = 0) -> None:
-    """Set what the figures of a result share: height, thin margins, a legend above."""
-    figure.update_layout(
-        height=height,
-        margin={"l": left, "r": 8, "t": 8, "b": 0},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-    )
+def lay_out(figure: go.Figure, height: int, **layout: Any) -> None:  # noqa: ANN401 - whatever plotly takes
+    """Give a figure the template that all share, its height, and what else of the layout is its own."""
+    figure.update_layout(template=f"{plotly.io.templates.default}+{TEMPLATE}", height=height, **layout)

@@ -53,10 +53,13 @@ def standing(marks: Sequence[Mark]) -> Drawn:
                 x=[mark.before, mark.after], y=[title] * 2, mode="lines", line=line, showlegend=False, hoverinfo="skip"
             )
     _points(figure, marks, titles)
-    lay_out(figure, ROW_HEIGHT * len(marks) + 110)
-    figure.update_layout(margin={"t": 52})  # room for a legend of two lines, so that two figures stay level
-    figure.update_xaxes(range=[-3, 103], title="%", dtick=20)
-    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=titles)
+    lay_out(
+        figure,
+        ROW_HEIGHT * len(marks) + 110,
+        margin={"t": 52},  # room for a legend of two lines, so that two figures stay level
+        xaxis={"range": [-3, 103], "title": "%", "dtick": 20},
+        yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": titles},
+    )
     rows = [
         {
             "figure": mark.title,

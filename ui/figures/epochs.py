@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ui.figures.drawn import lay_out
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-def lay_out_epochs(
-    figure: go.Figure, title: str, *, first: int, total: int, height: int, legend: float, empty: bool
-) -> None:
+def lay_out_epochs(figure: go.Figure, title: str, *, first: int, total: int, height: int, empty: bool) -> None:
     """Set axes, legend and margins of curves by epoch.
 
     Args:
@@ -19,17 +19,10 @@ def lay_out_epochs(
         first: number of the first epoch drawn; with `total` it fixes the axis, so that the picture does not jump.
         total: how many epochs there will be.
         height: in pixels.
-        legend: where the legend stands, as a share of the plot's height.
         empty: whether there is no point yet; a line then says what will come.
     """
-    figure.update_layout(
-        height=height,
-        margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        legend={"orientation": "h", "y": legend, "x": 0},
-        hovermode="x unified",
-    )
+    lay_out(figure, height, hovermode="x unified", yaxis={"title": title}, showlegend=len(figure.data) > 1)
     figure.update_xaxes(title="epoch", range=[first - 0.2, total + 0.2], dtick=max(1, total // 10))
-    figure.update_yaxes(title=title)
     figure.update_traces(yhoverformat=".3g")  # that of an axis would format its ticks, too
     if empty:
         words = "the line starts with the first epoch"

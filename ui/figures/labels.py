@@ -95,10 +95,10 @@ def _heat(
         texttemplate="%{text}" if few else None,
         showscale=not few,
     )
-    lay_out(figure, 44 * len(forget) + 110)
-    slant = -45 if slanted(names, drawn) else 0
-    figure.update_xaxes(title="label", type="category", showgrid=False, tickangle=slant, automargin=True)
-    figure.update_yaxes(title="forgotten class", type="category", autorange="reversed", showgrid=False, automargin=True)
+    both = {"type": "category", "showgrid": False}
+    xaxis = both | {"title": "label", "tickangle": -45 if slanted(names, drawn) else 0}
+    yaxis = both | {"title": "forgotten class", "autorange": "reversed"}
+    lay_out(figure, 44 * len(forget) + 110, xaxis=xaxis, yaxis=yaxis)
     return figure
 
 

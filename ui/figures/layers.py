@@ -42,10 +42,8 @@ def ranks(layers: Layers) -> Drawn:
         hovertemplate="%{y} directions protected; free: %{x:.0f} %<extra></extra>",
         **shared,
     )
-    lay_out(figure, _height(layers))
-    figure.update_layout(barmode="stack", bargap=0.25)
-    figure.update_xaxes(title="input dimensions, %", range=[0, 101], dtick=25)
-    figure.update_yaxes(autorange="reversed", automargin=True)
+    xaxis = {"title": "input dimensions, %", "range": [0, 101], "dtick": 25}
+    lay_out(figure, _height(layers), barmode="stack", xaxis=xaxis, yaxis={"autorange": "reversed"})
     rows = [
         {"layer": layer["name"], "dimensions": layer["dim"], "protected": layer["rank"],
          "free": layer["dim"] - layer["rank"]} for layer in layers
@@ -82,10 +80,9 @@ def drifts(layers: Layers, top: float | None = None) -> Drawn:
             cliponaxis=False,
             hovertemplate="%{y}: outputs moved by %{x:.2f} %<extra>" + title + "</extra>",
         )
-    lay_out(figure, _height(layers))
     reach = top or largest_drift(layers)
-    figure.update_xaxes(title="change of the layer's outputs, %", range=[-0.03 * reach, 1.08 * reach])
-    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
+    xaxis = {"title": "change of the layer's outputs, %", "range": [-0.03 * reach, 1.08 * reach]}
+    lay_out(figure, _height(layers), xaxis=xaxis, yaxis={"autorange": "reversed", "type": "category"})
     rows = [
         {
             "layer": layer["name"],
@@ -124,10 +121,9 @@ def free_gradient(history: Sequence[Mapping[str, Any]], total: int | None = None
         hovertemplate="epoch %{x}: %{y:.1f} %<extra></extra>",
         showlegend=False,
     )
-    lay_out(figure, 260)
     last = total or epochs[-1]
-    figure.update_xaxes(title="epoch", range=[0.5, last + 0.5], dtick=max(1, last // 10))
-    figure.update_yaxes(title="‖Pg‖ / ‖g‖, %", rangemode="tozero")
+    xaxis = {"title": "epoch", "range": [0.5, last + 0.5], "dtick": max(1, last // 10)}
+    lay_out(figure, 260, xaxis=xaxis, yaxis={"title": "‖Pg‖ / ‖g‖, %", "rangemode": "tozero"})
     alt = f"Free share of the gradient by epoch, from {shares[0]:.1f} to {shares[-1]:.1f} percent."
     rows = [{"epoch": epoch, "free_gradient_percent": share} for epoch, share in points]
     return Drawn("free_gradient", "Free share of the gradient · ‖Pg‖ / ‖g‖", figure, alt, rows)
@@ -154,9 +150,8 @@ def stage_seconds(seconds: Mapping[str, float | None], titles: Mapping[str, str]
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.2f} s<extra></extra>",
     )
-    lay_out(figure, 34 * len(known) + 60)
-    figure.update_xaxes(title="seconds", range=[0, 1.12 * (top or max(known.values(), default=1.0))])
-    figure.update_yaxes(autorange="reversed", automargin=True)
+    xaxis = {"title": "seconds", "range": [0, 1.12 * (top or max(known.values(), default=1.0))]}
+    lay_out(figure, 34 * len(known) + 60, xaxis=xaxis, yaxis={"autorange": "reversed"})
     alt = "Seconds per stage: " + ", ".join(f"{name} {spent:.1f}" for name, spent in known.items()) + "."
     rows = [{"stage": name, "seconds": spent} for name, spent in known.items()]
     return Drawn("seconds", "Seconds per stage, all grading together", figure, alt, rows)

@@ -59,8 +59,7 @@ def scores(
         figure.add_bar(x=middle, y=shares, name=f"{GROUPS[group]} ({len(groups[group])})", **_look(group, edges))
     if threshold is not None:
         _mark(figure, place_of(threshold, edges), len(edges) - 1, measure)
-    lay_out(figure, HEIGHT)
-    figure.update_layout(barmode="overlay", bargap=0.05)
+    lay_out(figure, HEIGHT, barmode="overlay", bargap=0.05)
     places = list(range(0, len(edges), max(1, (len(edges) - 1) // 8)))
     figure.update_xaxes(
         title=AXES[measure],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from ui.figures.drawn import lay_out
 from ui.figures.epochs import lay_out_epochs
 from ui.figures.palette import CLASSES, REFERENCE, REMAINING
 
@@ -19,7 +20,7 @@ NAMED = 20  # up to so many classes have their names on the axis
 FIGURE_SIZE = 10  # pixels: "100" fits on each of ten bars in half a page of 1280
 HEIGHT = 340
 CURVE_HEIGHT = 280
-LAYOUT: dict[str, Any] = {"first": 1, "height": CURVE_HEIGHT, "legend": 1.15}
+LAYOUT: dict[str, Any] = {"first": 1, "height": CURVE_HEIGHT}
 TRAIN, TEST = REMAINING, CLASSES[0]
 
 
@@ -49,8 +50,8 @@ def class_accuracy_figure(names: Sequence[str], accuracy: Sequence[float | None]
         cliponaxis=False,
     )
     figure.add_hline(y=mean, line={"color": REFERENCE, "width": 1.5, "dash": "dot"})
-    figure.update_layout(height=HEIGHT, margin={"l": 0, "r": 8, "t": 16, "b": 0}, bargap=0.25, showlegend=False)
-    figure.update_yaxes(title="right answers, %", range=[0, 109], tickvals=[0, 25, 50, 75, 100])
+    yaxis = {"title": "right answers, %", "range": [0, 109], "tickvals": [0, 25, 50, 75, 100]}
+    lay_out(figure, HEIGHT, showlegend=False, yaxis=yaxis)
     if len(names) <= NAMED:
         figure.update_xaxes(tickvals=list(range(len(names))), ticktext=[_short(name) for name in names])
     else:
@@ -91,7 +92,6 @@ def training_loss_figure(epochs: Epochs, total: int) -> go.Figure:
     _line(figure, epochs, "loss", "loss", {"color": TRAIN, "width": 3})
     lay_out_epochs(figure, "loss", total=total, empty=not epochs, **LAYOUT)
     figure.update_yaxes(rangemode="tozero")
-    figure.update_layout(showlegend=False)
     return figure
 
 

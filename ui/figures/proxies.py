@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from ui.figures.drawn import lay_out
 from ui.figures.palette import COLOURED, REFERENCE, class_colours
 from ui.figures.palette import FORGOTTEN as ORANGE
 from ui.figures.palette import PROXY as VIOLET
@@ -112,8 +113,8 @@ def coverage_figure(per_class: Mapping[str, int], n_adv: int, names: Sequence[st
         annotation={"text": f"limit n_adv = {n_adv}", "font": {"color": REFERENCE}},
         annotation_position="top left",
     )
-    figure.update_layout(height=CHART_HEIGHT, margin={"l": 0, "r": 4, "t": 8, "b": 0}, showlegend=False, bargap=0.25)
-    figure.update_yaxes(title="proxies", range=[0, 1.18 * max([n_adv, *counts])])
+    yaxis = {"title": "proxies", "range": [0, 1.18 * max([n_adv, *counts])]}
+    lay_out(figure, CHART_HEIGHT, showlegend=False, yaxis=yaxis)
     if len(order) <= COLOURED:
         figure.update_xaxes(tickvals=list(range(len(order))), ticktext=labels)
     else:
@@ -148,9 +149,9 @@ def energy_figure(layers: Sequence[Mapping[str, Any]]) -> go.Figure:
         hovertemplate="%{y}<br>%{x:.1f} % captured by %{customdata[0]} of %{customdata[1]} directions<extra></extra>",
     )
     height = 40 + LAYER_PIXELS * max(1, len(shown))
-    figure.update_layout(height=height, margin={"l": 0, "r": 10, "t": 4, "b": 0}, showlegend=False, bargap=0.3)
-    figure.update_xaxes(range=[0, 101], title="% of energy", tickvals=[0, 50, 100])
-    figure.update_yaxes(autorange="reversed", type="category", tickfont={"size": 11})
+    xaxis = {"range": [0, 101], "title": "% of energy", "tickvals": [0, 50, 100]}
+    yaxis = {"autorange": "reversed", "type": "category", "tickfont": {"size": 11}}
+    lay_out(figure, height, showlegend=False, xaxis=xaxis, yaxis=yaxis)
     return figure
 
 

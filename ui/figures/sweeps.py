@@ -60,9 +60,8 @@ def _sweep(knob: str, arms: Sequence[Sequence[Row]], note: str) -> Drawn:
                 line={"color": colour, "dash": DASHES[place % len(DASHES)]},
                 hovertemplate="%{x}: %{y:.1f} %<extra>" + arm + "</extra>",
             )
-    lay_out(figure, HEIGHT)
-    figure.update_xaxes(title=knob_label(knob), type="category")
-    figure.update_yaxes(title="%", range=[-3, 104])
+    xaxis = {"title": knob_label(knob), "type": "category"}
+    lay_out(figure, HEIGHT, xaxis=xaxis, yaxis={"title": "%", "range": [-3, 104]})
     said = "; ".join(f"{row['row']} {row['acc_rt']:.1f} and {row['acc_ut']:.1f}" for row in records)
     alt = f"Remaining and forgotten accuracy in percent by {knob_label(knob)}: {said}."
     return Drawn(f"compare_{knob}", f"What {knob_label(knob)} does", figure, alt, records, note, grading=True)

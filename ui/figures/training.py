@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Epochs = Sequence[Mapping[str, Any]]
 
 HEIGHT = 300
-LAYOUT: dict[str, Any] = {"first": 0, "height": HEIGHT, "legend": 1.12}
+LAYOUT: dict[str, Any] = {"first": 0, "height": HEIGHT}
 COIN_TOSS = 50.0
 LABEL_ROOM = 16  # points beyond the outermost line, for the words at it
 
@@ -82,7 +82,6 @@ def plain_loss_figure(epochs: Epochs, total: int) -> go.Figure:
     figure.add_scatter(x=x, y=y, name="loss", mode="lines+markers", line={"color": FORGOTTEN, "width": 3})
     lay_out_epochs(figure, "loss", total=total, empty=not x, **LAYOUT)
     figure.update_yaxes(rangemode="tozero")
-    figure.update_layout(showlegend=False)
     return figure
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from ui.figures.drawn import SHADES, Drawn
-from ui.figures.palette import CLASSES, FORGOTTEN, REFERENCE, REMAINING
+from ui.figures.drawn import SHADES, Drawn, lay_out
+from ui.figures.palette import CLASSES, FORGOTTEN, REMAINING
 from ui.shell.words import knob_label, levels_text
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 from zspag_core.tuning.objectives import BY_KEY, GRADED, RETAIN_FREE
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 HEIGHT = 320
-LEGEND = {"orientation": "h", "y": 1.14, "x": 0}
 FAINT, FULL = 0.18, 1.0
 LARGE = 14
 
@@ -128,7 +128,7 @@ def parallel_figure(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) 
     colours = [row["figures"][objective.key] for row in shown]
     line = {"color": colours, "colorscale": [SHADES[1], SHADES[2]], "reversescale": objective.better == "lower"}
     figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line))
-    figure.update_layout(height=HEIGHT, margin={"l": 60, "r": 40, "t": 40, "b": 16})
+    lay_out(figure, HEIGHT, margin={"l": 60, "r": 40, "t": 40, "b": 30})
     alt = f"{len(shown)} trials as lines through {len(dimensions)} axes."
     return Drawn("tune-parallel", "Parallel coordinates", figure, alt, _records(shown), "", grading=True)
 
@@ -143,10 +143,7 @@ def slices(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> list[D
             continue
         figure = go.Figure()
         figure.add_scatter(
-            x=[
-                row["point"][axis.name] if not axis.values else knob_text(axis.name, row["point"][axis.name])
-                for row in done
-            ],
+            x=[_place(axis, row["point"][axis.name]) for row in done],
             y=[row["figures"][objective.key] for row in done],
             error_y={"type": "data", "array": [row["spread"].get(objective.key, 0.0) for row in done], "thickness": 1},
             mode="markers",
@@ -156,8 +153,7 @@ def slices(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> list[D
             showlegend=False,
         )
         _lay_out(figure, knob_label(axis.name), f"{objective.short}, {objective.unit}")
-        if axis.log:
-            figure.update_xaxes(type="log")
+        figure.update_xaxes(**_slice_axis(axis))
         alt = f"{objective.title} over {knob_label(axis.name)}, {len(done)} trials."
         name = f"tune-slice-{axis.name}"
         found.append(Drawn(name, knob_label(axis.name), figure, alt, _records(done), "", objective.graded))
@@ -194,10 +190,26 @@ def knob_text(name: str, value: Any) -> str:  # noqa: ANN401 - a value of any kn
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def axis_text(axis: Axis) -> str:
+    """Return what a knob is varied over: its values, or the ends of its range."""
+    if axis.values:
+        return ", ".join(knob_text(axis.name, value) for value in axis.values)
+    scale = ", logarithmic" if axis.log else ""
+    return f"{knob_text(axis.name, axis.low)} to {knob_text(axis.name, axis.high)}{scale}"
+
+
 def _knob_axis(axis: Axis, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return one knob as an axis of parallel coordinates; words and lists by their place."""
+    """Return one knob as an axis of parallel coordinates; words and lists by their place, a range by ticks on it."""
     if not axis.values:
-        return {"label": knob_label(axis.name), "values": [row["point"][axis.name] for row in rows]}
+        scaled = math.log10 if axis.log else float
+        grid = axis.grid()
+        return {
+            "label": knob_label(axis.name),
+            "values": [scaled(row["point"][axis.name]) for row in rows],
+            "range": [scaled(axis.low), scaled(axis.high)],
+            "tickvals": [scaled(value) for value in grid],
+            "ticktext": [knob_text(axis.name, value) for value in grid],
+        }
     places = {value: place for place, value in enumerate(axis.values)}
     ticks = {"tickvals": list(places.values()), "ticktext": [knob_text(axis.name, value) for value in axis.values]}
     return {"label": knob_label(axis.name), "values": [places.get(row["point"][axis.name], 0) for row in rows], **ticks}
@@ -206,6 +218,16 @@ def _knob_axis(axis: Axis, rows: Sequence[Row]) -> dict[str, Any]:
 def _place(axis: Axis, value: Any) -> Any:  # noqa: ANN401 - a value of any knob type
     """Return where a value stands on a slice's axis: a number of a range, else its name."""
     return knob_text(axis.name, value) if axis.values else value
+
+
+def _slice_axis(axis: Axis) -> dict[str, Any]:
+    """Return the axis of a slice: a list's values in its order, a range with its ends and values between."""
+    if axis.values:
+        names = [knob_text(axis.name, value) for value in axis.values]
+        return {"type": "category", "categoryorder": "array", "categoryarray": names}
+    grid = axis.grid()
+    ticks = {"tickvals": list(grid), "ticktext": [knob_text(axis.name, value) for value in grid]}
+    return {"type": "log" if axis.log else "linear", **ticks}
 
 
 def _values(rows: Sequence[Row], name: str) -> list[Any]:
@@ -229,7 +251,5 @@ def _shade(row: Row, chosen: Collection[int]) -> float:
 
 
 def _lay_out(figure: go.Figure, across: str, up: str) -> None:
-    figure.update_layout(height=HEIGHT, margin={"l": 0, "r": 8, "t": 8, "b": 0}, legend=LEGEND)
-    figure.update_xaxes(title=across, zeroline=False)
-    figure.update_yaxes(title=up, zeroline=False)
-    figure.update_layout(colorway=[REMAINING, FORGOTTEN, REFERENCE])
+    xaxis, yaxis = ({"title": title, "zeroline": False} for title in (across, up))
+    lay_out(figure, HEIGHT, xaxis=xaxis, yaxis=yaxis)

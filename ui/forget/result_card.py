@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.forget.form import take_run
-from ui.shell.formatting import find, glue, percent, result_table
-from ui.shell.headline_cards import arrow, change_words, estimate_panel
+from ui.shell.ended_card import ended_card
+from ui.shell.formatting import glue, percent, result_table
+from ui.shell.headline_cards import draw_cards, estimate_panel, measure_card
 from ui.shell.jobs import leave_run
-from ui.shell.resume_button import again_button
 from ui.shell.ungraded import estimate_table, is_ungraded, missing_for
 from ui.shell.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
@@ -20,10 +20,7 @@ from zspag_core.shortfall import shortfall
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streamlit.delta_generator import DeltaGenerator
-
     from zspag_core.jobs import Job
-    from zspag_core.metrics.catalogue import Measure
 
 REMEDIES = {
     State.FAILED: "Change the setting that the sentence names and press Forget again, or run the same once more.",
@@ -77,40 +74,15 @@ def _graded_cards(result: Mapping[str, Any]) -> None:
         ACC_UT: "Lower is better; the goal is 0 %.",
         PROBE: "Deep forgetting: lower is deeper.",
     }
-    for place, (measure, note) in zip(st.columns(len(notes)), notes.items(), strict=True):
-        _card(place, measure, before, after, missing_for(result, measure) or glue(note))
-
-
-def _card(
-    place: DeltaGenerator, measure: Measure, before: Mapping[str, Any], after: Mapping[str, Any], note: str
-) -> None:
-    """Draw one headline figure with its change."""
-    then, now = find(before, measure.path), find(after, measure.path)
-    change = None if then is None or now is None else round(now - then, 1)
-    good = bool(change) and ((change or 0) > 0) == (measure.better == "higher")
-    with place, st.container(border=True, gap="xxsmall"):
-        st.metric(
-            measure.name,
-            percent(now),
-            change_words(change),
-            delta_color="off" if not change else "green" if good else "red",
-            delta_arrow=arrow(change),
-            help=measure.definition,
-        )
-        st.caption(note)
+    found = [measure_card(one, before, after, missing_for(result, one) or note) for one, note in notes.items()]
+    draw_cards(found, len(found))
 
 
 def show_ending(job: Job) -> None:
     """Draw a card for a run that ended early: what happened, what to change, details to copy."""
     with st.container(border=True):
-        st.markdown(f"**What happened.** {job.error or 'The run was cancelled.'}")
-        st.markdown(f"**What to do.** {LESSON if job.error.startswith(NO_PROXIES) else REMEDIES[job.state]}")
-        with st.container(horizontal=True):
-            again_button(job, "again")
-            _go_on(job)
-        if job.details:
-            with st.expander("Details to copy into a report"):
-                st.code(job.details, language=None)
+        remedy = LESSON if job.error.startswith(NO_PROXIES) else REMEDIES[job.state]
+        ended_card(job, remedy, "again", lambda: _go_on(job))
 
 
 def _go_on(job: Job) -> None:

@@ -13,9 +13,10 @@ from ui.forget.watched_images import frame_html, watched_from_arrays, watched_fr
 from ui.shell.artifacts import load_arrays
 from ui.shell.charts import chart
 from ui.shell.class_names import names_of
+from ui.shell.follow import follow
 from ui.shell.formatting import between_words, epochs_of, glue, log_lines, state_words, steps, worked_words
 from ui.shell.job_controls import controls
-from ui.shell.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
+from ui.shell.jobs import job_store, queue_words, worker_ready
 from ui.shell.methods import method_name
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.ungraded import ESTIMATE
@@ -39,15 +40,10 @@ NOTE_STYLE = "opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em"  # t
 
 def run_panel(job: Job) -> None:
     """Draw one run from its place in the queue to its result, again every second while the run is active."""
-    live = job.active
     events: list[Event] = []  # lives as long as the page: a look reads what is new, a long run has thousands of them
 
-    @redrawn(POLL_SECONDS if live else None)
-    def panel() -> None:
-        now = job_store().get(job.id) or job
+    def panel(now: Job) -> None:
         events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
-        if live and not now.active:
-            st.rerun()
         _heading(now)
         if now.active:
             controls(now, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
@@ -58,7 +54,7 @@ def run_panel(job: Job) -> None:
         _charts(now, events)
         _watched(now, events)
 
-    panel()
+    follow(job, panel)
     if job.state == State.DONE:
         show_result(job)
     elif not job.active:

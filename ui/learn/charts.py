@@ -35,12 +35,13 @@ def classes(value: str, records: Records, _knob: Knob) -> Drawn:
     names = [str(k) for k in range(len(record["before"]["acc_per_class"]))]
     drawn = accuracy_by_class(
         record["before"]["acc_per_class"],
-        record["after"]["acc_per_class"],
+        record["after"].get("acc_per_class"),
         names,
         record["forget"],
         range(len(names)),
     )
-    return Drawn("classes", "Accuracy of each digit, before and after", drawn.figure, drawn.alt)
+    when = "before and after" if record["after"] else "before"
+    return Drawn("classes", f"Accuracy of each digit, {when}", drawn.figure, drawn.alt)
 
 
 def epochs(value: str, records: Records, knob: Knob) -> Drawn:
@@ -76,12 +77,12 @@ def budgets(value: str, records: Records, knob: Knob) -> Drawn:
             )
     figure.add_vline(x=knob.say(value), line={"color": REFERENCE, "width": 1, "dash": "dot"})
     _finish(figure, "share, %")
-    figure.update_xaxes(title="ε", categoryorder="array", categoryarray=[knob.say(budget) for budget in knob.values])
+    figure.update_xaxes(title="ε", type="category", categoryorder="array")
+    figure.update_xaxes(categoryarray=[knob.say(budget) for budget in knob.values])
     figure.update_xaxes(range=[-0.4, len(knob.values) - 0.6])
     rate = _figure("asr", records[value])
-    alt = f"At ε {knob.say(value)} " + (
-        "the run found no way." if rate is None else f"{rate:.0f} percent of attacks succeed."
-    )
+    known = "the run found no way." if "error" in records[value] else "nothing is known yet."
+    alt = f"At ε {knob.say(value)} " + (known if rate is None else f"{rate:.0f} percent of attacks succeed.")
     return Drawn("budgets", "Attacks that succeed, and accuracies after the run, by ε", figure, alt)
 
 
@@ -151,10 +152,8 @@ def history_of(record: Record) -> list[dict[str, Any]]:
 
 
 def _figure(name: str, record: Record) -> float | None:
-    """Return a figure of a record in percent, None where the run failed."""
-    if "error" in record:
-        return None
-    return float(record["proxies"]["asr"] if name == ATTACKS[0] else record["after"][name])
+    """Return a figure of a record in percent, None where the run failed or is not answered yet."""
+    return find(record, ("proxies", "asr") if name == ATTACKS[0] else ("after", name))
 
 
 def _compared(measure: Measure, record: Record) -> float | None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.learn.lessons import LESSONS, knob_value
-from ui.learn.records import record_of_job
+from ui.learn.records import record_of_job, without_answer
 from ui.shell.artifacts import load_arrays
 from ui.shell.demo import submit_own
 from ui.shell.jobs import current_run, job_store
 from ui.shell.shipped_records import shipped_runs
+from ui.shell.url_params import write_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,9 +41,8 @@ def _write_address(number: int, name: str, value: str) -> None:
     for other in LESSONS:
         if other.knob.name != name:
             st.query_params.pop(other.knob.name, None)
-    for key, word in (("lesson", str(number)), (name, value)):
-        if st.query_params.get(key) != word:
-            st.query_params[key] = word
+    write_word("lesson", str(number))
+    write_word(name, value)
 
 
 def show_answer_of(number: int, value: str) -> None:
@@ -93,6 +93,12 @@ def records_seen(number: int, lesson: Lesson) -> dict[str, Mapping[str, Any]]:
         if record is not None:
             seen[value] = record
     return seen
+
+
+def records_so_far(number: int, lesson: Lesson, value: str) -> dict[str, Mapping[str, Any]] | None:
+    """Return the records seen and of a value what was known before its run; None where nothing was, or no run ships."""
+    asked = without_answer(shipped_runs(lesson.runs).records.get(value, {}))
+    return None if asked is None else records_seen(number, lesson) | {value: asked}
 
 
 def go_on(number: int) -> None:

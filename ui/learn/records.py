@@ -46,6 +46,12 @@ def record_of(result: Mapping[str, Any], grading: Arrays | None) -> dict[str, An
     return rounded
 
 
+def without_answer(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a record says of the original model alone; None where it says nothing, as of a run that failed."""
+    known = {name: record[name] for name in ("method", "forget", "before", "mask") if name in record}
+    return {**known, "after": {}, "history": [], "proxies": None, "read_as": {}} if "before" in known else None
+
+
 def record_of_job(job: Job, grading: Arrays | None) -> dict[str, Any] | None:
     """Return the record of a visitor's run; None while it is under way, or when it was stopped."""
     if job.state == State.DONE and isinstance(job.answer, dict) and job.answer.get("after"):

@@ -10,9 +10,10 @@ import streamlit as st
 from ui.figures import model as figures
 from ui.model.notes import for_page
 from ui.shell.charts import chart
+from ui.shell.follow import follow
 from ui.shell.formatting import escape, percent
+from ui.shell.headline_cards import Card, draw_cards
 from ui.shell.jobs import WAIT_SECONDS, job_store, worker_ready
-from ui.shell.streamlit_fragments import redrawn
 from ui.shell.ungraded import ESTIMATE
 from ui.shell.words import GRADING_NOTE
 from zspag_core.jobs import Lane
@@ -28,19 +29,19 @@ NAMED_CLASSES = 12
 ESTIMATE_HERE = "There are no test images in this data: these may be images that the model was trained on."
 
 
-@redrawn(WAIT_SECONDS)
 def wait(job: Job, what: str) -> None:
     """Say how far a short task is, and draw the page again once it has its answer."""
-    now = job_store().get(job.id) or job
-    if not now.active:
-        st.rerun()
-    if not worker_ready(Lane.INTERACTIVE):
-        st.caption("The worker is starting: about five seconds.")
-        return
-    done, total = int(now.progress.get("done", 0)), int(now.progress.get("total", 1))
-    ahead = len(job_store().ahead(now))
-    behind = f" It waits behind {ahead} other question{'s' if ahead > 1 else ''}." if ahead else ""
-    st.progress(min(1.0, done / max(1, total)), text=f"{what}: {done:,} of {total:,}.{behind}")
+
+    def line(now: Job) -> None:
+        if not worker_ready(Lane.INTERACTIVE):
+            st.caption("The worker is starting: about five seconds.")
+            return
+        done, total = int(now.progress.get("done", 0)), int(now.progress.get("total", 1))
+        ahead = len(job_store().ahead(now))
+        behind = f" It waits behind {ahead} other question{'s' if ahead > 1 else ''}." if ahead else ""
+        st.progress(min(1.0, done / max(1, total)), text=f"{what}: {done:,} of {total:,}.{behind}")
+
+    follow(job, line, WAIT_SECONDS)
 
 
 def refusal(job: Job, *paths: str | Path) -> None:
@@ -103,20 +104,20 @@ def _sampled(about: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 def headline(about: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     """Draw the model's four numbers."""
     said = about["test_accuracy"]
-    right, classes, size, weights = st.columns([4, 3, 3, 3], gap="small")
     tested = report.get("of", "test") == "test"
     note = f"on {report['graded']:,} of {about['test' if tested else 'train']:,} {_kind(report).lower()}"
     note += "" if tested else ": an estimate, the data has no test images"
     note += "" if said is None else f"; its file says {percent(said)}"
-    for place, title, value, words in (
-        (right, "Right answers", percent(report["test_accuracy"]), note),
-        (classes, "Classes", str(about["num_classes"]), _names(about["class_names"])),
-        (size, "Input", f"{about['image_size']} px", _input(about)),
-        (weights, "Weights", short_count(report["parameters"]), about["summary"].partition(",")[0]),
-    ):
-        with place, st.container(border=True, height="stretch"):
-            st.metric(title, value)
-            st.caption(words)
+    draw_cards(
+        [
+            Card("Right answers", percent(report["test_accuracy"]), note),
+            Card("Classes", str(about["num_classes"]), _names(about["class_names"])),
+            Card("Input", f"{about['image_size']} px", _input(about)),
+            Card("Weights", short_count(report["parameters"]), about["summary"].partition(",")[0]),
+        ],
+        4,
+        widths=(4, 3, 3, 3),
+    )
 
 
 def _kind(report: Mapping[str, Any]) -> str:

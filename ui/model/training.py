@@ -10,12 +10,14 @@ import streamlit as st
 from ui.figures import model as figures
 from ui.model.sources import TRAINED
 from ui.shell.charts import chart
+from ui.shell.ended_card import ended_card
+from ui.shell.follow import follow
 from ui.shell.formatting import duration, escape, percent, seconds_left, worked_words
 from ui.shell.job_controls import controls
-from ui.shell.jobs import POLL_SECONDS, job_store, queue_words, worker_ready
+from ui.shell.jobs import job_store, queue_words, worker_ready
 from ui.shell.paths import plain_name, trained
 from ui.shell.settings_form import settings_form
-from ui.shell.streamlit_fragments import redrawn
+from ui.shell.url_params import UrlWord
 from ui.shell.words import STATES, help_for
 from zspag_core.jobs import Command, Lane, State
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from zspag_core.jobs import Event, Job
 
-KEY, ROUND = "training", "training-round"
+TRAINING, ROUND = UrlWord("training", "training"), "training-round"
 MODELS = {
     "resnet_tiny": "ResNet, tiny: seconds an epoch on digits",
     "resnet_small": "ResNet, small: minutes an epoch on CIFAR-10",
@@ -43,7 +45,7 @@ OWN_FIELDS = ("epochs", "seed")
 
 def current_training() -> Job | None:
     """Return the training that this visitor looks at: by the address, else the session, else one under way."""
-    job_id = st.query_params.get(KEY) or st.session_state.get(KEY)
+    job_id = TRAINING.read()
     job = job_store().get(job_id) if job_id else None
     if job is None or job.kind != "train":
         job = next((job for job in job_store().latest(limit=5, kind="train") if job.active), None)
@@ -54,11 +56,9 @@ def current_training() -> Job | None:
 
 def show_training(job_id: str) -> None:
     """Make a training the one that this visitor looks at."""
-    if st.session_state.get(KEY) != job_id:
+    if st.session_state.get(TRAINING.key) != job_id:
         st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1  # the form offers a fresh name
-    st.session_state[KEY] = job_id
-    if st.query_params.get(KEY) != job_id:
-        st.query_params[KEY] = job_id
+    TRAINING.write(job_id)
 
 
 def training_form(data: str, about: Mapping[str, Any], engine: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -149,14 +149,9 @@ def _taken(name: str) -> bool:
 
 def training_panel(job: Job) -> None:
     """Draw one training, again every second while it is active."""
-    live = job.active
 
-    @redrawn(POLL_SECONDS if live else None)
-    def panel() -> None:
-        now = job_store().get(job.id) or job
+    def panel(now: Job) -> None:
         events = [event for event in job_store().events(now.id) if event.kind == "epoch"]
-        if live and not now.active:
-            st.rerun()
         _heading(now)
         if now.active:
             controls(now, "Stops within a batch and keeps the model learnt so far.", key="train")
@@ -164,7 +159,7 @@ def training_panel(job: Job) -> None:
         if now.active or events:
             _curves(now, [event.body for event in events])
 
-    panel()
+    follow(job, panel)
     if not job.active:
         _ending(job)
 
@@ -227,37 +222,28 @@ def _curves(job: Job, epochs: Sequence[Mapping[str, Any]]) -> None:
 def _ending(job: Job) -> None:
     """Say how a training ended, and what can be done with what it left."""
     path = trained() / f"{job.config['name']}.safetensors"
-    usable = path.exists()
     if job.state == State.DONE:
         right = percent(job.answer["test_accuracy"])
         st.success(f"Trained: {right} of the test images are right.", icon=":material/check_circle:")
+        with st.container(horizontal=True):
+            _go_on(path)
     else:
-        rest = "Resume goes on from the last finished epoch."
-        kept = "The model learnt so far can be used as it is. " if usable else ""
-        why = job.error or "It was cancelled."
-        st.warning(f"{escape(why)} {kept}{rest}", icon=":material/info:")
-    with st.container(horizontal=True):
-        if usable:
-            st.button(
-                "Look at this model", key="train-open", on_click=_open, args=(path,), icon=":material/visibility:"
-            )
-        if job.state != State.DONE:
-            st.button("Resume", key="train-resume", on_click=_resume, args=(job.id,), icon=":material/replay:")
-        st.button("Train another", key="train-leave", on_click=leave_training)
-    if job.details:
-        with st.expander("Details to copy into a report"):
-            st.code(job.details, language=None)
+        kept = "The model learnt so far can be used as it is. " if path.exists() else ""
+        remedy = f"{kept}Resume goes on from the last finished epoch."
+        with st.container(border=True):
+            ended_card(job, remedy, "train-resume", lambda: _go_on(path))
+
+
+def _go_on(path: Path) -> None:
+    """Draw what can be done next, with what the training left if it left anything."""
+    if path.exists():
+        st.button("Look at this model", key="train-open", on_click=_open, args=(path,), icon=":material/visibility:")
+    st.button("Train another", key="train-leave", on_click=leave_training)
 
 
 def leave_training() -> None:
     """Look at no training."""
-    st.session_state.pop(KEY, None)
-    st.query_params.pop(KEY, None)
-
-
-def _resume(job_id: str) -> None:
-    """Queue a training that ended early again."""
-    job_store().resume(job_id)
+    TRAINING.clear()
 
 
 def _open(path: Path) -> None:

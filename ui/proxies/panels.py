@@ -14,8 +14,8 @@ from ui.scatter import clear_picks, picks_of, scatter
 from ui.shell.artifacts import load_arrays
 from ui.shell.charts import chart
 from ui.shell.embedding_map import Shown, map_name
+from ui.shell.follow import failed_line, wait_line
 from ui.shell.formatting import counted, percent
-from ui.shell.placeholders import failed_line, wait_line
 from ui.shell.ungraded import ESTIMATE, lacks_of
 from ui.shell.words import help_for
 from zspag_core.quota import proxies_per_class

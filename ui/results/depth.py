@@ -10,10 +10,9 @@ from ui.figures import depth as figures
 from ui.results.differences import markdown_table
 from ui.results.reference import find_reference
 from ui.shell.charts import draw
+from ui.shell.follow import task_line
 from ui.shell.formatting import percent
-from ui.shell.jobs import POLL_SECONDS, job_store
-from ui.shell.placeholders import failed_line, progress_of
-from ui.shell.streamlit_fragments import redrawn
+from ui.shell.jobs import job_store
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 from zspag_core.metrics.catalogue import BY_STAGE, INFORMATION_BY_STAGE, OF_WHOLE, PROTOTYPES, in_sentence
@@ -119,11 +118,8 @@ def _tasks(job: Job) -> list[Job]:
 def _asking(view: View, found: Mapping[str, Any] | None) -> None:
     """Offer to measure what is not known yet, or say how far that is."""
     task = next(iter(_tasks(view.job)), None)
-    if task is not None and task.active:
-        _under_way(task, view.letter)
+    if task_line(task, "Measuring the depth", "depth", view.letter):
         return
-    if task is not None and task.state == State.FAILED:
-        failed_line(task, "Measuring the depth", f"depth-again-{view.letter}")
     if not find_reference(view.job).jobs:
         st.caption("Without a Retrain reference of this model, data and classes the band has no other end.")
     with st.container(horizontal=True, gap="small"):
@@ -144,18 +140,3 @@ def _submit(job: Job, extent: str) -> None:
     references = find_reference(job).jobs
     config = {"run": job.id, "extent": extent, "retrained": references[0].id if references else ""}
     job_store().submit(KIND, config, lane=Lane.RUNS, device=job.device)
-
-
-def _under_way(task: Job, letter: str) -> None:
-    """Say how far the task is, again every second; draw the page anew at its end."""
-
-    @redrawn(POLL_SECONDS)
-    def line() -> None:
-        now = job_store().get(task.id) or task
-        if not now.active:
-            st.rerun()
-        text, share = progress_of(now)
-        st.progress(share, f"Measuring the depth. {text}")
-        st.button("Cancel", key=f"depth-cancel-{letter}", on_click=job_store().cancel, args=(task.id,))
-
-    line()

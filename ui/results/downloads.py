@@ -14,7 +14,8 @@ import streamlit as st
 from ui.results.cli_command import repeat_line
 from ui.results.figures import tables
 from ui.results.report import Subject, html_report
-from ui.shell.jobs import ask, engine_question, wait_for
+from ui.shell.follow import wait_for
+from ui.shell.jobs import ask, engine_question
 from ui.shell.returned_model import EPOCH, returned_bytes, returned_model, returned_words
 from zspag_core.jobs import State
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, known_data, uploaded_data
-from ui.shell.jobs import POLL_SECONDS, job_store
+from ui.shell.follow import task_line
+from ui.shell.jobs import job_store
 from ui.shell.paths import data_of
-from ui.shell.placeholders import failed_line, progress_of
-from ui.shell.streamlit_fragments import redrawn
 from ui.shell.ungraded import lacks_of
-from zspag_core.jobs import Job, Lane, State
+from zspag_core.jobs import Job, Lane
 
 if TYPE_CHECKING:
     from ui.results.run_view import View
@@ -26,11 +25,8 @@ def grading_line(view: View) -> None:
     if view.after is None or not lacks_of(view.result):
         return
     task = asked(view.job)
-    if task is not None and task.active:
-        _under_way(task, view.letter)
+    if task_line(task, "Grading the run", "grade", view.letter):
         return
-    if task is not None and task.state == State.FAILED:
-        failed_line(task, "Grading the run", f"grade-again-{view.letter}")
     with st.popover("Grade it with other data", icon=":material/grading:", key=f"grade-{view.letter}"):
         st.caption(
             "Data with test images of all classes, and training images of the remaining ones. They judge both models "
@@ -80,18 +76,3 @@ def _submit(job: Job, data: str | None) -> None:
             "data_modified": Path(data).stat().st_mtime_ns if Path(data).exists() else 0,
         }
         job_store().submit(KIND, config, lane=Lane.RUNS, device=job.device)
-
-
-def _under_way(task: Job, letter: str) -> None:
-    """Say how far the task is, again every second; draw the page anew at its end."""
-
-    @redrawn(POLL_SECONDS)
-    def line() -> None:
-        now = job_store().get(task.id) or task
-        if not now.active:
-            st.rerun()
-        text, share = progress_of(now)
-        st.progress(share, f"Grading the run. {text}")
-        st.button("Cancel", key=f"grade-cancel-{letter}", on_click=job_store().cancel, args=(task.id,))
-
-    line()

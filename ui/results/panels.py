@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -14,10 +14,10 @@ from ui.results.grading import grading_line
 from ui.results.reference import order_reference
 from ui.results.relearning import relearning_line
 from ui.results.run_view import listed
-from ui.results.summary import DOWN, UP, cards, standing_of, tell
+from ui.results.summary import cards, standing_of, tell
 from ui.shell.charts import BADGE, draw
 from ui.shell.formatting import escape, setting_text
-from ui.shell.headline_cards import ESTIMATES_A_ROW, estimate_panel
+from ui.shell.headline_cards import ESTIMATES_A_ROW, draw_cards, estimate_panel
 from ui.shell.methods import method_name
 from ui.shell.run_picker import LETTERS
 from ui.shell.ungraded import is_ungraded, lacks_of
@@ -36,7 +36,6 @@ NO_CLASSES = (
     "once the run is graded."
 )
 NO_FIGURES = "The figure of all percentages appears here once the run is graded."
-ARROWS: dict[str, Literal["up", "down"]] = {UP: "up", DOWN: "down"}
 
 
 def side_by_side(views: Sequence[View], panel: Callable[[View], None], *, named: bool = True) -> None:
@@ -214,19 +213,7 @@ def _words(view: View, reference: Reference) -> None:
 
 def _cards(view: View, reference: Reference, a_row: int) -> None:
     """Draw the headline numbers, so many in a row."""
-    found = cards(view, reference)
-    for first in range(0, len(found), a_row):
-        for card, place in zip(found[first : first + a_row], st.columns(a_row, gap="small"), strict=False):
-            with place, st.container(border=True, height="stretch", gap="xsmall"):
-                st.metric(
-                    card.title,
-                    card.value,
-                    card.change or None,
-                    delta_color=card.colour,
-                    delta_arrow=ARROWS.get(card.change[:1], "off"),
-                    help=card.help,
-                )
-                st.caption(card.note)
+    draw_cards(cards(view, reference), a_row)
 
 
 def _reference_line(view: View, reference: Reference) -> None:

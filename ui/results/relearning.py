@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.shell.jobs import POLL_SECONDS, job_store
-from ui.shell.placeholders import failed_line, progress_of
-from ui.shell.streamlit_fragments import redrawn
+from ui.shell.follow import task_line
+from ui.shell.jobs import job_store
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 
@@ -50,27 +49,10 @@ def relearning_line(job: Job, result: Mapping[str, Any], letter: str) -> None:
             args=(job,),
             help="How soon does the class come back? Up to 500 steps of training for each of the two models.",
         )
-    elif task.active:
-        _under_way(task, letter)
-    elif task.state != State.DONE:
-        failed_line(task, "Counting the steps of relearning", f"relearn-again-{letter}")
+    else:
+        task_line(task, "Counting the steps of relearning", "relearn", letter)
 
 
 def _submit(job: Job) -> None:
     """Queue the task; it waits its turn with the runs, for it may take minutes."""
     job_store().submit(KIND, {"run": job.id}, lane=Lane.RUNS, device=job.device)
-
-
-def _under_way(task: Job, letter: str) -> None:
-    """Say how far the task is, again every second; draw the page anew at its end."""
-
-    @redrawn(POLL_SECONDS)
-    def line() -> None:
-        now = job_store().get(task.id) or task
-        if not now.active:
-            st.rerun()
-        text, share = progress_of(now)
-        st.progress(share, f"Counting the steps of relearning. {text}")
-        st.button("Cancel", key=f"relearn-cancel-{letter}", on_click=job_store().cancel, args=(task.id,))
-
-    line()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import re
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 import plotly.io
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
+from ui.figures.drawn import TEMPLATE
 from ui.results.differences import figure_differences, own_settings, setting_differences
 from ui.results.fence import kept_for_grading, seen_by_method
 from ui.results.figures import gallery
@@ -25,30 +28,20 @@ from ui.shell.paths import title_of
 from ui.shell.ungraded import estimate_rows, is_ungraded, why_ungraded
 from ui.shell.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE, knob_label
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, GRADED, PROBE, RELEARNING
+from zspag_core.shipped import ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jinja2 import Template
+
     from ui.figures.drawn import Drawn
     from ui.results.reference import Reference
     from ui.results.run_view import View
-    from zspag_core.metrics.catalogue import Measure
+from zspag_core.metrics.catalogue import Measure
 
+PAGE = ASSETS / "report.html"
 PAPER_PIXELS = 680  # the width of A4 between its margins
-STYLE = f"""
-body {{ font: 16px/1.5 system-ui, sans-serif; color: #1f2933; max-width: {PAPER_PIXELS}px; margin: 2rem auto; }}
-h1 {{ margin-bottom: 0; }} h2 {{ margin-top: 2.5rem; }}
-table {{ border-collapse: collapse; width: 100%; font-size: .9rem; }}
-td, th {{ border-bottom: 1px solid #d5dbe1; padding: .3rem .5rem; text-align: right; vertical-align: top; }}
-td {{ white-space: nowrap; }}
-td:first-child, th:first-child, th:last-child, td.words {{ text-align: left; white-space: normal; }}
-.forgotten {{ color: #B24A00; font-weight: 600; }}
-.badge {{ font-size: .75rem; background: #e7ebef; border-radius: .3rem; padding: .1rem .4rem; font-weight: 400; }}
-.small {{ color: #5a6672; font-size: .9rem; }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f5f7; padding: .7rem; border-radius: .3rem; }}
-figure {{ margin: 1.5rem 0; break-inside: avoid; }} figcaption {{ font-weight: 600; }} tr {{ break-inside: avoid; }}
-@media print {{ body {{ margin: 0; }} .modebar {{ display: none !important; }} }}
-"""
 
 
 @dataclass(frozen=True)
@@ -77,63 +70,52 @@ def html_report(subjects: Sequence[Subject]) -> str:
     Args:
         subjects: run A, or run A and run B.
     """
-    title = " and ".join(subject.title for subject in subjects)
-    body = "".join(_run(subject, f"{subject.view.letter} · " if len(subjects) > 1 else "") for subject in subjects)
-    if len(subjects) > 1:
-        body = f"<h1>{html.escape(title)}</h1>{_differences(*(subject.view for subject in subjects))}{body}"
-    library = f"<script>{get_plotlyjs()}</script>"
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>{library}'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
+    two = len(subjects) > 1
+    return _template().render(
+        title=" and ".join(subject.title for subject in subjects),
+        width=PAPER_PIXELS,
+        library=get_plotlyjs(),
+        differences=_differences(*(subject.view for subject in subjects)) if two else None,
+        runs=[_run(subject, f"{subject.view.letter} · " if two else "") for subject in subjects],
+        notes={"mask": MASK_NOTE, "grading": GRADING_NOTE, "estimate": ESTIMATE_NOTE},
+    )
 
 
-def _differences(one: View, two: View) -> str:
+@cache
+def _template() -> Template:
+    """Read the page; whatever is put into it is escaped, but for what the filters return."""
+    surroundings = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    surroundings.filters |= {"inline": inline, "picture": _picture}
+    return surroundings.from_string(PAGE.read_text(encoding="utf-8"))
+
+
+def _differences(one: View, two: View) -> dict[str, Any]:
     """Return what was set differently in two runs, and what came out."""
-    rows = setting_differences(one, two)
-    same = "<p>Nothing: the two runs had the same settings, seed and device.</p>"
-    parts = [
-        "<h2>What was set differently</h2>",
-        _table(["", "A", "B"], [[_plain(cell) for cell in row] for row in rows]) if rows else same,
-        *(f'<p class="small">{_inline(sentence)}</p>' for sentence in own_settings(one, two)),
-        '<h2>What came out <span class="badge">for grading only</span></h2>',
-        _table(["", "A", "B", "B − A"], [[_plain(cell) for cell in row] for row in figure_differences(one, two)]),
-    ]
-    return "".join(parts)
+    settings, figures = (
+        [[_plain(cell) for cell in row] for row in rows]
+        for rows in (setting_differences(one, two), figure_differences(one, two))
+    )
+    return {"settings": settings, "figures": figures, "own": own_settings(one, two)}
 
 
-def _run(subject: Subject, mark: str) -> str:
-    """Return the part of a report that is about one run."""
-    view, reference, repeat = subject.view, subject.reference, subject.repeat
-    parts = [
-        f"<h1>{html.escape(mark + subject.title)}</h1>",
-        f'<p class="small">{html.escape(_origin(view))}</p>',
-        *(f"<p>{_inline(sentence)}</p>" for sentence in tell(view, reference)),
-        "<h2>Figures before and after</h2>",
-        *_figures(view, reference),
-        "<h2>What the method saw</h2>",
-        _list(seen_by_method(view)),
-        "<h2>What is for grading only</h2>",
-        _list(kept_for_grading(view)),
-        "<h2>Pictures</h2>",
-        *(_figure(drawn) for drawn in gallery(view, reference)),
-        "<h2>Settings</h2>",
-        _settings_table(view),
-    ]
-    parts += ["<h2>The same run again</h2>", f"<pre>{html.escape(repeat)}</pre>"] if repeat else []
-    return "".join(parts)
-
-
-def _figures(view: View, reference: Reference) -> list[str]:
-    """Return the tables of figures and of estimates; a sentence where there is nothing to grade with."""
-    why, rows = why_ungraded(view.result), estimate_rows(view.result)
-    parts = [f"<p>{html.escape(why)}</p>"] if why else []
-    if not is_ungraded(view.result):
-        parts += [_figures_table(view, reference)]
-        parts += [f'<p class="small">{_inline(MASK_NOTE)} {html.escape(GRADING_NOTE)}</p>']
-    if rows:
-        cells = [[title, percent(then), percent(now), words] for title, then, now, words in rows]
-        parts += [_table(["Estimate", "Before", "After", "What it is"], cells)]
-        parts += [f'<p class="small">{html.escape(ESTIMATE_NOTE)}</p>']
-    return parts
+def _run(subject: Subject, mark: str) -> dict[str, Any]:
+    """Return what the part of a report says that is about one run."""
+    view, reference = subject.view, subject.reference
+    used = {"seed": view.result["seed"], **view.result["config"]}
+    return {
+        "title": mark + subject.title,
+        "origin": _origin(view),
+        "story": tell(view, reference),
+        "ungraded": why_ungraded(view.result),
+        "figures": _figures(view, reference),
+        "estimates": [[title, percent(then), percent(now), words]
+                      for title, then, now, words in estimate_rows(view.result)],
+        "seen": seen_by_method(view),
+        "graded_with": kept_for_grading(view),
+        "pictures": gallery(view, reference),
+        "settings": [[knob_label(name), setting_text(value)] for name, value in used.items()],
+        "repeat": subject.repeat,
+    }  # fmt: skip
 
 
 def _origin(view: View) -> str:
@@ -144,8 +126,10 @@ def _origin(view: View) -> str:
     return f"Model {model} · data {data} · method {method_name(result)} · {result['device']}{when}{worked_words(job)}"
 
 
-def _figures_table(view: View, reference: Reference) -> str:
-    """Return all figures with their references and meanings."""
+def _figures(view: View, reference: Reference) -> list[list[str]] | None:
+    """Return all figures with their references and meanings; None where there is nothing to grade with."""
+    if is_ungraded(view.result):
+        return None
     after = view.after or {}
     rows, masked = [], _masked(view)
     for measure in GRADED:
@@ -159,7 +143,7 @@ def _figures_table(view: View, reference: Reference) -> str:
     steps = [steps_text(part.get("relearning")) for part in (view.result["before"], after)]
     if steps != ["–", "–"]:
         rows.append([RELEARNING.title, *steps, "", "", f"{RELEARNING.meaning}. Good: {RELEARNING.good}."])
-    return _table(["", "Before", "After", "Mask", "Retrain", "What it is"], rows)
+    return rows
 
 
 def _masked(view: View) -> dict[Measure, float | None]:
@@ -171,48 +155,20 @@ def _masked(view: View) -> dict[Measure, float | None]:
     return {ACC_RT: mask, ACC_UT: gone, PROBE: before.get("probe")}
 
 
-def _settings_table(view: View) -> str:
-    """Return every hyper-parameter used."""
-    rows = [[knob_label(name), setting_text(value)]
-            for name, value in {"seed": view.result["seed"], **view.result["config"]}.items()]  # fmt: skip
-    return _table(["Setting", "Value"], rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return an HTML table; texts of several words stand to the left."""
-    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>"
-
-
-def _cell(text: str) -> str:
-    """Return one cell."""
-    kind = ' class="words"' if len(text) > 20 else ""
-    return f"<td{kind}>{html.escape(text)}</td>"
-
-
-def _list(lines: Sequence[str]) -> str:
-    """Return a list of lines written in the Markdown of the pages."""
-    return f"<ul>{''.join(f'<li>{_inline(line)}</li>' for line in lines)}</ul>"
-
-
 def _plain(text: str) -> str:
     """Take the escapes of Markdown out of a text."""
     return re.sub(r"\\(.)", r"\1", text)
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> Markup:
     """Turn the little Markdown that our sentences use (bold, orange, escapes) into HTML."""
-    text = re.sub(r"\\(.)", lambda found: f"&#{ord(found[1])};", html.escape(text).replace("\\&lt;", "&lt;"))
+    text = re.sub(r"\\(.)", lambda found: f"&#{ord(found[1])};", str(escape(text)).replace("\\&lt;", "&lt;"))
     text = re.sub(r":orange\[(.*?)\]", r'<span class="forgotten">\1</span>', text)
-    return re.sub(r"\*\*(.*?)\*\*", r"<b>\1</b>", text)
+    return Markup(re.sub(r"\*\*(.*?)\*\*", r"<b>\1</b>", text))  # noqa: S704 - it was escaped above
 
 
-def _figure(drawn: Drawn) -> str:
-    """Return one figure with heading, words for screen readers and note."""
-    figure = go.Figure(drawn.figure).update_layout(template="plotly_white", width=PAPER_PIXELS)
-    picture = plotly.io.to_html(figure, full_html=False, include_plotlyjs=False, config=FEW_BUTTONS)
-    badge = ' <span class="badge">for grading only</span>' if drawn.grading else ""
-    note = f'<p class="small">{html.escape(drawn.note)}</p>' if drawn.note else ""
-    caption = f"<figcaption>{html.escape(drawn.title)}{badge}</figcaption>"
-    return f'<figure role="img" aria-label="{html.escape(drawn.alt)}">{caption}{picture}{note}</figure>'
+def _picture(drawn: Drawn) -> Markup:
+    """Return one figure as it stands on paper."""
+    figure = go.Figure(drawn.figure).update_layout(template=f"plotly_white+{TEMPLATE}", width=PAPER_PIXELS)
+    code = plotly.io.to_html(figure, full_html=False, include_plotlyjs=False, config=FEW_BUTTONS)
+    return Markup(code)  # noqa: S704 - plotly writes it

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ui.figures.dumbbell import Mark, standing
 from ui.shell.formatting import NEAR, between, escape, find, glue, near, percent
+from ui.shell.headline_cards import DOWN, Card, colour_of, measure_card
 from ui.shell.ungraded import estimates_of, misread, missing_for
 from zspag_core.metrics.catalogue import (
     ACC_RT,
@@ -29,29 +29,7 @@ if TYPE_CHECKING:
     from zspag_core.metrics.catalogue import Measure
 
 SHALLOW = 5.0  # points that the probe must fall before one may speak of forgetting inside
-UP, DOWN = "+", "−"  # signs of a change
 NARROW = "\N{NO-BREAK SPACE}%"
-
-
-@dataclass(frozen=True)
-class Card:
-    """One headline number.
-
-    Attributes:
-        title: plain name.
-        value: the number, with its unit.
-        change: against before, empty where there is none.
-        colour: "green" where the change is good, "red" where it is not, "off" where neither can be said.
-        help: what it is and which way is good.
-        note: the reference.
-    """
-
-    title: str
-    value: str
-    change: str
-    colour: Literal["green", "red", "off"]
-    help: str
-    note: str
 
 
 def tell(view: View, reference: Reference) -> list[str]:
@@ -77,7 +55,8 @@ def cards(view: View, reference: Reference) -> list[Card]:
         ENTROPY: f"Best: what Retrain has.{_retrained(reference, ENTROPY)}",
     }
     found = [
-        _card(measure, before, after, missing_for(view.result, measure) or note) for measure, note in notes.items()
+        measure_card(measure, before, after, missing_for(view.result, measure) or note)
+        for measure, note in notes.items()
     ]
     found.insert(-1, _relearning(before, after, reference, missing_for(view.result, RELEARNING)))  # beside the probe
     return found
@@ -216,28 +195,12 @@ def _beside(then: float, now: float, band: tuple[float, float]) -> str:
     return f"the answer is gone, the knowledge is {'not' if then - now < SHALLOW else 'only in part'}"
 
 
-def _card(measure: Measure, before: Mapping[str, Any], after: Mapping[str, Any], note: str) -> Card:
-    """Return the card of a percentage."""
-    words = f"{measure.definition} Here: {measure.meaning}. Good: {measure.good}."
-    then, now = find(before, measure.path), find(after, measure.path)
-    change = None if then is None or now is None else round(now - then, 1)
-    text = "" if change is None else f"{percent(change, sign=True)} points" if change else "unchanged"
-    return Card(measure.name, percent(now), text, _colour(text, measure), words, glue(note))
-
-
-def _colour(change: str, measure: Measure) -> Literal["green", "red", "off"]:
-    """Return the colour of a change that begins with its sign: off where neither way is good."""
-    if measure.better == "near" or change[:1] not in {UP, DOWN}:
-        return "off"
-    return "green" if (change[0] == UP) == (measure.better == "higher") else "red"
-
-
 def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: Reference, missing: str) -> Card:
     """Return the card of the steps until the class is back; `missing` says why there are none, where it is known."""
     words = f"{RELEARNING.definition} Until 90{NARROW} of the original accuracy are back. Good: as many as Retrain."
     then, now = before.get("relearning"), after.get("relearning")
     if not now:
-        return Card(RELEARNING.name, "–", "", "off", words, missing or "Not measured in this run.")
+        return Card(RELEARNING.name, "–", missing or "Not measured in this run.", help=words)
     note = "Inside: more steps are deeper."
     band = reference.band(RELEARNING.path)
     if band and sum(band):
@@ -246,7 +209,7 @@ def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: 
         note += f" The rest by then: {percent(now['acc_rt'])}."
     change = now["steps"] - then["steps"] if then else 0
     text = (f"{change:+d} steps".replace("-", DOWN) if change else "unchanged") if then else ""
-    return Card(RELEARNING.name, steps_text(now), text, _colour(text, RELEARNING), words, glue(note))
+    return Card(RELEARNING.name, steps_text(now), glue(note), text, colour_of(text, RELEARNING), words)
 
 
 def _retrained(reference: Reference, measure: Measure) -> str:

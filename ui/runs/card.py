@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.shell.ended_card import resume_button
 from ui.shell.formatting import escape, page_of, percent, state_words
 from ui.shell.jobs import job_store, leave_first, leave_second, pair, show_run, show_second
-from ui.shell.resume_button import again_button
 from ui.shell.returned_model import returned_bytes, returned_model, returned_words
 from ui.shell.run_picker import LETTERS
 from zspag_core.jobs import State
@@ -91,7 +91,7 @@ def _actions(job: Job, letter: str) -> None:
         if letter != "B":
             st.button("Make it B", key=f"b-{job.id}", on_click=make_second, args=(job.id,))
         if not job.active and job.state != State.DONE:
-            again_button(job, f"again-{job.id}")
+            resume_button(job, f"again-{job.id}")
         _returned_button(job)
         icon = ":material/delete:"
         st.button("Delete", key=f"delete-{job.id}", icon=icon, on_click=delete_run, args=(job.id,))

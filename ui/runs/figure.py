@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from ui.figures.drawn import lay_out
 from ui.figures.markers import SYMBOLS
 from ui.figures.palette import CLASSES, REFERENCE
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
@@ -77,15 +78,8 @@ def _around(values: Sequence[float]) -> tuple[float, float]:
 
 def _lay_out(figure: go.Figure, kept: tuple[float, float], forgotten: tuple[float, float]) -> None:
     """Set the axes, and say which way is good."""
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
-        showlegend=True,
-        dragmode="pan",
-    )
-    figure.update_xaxes(title=ACC_RT.axis, range=kept)
-    figure.update_yaxes(title=ACC_UT.axis, range=forgotten)
+    xaxis, yaxis = ({"title": one.axis, "range": span} for one, span in ((ACC_RT, kept), (ACC_UT, forgotten)))
+    lay_out(figure, HEIGHT, showlegend=True, dragmode="pan", xaxis=xaxis, yaxis=yaxis)
     figure.add_annotation(
         text="better ↘",
         x=1,

@@ -2,19 +2,86 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from ui.shell.formatting import percent
+from ui.shell.formatting import find, glue, percent
 from ui.shell.ungraded import ESTIMATE, estimate_rows, misread, why_ungraded
 from ui.shell.words import ESTIMATE_NOTE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from zspag_core.metrics.catalogue import Measure
+
+    Colour = Literal["green", "red", "off"]
 
 ESTIMATES_A_ROW = 4
+UP, DOWN = "+", "−"  # signs of a change; a metric card does not read a true minus as down
+ARROWS: dict[str, Literal["up", "down"]] = {UP: "up", DOWN: "down"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One headline number.
+
+    Attributes:
+        title: plain name.
+        value: the number, with its unit.
+        note: the reference.
+        change: against before, empty where there is none.
+        colour: "green" where the change is good, "red" where it is not, "off" where neither can be said.
+        help: what it is and which way is good.
+    """
+
+    title: str
+    value: str
+    note: str
+    change: str = ""
+    colour: Colour = "off"
+    help: str = ""
+
+
+def draw_cards(cards: Sequence[Card], a_row: int, widths: Sequence[int] = ()) -> None:
+    """Draw cards, so many in a row, as wide as each other unless `widths` says otherwise."""
+    for first in range(0, len(cards), a_row):
+        places = st.columns(list(widths) or a_row, gap="small")
+        for card, place in zip(cards[first : first + a_row], places, strict=False):
+            with place, st.container(border=True, height="stretch", gap="xsmall"):
+                st.metric(
+                    card.title,
+                    card.value,
+                    card.change or None,
+                    delta_color=card.colour,
+                    delta_arrow=ARROWS.get(card.change[:1], "off"),
+                    help=card.help or None,
+                )
+                st.caption(card.note)
+
+
+def measure_card(measure: Measure, before: Mapping[str, Any], after: Mapping[str, Any], note: str) -> Card:
+    """Return the card of a percentage, before and after."""
+    words = f"{measure.definition} Here: {measure.meaning}. Good: {measure.good}."
+    then, now = find(before, measure.path), find(after, measure.path)
+    change = change_words(then, now)
+    return Card(measure.name, percent(now), glue(note), change, colour_of(change, measure), words)
+
+
+def change_words(then: float | None, now: float | None) -> str:
+    """Write a change in points; empty where there is none to tell."""
+    if then is None or now is None:
+        return ""
+    change = round(now - then, 1)
+    return f"{percent(change, sign=True)} points" if change else "unchanged"
+
+
+def colour_of(change: str, measure: Measure) -> Colour:
+    """Return the colour of a change that begins with its sign: off where neither way is good."""
+    if measure.better == "near" or change[:1] not in ARROWS:
+        return "off"
+    return "green" if (change[0] == UP) == (measure.better == "higher") else "red"
 
 
 def estimate_panel(result: Mapping[str, Any], a_row: int = ESTIMATES_A_ROW) -> None:
@@ -23,23 +90,8 @@ def estimate_panel(result: Mapping[str, Any], a_row: int = ESTIMATES_A_ROW) -> N
     if warning := misread(result):
         st.warning(warning, icon=":material/warning:")
     rows = estimate_rows(result)
-    places = [
-        place
-        for first in range(0, len(rows), a_row)
-        for place in st.columns(min(a_row, len(rows)))[: len(rows) - first]
+    found = [
+        Card(title, percent(now), f"{ESTIMATE} {meaning[0].upper()}{meaning[1:]}.", change_words(then, now))
+        for title, then, now, meaning in rows
     ]
-    for place, (title, then, now, meaning) in zip(places, rows, strict=True):
-        change = None if now is None else round(now - then, 1)
-        with place, st.container(border=True, gap="xxsmall", height="stretch"):
-            st.metric(title, percent(now), change_words(change), delta_color="off", delta_arrow=arrow(change))
-            st.caption(f"{ESTIMATE} {meaning[0].upper()}{meaning[1:]}.")
-
-
-def change_words(change: float | None) -> str | None:
-    """Write a change in points; None where there is none to tell."""
-    return None if change is None else f"{percent(change, sign=True)} points" if change else "unchanged"
-
-
-def arrow(change: float | None) -> Literal["up", "down", "off"]:
-    """Return the arrow of a change: a metric card does not read a true minus as down."""
-    return "off" if not change else "up" if change > 0 else "down"
+    draw_cards(found, max(1, min(a_row, len(rows))))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.shell.streamlit_fragments import redrawn
+from ui.shell.url_params import UrlWord
 from zspag_core.jobs import Command, Job, JobStore, State
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import lane_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 WAIT_SECONDS = 0.5
 RETRY_SECONDS = 60.0
+RUN, SECOND = UrlWord("job", "job_id"), UrlWord("b", "second_id")
 
 
 @st.cache_resource(show_spinner=False)
@@ -59,7 +60,7 @@ def worker_ready(lane: str) -> bool:
 
 def current_run() -> Job | None:
     """Return the run that this visitor looks at, named by the address (for reload) or the session (for page switch)."""
-    job_id = st.query_params.get("job") or st.session_state.get("job_id")
+    job_id = RUN.read()
     job = job_store().get(job_id) if job_id else None
     if job is not None:
         show_run(job.id)
@@ -68,22 +69,19 @@ def current_run() -> Job | None:
 
 def show_run(job_id: str) -> None:
     """Make a run the one that this visitor looks at."""
-    st.session_state["job_id"] = job_id
-    if st.query_params.get("job") != job_id:
-        st.query_params["job"] = job_id
+    RUN.write(job_id)
 
 
 def leave_run() -> None:
     """Look at no run, and compare with none."""
-    st.session_state.pop("job_id", None)
-    st.query_params.pop("job", None)
+    RUN.clear()
     leave_second()
 
 
 def second_run() -> Job | None:
     """Return run B, which the visitor compares run A with; named as run A is, by address or session."""
-    job_id = st.query_params.get("b") or st.session_state.get("second_id")
-    job = None if not job_id or job_id == st.session_state.get("job_id") else job_store().get(job_id)
+    job_id = SECOND.read()
+    job = None if not job_id or job_id == st.session_state.get(RUN.key) else job_store().get(job_id)
     if job is None:
         leave_second()
     else:
@@ -93,15 +91,12 @@ def second_run() -> Job | None:
 
 def show_second(job_id: str) -> None:
     """Make a run the one that run A is compared with."""
-    st.session_state["second_id"] = job_id
-    if st.query_params.get("b") != job_id:
-        st.query_params["b"] = job_id
+    SECOND.write(job_id)
 
 
 def leave_second() -> None:
     """Compare with no run."""
-    st.session_state.pop("second_id", None)
-    st.query_params.pop("b", None)
+    SECOND.clear()
 
 
 def leave_first() -> None:
@@ -134,13 +129,6 @@ def ask(kind: str, config: Mapping[str, Any]) -> Job:
     if job is None or failed_long_ago or job.state in {State.CANCELLED, State.INTERRUPTED}:
         return job_store().submit(kind, config, lane=lane_of(kind, config))
     return job
-
-
-@redrawn(WAIT_SECONDS)
-def wait_for(*questions: Job) -> None:
-    """Draw the page again once a short task has its answer."""
-    if any(not (job_store().get(question.id) or question).active for question in questions):
-        st.rerun()
 
 
 @st.cache_data(show_spinner=False, ttl=30)

@@ -12,6 +12,7 @@ from ui.shell.checkpoints import read_header, shipped_checkpoints
 from ui.shell.formatting import escape
 from ui.shell.jobs import checkpoint_question, current_run, job_store
 from ui.shell.paths import BUILT_IN, UPLOAD, data_of, data_token, model_of, title_of, token_of, uploads
+from ui.shell.url_params import write_word
 from zspag_core.errors import CheckpointError, ZspagError
 from zspag_core.jobs import State
 from zspag_core.tasks.inspect_data import summarise
@@ -68,10 +69,8 @@ def current_choice() -> Choice | None:
 def use(choice: Choice) -> None:
     """Make a choice the visitor's own; the address keeps it over a reload."""
     st.session_state[KEY] = choice
-    wanted = {MODEL: token_of(choice.checkpoint), DATA: data_token(choice.data)}
-    for name, word in wanted.items():
-        if st.query_params.get(name) != word:
-            st.query_params[name] = word
+    write_word(MODEL, token_of(choice.checkpoint))
+    write_word(DATA, data_token(choice.data))
 
 
 def inspect_question(data: str, checkpoint: Path | None = None) -> dict[str, Any]:

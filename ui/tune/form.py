@@ -43,7 +43,7 @@ LOOKED_AT = 50
 
 def new_sweep(choice: Choice, about: Job, engine: Mapping[str, Any]) -> None:
     """Draw the form; say what will be done before it is begun."""
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([2, 3], gap="large")  # the right side holds the tags of three knobs in one line
     with left:
         forget = pick_classes(choice, about)
         base = _base()
@@ -134,7 +134,7 @@ def _usual(about: Mapping[str, Any]) -> str:
 
 def _pick_search() -> dict[str, Any]:
     """Draw sampler, budget, seeds and objectives."""
-    first, second, third = st.columns(3)
+    first, second, third = st.columns([2, 1, 1])
     sampler = first.selectbox(
         "Sampler", list(SAMPLERS), key="tune-sampler", format_func=lambda key: f"{key}: {SAMPLERS[key]}"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.figures.tuning import (
+    axis_text,
     heat_figure,
     history_figure,
     importance_figure,
@@ -17,10 +18,10 @@ from ui.figures.tuning import (
     slices,
 )
 from ui.shell.charts import chart, picking_chart
+from ui.shell.follow import follow
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.job_controls import controls
-from ui.shell.jobs import POLL_SECONDS, job_store
-from ui.shell.streamlit_fragments import redrawn
+from ui.shell.jobs import job_store
 from ui.shell.words import GRADING_NOTE, knob_label
 from zspag_core.jobs import State
 from zspag_core.tuning import queue
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 BADGE = ":gray-badge[for grading only]"
 PICKING = ("tune-points", "tune-predicted")
-ROW_PIXELS, MOST_ROWS = 35, 12
+HEAD_PIXELS, ROW_PIXELS, MOST_ROWS = 38, 35, 12
 
 
 def sweep_panel(sweep_id: str) -> None:
@@ -48,15 +49,7 @@ def sweep_panel(sweep_id: str) -> None:
     if job is None or job.kind != queue.KIND:
         st.error("There is no sweep of this name: the link is old, or of another machine.", icon=":material/link_off:")
         return
-
-    @redrawn(POLL_SECONDS if job.active else None)
-    def live() -> None:
-        now = job_store().get(sweep_id)
-        if now is None or (job.active and not now.active):
-            st.rerun()
-        _draw(now)
-
-    live()
+    follow(job, _draw)
 
 
 def _draw(job: Job) -> None:
@@ -83,7 +76,7 @@ def _draw(job: Job) -> None:
 
 def _head(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
     """Say what the sweep is and where it stands, with the buttons that it takes now."""
-    axes = " · ".join(f"{knob_label(axis.name)} {str(axis).partition('=')[2]}" for axis in sweep.space)
+    axes = " · ".join(f"{knob_label(axis.name)} {axis_text(axis)}" for axis in sweep.space)
     names = ", ".join(map(str, job.config.get("class_names", sweep.run["forget"])))
     st.markdown(f"#### Sweep {job.number}: forget :orange[{escape(names)}]\n{escape(axes)}")
     left = _left(job, sweep, rows)
@@ -220,24 +213,28 @@ def _table(sweep: Sweep, shown: Sequence[Row], rows: Sequence[Row]) -> None:
         table(sweep, shown),
         hide_index=True,
         placeholder="–",
-        height=ROW_PIXELS * (2 + min(MOST_ROWS, len(shown))),
+        height=HEAD_PIXELS + ROW_PIXELS * min(MOST_ROWS, len(shown)),
         key="tune-table",
         column_config={"Open": st.column_config.LinkColumn(display_text="Open", help="The first run's pages")},
     )
 
 
 def table(sweep: Sweep, rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """Return the columns of the trials' table; figures for grading only are marked with a star."""
-    columns: dict[str, list[Any]] = {"Trial": [row["number"] for row in rows]}
+    """Return the columns of the trials' table; figures for grading only are marked with a star, unknown ones left out.
+
+    The way to the runs stands first: at the end of many columns it would be out of sight.
+    """
+    links = [f"/Results?job={row['jobs'][0]}" if row["state"] == "done" else None for row in rows]
+    columns: dict[str, list[Any]] = {"Trial": [row["number"] for row in rows], "Open": links}
     columns |= {
         knob_label(axis.name): [knob_text(axis.name, row["point"][axis.name]) for row in rows] for axis in sweep.space
     }
     columns |= {
         f"{o.short}{' *' if o.graded else ''}": [_rounded(row["figures"].get(o.key)) for row in rows]
         for o in OBJECTIVES
+        if any(row["figures"].get(o.key) is not None for row in rows)
     }
-    links = [f"/Results?job={row['jobs'][0]}" if row["state"] == "done" else None for row in rows]
-    return columns | {"State": [row["error"] or row["state"] for row in rows], "Open": links}
+    return columns | {"State": [row["error"] or row["state"] for row in rows]}
 
 
 def _rounded(value: float | None) -> float | None:

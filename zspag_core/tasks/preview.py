@@ -35,7 +35,8 @@ def preview_attack(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     """Attack 64 forget images, as the model was trained on them, each aimed at its best class that a run may take.
 
     Args:
-        job: its config is {"checkpoint", "data", "forget": classes, "settings": of ZS-PAG's attack, "seed"}.
+        job: its config is {"checkpoint", "data", "forget": classes, "settings": of ZS-PAG's attack, "seed"}, and
+            maybe "images", how many there are to be instead.
         report: told after every step of the attack.
 
     Returns:
@@ -56,8 +57,9 @@ def preview_attack(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     forget = find_forget(job.config["forget"], dataset)
     dataset = as_trained(dataset, checkpoint.about, forget)
     start = time.perf_counter()
+    count = min(IMAGES, int(job.config.get("images", IMAGES)))
     model, generator = checkpoint.model, torch.Generator().manual_seed(int(job.config.get("seed", 0)))
-    samples = forget_samples(dataset, forget, checkpoint.about).sample(IMAGES, generator).loaded()
+    samples = forget_samples(dataset, forget, checkpoint.about).sample(count, generator).loaded()
     barred = barred_labels(samples.labels, forget, dataset.num_classes)
     pixels = to_pixels(samples.images, device_of(model))
     aims = logits_of(model, samples.images).masked_fill(barred, -torch.inf).argmax(1).to(pixels.device)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ui.figures.tuning import (
+    axis_text,
     heat_figure,
     history_figure,
     importance_figure,
@@ -58,6 +59,21 @@ def test_parallel_axes_have_knobs_and_figures_of_the_chosen_trials(sweep, rows):
     figure = parallel_figure(sweep, rows, {1, 2}).figure
     assert [len(axis["values"]) for axis in figure.data[0].dimensions] == [2] * 5
     assert list(figure.data[0].dimensions[1].ticktext) == ["10", "30"]
+
+
+def test_a_budget_is_written_in_levels_on_every_axis(sweep, rows):
+    budget = parallel_figure(sweep, rows, set()).figure.data[0].dimensions[0]
+    assert (budget.ticktext[0], budget.ticktext[-1]) == ("25.5/255", "102/255")
+    assert list(budget.range) == pytest.approx([-1, -0.39794])
+    assert [budget.tickvals[0], budget.tickvals[-1]] == pytest.approx(list(budget.range))
+    first, second = slices(sweep, rows, set())
+    assert first.figure.layout.xaxis.ticktext[0] == "25.5/255"
+    assert list(second.figure.layout.xaxis.categoryarray) == ["10", "30"]
+
+
+def test_what_a_knob_is_varied_over(sweep):
+    assert [axis_text(axis) for axis in sweep.space] == ["25.5/255 to 102/255, logarithmic", "10, 30"]
+    assert axis_text(Axis(name="energy", low=0.8, high=0.9)) == "0.8 to 0.9"
 
 
 def test_a_slice_a_knob(sweep, rows):

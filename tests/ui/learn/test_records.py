@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ui.learn.lessons import LESSONS
-from ui.learn.records import record_of, record_of_job
+from ui.learn.records import record_of, record_of_job, without_answer
 from ui.shell.shipped_records import shipped_runs
 from zspag_core.jobs import State
 
@@ -58,6 +58,13 @@ def test_own_runs_count_when_they_have_ended(result, make_job):
     assert record_of_job(make_job(state=State.DONE, answer=result), GRADING)["read_as"] == {"8": 2, "9": 1}
     failed = make_job(state=State.FAILED, error="the loss became nan.")
     assert record_of_job(failed, None) == {"error": "the loss became nan"}
+
+
+def test_a_question_knows_the_original_alone(result):
+    asked = without_answer(record_of(result, GRADING))
+    assert asked["before"]["acc_rt"] == 99.123
+    assert (asked["after"], asked["history"], asked["proxies"], asked["read_as"]) == ({}, [], None, {})
+    assert without_answer({"error": "the loss became nan"}) is None
 
 
 def test_lesson_without_shipped_runs_has_none(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ui.results.reference import Reference
-from ui.results.report import Subject, _inline, html_report
+from ui.results.report import Subject, html_report, inline
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def test_report_has_story_figures_settings_and_command(report):
     assert "is forgotten" in report
     assert report.count("<figure ") == 12
     assert report.count('role="img"') == 12
-    assert "--data &#x27;a b&#x27;" in report
+    assert "--data &#39;a b&#39;" in report
     assert "ε · perturbation budget" in report
     assert "What the method saw" in report
 
@@ -48,7 +48,7 @@ def test_names_cannot_break_the_page(report):
     ],
 )
 def test_markdown_of_sentences_becomes_html(text, markup):
-    assert _inline(text) == markup
+    assert inline(text) == markup
 
 
 def test_report_of_a_stopped_run(make_view):

@@ -1,68 +1,26 @@
-"""Unlearning in four pictures, drawn by code around real digits, real proxies and a real label."""
+"""Unlearning in four pictures for the Overview, around real digits, real proxies and a real label; see digits.py."""
 
 from __future__ import annotations
 
 import html
-import json
-from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from ui.figures.palette import FORGOTTEN, PROXY, REFERENCE, REMAINING
-from zspag_core.shipped import ASSETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-DIGITS = ASSETS / "pictures" / "digits.json"
+    Digits = Mapping[str, Any]
+
 SIDE = 24  # of a digit, in units of the drawing
 ROWS = (8, 40, 72)
 BAR_FLOOR, BAR_HEIGHT = 112, 90
 TEXT = 'font-size="11" font-family="sans-serif"'
 
 
-@cache
-def digits() -> dict[str, Any]:
-    """Return the pictures that docs/lessons/digits.py made: threes, proxies, other digits, and a label."""
-    found: dict[str, Any] = json.loads(DIGITS.read_text(encoding="utf-8"))
-    return found
-
-
-def four_pictures() -> str:
-    """Return the four steps as drawings with a sentence each, as HTML for the light and the dark theme."""
-    steps = (
-        ("1 · Proxies", "The 3s are nudged across the border: stand-ins for digits that are not there.", _proxies()),
-        ("2 · Subspace", "Proxies show the directions, layer by layer, that the other digits need.", _subspace()),
-        ("3 · Labels", "Each 3 is told what to look like instead: the model's own other guesses.", _labels()),
-        (
-            "4 · Unlearn",
-            "Training on these labels, in the free directions only: 3s are lost, the rest stays.",
-            _after(),
-        ),
-    )
-    cards = "".join(
-        f'<figure style="margin:0;flex:1 1 190px;min-width:170px">{picture}<figcaption style="font-size:1rem;'
-        f'line-height:1.3;margin-top:.3rem"><b>{html.escape(title)}</b><br/>{html.escape(text)}</figcaption></figure>'
-        for title, text, picture in steps
-    )
-    key = (
-        f'<span style="color:{FORGOTTEN}">□</span> forget samples &nbsp; '
-        f'<span style="color:{REMAINING}">□</span> remaining images (never seen) &nbsp; '
-        f'<span style="color:{PROXY}">□</span> proxies &nbsp; ┄ border of the original &nbsp; ─ after unlearning'
-    )
-    return (
-        f'<div style="display:flex;flex-wrap:wrap;gap:1.2rem">{cards}</div>'
-        f'<div style="font-size:.95rem;opacity:.85;margin-top:.6rem">{key}</div>'
-    )
-
-
-def _svg(alt: str, *parts: str) -> str:
-    """Return a drawing as an image: Streamlit takes SVG elements out of HTML."""
-    source = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 180 130">{"".join(parts)}</svg>'
-    return (
-        f'<img alt="{html.escape(alt)}" src="data:image/svg+xml,{quote(source)}" style="width:100%;display:block;'
-        'border:1px solid rgba(128,128,128,.35);border-radius:6px"/>'
-    )
+def _svg(*parts: str) -> str:
+    """Return a drawing as the text of a file."""
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 180 130">{"".join(parts)}</svg>\n'
 
 
 def _thumb(x: float, y: float, url: str, colour: str, *, faint: bool = False) -> str:
@@ -101,13 +59,12 @@ def _arrow(x1: int, y1: int, x2: int, y2: int, colour: str) -> str:
     return f'<path d="M{x1} {y1} L{x2} {y2} {head}" fill="none" stroke="{colour}" stroke-width="2"/>'
 
 
-def _proxies() -> str:
+def _proxies(found: Digits) -> str:
     """Draw 3s that cross the border and become proxies of other digits, which stand behind, faint."""
-    found, parts = digits(), []
+    parts = []
     for y, read in zip(ROWS, found["read_as"], strict=False):
         parts += [_arrow(38, y + 12, 78, y + 12, PROXY), _say(108, y + 16, f"a {read}", PROXY)]
     return _svg(
-        "Three 3s left of a dashed border; arrows push copies across it, and the model reads them as other digits.",
         _border(58, dashed=True),
         *parts,
         _column(10, found["forgotten"], FORGOTTEN),
@@ -119,13 +76,12 @@ def _proxies() -> str:
     )
 
 
-def _subspace() -> str:
+def _subspace(found: Digits) -> str:
     """Draw the direction along which proxies lie, and the free one across it."""
     places = ((28, 84), (64, 63), (100, 44), (134, 24))
     return _svg(
-        "Proxies lie along one direction, marked protected; the direction across it is free.",
         f'<line x1="14" y1="108" x2="170" y2="22" stroke="{PROXY}" stroke-width="30" opacity=".2"/>',
-        *(_thumb(x, y, url, PROXY) for (x, y), url in zip(places, digits()["proxies"], strict=False)),
+        *(_thumb(x, y, url, PROXY) for (x, y), url in zip(places, found["proxies"], strict=False)),
         _arrow(62, 26, 104, 106, REFERENCE),
         _say(112, 116, "free"),
         _say(14, 22, "protected", PROXY),
@@ -133,9 +89,9 @@ def _subspace() -> str:
     )
 
 
-def _labels() -> str:
+def _labels(found: Digits) -> str:
     """Draw what the model thinks of a 3: its own class emptied, the other guesses as they are."""
-    found, bars = digits(), []
+    bars = []
     most = max(found["label"])
     for k, share in enumerate(found["label"]):
         x, own = 42 + 13.6 * k, k == 3
@@ -144,7 +100,6 @@ def _labels() -> str:
         place = f'x="{x:.1f}" y="{BAR_FLOOR - height:.1f}" width="9" height="{height:.1f}"'
         bars += [f"<rect {place} {paint}/>", _say(x + 1.5, 124, str(k), FORGOTTEN if own else REFERENCE)]
     return _svg(
-        "A 3, and a bar for every digit: that of the 3 is emptied, the other guesses become the new label.",
         _thumb(8, 12, found["forgotten"][0], FORGOTTEN),
         *bars,
         f'<path d="M78 16 L96 {BAR_FLOOR + 2}" stroke="{FORGOTTEN}" stroke-width="2.5"/>',
@@ -152,11 +107,9 @@ def _labels() -> str:
     )
 
 
-def _after() -> str:
+def _after(found: Digits) -> str:
     """Draw the border moved past the 3s, which are now read as something else."""
-    found = digits()
     return _svg(
-        "The solid border has moved from the dashed one past the 3s: they are read as another digit, the rest stays.",
         _border(82, dashed=True),
         _border(14, dashed=False),
         _arrow(76, 112, 22, 112, REFERENCE),
@@ -166,3 +119,12 @@ def _after() -> str:
           for place, url in enumerate(found["remaining"])),
         _say(112, 118, "as before"),
     )  # fmt: skip
+
+
+DRAWINGS: dict[str, Callable[[Digits], str]] = {
+    "1_proxies": _proxies,
+    "2_subspace": _subspace,
+    "3_labels": _labels,
+    "4_after": _after,
+}
+"""Name of each file in assets/pictures -> what it shows."""

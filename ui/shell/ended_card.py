@@ -1,0 +1,54 @@
+"""What is said of a job that ended early, and the button that takes it up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.shell.jobs import job_store
+from zspag_core.jobs import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zspag_core.jobs import Job
+
+
+def ended_card(job: Job, remedy: str, key: str, others: Callable[[], object] | None = None) -> None:
+    """Draw what happened, what to do, the ways on, and the details to copy.
+
+    Args:
+        job: one that failed, was cancelled or interrupted.
+        remedy: what to do.
+        key: of the button that takes it up.
+        others: draws further buttons beside it.
+    """
+    what = "training" if job.kind == "train" else "run"
+    st.markdown(f"**What happened.** {job.error or f'The {what} was cancelled.'}")
+    st.markdown(f"**What to do.** {remedy}")
+    with st.container(horizontal=True):
+        resume_button(job, key)
+        if others is not None:
+            others()
+    details(job)
+
+
+def details(job: Job) -> None:
+    """Draw the traceback of a job, folded, where there is one."""
+    if job.details:
+        with st.expander("Details to copy into a report"):
+            st.code(job.details, language=None)
+
+
+def resume_button(job: Job, key: str) -> None:
+    """Draw it: what was stopped goes on from what it had finished, what failed is tried once more."""
+    failed = job.state == State.FAILED and job.kind != "train"  # a training goes on from its last epoch
+    st.button(
+        "Run again" if failed else "Resume",
+        key=key,
+        icon=":material/replay:" if failed else ":material/resume:",
+        help=None if failed else "Finished stages and epochs are kept; it goes on from there, as the same run.",
+        on_click=job_store().resume,
+        args=(job.id,),
+    )
