@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.forget.form import (
+    asked,
     attack_settings,
     budgets_of,
+    equal_run,
+    offer,
     pick_basics,
     pick_budget,
     pick_held_out,
@@ -67,9 +70,14 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     possible = 0 < len(forget) < len(choice.class_names) and not unfit
     why = unfit or (None if possible else "Tick at least one class, and leave at least one.")
     busy = run is not None and run.active
-    if place.button("Forget", type="primary", key="go", width="stretch", disabled=not possible):
-        submit(choice, forget, method, rest | {"settings": values})
+    config = asked(choice, forget, method, rest | {"settings": values}) if possible else None
+    if place.button("Forget", type="primary", key="go", width="stretch", disabled=config is None) and config:
+        submit(config)
         st.rerun()  # not a callback: that would see what the widgets held before
+    known = equal_run(config, run) if config else None
+    if known is not None:
+        with place:
+            offer(known)
     if why or busy:
         place.caption(why or "This run will wait behind the one under way.")
     return method["name"], changed(method, values), rest["seed"]

@@ -145,10 +145,10 @@ def test_a_postgres_lets_other_machines_in(home, monkeypatch):
 def test_a_scheduler_that_does_not_answer_is_named(home, monkeypatch):
     monkeypatch.setattr("distributed.Client", lambda *_, **__: (_ for _ in ()).throw(OSError("timed out")))
     with pytest.raises(UsageError, match=r"no scheduler answers at .*: timed out"):
-        open_client("127.0.0.1:1", 1)
+        open_client("127.0.0.1:1", 1).__enter__()
 
 
 def test_without_dask_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match="pip install"):
-        open_client("local", 1)
+        open_client("local", 1).__enter__()

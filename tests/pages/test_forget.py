@@ -439,3 +439,23 @@ def test_a_run_that_fell_short_says_so_beside_its_figures(forget_page, answered,
 
 def test_a_run_that_met_its_goal_warns_of_nothing(forget_page, answered, finish, run_config, result):
     assert not forget_page(finish("unlearn", run_config, answer=result)).warning
+
+
+def test_a_run_that_was_made_already_is_offered(forget_page, answered, store, result):
+    page = forget_page()
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    assert "open-equal" not in [button.key for button in page.button]
+    page.button(key="go").click().run()
+    job = claimed(store)
+    store.finish(job, State.DONE, answer=result)
+    page.run()
+    assert "open-equal" not in [button.key for button in page.button], "it is the one that is shown"
+    page.checkbox(key="forget-digits_resnet-5").check().run()
+    page.button(key="go").click().run()
+    page.checkbox(key="forget-digits_resnet-5").uncheck().run()
+    assert f"Run {job.number} has the same settings and seed" in texts(page)
+    page.button(key="open-equal").click().run()
+    assert not page.exception
+    assert page.query_params["job"] in (job.id, [job.id])
+    page.number_input(key="seed").set_value(7).run()
+    assert "open-equal" not in [button.key for button in page.button]

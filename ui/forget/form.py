@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.shell.class_names import names_of, says_names
-from ui.shell.jobs import job_store, show_run
+from ui.shell.jobs import job_store, made_of, show_run
 from ui.shell.methods import USUAL, method_card, method_summary
 from ui.shell.selection import choice_of, use
 from ui.shell.settings_form import apply_settings, changed, fitting, same, settings_form
@@ -222,8 +222,10 @@ def attack_settings(values: Mapping[str, Any], attacks: Mapping[str, Sequence[st
     return {name: values[name] for name in ("attack", *attacks[values["attack"]])}
 
 
-def submit(choice: Choice, forget: Sequence[int], method: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
-    """Queue a run and look at it.
+def asked(
+    choice: Choice, forget: Sequence[int], method: Mapping[str, Any], chosen: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the run that the form asks for, as a job is given it.
 
     Args:
         choice: model and data.
@@ -231,7 +233,7 @@ def submit(choice: Choice, forget: Sequence[int], method: Mapping[str, Any], cho
         method: as the engine describes it.
         chosen: {"settings", "seed", "device"}, maybe "hold_out"; settings that are at their default are left out.
     """
-    asked = RunConfig(
+    config = RunConfig(
         choice.data,
         str(choice.checkpoint),
         tuple(forget),
@@ -241,8 +243,29 @@ def submit(choice: Choice, forget: Sequence[int], method: Mapping[str, Any], cho
         chosen["device"],
         hold_out=chosen.get("hold_out") or 0.0,
     )
-    config = asked.to_job(
+    return config.to_job(
         class_names=[choice.class_names[label] for label in forget],
         all_names=None if says_names(choice.checkpoint) else list(choice.class_names),
+        made=made_of(choice.checkpoint, choice.data),
     )
-    show_run(job_store().submit("unlearn", config, device=asked.device).id)
+
+
+def submit(config: Mapping[str, Any]) -> None:
+    """Queue a run that was asked for, and look at it."""
+    show_run(job_store().submit("unlearn", config, device=config.get("device", "auto")).id)
+
+
+def equal_run(config: Mapping[str, Any], shown: Job | None) -> Job | None:
+    """Return a finished run of the same settings, seed, model, data and engine, unless it is the one that is shown."""
+    known = job_store().recall("unlearn", config)
+    same = shown is not None and known is not None and known.id == shown.id
+    return None if known is None or same or known.state != State.DONE else known
+
+
+def offer(known: Job) -> None:
+    """Say that what is asked for has been made already, and lead there."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f"Run {known.number} has the same settings and seed, on the same model and data.", width="content")
+        if st.button(f"Open run {known.number}", key="open-equal", type="tertiary"):
+            show_run(known.id)
+            st.rerun()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from ui.shell.url_params import UrlWord
+from zspag_core.files import stamp
 from zspag_core.jobs import Command, Job, JobStore, State
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import lane_of
@@ -18,7 +20,6 @@ from zspag_core.shipped import ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 POLL_SECONDS = 1.0
 WAIT_SECONDS = 0.5
@@ -136,6 +137,12 @@ def engine_stamp() -> str:
     """Return a text that changes with the engine's source files: what the engine said about itself holds as long."""
     facts = [(str(path), path.stat().st_mtime_ns) for path in sorted(ENGINE.rglob("*.py"))]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+@st.cache_data(show_spinner=False, ttl=30)
+def made_of(checkpoint: Path, data: str) -> list[str | None]:
+    """Return a text each for the engine, a model's file and data as they are now: of others a run would be another."""
+    return [engine_stamp(), stamp(checkpoint), stamp(Path(data))]
 
 
 def checkpoint_question(path: Path) -> dict[str, Any]:

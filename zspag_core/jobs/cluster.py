@@ -7,12 +7,15 @@ once is the queue's business (:mod:`zspag_core.jobs.store`), not Dask's.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,14 +28,14 @@ from zspag_core.jobs.worker import NOT_TAKEN
 from zspag_core.shipped import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from distributed import Client, Future
 
     from zspag_core.jobs.store import JobStore
 
 LOCAL = "local"
-LOOK_SECONDS = 0.2
+LOOK_SECONDS, LEAVE_SECONDS, ANSWER_SECONDS = 0.2, 15.0, 10
 PATIENCE = 3
 """How many processes in a row may end without having taken their job; then the cluster is given up."""
 
@@ -81,9 +84,12 @@ class Cluster:
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        """Hand over nothing more; what is under way goes on where it is."""
+        """Hand over nothing more; what does not end soon goes on where it is."""
         self._stopping.set()
         self._thread.join()
+        deadline = time.monotonic() + LEAVE_SECONDS
+        while time.monotonic() < deadline and not all(sent.done() for sent in self._sent.values()):
+            time.sleep(LOOK_SECONDS)
         for place in range(self._beaten):
             self._store.heartbeats.forget(f"{self._name}-{place}")
 
@@ -133,8 +139,9 @@ class Cluster:
         self._beaten = slots
 
 
-def open_client(address: str, workers: int) -> Client:
-    """Connect to a cluster, or make one of this machine's processes.
+@contextmanager
+def open_client(address: str, workers: int) -> Iterator[Client]:
+    """Connect to a cluster, or make one of this machine's processes, while the block lasts.
 
     Args:
         address: of the scheduler, or "local".
@@ -148,13 +155,25 @@ def open_client(address: str, workers: int) -> Client:
     except ModuleNotFoundError as error:
         raise UsageError('--cluster: needs Dask: pip install ".[cluster]", or pip install distributed') from error
     if address == LOCAL:
-        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
-        return Client(cluster)
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                host="127.0.0.1",
+                silence_logs=logging.ERROR,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
     check_address(address)
     try:
-        return Client(address, timeout=10)
+        client = Client(address, timeout=ANSWER_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(f"--cluster: no scheduler answers at {address}: {' '.join(str(error).split())}") from error
+    with client:
+        yield client
 
 
 def check_address(address: str) -> None:
