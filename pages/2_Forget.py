@@ -68,6 +68,7 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
             preview_panel(question, choice.class_names)
     unfit = (about.answer["fits"] or unfit_method(method, about, forget)) if about.state == State.DONE else None
     possible = 0 < len(forget) < len(choice.class_names) and not unfit
+    st.page_link("pages/9_Tune.py", label="Try many values from here", icon=":material/tune:")
     why = unfit or (None if possible else "Tick at least one class, and leave at least one.")
     busy = run is not None and run.active
     config = asked(choice, forget, method, rest | {"settings": values}) if possible else None

@@ -76,6 +76,18 @@ def test_the_form_says_how_many_runs_there_will_be_and_starts_them(tune, store, 
     assert page.query_params["sweep"] == job.id
 
 
+def test_a_sweep_starts_from_what_the_forget_page_holds(overview, store, answered):
+    page = overview.switch_page("pages/2_Forget.py").run()
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.number_input(key="zspag-epochs").set_value(2).run()
+    page = page.switch_page("pages/9_Tune.py").run()
+    assert "Starts from the method and the settings on the Forget page" in words(page)
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.button(key="tune-start").click().run()
+    assert not page.exception
+    assert store.latest(Lane.SWEEPS)[0].config["run"]["settings"] == {"epochs": 2}
+
+
 def test_bad_values_are_refused_where_they_are_typed(tune, answered):
     page = tune()
     box = next(one for one in page.text_input if one.key and "epsilon" in one.key)

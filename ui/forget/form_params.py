@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.forget.form import MOST_SEED, fill_form
+from ui.shell.settings_form import FORM_HELD
 from ui.shell.url_params import write_word
 from zspag_core.methods.catalogue import method_entries
 
@@ -44,7 +45,7 @@ def read_form(choice: Choice, run: Job | None) -> None:
 
 
 def keep_form(forget: Sequence[int], method: str, settings: Mapping[str, Any], seed: int) -> None:
-    """Write what the form holds into the address.
+    """Write what the form holds into the address, and keep it for a sweep that starts from it.
 
     Args:
         forget: the classes ticked.
@@ -53,6 +54,7 @@ def keep_form(forget: Sequence[int], method: str, settings: Mapping[str, Any], s
         seed: of everything random.
     """
     held = {"forget": list(forget), "method": method, "settings": dict(settings), "seed": seed}
+    st.session_state[FORM_HELD] = held
     told = {name: value for name, value in held.items() if value != USUAL[name]}
     write_word(WORD, json.dumps(told, separators=(",", ":"), sort_keys=True), usual="{}")
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Schema = Mapping[str, Any]
 
+FORM_HELD = "form_held"
+"""Under which name a session keeps what the Forget page's form holds."""
 SLIDER_LEVELS = 64
 SLIDER_STEP = 0.5
 COUNTED = ("", "images")  # units that a label need not say

@@ -11,6 +11,7 @@ from ui.shell.class_names import says_names
 from ui.shell.class_picker import pick_classes
 from ui.shell.formatting import counted, duration
 from ui.shell.jobs import current_run, job_store
+from ui.shell.settings_form import FORM_HELD
 from ui.shell.words import knob_label
 from zspag_core.errors import UsageError
 from zspag_core.jobs import Lane, State
@@ -69,7 +70,11 @@ def new_sweep(choice: Choice, about: Job, engine: Mapping[str, Any]) -> None:
 
 
 def _base() -> Mapping[str, Any]:
-    """Return the run whose settings the sweep starts from: the one that the visitor looks at."""
+    """Return what the sweep starts from: the Forget page's form, else the run that the visitor looks at."""
+    held: Mapping[str, Any] | None = st.session_state.get(FORM_HELD)
+    if held is not None:
+        st.caption("Starts from the method and the settings on the Forget page.")
+        return held
     job = current_run()
     if job is None or job.kind != queue.RUN:
         return {}
