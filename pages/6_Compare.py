@@ -5,19 +5,9 @@ import streamlit as st
 from ui.compare.comparisons import shipped_comparisons
 from ui.compare.form import NEW, new_comparison, pick_comparison, shipped_head
 from ui.compare.panels import comparison_panel, live_panel
-from ui.shell import gate
 from ui.shell.frame import frame
+from ui.shell.gate import draw_form
 from ui.shell.jobs import job_store
-
-
-def show_form() -> None:
-    """Draw the form of a new comparison, as soon as the worker has said what there is to choose from."""
-    choice = gate.chosen()
-    if choice is not None:
-        about, engine = gate.ask_about(choice)
-        if gate.engine_ready(engine, "methods"):
-            new_comparison(choice, about, engine.answer)
-
 
 frame("Compare", "Which method forgets, at what cost to the rest, and how much of it is more than masking.")
 shipped, mine = shipped_comparisons(), job_store().comparisons()
@@ -33,6 +23,6 @@ elif chosen == NEW:
             "appear here and fill in as the runs finish.",
             icon=":material/info:",
         )
-    show_form()
+    draw_form(new_comparison, "methods")
 else:
     live_panel(chosen)

@@ -13,15 +13,15 @@ from ui.forget.watched_images import frame_html, watched_from_arrays, watched_fr
 from ui.shell.artifacts import load_arrays
 from ui.shell.charts import chart
 from ui.shell.class_names import names_of
-from ui.shell.follow import follow
+from ui.shell.follow import follow, queue_line
 from ui.shell.formatting import between_words, epochs_of, glue, log_lines, state_words, steps, worked_words
 from ui.shell.job_controls import controls
-from ui.shell.jobs import job_store, queue_words, worker_ready
+from ui.shell.jobs import job_store
 from ui.shell.methods import method_name
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.ungraded import ESTIMATE
 from ui.shell.words import ESTIMATE_NOTE, STAGE_HELP, STAGES, help_for
-from zspag_core.jobs import Lane, State
+from zspag_core.jobs import State
 from zspag_core.metrics.catalogue import FORGET_IMAGES, sample_words
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run_panel(job: Job) -> None:
         if now.active:
             controls(now, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
         if now.state == State.QUEUED:
-            _queue_line(now)
+            queue_line(now)
         if now.active or events:
             st.html(stepper_html(steps(now, [event.body["stage"] for event in events if event.kind == "stage"])))
         _charts(now, events)
@@ -84,14 +84,6 @@ def _heading(job: Job) -> None:
     colour, icon, word = state_words(job)
     how = f"{method_name(job.config)} · run {job.number}{worked_words(job)}{between_words(job)}"
     st.markdown(f"#### Forget :orange[{names}] &nbsp; :{colour}-badge[{icon} {word}] :small[{how}]")
-
-
-def _queue_line(job: Job) -> None:
-    """Say who is ahead, or that the worker is on its way."""
-    if waits := queue_words(job):
-        st.info(waits, icon=":material/schedule:")
-    elif not worker_ready(Lane.RUNS):
-        st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
 
 
 def _charts(job: Job, events: Sequence[Event]) -> None:

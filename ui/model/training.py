@@ -11,15 +11,15 @@ from ui.figures import model as figures
 from ui.model.sources import TRAINED
 from ui.shell.charts import chart
 from ui.shell.ended_card import ended_card
-from ui.shell.follow import follow
+from ui.shell.follow import follow, queue_line
 from ui.shell.formatting import duration, escape, percent, seconds_left, worked_words
 from ui.shell.job_controls import controls
-from ui.shell.jobs import job_store, queue_words, worker_ready
+from ui.shell.jobs import job_store
 from ui.shell.paths import plain_name, trained
 from ui.shell.settings_form import settings_form
 from ui.shell.url_params import UrlWord
 from ui.shell.words import STATES, help_for
-from zspag_core.jobs import Command, Lane, State
+from zspag_core.jobs import Command, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,10 +179,7 @@ def _heading(job: Job) -> None:
 def _place(job: Job, events: Sequence[Event]) -> None:
     """Say who is ahead, or how far the training is and how long it will take."""
     if job.state == State.QUEUED:
-        if waits := queue_words(job):
-            st.info(waits, icon=":material/schedule:")
-        elif not worker_ready(Lane.RUNS):
-            st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
+        queue_line(job)
     elif job.active:
         share, words = progress_of(job, len(events))
         st.progress(share, text=words)

@@ -12,7 +12,7 @@ from ui.results.reference import find_reference
 from ui.shell.charts import draw
 from ui.shell.follow import task_line
 from ui.shell.formatting import percent
-from ui.shell.jobs import job_store
+from ui.shell.jobs import job_store, tasks_about
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 from zspag_core.metrics.catalogue import BY_STAGE, INFORMATION_BY_STAGE, OF_WHOLE, PROTOTYPES, in_sentence
@@ -111,8 +111,7 @@ def images_words(depth: Mapping[str, Any]) -> str:
 
 def _tasks(job: Job) -> list[Job]:
     """Return the tasks that measure a run's depth, newest first, without those that were cancelled."""
-    tasks = job_store().latest(Lane.RUNS, 50, kind=KIND)
-    return [task for task in tasks if task.config["run"] == job.id and task.state != State.CANCELLED]
+    return [task for task in tasks_about(job, KIND) if task.state != State.CANCELLED]
 
 
 def _asking(view: View, found: Mapping[str, Any] | None) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, known_data, uploaded_data
 from ui.shell.follow import task_line
-from ui.shell.jobs import job_store
+from ui.shell.jobs import job_store, tasks_about
 from ui.shell.paths import data_of
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane
@@ -45,8 +45,7 @@ def grading_line(view: View) -> None:
 
 def asked(job: Job) -> Job | None:
     """Return the newest task that grades a run, None if nobody has asked for it."""
-    tasks = job_store().latest(Lane.RUNS, 50, kind=KIND)
-    return next((task for task in tasks if task.config["run"] == job.id), None)
+    return next(iter(tasks_about(job, KIND)), None)
 
 
 def _pick(letter: str) -> str | None:

@@ -50,11 +50,11 @@ def _make_room(figure: go.Figure) -> go.Figure:
 
 
 def draw(drawn: Drawn | None, letter: str, missing: str = "") -> None:
-    """Draw one figure with its heading and note, or a sentence where there is none."""
+    """Draw one figure with its heading and note, or a sentence where there is none; `letter` is its key's end."""
     if drawn is None:
         st.caption(missing)
         return
     st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
-    chart(drawn.figure, key=f"{drawn.name}-{letter}", alt=drawn.alt)
+    chart(drawn.figure, key=f"{drawn.name}-{letter}" if letter else drawn.name, alt=drawn.alt)
     if drawn.note:
         st.caption(drawn.note)

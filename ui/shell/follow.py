@@ -101,6 +101,14 @@ def task_line(task: Job | None, doing: str, kind: str, letter: str) -> bool:
     return False
 
 
+def queue_line(job: Job) -> None:
+    """Say of a waiting job who is ahead, or that the worker is on its way."""
+    if waits := queue_words(job):
+        st.info(waits, icon=":material/schedule:")
+    elif not worker_ready(Lane.RUNS):
+        st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
+
+
 def progress_line(job: Job, key: str, lead: str = "") -> None:
     """Draw how far a job is, and the button that cancels it."""
     text, share = progress_of(job)

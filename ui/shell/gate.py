@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,6 +12,8 @@ from ui.shell.selection import current_choice
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ui.shell.selection import Choice
     from zspag_core.jobs import Job
 
@@ -49,3 +51,17 @@ def engine_ready(engine: Job, what: str) -> bool:
     elif engine.state != State.DONE:
         st.error(f"The engine does not start. {engine.error}", icon=":material/error:")
     return engine.state == State.DONE
+
+
+def draw_form(form: Callable[[Choice, Job, Mapping[str, Any]], object], what: str) -> None:
+    """Draw a form as soon as model and engine are there.
+
+    Args:
+        form: takes the choice, the question about its data, and what the engine says of itself.
+        what: as in :func:`engine_ready`.
+    """
+    choice = chosen()
+    if choice is not None:
+        about, engine = ask_about(choice)
+        if engine_ready(engine, what):
+            form(choice, about, engine.answer)

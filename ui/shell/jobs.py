@@ -12,7 +12,7 @@ import streamlit as st
 
 from ui.shell.url_params import UrlWord
 from zspag_core.files import stamp
-from zspag_core.jobs import Command, Job, JobStore, State
+from zspag_core.jobs import Command, Job, JobStore, Lane, State
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import lane_of
 from zspag_core.jobs.supervisor import Supervisor
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 WAIT_SECONDS = 0.5
 RETRY_SECONDS = 60.0
+TASKS_KEPT = 50
 RUN, SECOND = UrlWord("job", "job_id"), UrlWord("b", "second_id")
 
 
@@ -121,6 +122,11 @@ def pair() -> list[tuple[str, Job]]:
     first = current_run()
     second = second_run() if first is not None else None
     return [(letter, job) for letter, job in (("A", first), ("B", second)) if job is not None]
+
+
+def tasks_about(run: Job, kind: str) -> list[Job]:
+    """Return the tasks of a kind that were asked for a finished run, the newest first."""
+    return [task for task in job_store().latest(Lane.RUNS, TASKS_KEPT, kind=kind) if task.config["run"] == run.id]
 
 
 def ask(kind: str, config: Mapping[str, Any]) -> Job:

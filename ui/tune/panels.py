@@ -17,7 +17,7 @@ from ui.figures.tuning import (
     predicted_and_graded,
     slices,
 )
-from ui.shell.charts import chart, picking_chart
+from ui.shell.charts import BADGE, draw, picking_chart
 from ui.shell.follow import follow
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.job_controls import controls
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-BADGE = ":gray-badge[for grading only]"
 PICKING = ("tune-points", "tune-predicted")
 HEAD_PIXELS, ROW_PIXELS, MOST_ROWS = 38, 35, 12
 
@@ -63,13 +62,13 @@ def _draw(job: Job) -> None:
     _best(sweep, rows)
     left, right = st.columns(2, gap="large")
     with left:
-        _show(history_figure(sweep, rows))
+        draw(history_figure(sweep, rows), "")
         _pick(kept_and_forgotten(sweep, rows, chosen))
     with right:
         _maps(sweep, rows)
         _pick(predicted_and_graded(sweep, rows, chosen))
     _predictions(rows)
-    _show(parallel_figure(sweep, rows, chosen))
+    draw(parallel_figure(sweep, rows, chosen), "")
     _many(slices(sweep, rows, chosen), job)
     _table(sweep, [row for row in rows if not chosen or row["number"] in chosen], rows)
 
@@ -148,14 +147,6 @@ def _pick(drawn: Drawn) -> None:
     picking_chart(drawn.figure, key=drawn.name, alt=drawn.alt)
 
 
-def _show(drawn: Drawn) -> None:
-    """Draw a figure."""
-    st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
-    chart(drawn.figure, key=drawn.name, alt=drawn.alt)
-    if drawn.note:
-        st.caption(drawn.note)
-
-
 def _maps(sweep: Sweep, rows: Sequence[Row]) -> None:
     """Draw the map over the first two knobs that have several values; one knob alone has none."""
     if len(sweep.space) < 2:
@@ -165,7 +156,7 @@ def _maps(sweep: Sweep, rows: Sequence[Row]) -> None:
     key = st.segmented_control(
         "Map of", shown, default=shown[0], key="tune-map-of", format_func=lambda one: BY_KEY[one].short
     )
-    _show(heat_figure(sweep, rows, sweep.space[0], sweep.space[1], str(key or shown[0])))
+    draw(heat_figure(sweep, rows, sweep.space[0], sweep.space[1], str(key or shown[0])), "")
 
 
 def _predictions(rows: Sequence[Row]) -> None:
@@ -199,7 +190,7 @@ def _many(drawn: Sequence[Drawn], job: Job) -> None:
     for first in range(0, len(figures), 3):
         for one, place in zip(figures[first : first + 3], st.columns(3, gap="medium"), strict=False):
             with place:
-                _show(one)
+                draw(one, "")
 
 
 def _table(sweep: Sweep, shown: Sequence[Row], rows: Sequence[Row]) -> None:
