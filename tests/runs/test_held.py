@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from zspag_core.runs import held
 from zspag_core.runs.config import RunConfig
@@ -22,4 +24,26 @@ def test_model_and_data_of_the_last_run_are_used_again(asked):
     second = prepare_held(replace(asked, seed=4, settings={}))
     assert second.checkpoint is first.checkpoint
     assert second.config.seed == 4
-    assert held._read.cache_info().maxsize == 1
+    assert held._read.cache_info().maxsize == held.LANES
+
+
+def test_no_thread_sees_another_ones_model(asked):
+    found = [prepare_held(asked)]
+    other = threading.Thread(target=lambda: found.append(prepare_held(asked)))
+    other.start()
+    other.join()
+    assert found[1].checkpoint.model is not found[0].checkpoint.model
+    assert found[1].checkpoint.sha256 == found[0].checkpoint.sha256
+
+
+def test_a_changed_image_is_seen(small_digits, asked, tmp_path):
+    folder = tmp_path / "mine"
+    for label in range(10):
+        (folder / str(label)).mkdir(parents=True)
+        for number, image in enumerate(small_digits.train.images[small_digits.train.labels == label][:4]):
+            Image.fromarray(image[0].numpy()).save(folder / str(label) / f"{number}.png")
+    mine = replace(asked, data=str(folder))
+    first = prepare_held(mine)
+    assert prepare_held(mine).checkpoint is first.checkpoint
+    Image.fromarray(small_digits.train.images[0, 0].numpy()).save(folder / "3" / "another.png")
+    assert len(prepare_held(mine).dataset.train) > len(first.dataset.train)

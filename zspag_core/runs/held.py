@@ -1,7 +1,8 @@
-"""Model and data of the last run, kept in a worker's memory for the next one."""
+"""Model and data of the last run, kept in a worker's memory for the next one of the same lane."""
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from zspag_core.runs.config import RunConfig
     from zspag_core.runs.prepare import Prepared
 
+LANES = 2
+"""Threads of one worker that carry runs out; none sees another's model, on which that may have hooks."""
 VARIED = ("method", "settings", "seed", "device", "relearning", "hold_out")
 """Of a run's configuration, what its model and data do not depend on."""
 
@@ -22,7 +25,7 @@ VARIED = ("method", "settings", "seed", "device", "relearning", "hold_out")
 def prepare_held(config: RunConfig) -> Prepared:
     """Prepare a run; model and data of the last one are used again while their files are as they were."""
     stamps = tuple(stamp(Path(place)) for place in (config.checkpoint, config.data))
-    return check(config, *_read(_Asked(config), stamps))
+    return check(config, *_read(_Asked(config), stamps, threading.get_ident()))
 
 
 class _Asked:
@@ -41,6 +44,6 @@ class _Asked:
         return hash(self._key)
 
 
-@lru_cache(maxsize=1)
-def _read(asked: _Asked, _stamps: tuple[object, ...]) -> tuple[Checkpoint, DataSet]:
+@lru_cache(maxsize=LANES)
+def _read(asked: _Asked, _stamps: tuple[object, ...], _thread: int) -> tuple[Checkpoint, DataSet]:
     return read_for(asked.config)

@@ -5,6 +5,7 @@ What these functions return is shared: nobody may change it.
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ def cached_checkpoint(path: str, device: str = "cpu") -> Checkpoint:
         path: the file.
         device: as :func:`zspag_core.devices.resolve_device` takes it.
     """
-    return _checkpoint(path, stamp(Path(path)), device)
+    return _checkpoint(path, stamp(Path(path)), device, threading.get_ident())
 
 
 def cached_dataset(source: str, checkpoint: Checkpoint, *, download: bool = False) -> DataSet:
@@ -45,8 +46,8 @@ def cached_dataset(source: str, checkpoint: Checkpoint, *, download: bool = Fals
 
 
 @lru_cache(maxsize=MODELS)
-def _checkpoint(path: str, _changed: str | None, device: str) -> Checkpoint:
-    """Load a checkpoint, once per state of its file and device."""
+def _checkpoint(path: str, _changed: str | None, device: str, _thread: int) -> Checkpoint:
+    """Load a checkpoint, once per state of its file, device and thread: another one may have hooks on its model."""
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import place, resolve_device
 
