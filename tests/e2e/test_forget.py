@@ -133,6 +133,7 @@ def test_preview_follows_the_slider(page, app_url, store):
     expect(gauge).not_to_have_accessible_name("Attack success rate 100 percent", timeout=LONG)
     expect(page.get_by_text("too few: little will be protected")).to_be_visible()
     page.wait_for_timeout(2000)
+    expect(page.get_by_text("more follow")).to_have_count(0, timeout=LONG)  # all images have answered, not a few alone
     expect(slider).to_have_value("4")
     asked = [job for job in store.latest(Lane.INTERACTIVE) if job.kind == "preview"]
     assert asked[0].state == State.DONE
