@@ -1,0 +1,117 @@
+"""What can be seen of a network in the plane: its regions, its protected directions, what is left of its gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from zspag_core.data.dataset import to_pixels
+from zspag_core.layers import as_matrices, weight_layers
+from zspag_core.subspace import class_moments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from zspag_core.data.dataset import Split
+    from zspag_core.models import Classifier
+    from zspag_core.proxies import ProxySet
+    from zspag_core.subspace import Subspace
+
+SIDE = 72
+"""Cells of the regions a side."""
+SURE_LEVELS = 8
+LEADING = 6
+"""Directions of a class that are told one by one."""
+
+
+def cells(side: int = SIDE) -> Tensor:
+    """Return the middles of the plane's cells as points (side * side, 1, 1, 2), row by row from the top."""
+    middle = (torch.arange(side) + 0.5) / side
+    up, across = torch.meshgrid(middle.flip(0), middle, indexing="ij")
+    return torch.stack([across, up], -1).reshape(-1, 1, 1, 2)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A network's answers.
+
+    Attributes:
+        regions: (SIDE * SIDE,) uint8, class + 8 * how sure (0 to 7).
+        acc_rt: percent of the remaining test points that are read rightly; None without any.
+        acc_ut: the same of the forgotten classes.
+    """
+
+    regions: Tensor
+    acc_rt: float | None
+    acc_ut: float | None
+
+    def plain(self) -> dict[str, Any]:
+        """Return the figures."""
+        return {"acc_rt": self.acc_rt, "acc_ut": self.acc_ut}
+
+
+class Onlooker:
+    """Looks at networks of the same classes, always at the same cells and test points."""
+
+    def __init__(self, test: Split, forget: Sequence[int]) -> None:
+        """Look with these test points; `forget` are the forgotten classes."""
+        self.labels = test.labels
+        self.gone = torch.isin(test.labels, torch.tensor(list(forget)))
+        self.points = torch.cat([cells(), to_pixels(test.images)])
+
+    @torch.inference_mode()
+    def look(self, model: Classifier, masked: Sequence[int] = ()) -> Look:
+        """Return what a network answers; the logits of `masked` classes are switched off."""
+        logits = model(self.points)
+        logits[:, list(masked)] = -torch.inf
+        sure, read = logits[: SIDE * SIDE].softmax(1).max(1)
+        level = (sure * SURE_LEVELS).clamp_max(SURE_LEVELS - 1).to(torch.uint8)
+        right = logits[SIDE * SIDE :].argmax(1) == self.labels
+        return Look(read.to(torch.uint8) + 8 * level, _percent(right[~self.gone]), _percent(right[self.gone]))
+
+
+def energies(model: Classifier, proxies: ProxySet, energy: float) -> dict[str, list[dict[str, Any]]]:
+    """Return how the input energy of every class that has proxies is spread over its directions, layer by layer.
+
+    Returns:
+        Layer -> one record a class: {"class", "shares": of its leading directions, largest first, "kept": how many hold
+        `energy` of it: those that :func:`zspag_core.subspace.estimate_subspace` takes}.
+    """
+    layers = weight_layers(model)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in layers}
+    for k in proxies.labels.unique().tolist():
+        for name, moment in class_moments(model, layers, proxies.images[proxies.labels == k]).items():
+            values = torch.linalg.eigvalsh(moment.matrix()[0]).flip(0).clamp_min(0)
+            shares = values / values.sum().clamp_min(1e-300)
+            kept = int((shares.cumsum(0) < energy * (1 - 1e-9)).sum()) + 1
+            found[name].append({"class": k, "shares": shares[:LEADING].tolist(), "kept": min(kept, len(shares))})
+    return found
+
+
+def gradient_parts(model: Classifier, forget: Split, labels: Tensor, subspace: Subspace) -> list[list[float]]:
+    """Return, for every layer, the lengths of the gradient's kept and of its removed part.
+
+    The gradient is that of the mean cross-entropy of all forget samples with their pseudo-labels, which the descent
+    follows batch by batch.
+    """
+    layers = weight_layers(model)
+    weights = {f"{name}.weight": layer.weight.detach().requires_grad_() for name, layer in layers.items()}
+    with torch.enable_grad():
+        loss = F.cross_entropy(functional_call(model, weights, (to_pixels(forget.images),)), labels)
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+    parts = []
+    for (name, layer), gradient in zip(layers.items(), gradients, strict=True):
+        whole = as_matrices(gradient, layer)
+        kept = subspace.layers[name].project(whole)
+        parts.append([float(kept.norm()), float((whole - kept).norm())])
+    return parts
+
+
+def _percent(right: Tensor) -> float | None:
+    return 100 * float(right.double().mean()) if len(right) else None
