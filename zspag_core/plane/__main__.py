@@ -11,7 +11,7 @@ import sys
 from typing import IO, TYPE_CHECKING, Any
 
 from zspag_core.errors import ZspagError
-from zspag_core.plane.question import read_question
+from zspag_core.plane.question import Question, read_question
 
 if TYPE_CHECKING:
     from zspag_core.plane.play import Playground
@@ -42,7 +42,9 @@ def _load() -> Playground:
     from zspag_core.plane.play import Playground
 
     torch.set_num_threads(1)  # the networks are tiny: a second thread only waits
-    return Playground()
+    playground = Playground()
+    playground.answer(Question())  # what a visitor sees first, and what is slow the first time
+    return playground
 
 
 def _send(answers: IO[str], message: dict[str, Any]) -> None:

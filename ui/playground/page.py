@@ -1,0 +1,195 @@
+"""What the Playground draws, in its order: the data, the knobs, the planes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.playground.engine import plane_client
+from ui.playground.knobs import KNOBS
+from ui.playground.plane import added_point, plane, shown_epoch
+from ui.playground.state import USUAL, held, keep, key, open_state, put, question_of, read_points, write_points
+from ui.playground.tries import TRIES
+from ui.playground.view import BESIDE, plane_data, verdict
+from ui.redrawn import redrawn
+from zspag_core.errors import ZspagError
+from zspag_core.plane.question import FEWEST_CLASSES, LETTERS, MOST_CLASSES, MOST_OWN, MOST_SEED, OWN, SHAPES
+
+if TYPE_CHECKING:
+    from ui.playground.knobs import Knob
+
+LAST = "play-last"
+START_SECONDS = 0.5
+NEAR = 14
+"""Distance, of 255, within which the eraser takes a point away."""
+
+
+def playground() -> None:
+    """Draw everything; a turned knob draws this part of the page alone."""
+    open_state()
+    client = plane_client()
+    client.start()
+    waiting = not client.ready
+
+    @redrawn(START_SECONDS if waiting else None)
+    def parts() -> None:
+        if waiting and client.ready:
+            st.rerun()
+        pick_data()
+        left, right = st.columns([3, 8], gap="medium")
+        with left:
+            for knob in KNOBS:
+                if not knob.folded:
+                    draw_knob(knob)
+            with st.expander("Descent and chance"):
+                for knob in KNOBS:
+                    if knob.folded:
+                        draw_knob(knob)
+                pick_seed()
+        with right:
+            show_planes(waiting=waiting)
+
+    parts()
+
+
+def pick_data() -> None:
+    """Draw shape, number of classes and what is to be forgotten."""
+    shapes, classes, forget, beside, reset = st.columns([5, 2, 2.4, 3, 1], gap="small", vertical_alignment="bottom")
+    with shapes:
+        words = {shape: shape.capitalize() for shape in SHAPES} | {OWN: "Empty"}
+        choose("Points", "shape", words, "Another shape is another network, trained here in about a second.")
+    with classes:
+        numbers = {count: str(count) for count in range(FEWEST_CLASSES, MOST_CLASSES + 1)}
+        st.selectbox(
+            "Classes",
+            list(numbers),
+            key=key("classes"),
+            on_change=fit_to_classes,
+            persist_state="session",
+        )
+    with forget:
+        st.pills(
+            "Forget",
+            range(st.session_state[key("classes")]),
+            key=key("forget"),
+            selection_mode="multi",
+            format_func=lambda k: LETTERS[k],
+            persist_state="session",
+        )
+    with beside:
+        choose("On the left", "beside", BESIDE, "Retrained never saw the class; Mask only switches its output off.")
+    with reset:
+        st.button("Reset", key="play-reset", on_click=partial(put, USUAL), help="Everything as at first.")
+
+
+def choose(label: str, name: str, words: dict[str, str], note: str) -> None:
+    """Draw a row of choices of which exactly one is taken."""
+    st.pills(
+        label,
+        list(words),
+        key=key(name),
+        required=True,
+        format_func=lambda word: words[word],
+        help=note,
+        persist_state="session",
+    )
+
+
+def fit_to_classes() -> None:
+    """Let go of what belongs to classes that are no more."""
+    count = st.session_state[key("classes")]
+    put({"forget": [k for k in st.session_state.get(key("forget")) or [] if k < count]})
+    put({"own": write_points(read_points(st.session_state.get(key("own")), count)), "epoch": None})
+
+
+def draw_knob(knob: Knob) -> None:
+    """Draw one knob and the sentence below it."""
+    shared: dict[str, Any] = {"key": key(knob.name), "persist_state": "session", "on_change": another_question}
+    if isinstance(knob.default, bool):
+        st.toggle(knob.label, **shared)
+    elif knob.words is None:
+        st.select_slider(knob.label, knob.values, format_func=knob.say, **shared)
+    elif len(knob.words) > 4:
+        st.selectbox(knob.label, list(knob.words), format_func=knob.say, **shared)
+    else:
+        st.pills(knob.label, list(knob.words), required=True, format_func=knob.say, **shared)
+    st.caption(knob.sentence)
+
+
+def pick_seed() -> None:
+    """Draw the seed."""
+    st.number_input("Seed", 0, MOST_SEED, key=key("seed"), persist_state="session", on_change=another_question)
+    st.caption("Another one: other points, another network, other chances.")
+
+
+def another_question() -> None:
+    """Show the last epoch of what comes."""
+    put({"epoch": None})
+
+
+def show_planes(*, waiting: bool) -> None:
+    """Draw the planes, and above them what the method says."""
+    state = held()
+    keep(state)
+    if waiting:
+        st.caption("The plane starts: about five seconds, the first time only.")
+        st.skeleton(height=420)
+        return
+    try:
+        st.session_state[LAST] = (plane_client().ask(question_of(state)), state)
+    except ZspagError as refusal:
+        st.warning(str(refusal), icon=":material/block:")
+    else:
+        say(*st.session_state[LAST])
+    if LAST in st.session_state:
+        plane(plane_data(*st.session_state[LAST]), take_click, take_epoch)
+    own_line(state)
+
+
+def say(answer: dict[str, Any], state: dict[str, Any]) -> None:
+    """Draw what is to be known of an answer."""
+    if answer["refused"]:
+        st.warning(f"{answer['refused'].capitalize()}.", icon=":material/block:")
+    else:
+        st.markdown(verdict(answer, state))
+    for note in answer["notes"]:
+        st.caption(note)
+
+
+def own_line(state: dict[str, Any]) -> None:
+    """Draw how many points are the visitor's own, and the way to let go of them."""
+    count = len(read_points(state["own"], state["classes"]))
+    if count:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{count} points of your own (at most {MOST_OWN}); the network has learnt them.", width="content")
+            st.button("Take them away", key="play-clear", type="tertiary", on_click=partial(put, {"own": ""}))
+
+
+def take_click() -> None:
+    """Add the point that was clicked, or take the nearest of the visitor's own away."""
+    told, state = added_point(), held()
+    if told is None:
+        return
+    across, up, k = told
+    points = read_points(state["own"], state["classes"])
+    if k < 0:
+        points = tuple(point for point in points if abs(point[0] - across) + abs(point[1] - up) > NEAR)
+    elif len(points) < MOST_OWN and k < state["classes"]:
+        points = (*points, (min(255, max(0, across)), min(255, max(0, up)), k))
+    put({"own": write_points(points), "epoch": None})
+
+
+def take_epoch() -> None:
+    """Remember the epoch that the visitor has gone to."""
+    put({"epoch": shown_epoch()})
+
+
+def show_tries() -> None:
+    """Draw what to try, each with a button that sets the knobs."""
+    st.markdown("##### What to try")
+    for place, each in enumerate(TRIES):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button(each.title, key=f"play-try-{place}", on_click=partial(put, USUAL | dict(each.changes)))
+            st.caption(each.sentence, width="content")

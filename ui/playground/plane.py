@@ -1,0 +1,47 @@
+"""The two planes as a component of our own: plays epochs without asking, and tells where a visitor clicks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HERE = Path(__file__).parent
+KEY = "play-plane"
+
+_mount = st.components.v2.component(
+    "zspag_plane",
+    html=(HERE / "plane.html").read_text(encoding="utf-8"),
+    css=(HERE / "plane.css").read_text(encoding="utf-8"),
+    js="\n".join((HERE / name).read_text(encoding="utf-8") for name in ("drawing.js", "plane.js")),
+)
+
+
+def plane(data: Mapping[str, Any], on_added: Callable[[], None], on_epoch: Callable[[], None]) -> None:
+    """Draw the planes.
+
+    Args:
+        data: what :func:`ui.playground.view.plane_data` returns.
+        on_added: called when a visitor has clicked a point in; :func:`added_point` says which.
+        on_epoch: called when another epoch is shown; :func:`shown_epoch` says which.
+    """
+    _mount(key=KEY, data=dict(data), default={"epoch": None}, on_added_change=on_added, on_epoch_change=on_epoch)
+
+
+def added_point() -> tuple[int, int, int] | None:
+    """Return what was clicked last: across, up (0 to 255), class, of which -1 means that a point is taken away."""
+    told = (st.session_state.get(KEY) or {}).get("added")
+    if not isinstance(told, list | tuple) or len(told) != 3 or not all(isinstance(part, int | float) for part in told):
+        return None
+    across, up, k = (int(part) for part in told)
+    return across, up, k
+
+
+def shown_epoch() -> int | None:
+    """Return the epoch that the visitor has gone to."""
+    told = (st.session_state.get(KEY) or {}).get("epoch")
+    return int(told) if isinstance(told, int | float) else None

@@ -1,0 +1,125 @@
+"""From the engine's answer to what the planes draw, and to the sentences around them; pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from ui.palette import FORGOTTEN, class_colours
+from ui.playground.knobs import EUCLIDEAN
+from ui.results import percent
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
+from zspag_core.plane.question import LETTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+BESIDE = {"original": "Original", "retrained": "Retrained", "mask": "Mask"}
+COLUMNS = (
+    ("Layer", "what may move in it"),
+    (
+        "Protected input directions",
+        "one bar a class: its input energy, direction by direction; filled up to τ (dashed): protected",
+    ),
+    ("Gradient of the forgotten points", "blue: kept, hatched: taken out by the projection; length: against the other layers"),
+)
+MARKS = (
+    ('<circle r="3.5" cx="12" cy="8" fill="{forgotten}"/>', "forgotten point"),
+    ('<circle r="3.5" cx="12" cy="8" fill="currentColor" opacity=".55"/>', "remaining point, in its class's colour"),
+    (
+        '<path d="M1 12 15 6" stroke="currentColor"/><circle r="4" cx="19" cy="5" fill="none" stroke="currentColor" '
+        'stroke-width="1.5"/>',
+        "its way to a proxy, in the colour of the class reached",
+    ),
+    ('<path d="M9 5l6 6m0-6-6 6" stroke="currentColor"/>', "pushed, but over no boundary"),
+    (
+        '<circle r="4" cx="12" cy="8" fill="{other}" stroke="{forgotten}" stroke-width="1.8"/>',
+        "forgotten point, filled with its pseudo-label",
+    ),
+)
+
+
+def plane_data(answer: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the component draws.
+
+    Args:
+        answer: of :meth:`zspag_core.plane.play.Playground.answer`.
+        state: of the page, see :mod:`ui.playground.state`.
+    """
+    forget, count = state["forget"], len(answer["names"])
+    colours = class_colours(count, forget)
+    said = {name: value for name, value in state.items() if name != "epoch"}
+    gone = letters(forget)
+    return {
+        "stamp": hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16],
+        **{name: answer[name] for name in ("side", "names", "points", "pseudo", "trails", "frames", "beside")},
+        "epoch": state["epoch"],
+        "forget": list(forget),
+        "colours": colours,
+        "forgotten": FORGOTTEN,
+        "energy": state["energy"],
+        "reach": {"size": state["epsilon"], "disc": state["attack"] in EUCLIDEAN},
+        "figures": [{"key": "acc_rt", "name": ACC_RT.short}, {"key": "acc_ut", "name": ACC_UT.short}],
+        "titles": titles(state["beside"], gone),
+        "reads": "read here: {0} on the left, {1} on the right",
+        "alt": {
+            "left": f"The plane as the network on the left divides it among {count} classes, with all points; "
+            f"class {gone} is to be forgotten",
+            "right": f"The plane as the unlearned network divides it, without class {gone} at the end",
+        },
+        "legend": legend(colours, forget),
+        "columns": [list(column) for column in COLUMNS],
+        "layers": [layer_row(place, layer, state["subspace"]) for place, layer in enumerate(answer["layers"])],
+    }
+
+
+def letters(classes: Sequence[int]) -> str:
+    """Return the letters of some classes."""
+    return ", ".join(LETTERS[k] for k in classes)
+
+
+def titles(beside: str, gone: str) -> dict[str, str]:
+    """Return what stands above the planes."""
+    left = {
+        "original": "Original",
+        "retrained": f"Retrained, never saw {gone}",
+        "mask": f"Mask: output {gone} switched off",
+    }
+    return {"left": left[beside], "right": "Unlearned, epoch", "none": "Not unlearned"}
+
+
+def legend(colours: Sequence[str], forget: Collection[int]) -> str:
+    """Return the legend as HTML."""
+    other = next(colour for k, colour in enumerate(colours) if k not in forget)
+    drawn = [(mark.format(forgotten=FORGOTTEN, other=other), text) for mark, text in MARKS]
+    return "".join(f'<li><svg viewBox="0 0 24 16" aria-hidden="true">{mark}</svg>{text}</li>' for mark, text in drawn)
+
+
+def layer_row(place: int, layer: Mapping[str, Any], guard: str) -> dict[str, Any]:
+    """Return what is drawn of one layer, `place` from 0; `guard` says which directions are protected."""
+    dim, rank, head = layer["dim"], layer["rank"], layer["name"] == "head"
+    kind = "at random, " if guard == "random" else ""
+    full = rank == dim
+    classes = [found if guard == "estimated" else {**found, "kept": 0} for found in layer["classes"]]
+    return {
+        "title": "Output layer" if head else f"Layer {place + 1}",
+        "note": f"{dim} inputs; {kind}all protected" if full else f"{dim} inputs; {kind}{rank} protected",
+        "dim": dim,
+        "full": full,
+        "classes": classes,
+    }
+
+
+def verdict(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
+    """Say in a line or two what the proxies are, and how the descent ended."""
+    found = answer["proxies"]
+    if found is None:
+        return ""
+    names, counts = answer["names"], found["per_class"]
+    bare = [names[k] for k, count in enumerate(counts) if not count and k not in state["forget"]]
+    landed = ", ".join(f"{names[k]} {count}" for k, count in enumerate(counts) if count)
+    words = f"**ASR {percent(found['asr'])}** of {found['attempted']} pushes; proxies kept: {landed or 'none'}."
+    if bare and state["subspace"] == "estimated":
+        words += f" :orange[None for {', '.join(bare)}]: only the output layer's own direction stands for it."
+    return f"{words} {answer['ended']}".strip()
