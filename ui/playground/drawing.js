@@ -40,12 +40,14 @@ function drawRegions(pen, size, sheet) {
   pen.drawImage(sheet, 0, 0, size, size);
 }
 
-function drawPoints(pen, size, points, colourOf, chosen) {
+function drawPoints(pen, size, points, colourOf, chosen, alpha = 1) {
+  pen.globalAlpha = alpha;
   for (let i = 0; i < points.length / 3; i++) {
     if (!chosen(points[3 * i + 2])) continue;
     const [fill, rim] = colourOf(points[3 * i + 2], i);
-    spot(pen, (points[3 * i] / 255) * size, (1 - points[3 * i + 1] / 255) * size, POINT, fill, rim);
+    spot(pen, (points[3 * i] / 255) * size, (1 - points[3 * i + 1] / 255) * size, rim ? POINT + 0.6 : POINT, fill, rim);
   }
+  pen.globalAlpha = 1;
 }
 
 function spot(pen, x, y, radius, fill, rim) {
@@ -63,7 +65,7 @@ function spot(pen, x, y, radius, fill, rim) {
 }
 
 // The ways from forget points to where the attack took them, as far as `part` (0 to 1) of the way.
-function drawWays(pen, size, ways, part, inks, ink) {
+function drawWays(pen, size, ways, part, inks, ink, paper) {
   const { steps, places } = ways, last = Math.max(0, Math.round(part * (steps - 1)));
   for (let i = 0; i < ways.fate.length; i++) {
     const at = (step) => {
@@ -75,12 +77,12 @@ function drawWays(pen, size, ways, part, inks, ink) {
     pen.moveTo(...at(0));
     for (let step = 1; step <= last; step++) pen.lineTo(...at(step));
     pen.lineWidth = 1;
-    pen.globalAlpha = crossed ? 0.55 : 0.4;
-    pen.strokeStyle = crossed ? inks[ways.reached[i]] : ink;
+    pen.globalAlpha = ways.fate[i] === PROXY ? 0.5 : 0.3;
+    pen.strokeStyle = ink;
     pen.stroke();
-    pen.globalAlpha = ways.fate[i] === PROXY ? 1 : 0.45;
-    if (crossed) spot(pen, ...at(last), RING, null, inks[ways.reached[i]]);
-    else cross(pen, ...at(last), ink);
+    pen.globalAlpha = ways.fate[i] === PROXY ? 1 : 0.5;
+    if (!crossed) cross(pen, ...at(last), ink);
+    else spot(pen, ...at(last), RING, ways.fate[i] === PROXY ? paper : null, inks[ways.reached[i]]);
   }
   pen.globalAlpha = 1;
 }

@@ -98,17 +98,17 @@ KNOBS = (
     Knob(
         "learning_rate",
         "Learning rate",
-        0.03,
+        0.05,
         "Smaller: more epochs to watch. The method's usual 0.1 takes two or three here.",
-        values=(0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0),
+        values=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0),
         folded=True,
     ),
     Knob(
         "epochs",
         "Epochs at most",
-        30,
+        20,
         "Passes over the forgotten points.",
-        values=(1, 2, 3, 5, 10, 15, 20, 30, 40, 60),
+        values=(1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20),
         folded=True,
     ),
     Knob(
@@ -120,3 +120,6 @@ KNOBS = (
     ),
 )
 """In the order in which they are drawn."""
+
+FIXED = {"batch_size": 50, "cg_steps": 10}
+"""What the Playground sets besides, for its few points: two steps an epoch, a short solver."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.playground.engine import plane_client
+from ui.playground.engine import first_answer, plane_client
 from ui.playground.knobs import KNOBS
 from ui.playground.plane import added_point, plane, shown_epoch
 from ui.playground.state import USUAL, held, keep, key, open_state, put, question_of, read_points, write_points
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LAST = "play-last"
 START_SECONDS = 0.5
+MOST_PILLS = 4
 NEAR = 14
 """Distance, of 255, within which the eraser takes a point away."""
 
@@ -29,72 +30,62 @@ NEAR = 14
 def playground() -> None:
     """Draw everything; a turned knob draws this part of the page alone."""
     open_state()
-    client = plane_client()
-    client.start()
-    waiting = not client.ready
+    plane_client().start()
+    parts()
+    wait_for_engine()
+
+
+@redrawn()
+def parts() -> None:
+    """Draw the data on top, the knobs on the left, the planes on the right."""
+    pick_data()
+    left, right = st.columns([3, 8], gap="medium")
+    with left:
+        for knob in KNOBS:
+            if not knob.folded:
+                draw_knob(knob)
+        with st.expander("Descent and chance"):
+            for knob in KNOBS:
+                if knob.folded:
+                    draw_knob(knob)
+            pick_seed()
+    with right:
+        show_planes()
+
+
+def wait_for_engine() -> None:
+    """Draw the page again once the engine answers; until then look twice a second."""
+    waiting = not plane_client().ready
 
     @redrawn(START_SECONDS if waiting else None)
-    def parts() -> None:
-        if waiting and client.ready:
+    def look() -> None:
+        if waiting and plane_client().ready:
             st.rerun()
-        pick_data()
-        left, right = st.columns([3, 8], gap="medium")
-        with left:
-            for knob in KNOBS:
-                if not knob.folded:
-                    draw_knob(knob)
-            with st.expander("Descent and chance"):
-                for knob in KNOBS:
-                    if knob.folded:
-                        draw_knob(knob)
-                pick_seed()
-        with right:
-            show_planes(waiting=waiting)
 
-    parts()
+    look()
 
 
 def pick_data() -> None:
     """Draw shape, number of classes and what is to be forgotten."""
-    shapes, classes, forget, beside, reset = st.columns([5, 2, 2.4, 3, 1], gap="small", vertical_alignment="bottom")
+    shapes, classes, forget, beside, reset = st.columns([1.7, 1.1, 3, 3.2, 1], gap="small", vertical_alignment="bottom")
     with shapes:
-        words = {shape: shape.capitalize() for shape in SHAPES} | {OWN: "Empty"}
-        choose("Points", "shape", words, "Another shape is another network, trained here in about a second.")
+        words = {shape: shape.capitalize() for shape in SHAPES} | {OWN: "Only your own"}
+        note = "Another shape is another network, trained here in about a second."
+        shared: dict[str, Any] = {"persist_state": "session", "on_change": another_question}
+        st.selectbox("Points", list(words), key=key("shape"), format_func=words.__getitem__, help=note, **shared)
     with classes:
-        numbers = {count: str(count) for count in range(FEWEST_CLASSES, MOST_CLASSES + 1)}
-        st.selectbox(
-            "Classes",
-            list(numbers),
-            key=key("classes"),
-            on_change=fit_to_classes,
-            persist_state="session",
-        )
+        counts = list(range(FEWEST_CLASSES, MOST_CLASSES + 1))
+        st.selectbox("Classes", counts, key=key("classes"), on_change=fit_to_classes, persist_state="session")
     with forget:
-        st.pills(
-            "Forget",
-            range(st.session_state[key("classes")]),
-            key=key("forget"),
-            selection_mode="multi",
-            format_func=lambda k: LETTERS[k],
-            persist_state="session",
-        )
+        letters = range(st.session_state[key("classes")])
+        choices: dict[str, Any] = {"selection_mode": "multi", "format_func": LETTERS.__getitem__, "wrap": True}
+        st.pills("Forget", letters, key=key("forget"), **choices, **shared)
     with beside:
-        choose("On the left", "beside", BESIDE, "Retrained never saw the class; Mask only switches its output off.")
+        note = "Retrained never saw the class; Mask only switches its output off."
+        words = {"required": True, "format_func": BESIDE.__getitem__, "wrap": True, "help": note}
+        st.pills("On the left", list(BESIDE), key=key("beside"), persist_state="session", **words)
     with reset:
         st.button("Reset", key="play-reset", on_click=partial(put, USUAL), help="Everything as at first.")
-
-
-def choose(label: str, name: str, words: dict[str, str], note: str) -> None:
-    """Draw a row of choices of which exactly one is taken."""
-    st.pills(
-        label,
-        list(words),
-        key=key(name),
-        required=True,
-        format_func=lambda word: words[word],
-        help=note,
-        persist_state="session",
-    )
 
 
 def fit_to_classes() -> None:
@@ -107,15 +98,16 @@ def fit_to_classes() -> None:
 def draw_knob(knob: Knob) -> None:
     """Draw one knob and the sentence below it."""
     shared: dict[str, Any] = {"key": key(knob.name), "persist_state": "session", "on_change": another_question}
-    if isinstance(knob.default, bool):
-        st.toggle(knob.label, **shared)
-    elif knob.words is None:
-        st.select_slider(knob.label, knob.values, format_func=knob.say, **shared)
-    elif len(knob.words) > 4:
-        st.selectbox(knob.label, list(knob.words), format_func=knob.say, **shared)
-    else:
-        st.pills(knob.label, list(knob.words), required=True, format_func=knob.say, **shared)
-    st.caption(knob.sentence)
+    with st.container(gap="xxsmall"):
+        if isinstance(knob.default, bool):
+            st.toggle(knob.label, **shared)
+        elif knob.words is None:
+            st.select_slider(knob.label, knob.values, format_func=knob.say, **shared)
+        elif len(knob.words) > MOST_PILLS:
+            st.selectbox(knob.label, list(knob.words), format_func=knob.say, **shared)
+        else:
+            st.pills(knob.label, list(knob.words), required=True, format_func=knob.say, wrap=True, **shared)
+        st.caption(knob.sentence)
 
 
 def pick_seed() -> None:
@@ -129,33 +121,32 @@ def another_question() -> None:
     put({"epoch": None})
 
 
-def show_planes(*, waiting: bool) -> None:
+def show_planes() -> None:
     """Draw the planes, and above them what the method says."""
     state = held()
     keep(state)
-    if waiting:
-        st.caption("The plane starts: about five seconds, the first time only.")
-        st.skeleton(height=420)
-        return
     try:
-        st.session_state[LAST] = (plane_client().ask(question_of(state)), state)
+        question = question_of(state)
+        answer = plane_client().ask(question) if plane_client().ready else first_answer(question)
     except ZspagError as refusal:
         st.warning(str(refusal), icon=":material/block:")
     else:
-        say(*st.session_state[LAST])
+        if answer is None:
+            st.caption("The engine starts: about five seconds, the first time only.")
+        else:
+            st.session_state[LAST] = (answer, state)
+            say(answer, state)
     if LAST in st.session_state:
         plane(plane_data(*st.session_state[LAST]), take_click, take_epoch)
+    else:
+        st.skeleton(height=420)
     own_line(state)
 
 
 def say(answer: dict[str, Any], state: dict[str, Any]) -> None:
     """Draw what is to be known of an answer."""
-    if answer["refused"]:
-        st.warning(f"{answer['refused'].capitalize()}.", icon=":material/block:")
-    else:
+    with st.container(key="play-verdict"):
         st.markdown(verdict(answer, state))
-    for note in answer["notes"]:
-        st.caption(note)
 
 
 def own_line(state: dict[str, Any]) -> None:
@@ -163,7 +154,8 @@ def own_line(state: dict[str, Any]) -> None:
     count = len(read_points(state["own"], state["classes"]))
     if count:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"{count} points of your own (at most {MOST_OWN}); the network has learnt them.", width="content")
+            words = f"{count} points of your own (at most {MOST_OWN}); the network has learnt them."
+            st.caption(words, width="content")
             st.button("Take them away", key="play-clear", type="tertiary", on_click=partial(put, {"own": ""}))
 
 

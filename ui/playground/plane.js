@@ -43,12 +43,12 @@ class Board {
       steps: data.trails.steps, places: wordsOf(data.trails.places),
       reached: bytesOf(data.trails.reached), fate: bytesOf(data.trails.fate),
     };
-    const prepared = (packed) => {
-      const cells = bytesOf(packed);
-      return { cells, sheet: regionPicture(cells, data.side, inks), letters: letterPlaces(cells, data.side, inks.length) };
+    const prepared = ({ regions, side }) => {
+      const cells = bytesOf(regions);
+      return { side, cells, sheet: regionPicture(cells, side, inks), letters: letterPlaces(cells, side, inks.length) };
     };
-    this.original = prepared(data.beside.regions);
-    this.frames = data.frames.map((frame) => ({ ...frame, ...prepared(frame.regions) }));
+    this.original = prepared(data.beside);
+    this.frames = data.frames.map((frame) => ({ ...frame, ...prepared(frame) }));
     const at = data.frames.findIndex((frame) => frame.epoch === data.epoch);
     this.epoch = at >= 0 ? at : this.frames.length - 1;
     this.pending = [];
@@ -189,8 +189,10 @@ class Board {
   drawLeft() {
     const [pen, size] = this.pen(this.left), { colours, forget, beside } = this.data;
     drawRegions(pen, size, this.original.sheet);
-    drawPoints(pen, size, this.points, (k) => [colours[k], null], () => true);
-    if (beside.kind === "original" && this.ways.steps) drawWays(pen, size, this.ways, this.way, colours, this.ink);
+    const gone = (k) => forget.includes(k);
+    drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k), 0.6);
+    drawPoints(pen, size, this.points, (k) => [colours[k], null], gone);
+    if (beside.kind === "original" && this.ways.steps) drawWays(pen, size, this.ways, this.way, colours, this.ink, this.paper);
     if (this.near && forget.includes(this.near[2]) && this.data.reach.size) {
       drawReach(pen, size, [this.near[0] * size, (1 - this.near[1]) * size], this.data.reach, this.ink);
     }
@@ -202,7 +204,7 @@ class Board {
     const [pen, size] = this.pen(this.right), { colours, forget, names } = this.data, frame = this.frames[this.epoch];
     drawRegions(pen, size, frame.sheet);
     const gone = (k) => forget.includes(k), inks = colours.map(rgb);
-    drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k));
+    drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k), 0.6);
     let number = 0;
     const labelled = (k) => {
       const at = names.length * number++;
@@ -254,10 +256,9 @@ class Board {
   // Say what both networks read under the pointer, and show how far the attack may go from a forget point there.
   look(x, y) {
     if (!this.data) return;
-    const { side, names } = this.data, inside = x >= 0 && x < 1 && y > 0 && y <= 1;
-    const cell = Math.floor((1 - y) * side) * side + Math.floor(x * side);
-    const read = (cells) => names[cells[cell] % SURE_LEVELS];
-    const words = inside ? this.data.reads.replace("{0}", read(this.original.cells)).replace("{1}", read(this.frames[this.epoch].cells)) : "";
+    const { names } = this.data, inside = x >= 0 && x < 1 && y > 0 && y <= 1;
+    const read = ({ cells, side }) => names[cells[Math.floor((1 - y) * side) * side + Math.floor(x * side)] % SURE_LEVELS];
+    const words = inside ? this.data.reads.replace("{0}", read(this.original)).replace("{1}", read(this.frames[this.epoch])) : "";
     this.part("hint").textContent = words;
     const near = inside ? this.nearest(x, y) : null;
     if (String(near) !== String(this.near)) {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.address import write_word
-from ui.playground.knobs import KNOBS
+from ui.playground.knobs import FIXED, KNOBS
 from zspag_core.plane.question import (
     BESIDE,
     FEWEST_CLASSES,
@@ -101,7 +101,7 @@ def question_of(state: Mapping[str, Any]) -> Question:
         classes=state["classes"],
         own=read_points(state["own"], state["classes"]),
         forget=tuple(state["forget"]),
-        settings=settings | {"epsilon_l2": state["epsilon"]},
+        settings={**FIXED, **settings, "epsilon_l2": state["epsilon"]},
         seed=state["seed"],
         beside=state["beside"],
     )

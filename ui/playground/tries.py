@@ -25,5 +25,36 @@ class Try:
 
 
 TRIES = (
-    Try("Protect nothing", "x", {"subspace": "none"}),
+    Try(
+        "The method",
+        "Play it: class C gives way while the others keep their places. Then look how little of the gradient was kept.",
+        {},
+    ),
+    Try(
+        "No protection, no brake",
+        "Long steps, all epochs, nothing protected: the other classes are lost, too.",
+        {"subspace": "none", "stop_rule": False, "learning_rate": 0.2},
+    ),
+    Try(
+        "The same, protected",
+        "The same long steps without their protected part: the others stay.",
+        {"stop_rule": False, "learning_rate": 0.2},
+    ),
+    Try(
+        "Pushed less far",
+        "With a small ε the innermost and the outermost ring get no proxies, so next to nothing stands for them.",
+        {"epsilon": 0.04},
+    ),
+    Try(
+        "Everything protected",
+        "τ = 1 leaves hardly a direction free: nothing is forgotten.",
+        {"energy": 1.0},
+    ),
+    Try(
+        "Where it fails",
+        "On the board every class lies in places that do not touch. Proxies know few of them, and the rest suffers more "
+        "with the projection than without.",
+        {"shape": "grid", "forget": [0]},
+    ),
 )
+"""In the order in which they are best tried."""

@@ -22,7 +22,10 @@ COLUMNS = (
         "Protected input directions",
         "one bar a class: its input energy, direction by direction; filled up to τ (dashed): protected",
     ),
-    ("Gradient of the forgotten points", "blue: kept, hatched: taken out by the projection; length: against the other layers"),
+    (
+        "Gradient of the forgotten points",
+        "blue: kept, hatched: taken out by the projection; length: against the other layers",
+    ),
 )
 MARKS = (
     ('<circle r="3.5" cx="12" cy="8" fill="{forgotten}"/>', "forgotten point"),
@@ -49,18 +52,20 @@ def plane_data(answer: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str,
     """
     forget, count = state["forget"], len(answer["names"])
     colours = class_colours(count, forget)
-    said = {name: value for name, value in state.items() if name != "epoch"}
     gone = letters(forget)
     return {
-        "stamp": hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16],
-        **{name: answer[name] for name in ("side", "names", "points", "pseudo", "trails", "frames", "beside")},
+        "stamp": stamp(answer, state),
+        **{name: answer[name] for name in ("names", "points", "pseudo", "trails", "frames", "beside")},
         "epoch": state["epoch"],
         "forget": list(forget),
         "colours": colours,
         "forgotten": FORGOTTEN,
         "energy": state["energy"],
         "reach": {"size": state["epsilon"], "disc": state["attack"] in EUCLIDEAN},
-        "figures": [{"key": "acc_rt", "name": ACC_RT.short}, {"key": "acc_ut", "name": ACC_UT.short}],
+        "figures": [
+            {"key": "acc_rt", "name": f"{ACC_RT.short} (rest)"},
+            {"key": "acc_ut", "name": f"{ACC_UT.short} ({gone})"},
+        ],
         "titles": titles(state["beside"], gone),
         "reads": "read here: {0} on the left, {1} on the right",
         "alt": {
@@ -72,6 +77,12 @@ def plane_data(answer: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str,
         "columns": [list(column) for column in COLUMNS],
         "layers": [layer_row(place, layer, state["subspace"]) for place, layer in enumerate(answer["layers"])],
     }
+
+
+def stamp(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
+    """Return a text that is another one exactly when something else is to be drawn than an epoch of the same."""
+    told = [{name: part[name] for name in part if name not in {"epoch", "seconds"}} for part in (answer, state)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def letters(classes: Sequence[int]) -> str:
@@ -112,14 +123,16 @@ def layer_row(place: int, layer: Mapping[str, Any], guard: str) -> dict[str, Any
 
 
 def verdict(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
-    """Say in a line or two what the proxies are, and how the descent ended."""
-    found = answer["proxies"]
-    if found is None:
-        return ""
-    names, counts = answer["names"], found["per_class"]
-    bare = [names[k] for k, count in enumerate(counts) if not count and k not in state["forget"]]
+    """Say in a line or two what the proxies are, and how the descent ended or why there is none."""
+    if answer["refused"]:
+        return f":orange[:material/block: **Not unlearned.**] {answer['refused'][:1].upper()}{answer['refused'][1:]}."
+    found, names = answer["proxies"], answer["names"]
+    counts = found["per_class"]
     landed = ", ".join(f"{names[k]} {count}" for k, count in enumerate(counts) if count)
     words = f"**ASR {percent(found['asr'])}** of {found['attempted']} pushes; proxies kept: {landed or 'none'}."
+    bare = [names[k] for k, count in enumerate(counts) if not count and k not in state["forget"]]
     if bare and state["subspace"] == "estimated":
-        words += f" :orange[None for {', '.join(bare)}]: only the output layer's own direction stands for it."
+        words += f" :orange[None for {', '.join(bare)}]: hardly anything protects {'it' if len(bare) == 1 else 'them'}."
+    if answer["notes"]:
+        words += " :orange[Steps harmed the proxies and were tried again with fewer layers.]"
     return f"{words} {answer['ended']}".strip()

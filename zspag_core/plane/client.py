@@ -52,6 +52,11 @@ class PlaneClient:
         """Tell whether there is a child that has begun to answer."""
         return self._child is not None and self._child.alive and self._child.ready.is_set()
 
+    @property
+    def pid(self) -> int:
+        """Return the child's process id; 0 where there is none."""
+        return self._child.process.pid if self._child is not None else 0
+
     def ask(self, question: Question) -> dict[str, Any]:
         """Return the answer of :meth:`zspag_core.plane.play.Playground.answer`.
 

@@ -52,10 +52,7 @@ class PlaneNetwork(Classifier):
     def embed(self, images: Tensor) -> Tensor:
         """Return the output of the last hidden layer, (N, hidden[-1]), of points (N, 1, 1, 2) in [0, 1]."""
         with in_full(images):
-            x = self.normalise(images).flatten(1)
-            for layer in self.hidden:
-                x = F.relu(layer(x))
-        return x
+            return self._features(images)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, num_classes) of points (N, 1, 1, 2) in [0, 1]."""
@@ -64,8 +61,14 @@ class PlaneNetwork(Classifier):
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and logits of points (N, 1, 1, 2) in [0, 1]."""
         with in_full(images):
-            features = self.embed(images)
+            features = self._features(images)
             return features, self.head(features)
+
+    def _features(self, images: Tensor) -> Tensor:
+        x = self.normalise(images).flatten(1)
+        for layer in self.hidden:
+            x = F.relu(layer(x))
+        return x
 
     @property
     def cam_layers(self) -> dict[str, nn.Module]:

@@ -15,33 +15,35 @@ from zspag_core.hyperparameters import configure, values
 from zspag_core.methods.base import Unlearned, call_method
 from zspag_core.methods.sharing import PROXY_SETTINGS, SharedStages
 from zspag_core.plane.networks import named, network_of, points_of
-from zspag_core.plane.packing import pack_points, pack_shares, pack_trails, packed
-from zspag_core.plane.seen import SIDE, Onlooker, energies, gradient_parts
+from zspag_core.plane.packing import pack_points, pack_shares, pack_trails
+from zspag_core.plane.seen import COARSE, FINE, Onlooker, energies, gradient_parts
 from zspag_core.plane.trails import NotingZSPAG
 from zspag_core.progress import Reporter
 from zspag_core.runs.context import RunContext
 from zspag_core.shortfall import reached, shortfall
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from zspag_core.data.dataset import LoadedSplit
     from zspag_core.models import Classifier
     from zspag_core.plane.question import Question
 
-MOST_FRAMES = 24
+MOST_FRAMES = 16
 """Epochs that are shown; of more, every second or third and the last."""
 MOST_NETWORKS, MOST_STAGES = 12, 150
 
 
 @dataclass
 class _Watch(Reporter):
-    """Keeps the network as it was after every epoch, and what was said."""
+    """Keeps the weights as they were after every epoch, and what was said."""
 
-    models: list[Classifier] = field(default_factory=list)
+    weights: list[dict[str, Tensor]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
         """Keep a copy."""
-        self.models.append(copy.deepcopy(model))
+        self.weights.append({name: weight.detach().clone() for name, weight in model.named_parameters()})
 
     def note(self, sentence: str) -> None:
         """Keep a sentence."""
@@ -72,7 +74,7 @@ class Playground:
         """Run ZS-PAG and return what there is to see, as plain values; arrays are packed, see the module `packing`.
 
         Returns:
-            {"side": cells a side, "names", "points", "forget_rows": [first, last + 1] of the forget samples among them,
+            {"names", "points", "forget_rows": [first, last + 1] of the forget samples among them,
             "beside", "trails", "proxies", "pseudo": labels of the forget samples, "frames": one a shown epoch, from 0,
             "layers", "refused", "ended": why the run ended, "notes", "seconds"}
 
@@ -91,7 +93,6 @@ class Playground:
         clock.append(time.perf_counter())
         onlooker = Onlooker(points.test, question.forget)
         answer = {
-            "side": SIDE,
             "names": list(points.class_names),
             "points": pack_points(points.train.loaded()),
             "beside": beside(onlooker, model, question),
@@ -135,17 +136,15 @@ def beside(onlooker: Onlooker, model: Classifier, question: Question) -> dict[st
     masked = question.forget if question.beside == "mask" else ()
     if question.beside == "retrained":
         model = network_of(question.shape, question.classes, question.own, question.seed, question.forget)
-    look = onlooker.look(model, masked)
-    return {"kind": question.beside, "regions": packed(look.regions), **look.plain()}
+    return {"kind": question.beside, **onlooker.look(model, masked=masked).plain()}
 
 
 def _seen(onlooker: Onlooker, played: _Played) -> dict[str, Any]:
     """Return frames, layers, labels and how the run ended."""
     run, method = played.run, played.method
-    models = [played.model, *played.watch.models]
     if run is None or run.proxies is None or run.subspace is None or run.labels is None:
-        only = [_frame(onlooker, played, 0, models[0])]
-        return {"frames": only, "layers": [], "pseudo": "", "proxies": None, "ended": ""}
+        only = {"epoch": 0, "parts": [], **onlooker.look(played.model).plain()}
+        return {"frames": [only], "layers": [], "pseudo": "", "proxies": None, "ended": ""}
     spread = energies(played.model, run.proxies, method.energy) if len(run.proxies) else {}
     layers = [
         {"name": name, "dim": basis.dim, "rank": basis.rank, "classes": spread.get(name, [])}
@@ -153,7 +152,7 @@ def _seen(onlooker: Onlooker, played: _Played) -> dict[str, Any]:
     ]
     counts = run.proxies.per_class(played.question.classes)
     return {
-        "frames": [_frame(onlooker, played, epoch, models[epoch]) for epoch in shown_epochs(len(models))],
+        "frames": _frames(onlooker, played, run),
         "layers": layers,
         "pseudo": pack_shares(run.labels.labels),
         "proxies": {"attempted": run.proxies.attempted, "asr": run.proxies.asr, "per_class": counts},
@@ -161,14 +160,20 @@ def _seen(onlooker: Onlooker, played: _Played) -> dict[str, Any]:
     }
 
 
-def _frame(onlooker: Onlooker, played: _Played, epoch: int, model: Classifier) -> dict[str, Any]:
-    """Return what is seen of the network after an epoch."""
-    look, run = onlooker.look(model), played.run
-    told = dict(run.history[epoch - 1]) if run is not None and epoch else {}
-    parts = []
-    if run is not None and run.subspace is not None and run.labels is not None:
+def _frames(onlooker: Onlooker, played: _Played, run: Unlearned) -> list[dict[str, Any]]:
+    """Return what is seen of the network after every shown epoch, from the original, epoch 0, on."""
+    model, last = copy.deepcopy(played.model), len(played.watch.weights)
+    frames = []
+    for epoch in shown_epochs(last + 1):
+        if epoch:
+            model.load_state_dict(played.watch.weights[epoch - 1])
+        told = run.history[epoch - 1] if epoch else {}
+        look = onlooker.look(model, FINE if epoch in {0, last} else COARSE)
+        assert run.labels is not None  # noqa: S101 - a run that came to its end has both
+        assert run.subspace is not None  # noqa: S101
         parts = gradient_parts(model, played.forget, run.labels.labels, run.subspace)
-    return {**told, "epoch": epoch, "regions": packed(look.regions), **look.plain(), "parts": parts}
+        frames.append({**told, "epoch": epoch, "parts": parts, **look.plain()})
+    return frames
 
 
 def shown_epochs(count: int) -> list[int]:

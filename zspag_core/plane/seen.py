@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
 from zspag_core.layers import as_matrices, weight_layers
+from zspag_core.plane.packing import packed
 from zspag_core.subspace import class_moments
 
 if TYPE_CHECKING:
@@ -23,14 +25,15 @@ if TYPE_CHECKING:
     from zspag_core.proxies import ProxySet
     from zspag_core.subspace import Subspace
 
-SIDE = 72
-"""Cells of the regions a side."""
+FINE, COARSE = 72, 48
+"""Cells of the regions a side: of what is looked at long, and of what passes by when epochs are played."""
 SURE_LEVELS = 8
 LEADING = 6
 """Directions of a class that are told one by one."""
 
 
-def cells(side: int = SIDE) -> Tensor:
+@cache
+def cells(side: int) -> Tensor:
     """Return the middles of the plane's cells as points (side * side, 1, 1, 2), row by row from the top."""
     middle = (torch.arange(side) + 0.5) / side
     up, across = torch.meshgrid(middle.flip(0), middle, indexing="ij")
@@ -42,38 +45,41 @@ class Look:
     """A network's answers.
 
     Attributes:
-        regions: (SIDE * SIDE,) uint8, class + 8 * how sure (0 to 7).
+        regions: (side * side,) uint8, row by row from the top: class + 8 * how sure (0 to 7).
         acc_rt: percent of the remaining test points that are read rightly; None without any.
         acc_ut: the same of the forgotten classes.
+        side: cells a side.
     """
 
     regions: Tensor
     acc_rt: float | None
     acc_ut: float | None
 
+    side: int
+
     def plain(self) -> dict[str, Any]:
-        """Return the figures."""
-        return {"acc_rt": self.acc_rt, "acc_ut": self.acc_ut}
+        """Return it as plain values."""
+        figures = {"acc_rt": self.acc_rt, "acc_ut": self.acc_ut}
+        return {"side": self.side, "regions": packed(self.regions), **figures}
 
 
 class Onlooker:
-    """Looks at networks of the same classes, always at the same cells and test points."""
+    """Looks at networks of the same classes, always at the same test points."""
 
     def __init__(self, test: Split, forget: Sequence[int]) -> None:
         """Look with these test points; `forget` are the forgotten classes."""
-        self.labels = test.labels
+        self.labels, self.places = test.labels, to_pixels(test.images)
         self.gone = torch.isin(test.labels, torch.tensor(list(forget)))
-        self.points = torch.cat([cells(), to_pixels(test.images)])
 
     @torch.inference_mode()
-    def look(self, model: Classifier, masked: Sequence[int] = ()) -> Look:
-        """Return what a network answers; the logits of `masked` classes are switched off."""
-        logits = model(self.points)
+    def look(self, model: Classifier, side: int = FINE, masked: Sequence[int] = ()) -> Look:
+        """Return what a network answers in `side` times `side` cells; the logits of `masked` classes are off."""
+        logits = model(torch.cat([cells(side), self.places]))
         logits[:, list(masked)] = -torch.inf
-        sure, read = logits[: SIDE * SIDE].softmax(1).max(1)
+        sure, read = logits[: side * side].softmax(1).max(1)
         level = (sure * SURE_LEVELS).clamp_max(SURE_LEVELS - 1).to(torch.uint8)
-        right = logits[SIDE * SIDE :].argmax(1) == self.labels
-        return Look(read.to(torch.uint8) + 8 * level, _percent(right[~self.gone]), _percent(right[self.gone]))
+        right = logits[side * side :].argmax(1) == self.labels
+        return Look(read.to(torch.uint8) + 8 * level, _percent(right[~self.gone]), _percent(right[self.gone]), side)
 
 
 def energies(model: Classifier, proxies: ProxySet, energy: float) -> dict[str, list[dict[str, Any]]]:

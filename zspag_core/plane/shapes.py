@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Drawn = Callable[[int, int, torch.Generator], Tensor]
 
-PER_CLASS = 120
+PER_CLASS = 100
 
 
 def _blobs(k: int, classes: int, generator: torch.Generator) -> Tensor:
@@ -47,7 +47,7 @@ def _moons(k: int, classes: int, generator: torch.Generator) -> Tensor:
     """Arcs beside each other, open by turns to the top and to the bottom."""
     angle = math.pi * torch.rand(PER_CLASS, generator=generator)
     up, step = k % 2 == 0, 0.62 / max(1, classes - 1)
-    x = 0.19 + step * k + 0.15 * angle.cos()
+    x = 0.19 + step * k + min(0.15, 0.8 * step) * angle.cos()
     y = 0.44 + 0.3 * angle.sin() if up else 0.56 - 0.3 * angle.sin()
     return torch.stack([x, y], 1) + 0.016 * torch.randn(PER_CLASS, 2, generator=generator)
 
