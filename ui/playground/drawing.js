@@ -27,6 +27,7 @@ function regionPicture(cells, side, colours) {
   sheet.width = sheet.height = side;
   const pen = sheet.getContext("2d"), picture = pen.createImageData(side, side), inks = colours.map(rgb);
   cells.forEach((cell, i) => {
+    if (!inks[cell % SURE_LEVELS]) return; // no network has read it
     const [r, g, b] = inks[cell % SURE_LEVELS], sure = Math.floor(cell / SURE_LEVELS) / (SURE_LEVELS - 1);
     picture.data.set([r, g, b, 40 + 75 * sure], 4 * i);
   });
@@ -120,7 +121,7 @@ function letterPlaces(cells, side, count) {
     const right = i % side === side - 1 ? 1 : reach(i, 1, depth), below = i + side >= cells.length ? 1 : reach(i, side, depth);
     depth[i] = Math.min(depth[i], right, below);
     const k = cells[i] % SURE_LEVELS;
-    if (depth[i] > best[k][0]) best[k] = [depth[i], i];
+    if (best[k] && depth[i] > best[k][0]) best[k] = [depth[i], i];
   }
   return best.map(([wide, i]) => (wide > 1.5 ? [((i % side) + 0.5) / side, (Math.floor(i / side) + 0.5) / side] : null));
 }

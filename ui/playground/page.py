@@ -12,7 +12,7 @@ from ui.playground.knobs import KNOBS
 from ui.playground.plane import added_point, plane, shown_epoch
 from ui.playground.state import USUAL, held, keep, key, open_state, put, question_of, read_points, write_points
 from ui.playground.tries import TRIES
-from ui.playground.view import BESIDE, plane_data, verdict
+from ui.playground.view import BESIDE, empty_answer, plane_data, verdict
 from ui.redrawn import redrawn
 from zspag_core.errors import ZspagError
 from zspag_core.plane.question import FEWEST_CLASSES, LETTERS, MOST_CLASSES, MOST_OWN, MOST_SEED, OWN, SHAPES
@@ -129,13 +129,12 @@ def show_planes() -> None:
         question = question_of(state)
         answer = plane_client().ask(question) if plane_client().ready else first_answer(question)
     except ZspagError as refusal:
-        st.warning(str(refusal), icon=":material/block:")
+        say(f":orange[:material/block: **Nothing to show.**] {refusal}")
+        st.session_state[LAST] = (empty_answer(state), state)
     else:
-        if answer is None:
-            st.caption("The engine starts: about five seconds, the first time only.")
-        else:
+        if answer is not None:
             st.session_state[LAST] = (answer, state)
-            say(answer, state)
+        say(verdict(answer, state) if answer is not None else "The engine starts: about five seconds, the first time.")
     if LAST in st.session_state:
         plane(plane_data(*st.session_state[LAST]), take_click, take_epoch)
     else:
@@ -143,10 +142,10 @@ def show_planes() -> None:
     own_line(state)
 
 
-def say(answer: dict[str, Any], state: dict[str, Any]) -> None:
-    """Draw what is to be known of an answer."""
+def say(words: str) -> None:
+    """Draw what is to be known of an answer, in a place that does not change its height."""
     with st.container(key="play-verdict"):
-        st.markdown(verdict(answer, state))
+        st.markdown(words)
 
 
 def own_line(state: dict[str, Any]) -> None:

@@ -257,7 +257,7 @@ class Board {
   look(x, y) {
     if (!this.data) return;
     const { names } = this.data, inside = x >= 0 && x < 1 && y > 0 && y <= 1;
-    const read = ({ cells, side }) => names[cells[Math.floor((1 - y) * side) * side + Math.floor(x * side)] % SURE_LEVELS];
+    const read = ({ cells, side }) => names[cells[Math.floor((1 - y) * side) * side + Math.floor(x * side)] % SURE_LEVELS] ?? "nothing";
     const words = inside ? this.data.reads.replace("{0}", read(this.original)).replace("{1}", read(this.frames[this.epoch])) : "";
     this.part("hint").textContent = words;
     const near = inside ? this.nearest(x, y) : null;

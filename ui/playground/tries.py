@@ -52,8 +52,8 @@ TRIES = (
     ),
     Try(
         "Where it fails",
-        "On the board every class lies in places that do not touch. Proxies know few of them, and the rest suffers more "
-        "with the projection than without.",
+        "On the board every class lies in places that do not touch. Proxies know few of them, and the rest suffers "
+        "more with the projection than without.",
         {"shape": "grid", "forget": [0]},
     ),
 )

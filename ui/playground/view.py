@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from ui.palette import FORGOTTEN, class_colours
+from ui.palette import FORGOTTEN, REMAINING, class_colours
 from ui.playground.knobs import EUCLIDEAN
+from ui.playground.state import read_points
 from ui.results import percent
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 from zspag_core.plane.question import LETTERS
@@ -15,6 +17,8 @@ from zspag_core.plane.question import LETTERS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+NOBODY = 7
+"""The class of a cell that no network has read."""
 BESIDE = {"original": "Original", "retrained": "Retrained", "mask": "Mask"}
 COLUMNS = (
     ("Layer", "what may move in it"),
@@ -52,7 +56,7 @@ def plane_data(answer: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str,
     """
     forget, count = state["forget"], len(answer["names"])
     colours = class_colours(count, forget)
-    gone = letters(forget)
+    gone = letters(forget) or "none"
     return {
         "stamp": stamp(answer, state),
         **{name: answer[name] for name in ("names", "points", "pseudo", "trails", "frames", "beside")},
@@ -79,6 +83,25 @@ def plane_data(answer: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str,
     }
 
 
+def empty_answer(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer without a network: the visitor's points alone, in a plane that others can be clicked into."""
+    points = read_points(state["own"], state["classes"])
+    nothing = {"side": 1, "regions": _packed([NOBODY]), "acc_rt": None, "acc_ut": None}
+    return {
+        "names": list(LETTERS[: state["classes"]]),
+        "points": _packed([part for point in points for part in point]),
+        "pseudo": "",
+        "trails": {"steps": 0, "places": "", "reached": "", "fate": ""},
+        "frames": [{**nothing, "epoch": 0, "parts": []}],
+        "beside": {**nothing, "kind": "original"},
+        "layers": [],
+    }
+
+
+def _packed(numbers: Sequence[int]) -> str:
+    return base64.b64encode(bytes(numbers)).decode("ascii")
+
+
 def stamp(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
     """Return a text that is another one exactly when something else is to be drawn than an epoch of the same."""
     told = [{name: part[name] for name in part if name not in {"epoch", "seconds"}} for part in (answer, state)]
@@ -102,7 +125,7 @@ def titles(beside: str, gone: str) -> dict[str, str]:
 
 def legend(colours: Sequence[str], forget: Collection[int]) -> str:
     """Return the legend as HTML."""
-    other = next(colour for k, colour in enumerate(colours) if k not in forget)
+    other = next((colour for k, colour in enumerate(colours) if k not in forget), REMAINING)
     drawn = [(mark.format(forgotten=FORGOTTEN, other=other), text) for mark, text in MARKS]
     return "".join(f'<li><svg viewBox="0 0 24 16" aria-hidden="true">{mark}</svg>{text}</li>' for mark, text in drawn)
 
@@ -125,7 +148,7 @@ def layer_row(place: int, layer: Mapping[str, Any], guard: str) -> dict[str, Any
 def verdict(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
     """Say in a line or two what the proxies are, and how the descent ended or why there is none."""
     if answer["refused"]:
-        return f":orange[:material/block: **Not unlearned.**] {answer['refused'][:1].upper()}{answer['refused'][1:]}."
+        return f":orange[:material/block: **Not unlearned.**] {answer['refused'][:1].upper()}{answer['refused'][1:]}"
     found, names = answer["proxies"], answer["names"]
     counts = found["per_class"]
     landed = ", ".join(f"{names[k]} {count}" for k, count in enumerate(counts) if count)
@@ -134,5 +157,5 @@ def verdict(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
     if bare and state["subspace"] == "estimated":
         words += f" :orange[None for {', '.join(bare)}]: hardly anything protects {'it' if len(bare) == 1 else 'them'}."
     if answer["notes"]:
-        words += " :orange[Steps harmed the proxies and were tried again with fewer layers.]"
+        words += " :orange[Steps harmed the proxies: begun anew with fewer layers.]"
     return f"{words} {answer['ended']}".strip()

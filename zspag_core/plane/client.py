@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -43,7 +44,10 @@ class PlaneClient:
     def start(self) -> None:
         """Start the child, if there is none, and come back at once: it takes seconds until it answers."""
         with self._state:
-            if self._child is None or not self._child.alive:
+            if self._child is not None and not self._child.alive:
+                self._child.end()
+                self._child = None
+            if self._child is None:
                 self._child = _Child(self._command)
             self._rest()
 
@@ -166,7 +170,8 @@ class _Child:
         """End the process and give up its pipes."""
         self.process.kill()
         self.process.wait()
-        _pipe(self.process.stdin).close()
+        with contextlib.suppress(OSError):  # what was not yet written has no reader any more
+            _pipe(self.process.stdin).close()
 
     def _hear(self) -> None:
         """Pass on every line behind the first, which says that it is ready; an empty one says that it has ended."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zspag_core.errors import UnlearningError, UsageError
+from zspag_core.errors import UnlearningError
 from zspag_core.hyperparameters import configure, values
 from zspag_core.methods.base import Unlearned, call_method
 from zspag_core.methods.sharing import PROXY_SETTINGS, SharedStages
@@ -79,15 +79,13 @@ class Playground:
             "layers", "refused", "ended": why the run ended, "notes", "seconds"}
 
         Raises:
-            UsageError: a class has no points, a setting is out of range.
+            UsageError: there are no points of two classes, a setting is out of range.
         """
         clock = [time.perf_counter()]
         source = (question.shape, question.classes, question.own, question.seed)
         method = configure(NotingZSPAG, question.settings)
         points, model = points_of(*source), network_of(*source)
         forget = points.train.of_classes(question.forget).loaded()
-        if missing := tuple(k for k in question.forget if not bool((forget.labels == k).any())):
-            raise UsageError(f"Class {named(missing)} has no points to forget: click some into the plane.")
         clock.append(time.perf_counter())
         played = self._play(question, method, model, forget)
         clock.append(time.perf_counter())
@@ -112,11 +110,12 @@ class Playground:
         watch = _Watch()
         stages = SharedStages(kept, method, question.forget, question.seed)
         context = RunContext(torch.Generator().manual_seed(question.seed), watch, stages)
-        run, refused = None, ""
+        run, refused = None, refusal(question, forget)
         try:
-            run = call_method(method, model, forget, question.forget, context, retain=lambda: forget)
+            if not refused:
+                run = call_method(method, model, forget, question.forget, context, retain=lambda: forget)
         except UnlearningError as error:
-            refused = str(error)
+            refused = f"{error}."
         if method.trails.ended:
             kept[ways] = method.trails.ended
         method.trails.ended = kept.get(ways, [])
@@ -131,10 +130,21 @@ class Playground:
         return kept
 
 
+def refusal(question: Question, forget: LoadedSplit) -> str:
+    """Say in one sentence why nothing can be forgotten; empty where something can."""
+    if not question.forget:
+        return "nothing is to be forgotten: choose at least one class."
+    if len(set(question.forget)) == question.classes:
+        return "every class is to be forgotten, so none would be left to answer: leave at least one."
+    missing = tuple(k for k in question.forget if not bool((forget.labels == k).any()))
+    return f"class {named(missing)} has no points to forget: click some into the plane." if missing else ""
+
+
 def beside(onlooker: Onlooker, model: Classifier, question: Question) -> dict[str, Any]:
     """Return what stands beside the unlearned network: the original, one that never saw the classes, or a mask."""
-    masked = question.forget if question.beside == "mask" else ()
-    if question.beside == "retrained":
+    some_remain = len(set(question.forget)) < question.classes
+    masked = question.forget if question.beside == "mask" and some_remain else ()
+    if question.beside == "retrained" and some_remain:
         model = network_of(question.shape, question.classes, question.own, question.seed, question.forget)
     return {"kind": question.beside, **onlooker.look(model, masked=masked).plain()}
 

@@ -58,17 +58,10 @@ class Question:
             raise UsageError(f"points: expected at most {MOST_OWN} of your own, got {len(self.own)}")
         for point in self.own:
             _check_point(point, self.classes)
-        self._check_forget()
-        if self.settings.get("epochs", 1) > MOST_EPOCHS:
-            raise UsageError(f"epochs: expected at most {MOST_EPOCHS} here, got {self.settings['epochs']}")
-
-    def _check_forget(self) -> None:
-        if not self.forget:
-            raise UsageError("Nothing is to be forgotten: choose at least one class.")
         for k in self.forget:
             _within("forget", k, 0, self.classes - 1)
-        if len(set(self.forget)) == self.classes:
-            raise UsageError("Every class is to be forgotten, so none would be left to answer: leave at least one.")
+        if self.settings.get("epochs", 1) > MOST_EPOCHS:
+            raise UsageError(f"epochs: expected at most {MOST_EPOCHS} here, got {self.settings['epochs']}")
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as plain values, for JSON."""
