@@ -32,6 +32,7 @@ class Board {
     if (fresh) this.take(data);
     this.write();
     this.draw();
+    this.left.dataset.stamp = data.stamp; // for whoever waits until it is drawn
   }
 
   take(data) {

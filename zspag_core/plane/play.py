@@ -81,7 +81,7 @@ class Playground:
         Raises:
             UsageError: there are no points of two classes, a setting is out of range.
         """
-        clock = [time.perf_counter()]
+        clock, worked = [time.perf_counter()], time.process_time()
         source = (question.shape, question.classes, question.own, question.seed)
         method = configure(NotingZSPAG, question.settings)
         points, model = points_of(*source), network_of(*source)
@@ -101,7 +101,8 @@ class Playground:
         }
         clock.append(time.perf_counter())
         spent = [after - before for before, after in itertools.pairwise(clock)]
-        return answer | {"seconds": dict(zip(("train", "unlearn", "look"), spent, strict=True))}
+        seconds = dict(zip(("train", "unlearn", "look"), spent, strict=True))
+        return answer | {"seconds": seconds | {"processor": time.process_time() - worked}}
 
     def _play(self, question: Question, method: NotingZSPAG, model: Classifier, forget: LoadedSplit) -> _Played:
         """Run the method; stages that an earlier question had in common are remembered, also the attack's ways."""
