@@ -97,7 +97,7 @@ def measure_page() -> None:
         print(f"planes on the screen after {time.perf_counter() - begun:.1f} s, the server just begun")
         page.get_by_text("Worker ready").wait_for()
         page.wait_for_timeout(10_000)
-        slider, taken = page.locator(".st-key-play-epsilon").get_by_role("slider"), []
+        slider, taken = page.locator('[data-part="push"]'), []
         for turn in range(CHANGES + 2):
             before = planes.get_attribute("data-stamp")
             begun = time.perf_counter()
@@ -108,7 +108,6 @@ def measure_page() -> None:
         tell("from the key to the planes", taken[2:])
         browser.close()
         server.stop()
-
 
 
 def turns(count: int) -> list[dict[str, object]]:

@@ -77,11 +77,10 @@ def test_the_page_runs_the_method_and_draws_it(opened, engine):
 def test_a_turned_knob_is_another_question_and_stands_in_the_address(opened, engine):
     page = opened()
     before = drawn(page)["stamp"]
-    page.select_slider(key="play-epsilon").set_value(0.04).run()
-    assert engine.asked[-1].settings["epsilon"] == 0.04
+    page.select_slider(key="play-energy").set_value(0.5).run()
+    assert engine.asked[-1].settings["energy"] == 0.5
     assert drawn(page)["stamp"] != before
-    assert told(page) == {"epsilon": 0.04}
-    assert "None for A, E" in words(page)
+    assert told(page) == {"energy": 0.5}
 
 
 def test_a_link_opens_the_page_as_it_was(opened, engine):
@@ -122,6 +121,10 @@ def test_what_cannot_be_played_is_one_sentence_beside_the_plane(opened, state, s
     assert not page.exception
 
 
+def test_classes_without_proxies_are_named(opened):
+    assert "None for A, E" in words(opened(epsilon=0.04))
+
+
 def test_an_engine_that_is_gone_is_said(opened, engine):
     engine.fault = PlaneGone("The process that draws the plane has ended; move a knob to start it again.")
     assert "move a knob to start it again" in words(opened())
@@ -132,9 +135,10 @@ def test_before_the_engine_answers_the_recorded_planes_are_there(opened, engine)
     page = opened()
     assert engine.asked == []
     assert drawn(page)["names"] == list("ABCDE")
-    page.select_slider(key="play-epsilon").set_value(0.3).run()
+    stamp = drawn(page)["stamp"]
+    page.select_slider(key="play-energy").set_value(0.5).run()
     assert "The engine starts" in words(page)
-    assert drawn(page)["reach"]["size"] == 0.12, "the last planes stay until there are others"
+    assert drawn(page)["stamp"] == stamp, "the last planes stay until there are others"
 
 
 def test_before_the_engine_answers_a_link_to_something_else_says_so(opened, engine):
@@ -153,7 +157,7 @@ def test_each_thing_to_try_sets_its_knobs(opened, engine):
 
 def test_points_of_ones_own_can_be_taken_away(opened, engine):
     page = opened(own="00101" + "10505")
-    assert "2 points of your own" in words(page)
+    assert "Points of your own: 2 of" in words(page)
     page.button(key="play-clear").click().run()
     assert engine.asked[-1].own == ()
-    assert "points of your own" not in words(page)
+    assert "Points of your own" not in words(page)

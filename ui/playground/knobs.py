@@ -34,7 +34,7 @@ class Knob:
         sentence: below the control: what turning it does.
         words: choice -> what it reads as; for a row of choices.
         values: what a slider can be, in order.
-        folded: whether it stands below the fold.
+        place: where it stands: "left" beside the planes, "fold" below the fold there, "plane" in the planes themselves.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Knob:
     sentence: str
     words: Mapping[str, str] | None = None
     values: tuple[Any, ...] = ()
-    folded: bool = False
+    place: str = "left"
 
     def takes(self, value: object) -> bool:
         """Tell whether it can be a value."""
@@ -57,14 +57,15 @@ class Knob:
         return self.words[value] if self.words is not None else f"{value:g}"
 
 
+EPSILON = "epsilon"
 KNOBS = (
     Knob(
-        "epsilon",
-        "ε · how far a point may be pushed",
+        EPSILON,
+        "ε · push by",
         0.12,
-        "Share of the plane's width. Larger: more points get over a boundary, further from where real points lie. "
-        "Point at a forgotten one to see its reach.",
+        "of the plane's width at most. Larger: more points get over a boundary, further from where real points lie.",
         values=tuple(round(0.01 * k, 2) for k in range(1, 41)),
+        place="plane",
     ),
     Knob("attack", "Attack", "pgd", "How a point is pushed: each draws another way.", words=ATTACKS),
     Knob(
@@ -101,7 +102,7 @@ KNOBS = (
         0.05,
         "Smaller: more epochs to watch. The method's usual 0.1 takes two or three here.",
         values=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0),
-        folded=True,
+        place="fold",
     ),
     Knob(
         "epochs",
@@ -109,14 +110,14 @@ KNOBS = (
         20,
         "Passes over the forgotten points.",
         values=(1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20),
-        folded=True,
+        place="fold",
     ),
     Knob(
         "stop_rule",
         "Stop by rule",
         default=True,
         sentence="Stops once nothing is recognised, undoes steps that harm the proxies. Off: all epochs are made.",
-        folded=True,
+        place="fold",
     ),
 )
 """In the order in which they are drawn."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.playground.engine import first_answer, plane_client
-from ui.playground.knobs import KNOBS
-from ui.playground.plane import added_point, plane, shown_epoch
+from ui.playground.knobs import EPSILON, KNOBS
+from ui.playground.plane import added_point, plane, told
 from ui.playground.state import USUAL, held, keep, key, open_state, put, question_of, read_points, write_points
 from ui.playground.tries import TRIES
 from ui.playground.view import BESIDE, empty_answer, plane_data, verdict
@@ -42,11 +42,11 @@ def parts() -> None:
     left, right = st.columns([3, 8], gap="medium")
     with left:
         for knob in KNOBS:
-            if not knob.folded:
+            if knob.place == "left":
                 draw_knob(knob)
         with st.expander("Descent and chance"):
             for knob in KNOBS:
-                if knob.folded:
+                if knob.place == "fold":
                     draw_knob(knob)
             pick_seed()
     with right:
@@ -136,7 +136,7 @@ def show_planes() -> None:
             st.session_state[LAST] = (answer, state)
         say(verdict(answer, state) if answer is not None else "The engine starts: about five seconds, the first time.")
     if LAST in st.session_state:
-        plane(plane_data(*st.session_state[LAST]), take_click, take_epoch)
+        plane(plane_data(*st.session_state[LAST]), take_click, take_epoch, take_epsilon)
     else:
         st.skeleton(height=420)
     own_line(state)
@@ -153,17 +153,17 @@ def own_line(state: dict[str, Any]) -> None:
     count = len(read_points(state["own"], state["classes"]))
     if count:
         with st.container(horizontal=True, vertical_alignment="center"):
-            words = f"{count} points of your own (at most {MOST_OWN}); the network has learnt them."
+            words = f"Points of your own: {count} of at most {MOST_OWN}. The network has learnt them."
             st.caption(words, width="content")
             st.button("Take them away", key="play-clear", type="tertiary", on_click=partial(put, {"own": ""}))
 
 
 def take_click() -> None:
     """Add the point that was clicked, or take the nearest of the visitor's own away."""
-    told, state = added_point(), held()
-    if told is None:
+    point, state = added_point(), held()
+    if point is None:
         return
-    across, up, k = told
+    across, up, k = point
     points = read_points(state["own"], state["classes"])
     if k < 0:
         points = tuple(point for point in points if abs(point[0] - across) + abs(point[1] - up) > NEAR)
@@ -174,7 +174,15 @@ def take_click() -> None:
 
 def take_epoch() -> None:
     """Remember the epoch that the visitor has gone to."""
-    put({"epoch": shown_epoch()})
+    epoch = told("epoch")
+    put({"epoch": None if epoch is None else int(epoch)})
+
+
+def take_epsilon() -> None:
+    """Take the place of the slider that is drawn with the planes."""
+    value = told(EPSILON)
+    if any(knob.takes(value) for knob in KNOBS if knob.name == EPSILON):
+        put({EPSILON: value, "epoch": None})
 
 
 def show_tries() -> None:

@@ -13,7 +13,8 @@ class Board {
     this.root = root;
     this.part = (name) => root.querySelector(`[data-part="${name}"]`);
     this.act = (name) => root.querySelector(`[data-act="${name}"]`);
-    this.slider = root.querySelector("input");
+    this.slider = this.part("epochs");
+    this.pusher = this.part("push");
     this.left = this.part("left");
     this.right = this.part("right");
     this.epoch = 0;
@@ -27,6 +28,7 @@ class Board {
 
   update(data, tell) {
     this.tell = tell;
+    this.answered(data.push);
     const fresh = this.data?.stamp !== data.stamp;
     this.data = data;
     if (fresh) this.take(data);
@@ -73,6 +75,35 @@ class Board {
     this.pushing = requestAnimationFrame(go);
   }
 
+  // ε: while one answer is awaited, only the last place of the slider is remembered
+
+  answered(push) {
+    this.waiting = false;
+    if (this.wanted === push.value) this.wanted = null;
+    if (this.wanted != null) this.ask();
+    else this.showPush(push);
+  }
+
+  showPush({ values, value, label, note }) {
+    this.pusher.max = String(values.length - 1);
+    this.pusher.value = String(values.indexOf(value));
+    this.part("push-label").textContent = label;
+    this.part("push-note").textContent = note;
+    this.part("push-value").textContent = value.toFixed(2);
+  }
+
+  turn() {
+    this.wanted = this.data.push.values[Number(this.pusher.value)];
+    this.part("push-value").textContent = this.wanted.toFixed(2);
+    if (!this.waiting) this.ask();
+    this.drawLeft();
+  }
+
+  ask() {
+    this.waiting = true;
+    this.tell.setStateValue("epsilon", this.wanted);
+  }
+
   // Epochs
 
   go(epoch, told = true) {
@@ -109,7 +140,8 @@ class Board {
     this.part("left-figures").textContent = figures(data.beside);
     this.part("right-title").textContent = last === 0 ? data.titles.none : `${data.titles.right} ${frame.epoch}`;
     this.part("right-figures").textContent = figures(frame);
-    this.part("epoch").textContent = last === 0 ? "no epochs" : `epoch ${frame.epoch} of ${this.frames[last].epoch}`;
+    this.part("epoch").textContent = last === 0 ? "–" : `${frame.epoch} of ${this.frames[last].epoch}`;
+    this.part("epochs-note").textContent = data.titles.note;
     this.act("play").textContent = this.timer ? "⏸ Pause" : "▶ Play";
     for (const name of ["first", "back", "play", "step"]) this.act(name).disabled = last === 0;
     this.slider.disabled = last === 0;
@@ -121,28 +153,35 @@ class Board {
     this.writeLayers(frame);
   }
 
+  // Buttons stay what they are while epochs play: one that is replaced between press and release loses the press.
   writeBrush() {
-    const { names, colours } = this.data, place = this.part("brush");
-    const choices = [[null, "nothing", null], ...names.map((name, k) => [k, name, colours[k]]), [-1, "eraser", null]];
+    const { names, colours } = this.data, place = this.part("brush"), known = names.join() + colours.join();
     if (this.brush > names.length - 1) this.brush = null;
-    place.replaceChildren(...choices.map(([value, text, colour]) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.setAttribute("aria-pressed", String(this.brush === value));
-      if (colour) {
-        const dot = document.createElement("i");
-        dot.className = "dot";
-        dot.style.background = colour;
-        button.append(dot);
-      }
-      button.append(text);
-      button.onclick = () => {
-        this.brush = value;
-        for (const plane of [this.left, this.right]) plane.classList.toggle("adding", value !== null);
-        this.writeBrush();
-      };
-      return button;
-    }));
+    if (this.brushes !== known) {
+      const choices = [[null, "nothing", null], ...names.map((name, k) => [k, name, colours[k]]), [-1, "eraser", null]];
+      place.replaceChildren(...choices.map((choice) => this.brushButton(...choice)));
+      this.brushes = known;
+    }
+    for (const button of place.children) button.setAttribute("aria-pressed", String(button.dataset.value === String(this.brush)));
+    for (const plane of [this.left, this.right]) plane.classList.toggle("adding", this.brush !== null);
+  }
+
+  brushButton(value, text, colour) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.value = String(value);
+    if (colour) {
+      const dot = document.createElement("i");
+      dot.className = "dot";
+      dot.style.background = colour;
+      button.append(dot);
+    }
+    button.append(text);
+    button.onclick = () => {
+      this.brush = value;
+      this.writeBrush();
+    };
+    return button;
   }
 
   writeLayers(frame) {
@@ -194,8 +233,10 @@ class Board {
     drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k), 0.6);
     drawPoints(pen, size, this.points, (k) => [colours[k], null], gone);
     if (beside.kind === "original" && this.ways.steps) drawWays(pen, size, this.ways, this.way, colours, this.ink, this.paper);
-    if (this.near && forget.includes(this.near[2]) && this.data.reach.size) {
-      drawReach(pen, size, [this.near[0] * size, (1 - this.near[1]) * size], this.data.reach, this.ink);
+    const from = this.wanted != null ? this.first(gone) : this.near;
+    if (from && gone(from[2])) {
+      const reach = { disc: this.data.push.disc, size: this.wanted ?? this.data.push.value };
+      drawReach(pen, size, [from[0] * size, (1 - from[1]) * size], reach, this.ink);
     }
     this.drawPending(pen, size);
     drawLetters(pen, size, this.original.letters, this.data.names, this.ink, this.paper);
@@ -231,6 +272,7 @@ class Board {
       };
     }
     this.act("play").onclick = () => this.play();
+    this.pusher.oninput = () => this.turn();
     this.slider.oninput = () => {
       this.stop();
       this.go(Number(this.slider.value), false);
@@ -266,6 +308,14 @@ class Board {
       this.near = near;
       this.drawLeft();
     }
+  }
+
+  // The first point of a class that is forgotten, as an example.
+  first(gone) {
+    for (let i = 0; i < this.points.length; i += 3) {
+      if (gone(this.points[i + 2])) return [this.points[i] / 255, this.points[i + 1] / 255, this.points[i + 2]];
+    }
+    return null;
   }
 
   nearest(x, y) {

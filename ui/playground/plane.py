@@ -21,27 +21,41 @@ _mount = st.components.v2.component(
 )
 
 
-def plane(data: Mapping[str, Any], on_added: Callable[[], None], on_epoch: Callable[[], None]) -> None:
+def plane(
+    data: Mapping[str, Any], on_added: Callable[[], None], on_epoch: Callable[[], None], on_epsilon: Callable[[], None]
+) -> None:
     """Draw the planes.
 
     Args:
         data: what :func:`ui.playground.view.plane_data` returns.
         on_added: called when a visitor has clicked a point in; :func:`added_point` says which.
-        on_epoch: called when another epoch is shown; :func:`shown_epoch` says which.
+        on_epoch: called when another epoch is shown; :func:`told` says which.
+        on_epsilon: called while the slider of ε is moved; :func:`told` says to where.
     """
-    _mount(key=KEY, data=dict(data), default={"epoch": None}, on_added_change=on_added, on_epoch_change=on_epoch)
+    _mount(
+        key=KEY,
+        data=dict(data),
+        default={"epoch": None, "epsilon": None},
+        on_added_change=on_added,
+        on_epoch_change=on_epoch,
+        on_epsilon_change=on_epsilon,
+    )
 
 
 def added_point() -> tuple[int, int, int] | None:
     """Return what was clicked last: across, up (0 to 255), class, of which -1 means that a point is taken away."""
-    told = (st.session_state.get(KEY) or {}).get("added")
-    if not isinstance(told, list | tuple) or len(told) != 3 or not all(isinstance(part, int | float) for part in told):
+    point = (st.session_state.get(KEY) or {}).get("added")
+    if (
+        not isinstance(point, list | tuple)
+        or len(point) != 3
+        or not all(isinstance(part, int | float) for part in point)
+    ):
         return None
-    across, up, k = (int(part) for part in told)
+    across, up, k = (int(part) for part in point)
     return across, up, k
 
 
-def shown_epoch() -> int | None:
-    """Return the epoch that the visitor has gone to."""
-    told = (st.session_state.get(KEY) or {}).get("epoch")
-    return int(told) if isinstance(told, int | float) else None
+def told(what: str) -> float | None:
+    """Return the number that the browser has told last under a name."""
+    number = (st.session_state.get(KEY) or {}).get(what)
+    return number if isinstance(number, int | float) and not isinstance(number, bool) else None

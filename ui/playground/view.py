@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ui.palette import FORGOTTEN, REMAINING, class_colours
-from ui.playground.knobs import EUCLIDEAN
+from ui.playground.knobs import EPSILON, EUCLIDEAN, KNOBS
 from ui.playground.state import read_points
 from ui.results import percent
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
@@ -65,7 +65,7 @@ def plane_data(answer: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str,
         "colours": colours,
         "forgotten": FORGOTTEN,
         "energy": state["energy"],
-        "reach": {"size": state["epsilon"], "disc": state["attack"] in EUCLIDEAN},
+        "push": push(state),
         "figures": [
             {"key": "acc_rt", "name": f"{ACC_RT.short} (rest)"},
             {"key": "acc_ut", "name": f"{ACC_UT.short} ({gone})"},
@@ -108,6 +108,13 @@ def stamp(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def push(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the slider of ε, and whether it is the radius of a disc or half the side of a square."""
+    knob = next(knob for knob in KNOBS if knob.name == EPSILON)
+    shown = {"values": list(knob.values), "value": state[EPSILON], "label": knob.label, "note": knob.sentence}
+    return shown | {"disc": state["attack"] in EUCLIDEAN}
+
+
 def letters(classes: Sequence[int]) -> str:
     """Return the letters of some classes."""
     return ", ".join(LETTERS[k] for k in classes)
@@ -120,7 +127,8 @@ def titles(beside: str, gone: str) -> dict[str, str]:
         "retrained": f"Retrained, never saw {gone}",
         "mask": f"Mask: output {gone} switched off",
     }
-    return {"left": left[beside], "right": "Unlearned, epoch", "none": "Not unlearned"}
+    note = "Each epoch is one pass over the forgotten points, with the projected steps of the method."
+    return {"left": left[beside], "right": "Unlearned, epoch", "none": "Not unlearned", "note": note}
 
 
 def legend(colours: Sequence[str], forget: Collection[int]) -> str:

@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 
 from ui.playground import page
-from ui.playground.plane import KEY, added_point, shown_epoch
+from ui.playground.plane import KEY, added_point, told
 from ui.playground.state import USUAL, held, key, put, read_points
 from zspag_core.plane.question import MOST_OWN
 
@@ -62,12 +62,26 @@ def test_places_beyond_the_plane_are_put_on_its_edge(session):
 def test_the_epoch_that_is_shown_is_remembered(session):
     session[KEY] = {"epoch": 2.0}
     page.take_epoch()
-    assert held()["epoch"] == shown_epoch() == 2
+    assert held()["epoch"] == 2
     session[KEY] = {"epoch": None}
     page.take_epoch()
     assert held()["epoch"] is None
 
 
-def test_before_anything_is_told_there_is_no_point(session):
+def test_the_slider_of_the_planes_sets_epsilon(session):
+    session[KEY] = {"epsilon": 0.3}
+    session[key("epoch")] = 3
+    page.take_epsilon()
+    assert (held()["epsilon"], held()["epoch"]) == (0.3, None)
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "0.3", True, 0.123])
+def test_what_is_no_epsilon_changes_nothing(session, wrong):
+    session[KEY] = {"epsilon": wrong}
+    page.take_epsilon()
+    assert held()["epsilon"] == USUAL["epsilon"]
+
+
+def test_before_anything_is_told_there_is_nothing(session):
     assert added_point() is None
-    assert shown_epoch() is None
+    assert told("epoch") is None
