@@ -188,7 +188,9 @@ def take_epsilon() -> None:
 def show_tries() -> None:
     """Draw what to try, each with a button that sets the knobs."""
     st.markdown("##### What to try")
-    for place, each in enumerate(TRIES):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(each.title, key=f"play-try-{place}", on_click=partial(put, USUAL | dict(each.changes)))
-            st.caption(each.sentence, width="content")
+    with st.container(gap="xxsmall"):
+        for place, each in enumerate(TRIES):
+            button, sentence = st.columns([2, 8], gap="small", vertical_alignment="center")
+            changes = USUAL | dict(each.changes)
+            button.button(each.title, key=f"play-try-{place}", on_click=partial(put, changes), width="stretch")
+            sentence.caption(each.sentence)

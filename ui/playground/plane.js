@@ -1,6 +1,6 @@
 // Two planes, the epochs between them, the layers below. What is drawn comes from ui/playground/plane.py.
 
-const FRAME_MS = 550, WAY_MS = 500;
+const FRAME_MS = 550, WAY_MS = 500, TURN_MS = 1500;
 const boards = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
@@ -20,6 +20,7 @@ class Board {
     this.epoch = 0;
     this.brush = null;
     this.way = 1;
+    this.turned = -TURN_MS;
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.left);
   }
@@ -38,7 +39,6 @@ class Board {
   }
 
   take(data) {
-    const inks = data.colours;
     this.stop();
     this.points = bytesOf(data.points);
     this.pseudo = bytesOf(data.pseudo);
@@ -46,25 +46,31 @@ class Board {
       steps: data.trails.steps, places: wordsOf(data.trails.places),
       reached: bytesOf(data.trails.reached), fate: bytesOf(data.trails.fate),
     };
-    const prepared = ({ regions, side }) => {
-      const cells = bytesOf(regions);
-      return { side, cells, sheet: regionPicture(cells, side, inks), letters: letterPlaces(cells, side, inks.length) };
-    };
-    this.original = prepared(data.beside);
-    this.frames = data.frames.map((frame) => ({ ...frame, ...prepared(frame) }));
+    this.original = this.prepared(data.beside);
+    this.frames = data.frames.map((frame) => ({ ...frame }));
     const at = data.frames.findIndex((frame) => frame.epoch === data.epoch);
     this.epoch = at >= 0 ? at : this.frames.length - 1;
     this.pending = [];
     this.slider.max = String(this.frames.length - 1);
-    this.fill = new Map();
     this.push();
   }
 
-  // Let the proxies go their way once more.
+  // A look's cells, picture and letters, made when it is first shown: few are before the next question.
+  prepared(look) {
+    if (!look.sheet) {
+      look.cells = bytesOf(look.regions);
+      look.sheet = regionPicture(look.cells, look.side, this.data.colours);
+      look.letters = letterPlaces(look.cells, look.side, this.data.colours.length);
+    }
+    return look;
+  }
+
+  // Let the proxies go their way once more; not while ε is moved, which shows them going.
   push() {
     cancelAnimationFrame(this.pushing);
     this.way = 1;
-    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches || this.data.beside.kind !== "original") return;
+    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches || performance.now() < this.turned + TURN_MS;
+    if (still || this.data.beside.kind !== "original") return;
     const start = performance.now();
     const go = (now) => {
       this.way = Math.min(1, (now - start) / WAY_MS);
@@ -93,6 +99,7 @@ class Board {
   }
 
   turn() {
+    this.turned = performance.now();
     this.wanted = this.data.push.values[Number(this.pusher.value)];
     this.part("push-value").textContent = this.wanted.toFixed(2);
     if (!this.waiting) this.ask();
@@ -243,7 +250,7 @@ class Board {
   }
 
   drawRight() {
-    const [pen, size] = this.pen(this.right), { colours, forget, names } = this.data, frame = this.frames[this.epoch];
+    const [pen, size] = this.pen(this.right), { colours, forget, names } = this.data, frame = this.prepared(this.frames[this.epoch]);
     drawRegions(pen, size, frame.sheet);
     const gone = (k) => forget.includes(k), inks = colours.map(rgb);
     drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k), 0.6);
@@ -301,7 +308,7 @@ class Board {
     if (!this.data) return;
     const { names } = this.data, inside = x >= 0 && x < 1 && y > 0 && y <= 1;
     const read = ({ cells, side }) => names[cells[Math.floor((1 - y) * side) * side + Math.floor(x * side)] % SURE_LEVELS] ?? "nothing";
-    const words = inside ? this.data.reads.replace("{0}", read(this.original)).replace("{1}", read(this.frames[this.epoch])) : "";
+    const words = inside ? this.data.reads.replace("{0}", read(this.original)).replace("{1}", read(this.prepared(this.frames[this.epoch]))) : "";
     this.part("hint").textContent = words;
     const near = inside ? this.nearest(x, y) : null;
     if (String(near) !== String(this.near)) {

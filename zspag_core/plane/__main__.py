@@ -23,6 +23,7 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     playground = _load()
     _send(answers, {"ready": True})
+    playground.answer(Question(settings={"label_mode": "influence_anchored"}))  # what it imports takes half a second
     for line in sys.stdin:
         _send(answers, reply(playground, line))
     return 0
