@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.frame import frame
 from ui.playground.page import playground, show_tries
+from ui.shell.frame import frame
 
 frame("Playground", "ZS-PAG in the plane: every knob runs the real method and redraws at once.")
 playground()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 
@@ -9,6 +10,7 @@ from zspag_core.errors import UsageError
 from zspag_core.plane import client as module
 from zspag_core.plane.client import PlaneClient, PlaneGone
 from zspag_core.plane.question import Question
+from zspag_core.shipped import ROOT
 
 ECHO = """
 import json, sys, time
@@ -30,6 +32,13 @@ def client(tmp_path, monkeypatch):
     made = PlaneClient((sys.executable, "-c", ECHO), patience=20)
     yield made
     made.close()
+
+
+def test_whoever_asks_has_no_torch():
+    """The page's server would hold 0.7 GB more (docs/playground.md)."""
+    program = "import sys, ui.playground.page; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
 
 
 def test_equal_questions_are_answered_once(client):

@@ -13,7 +13,7 @@ from ui.playground.plane import added_point, plane, told
 from ui.playground.state import USUAL, held, keep, key, open_state, put, question_of, read_points, write_points
 from ui.playground.tries import TRIES
 from ui.playground.view import BESIDE, empty_answer, plane_data, verdict
-from ui.redrawn import redrawn
+from ui.shell.streamlit_fragments import redrawn
 from zspag_core.errors import ZspagError
 from zspag_core.plane.question import FEWEST_CLASSES, LETTERS, MOST_CLASSES, MOST_OWN, MOST_SEED, OWN, SHAPES
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.address import write_word
 from ui.playground.knobs import FIXED, KNOBS
+from ui.shell.url_params import write_word
 from zspag_core.plane.question import (
     BESIDE,
     FEWEST_CLASSES,

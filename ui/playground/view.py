@@ -7,10 +7,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from ui.palette import FORGOTTEN, REMAINING, class_colours
+from ui.figures.palette import FORGOTTEN, REMAINING, class_colours
 from ui.playground.knobs import EPSILON, EUCLIDEAN, KNOBS
 from ui.playground.state import read_points
-from ui.results import percent
+from ui.shell.formatting import percent
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 from zspag_core.plane.question import LETTERS
 

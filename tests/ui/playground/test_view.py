@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from ui.palette import FORGOTTEN
+from ui.figures.palette import FORGOTTEN
 from ui.playground.state import USUAL
 from ui.playground.view import empty_answer, layer_row, legend, plane_data, titles, verdict
 
