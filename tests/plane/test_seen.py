@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import copy
 
 import pytest
@@ -8,7 +9,7 @@ from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
 from zspag_core.layers import weight_layers
-from zspag_core.plane.seen import COARSE, Onlooker, cells, energies, gradient_parts
+from zspag_core.plane.seen import COARSE, FELT, THUMB, Onlooker, cells, energies, fields, gradient_parts
 from zspag_core.proxies import ProxySet
 from zspag_core.subspace import empty_subspace, estimate_subspace
 
@@ -61,6 +62,20 @@ def test_shares_are_those_of_the_squared_singular_values(network, points):
     squares = torch.linalg.svdvals(rows.double()).square()
     shares = energies(network, alone, 0.9)["hidden.0"][0]["shares"]
     assert shares == pytest.approx((squares / squares.sum()).tolist(), rel=1e-5)
+
+
+def test_fields_are_the_inputs_parts_in_the_protected_directions(network, points):
+    subspace = estimate_subspace(network, stand_ins(points), [0, 2, 3], energy=0.9, tolerance=0.05)
+    found = fields(network, subspace)
+    inputs = (cells(THUMB).flatten(1) - 0.5) / 0.25
+    for name, layer in weight_layers(network).items():
+        basis = subspace.layers[name].basis[0]
+        assert len(found[name]) == min(FELT, basis.shape[1])
+        felt = inputs @ basis[:, 0]
+        told = torch.frombuffer(bytearray(base64.b64decode(found[name][0])), dtype=torch.uint8).float()
+        torch.testing.assert_close((told - 128) / 127, felt / felt.abs().max(), atol=0.005, rtol=0)
+        inputs = (inputs @ layer.weight.T + layer.bias).clamp_min(0)
+    assert set(map(len, fields(network, empty_subspace(network)).values())) == {0}
 
 
 def test_gradient_parts_are_those_of_the_whole_gradient(network, points, forget):

@@ -22,14 +22,14 @@ function rgb(hex) {
 }
 
 // Regions as a small picture, one pixel a cell: the class's colour, the fainter the less sure.
-function regionPicture(cells, side, colours) {
+function regionPicture(cells, side, colours, strength) {
   const sheet = document.createElement("canvas");
   sheet.width = sheet.height = side;
   const pen = sheet.getContext("2d"), picture = pen.createImageData(side, side), inks = colours.map(rgb);
   cells.forEach((cell, i) => {
     if (!inks[cell % SURE_LEVELS]) return; // no network has read it
     const [r, g, b] = inks[cell % SURE_LEVELS], sure = Math.floor(cell / SURE_LEVELS) / (SURE_LEVELS - 1);
-    picture.data.set([r, g, b, 40 + 75 * sure], 4 * i);
+    picture.data.set([r, g, b, strength * (40 + 75 * sure)], 4 * i);
   });
   pen.putImageData(picture, 0, 0);
   return sheet;
@@ -59,7 +59,7 @@ function spot(pen, x, y, radius, fill, rim) {
     pen.fill();
   }
   if (rim) {
-    pen.lineWidth = 1.3;
+    pen.lineWidth = 1.5;
     pen.strokeStyle = rim;
     pen.stroke();
   }
@@ -139,6 +139,18 @@ function drawLetters(pen, size, places, names, ink, paper) {
     pen.fillStyle = ink;
     pen.fillText(names[k], place[0] * size, place[1] * size);
   });
+}
+
+// How strongly a direction is felt: from one colour over none to another.
+function drawField(canvas, cells, [minus, none, plus]) {
+  const side = Math.round(Math.sqrt(cells.length)), pen = canvas.getContext("2d");
+  canvas.width = canvas.height = side;
+  const picture = pen.createImageData(side, side);
+  cells.forEach((cell, i) => {
+    const part = (cell - 128) / 127, end = part < 0 ? minus : plus;
+    picture.data.set([0, 1, 2].map((c) => none[c] + Math.abs(part) * (end[c] - none[c])).concat(255), 4 * i);
+  });
+  pen.putImageData(picture, 0, 0);
 }
 
 function mixed(shares, inks) {

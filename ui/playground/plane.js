@@ -46,7 +46,7 @@ class Board {
       steps: data.trails.steps, places: wordsOf(data.trails.places),
       reached: bytesOf(data.trails.reached), fate: bytesOf(data.trails.fate),
     };
-    this.original = this.prepared(data.beside);
+    this.original = { ...data.beside };
     this.frames = data.frames.map((frame) => ({ ...frame }));
     const at = data.frames.findIndex((frame) => frame.epoch === data.epoch);
     this.epoch = at >= 0 ? at : this.frames.length - 1;
@@ -57,9 +57,10 @@ class Board {
 
   // A look's cells, picture and letters, made when it is first shown: few are before the next question.
   prepared(look) {
-    if (!look.sheet) {
+    if (!look.sheet || look.dark !== this.dark) {
+      look.dark = this.dark;
       look.cells = bytesOf(look.regions);
-      look.sheet = regionPicture(look.cells, look.side, this.data.colours);
+      look.sheet = regionPicture(look.cells, look.side, this.data.colours, this.dark ? 0.7 : 1);
       look.letters = letterPlaces(look.cells, look.side, this.data.colours.length);
     }
     return look;
@@ -198,9 +199,12 @@ class Board {
     const rows = this.data.layers.map((layer, at) => {
       const [kept, removed] = frame.parts[at] ?? [0, 0];
       return `<tr><td>${layer.title}<small>${layer.note}</small></td><td>${this.shares(layer)}</td>` +
+        `<td><div class="fields">${layer.fields.map(() => "<canvas></canvas>").join("")}</div></td>` +
         `<td>${gradientBar(kept, removed, Math.max(...frame.parts.map(([a, b]) => Math.hypot(a, b))), layer.full)}</td></tr>`;
     });
     table.innerHTML = `<thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody>`;
+    const pictures = this.data.layers.flatMap((layer) => layer.fields);
+    table.querySelectorAll("canvas").forEach((canvas, i) => drawField(canvas, bytesOf(pictures[i]), this.data.signs.map(rgb)));
   }
 
   shares(layer) {
@@ -223,7 +227,9 @@ class Board {
     pen.clearRect(0, 0, size, size);
     const style = getComputedStyle(canvas);
     this.ink = style.getPropertyValue("--st-text-color") || "#333";
-    this.paper = style.getPropertyValue("--st-background-color") || "#fff";
+    this.paper = style.getPropertyValue("--st-background-color") || "#ffffff";
+    this.dark = this.paper.startsWith("#") && Math.max(...rgb(this.paper)) < 128;
+    this.faint = this.dark ? 0.9 : 0.6;
     return [pen, size];
   }
 
@@ -235,9 +241,10 @@ class Board {
 
   drawLeft() {
     const [pen, size] = this.pen(this.left), { colours, forget, beside } = this.data;
-    drawRegions(pen, size, this.original.sheet);
+    const original = this.prepared(this.original);
+    drawRegions(pen, size, original.sheet);
     const gone = (k) => forget.includes(k);
-    drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k), 0.6);
+    drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k), this.faint);
     drawPoints(pen, size, this.points, (k) => [colours[k], null], gone);
     if (beside.kind === "original" && this.ways.steps) drawWays(pen, size, this.ways, this.way, colours, this.ink, this.paper);
     const from = this.wanted != null ? this.first(gone) : this.near;
@@ -246,14 +253,14 @@ class Board {
       drawReach(pen, size, [from[0] * size, (1 - from[1]) * size], reach, this.ink);
     }
     this.drawPending(pen, size);
-    drawLetters(pen, size, this.original.letters, this.data.names, this.ink, this.paper);
+    drawLetters(pen, size, original.letters, this.data.names, this.ink, this.paper);
   }
 
   drawRight() {
     const [pen, size] = this.pen(this.right), { colours, forget, names } = this.data, frame = this.prepared(this.frames[this.epoch]);
     drawRegions(pen, size, frame.sheet);
     const gone = (k) => forget.includes(k), inks = colours.map(rgb);
-    drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k), 0.6);
+    drawPoints(pen, size, this.points, (k) => [colours[k], null], (k) => !gone(k), this.faint);
     let number = 0;
     const labelled = (k) => {
       const at = names.length * number++;
@@ -308,7 +315,7 @@ class Board {
     if (!this.data) return;
     const { names } = this.data, inside = x >= 0 && x < 1 && y > 0 && y <= 1;
     const read = ({ cells, side }) => names[cells[Math.floor((1 - y) * side) * side + Math.floor(x * side)] % SURE_LEVELS] ?? "nothing";
-    const words = inside ? this.data.reads.replace("{0}", read(this.original)).replace("{1}", read(this.prepared(this.frames[this.epoch]))) : "";
+    const words = inside ? this.data.reads.replace("{0}", read(this.prepared(this.original))).replace("{1}", read(this.prepared(this.frames[this.epoch]))) : "";
     this.part("hint").textContent = words;
     const near = inside ? this.nearest(x, y) : null;
     if (String(near) !== String(this.near)) {

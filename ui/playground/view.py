@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from ui.figures.palette import FORGOTTEN, REMAINING, class_colours
+from ui.figures.palette import CHANGE, FORGOTTEN, REMAINING, class_colours
 from ui.playground.knobs import EPSILON, EUCLIDEAN, KNOBS
 from ui.playground.state import read_points
 from ui.shell.formatting import percent
@@ -26,6 +26,7 @@ COLUMNS = (
         "Protected input directions",
         "one bar a class: its input energy, direction by direction; filled up to τ (dashed): protected",
     ),
+    ("Felt in the plane", "the first four protected directions: where a point has much of one, of either sign"),
     (
         "Gradient of the forgotten points",
         "blue: kept, hatched: taken out by the projection; length: against the other layers",
@@ -78,6 +79,7 @@ def plane_data(answer: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str,
             "right": f"The plane as the unlearned network divides it, without class {gone} at the end",
         },
         "legend": legend(colours, forget),
+        "signs": [CHANGE[0], CHANGE[len(CHANGE) // 2], CHANGE[-1]],
         "columns": [list(column) for column in COLUMNS],
         "layers": [layer_row(place, layer, state["subspace"]) for place, layer in enumerate(answer["layers"])],
     }
@@ -150,6 +152,7 @@ def layer_row(place: int, layer: Mapping[str, Any], guard: str) -> dict[str, Any
         "dim": dim,
         "full": full,
         "classes": classes,
+        "fields": layer["fields"],
     }
 
 

@@ -16,7 +16,7 @@ from zspag_core.methods.base import Unlearned, call_method
 from zspag_core.methods.sharing import PROXY_SETTINGS, SharedStages
 from zspag_core.plane.networks import named, network_of, points_of
 from zspag_core.plane.packing import pack_points, pack_shares, pack_trails
-from zspag_core.plane.seen import COARSE, FINE, Onlooker, energies, gradient_parts
+from zspag_core.plane.seen import COARSE, FINE, Onlooker, energies, fields, gradient_parts
 from zspag_core.plane.trails import NotingZSPAG
 from zspag_core.progress import Reporter
 from zspag_core.runs.context import RunContext
@@ -157,8 +157,9 @@ def _seen(onlooker: Onlooker, played: _Played) -> dict[str, Any]:
         only = {"epoch": 0, "parts": [], **onlooker.look(played.model).plain()}
         return {"frames": [only], "layers": [], "pseudo": "", "proxies": None, "ended": ""}
     spread = energies(played.model, run.proxies, method.energy) if len(run.proxies) else {}
+    felt = fields(played.model, run.subspace)
     layers = [
-        {"name": name, "dim": basis.dim, "rank": basis.rank, "classes": spread.get(name, [])}
+        {"name": name, "dim": basis.dim, "rank": basis.rank, "classes": spread.get(name, []), "fields": felt[name]}
         for name, basis in run.subspace.layers.items()
     ]
     counts = run.proxies.per_class(played.question.classes)

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
-from zspag_core.layers import as_matrices, weight_layers
+from zspag_core.layers import as_matrices, watching, weight_layers
 from zspag_core.plane.packing import packed
 from zspag_core.subspace import class_moments
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FINE, COARSE = 72, 48
 """Cells of the regions a side: of what is looked at long, and of what passes by when epochs are played."""
 SURE_LEVELS = 8
+THUMB, FELT = 18, 4
+"""Cells a side of a direction's picture, and how many directions of a layer have one."""
 LEADING = 6
 """Directions of a class that are told one by one."""
 
@@ -97,6 +99,27 @@ def energies(model: Classifier, proxies: ProxySet, energy: float) -> dict[str, l
             shares = values / values.sum().clamp_min(1e-300)
             kept = int((shares.cumsum(0) < energy * (1 - 1e-9)).sum()) + 1
             found[name].append({"class": k, "shares": shares[:LEADING].tolist(), "kept": min(kept, len(shares))})
+    return found
+
+
+@torch.inference_mode()
+def fields(model: Classifier, subspace: Subspace) -> dict[str, list[str]]:
+    """Return how strongly every place of the plane feels the protected directions of every layer.
+
+    Returns:
+        Layer -> one packed picture, THUMB * THUMB bytes, for each of its first FELT directions: 128 where the layer's
+        input has no part in the direction, 255 or 1 where it has the most of either sign.
+    """
+    found: dict[str, list[str]] = {}
+
+    def see(names: list[str], rows: Tensor) -> None:
+        for name in names:
+            felt = rows[0] @ subspace.layers[name].basis[0][:, :FELT]  # (places, directions)
+            most = felt.abs().amax(0).clamp_min(1e-12)
+            found[name] = [packed(part) for part in (128 + 127 * felt / most).round().to(torch.uint8).T]
+
+    with watching(weight_layers(model), see):
+        model(cells(THUMB))
     return found
 
 

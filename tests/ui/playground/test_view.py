@@ -43,7 +43,9 @@ def test_nothing_forgotten_or_everything_can_be_drawn(answer):
 
 
 def test_only_the_methods_own_directions_are_drawn_as_protected():
-    layer = {"name": "hidden.1", "dim": 32, "rank": 7, "classes": [{"class": 0, "shares": [0.9, 0.1], "kept": 2}]}
+    layer = {"name": "hidden.1", "dim": 32, "rank": 7, "fields": ["AA=="]} | {
+        "classes": [{"class": 0, "shares": [0.9, 0.1], "kept": 2}]
+    }
     rows = {guard: layer_row(1, layer, guard) for guard in ("estimated", "random", "none")}
     assert [row["classes"][0]["kept"] for row in rows.values()] == [2, 0, 0]
     assert rows["estimated"]["note"] == "32 inputs; 7 protected"
