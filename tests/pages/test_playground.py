@@ -18,7 +18,7 @@ class Engine:
     """Answers as the client does; knows what it was asked."""
 
     def __init__(self):
-        self.asked, self.ready, self.fault, self.playground = [], True, None, Playground()
+        self.asked, self.ready, self.fault, self.trouble, self.playground = [], True, None, "", Playground()
 
     def start(self):
         pass
@@ -37,7 +37,7 @@ def answering():
 
 @pytest.fixture
 def engine(answering, monkeypatch):
-    answering.ready, answering.fault, answering.asked = True, None, []
+    answering.ready, answering.fault, answering.trouble, answering.asked = True, None, "", []
     monkeypatch.setattr(module, "plane_client", lambda: answering)
     return answering
 
@@ -125,20 +125,22 @@ def test_classes_without_proxies_are_named(opened):
     assert "None for A, E" in words(opened(epsilon=0.04))
 
 
-def test_an_engine_that_is_gone_is_said(opened, engine):
+def test_an_engine_that_is_gone_is_said_and_the_last_planes_stay(opened, engine):
+    page = opened()
+    stamp = drawn(page)["stamp"]
     engine.fault = PlaneGone("The process that draws the plane has ended; move a knob to start it again.")
-    assert "move a knob to start it again" in words(opened())
+    page.select_slider(key="play-energy").set_value(0.5).run()
+    assert "move a knob to start it again" in words(page)
+    assert drawn(page)["stamp"] == stamp
 
 
-def test_before_the_engine_answers_the_recorded_planes_are_there(opened, engine):
+def test_before_the_engine_answers_the_recorded_planes_are_there_and_a_turned_knob_waits_for_it(opened, engine):
     engine.ready = False
     page = opened()
     assert engine.asked == []
     assert drawn(page)["names"] == list("ABCDE")
-    stamp = drawn(page)["stamp"]
     page.select_slider(key="play-energy").set_value(0.5).run()
-    assert "The engine starts" in words(page)
-    assert drawn(page)["stamp"] == stamp, "the last planes stay until there are others"
+    assert [question.settings["energy"] for question in engine.asked] == [0.5]
 
 
 def test_before_the_engine_answers_a_link_to_something_else_says_so(opened, engine):
@@ -146,6 +148,13 @@ def test_before_the_engine_answers_a_link_to_something_else_says_so(opened, engi
     page = opened(seed=4)
     assert "The engine starts" in words(page)
     assert not page.get("bidi_component")
+
+
+def test_an_engine_that_cannot_start_is_said(opened, engine):
+    engine.ready, engine.trouble = False, "The engine ends right after its start."
+    page = opened(seed=4)
+    assert "The engine ends right after its start." in words(page)
+    assert "The engine starts" not in words(page)
 
 
 def test_each_thing_to_try_sets_its_knobs(opened, engine):

@@ -96,6 +96,21 @@ def test_a_child_that_nobody_asks_is_let_go(client, monkeypatch):
     assert not client.ready
 
 
+def test_children_that_end_at_once_are_said_and_not_started_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    client = PlaneClient((sys.executable, "-c", "raise SystemExit('no such thing')"), patience=20)
+    for _ in range(module.PATIENCE):
+        assert client.trouble == ""
+        client.start()
+        client._child.process.wait()
+    client.start()
+    assert client.trouble == f"The engine ends right after its start. Its last words are in {tmp_path / 'plane.log'}."
+    with pytest.raises(PlaneGone, match="right after its start"):
+        client.ask(Question(seed=1))
+    assert (tmp_path / "plane.log").read_text().count("no such thing") == module.PATIENCE
+    client.close()
+
+
 def test_closing_twice_is_no_fault(client):
     client.start()
     client.close()

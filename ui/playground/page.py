@@ -15,13 +15,16 @@ from ui.playground.tries import TRIES
 from ui.playground.view import BESIDE, empty_answer, plane_data, verdict
 from ui.shell.streamlit_fragments import redrawn
 from zspag_core.errors import ZspagError
+from zspag_core.plane.client import PlaneGone
 from zspag_core.plane.question import FEWEST_CLASSES, LETTERS, MOST_CLASSES, MOST_OWN, MOST_SEED, OWN, SHAPES
 
 if TYPE_CHECKING:
     from ui.playground.knobs import Knob
+    from zspag_core.plane.question import Question
 
 LAST = "play-last"
 START_SECONDS = 0.5
+STARTS = "The engine starts: about five seconds, the first time."
 MOST_PILLS = 4
 NEAR = 14
 """Distance, of 255, within which the eraser takes a point away."""
@@ -55,11 +58,12 @@ def parts() -> None:
 
 def wait_for_engine() -> None:
     """Draw the page again once the engine answers; until then look twice a second."""
-    waiting = not plane_client().ready
+    waiting = not (plane_client().ready or plane_client().trouble)
 
     @redrawn(START_SECONDS if waiting else None)
     def look() -> None:
-        if waiting and plane_client().ready:
+        plane_client().start()  # again, where it has ended
+        if waiting and (plane_client().ready or plane_client().trouble):
             st.rerun()
 
     look()
@@ -122,24 +126,35 @@ def another_question() -> None:
 
 
 def show_planes() -> None:
-    """Draw the planes, and above them what the method says."""
+    """Draw the planes, and above them what the method says; where nothing new comes, the last planes stay."""
     state = held()
     keep(state)
     try:
-        question = question_of(state)
-        answer = plane_client().ask(question) if plane_client().ready else first_answer(question)
+        answer = answer_to(question_of(state))
+    except PlaneGone as gone:
+        say(f":orange[:material/block:] {gone}")
     except ZspagError as refusal:
         say(f":orange[:material/block: **Nothing to show.**] {refusal}")
         st.session_state[LAST] = (empty_answer(state), state)
     else:
         if answer is not None:
             st.session_state[LAST] = (answer, state)
-        say(verdict(answer, state) if answer is not None else "The engine starts: about five seconds, the first time.")
+        say(verdict(answer, state) if answer is not None else plane_client().trouble or STARTS)
     if LAST in st.session_state:
         plane(plane_data(*st.session_state[LAST]), take_click, take_epoch, take_epsilon)
     else:
         st.skeleton(height=420)
     own_line(state)
+
+
+def answer_to(question: Question) -> dict[str, Any] | None:
+    """Return the engine's answer; on a page that is just opened, what was recorded until the engine has started.
+
+    Where planes are drawn already, a turned knob waits for the engine, which may have been let go in the meantime.
+    """
+    if plane_client().ready or LAST in st.session_state:
+        return plane_client().ask(question)
+    return first_answer(question)
 
 
 def say(words: str) -> None:

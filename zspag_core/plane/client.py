@@ -17,6 +17,7 @@ from zspag_core.shipped import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from zspag_core.plane.question import Question
 
@@ -24,6 +25,7 @@ COMMAND = (sys.executable, "-m", "zspag_core.plane")
 PATIENT_SECONDS = 60.0
 IDLE_SECONDS = 600.0
 REMEMBERED = 48
+PATIENCE = 3
 
 
 class PlaneGone(ZspagError):
@@ -38,6 +40,7 @@ class PlaneClient:
         self._command, self._patience = tuple(command), patience
         self._turn, self._state = threading.Lock(), threading.Lock()
         self._child: _Child | None = None
+        self._stillborn = 0
         self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._idle: threading.Timer | None = None
 
@@ -45,9 +48,10 @@ class PlaneClient:
         """Start the child, if there is none, and come back at once: it takes seconds until it answers."""
         with self._state:
             if self._child is not None and not self._child.alive:
+                self._stillborn = 0 if self._child.ready.is_set() else self._stillborn + 1
                 self._child.end()
                 self._child = None
-            if self._child is None:
+            if self._child is None and not self.trouble:
                 self._child = _Child(self._command)
             self._rest()
 
@@ -55,6 +59,13 @@ class PlaneClient:
     def ready(self) -> bool:
         """Tell whether there is a child that has begun to answer."""
         return self._child is not None and self._child.alive and self._child.ready.is_set()
+
+    @property
+    def trouble(self) -> str:
+        """Return a sentence if children end before they are ready, else nothing; no further one is started then."""
+        if self._stillborn < PATIENCE:
+            return ""
+        return f"The engine ends right after its start. Its last words are in {log_file()}."
 
     @property
     def pid(self) -> int:
@@ -95,7 +106,7 @@ class PlaneClient:
         child = self._child
         try:
             if child is None:
-                raise PlaneGone("The plane was closed while it was asked; move a knob to ask again.")
+                raise PlaneGone(self.trouble or "The plane was closed while it was asked; move a knob to ask again.")
             return child.answer(line, self._patience)
         except PlaneGone:
             self.close()
@@ -122,11 +133,16 @@ class PlaneClient:
         self._idle.start()
 
 
+def log_file() -> Path:
+    """Return the file that holds what children print."""
+    return files.home() / "plane.log"
+
+
 class _Child:
     """The process and the thread that hears it."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
-        path = files.home() / "plane.log"
+        path = log_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
