@@ -1,11 +1,11 @@
 // Two planes, the epochs between them, the layers below. What is drawn comes from ui/playground/plane.py.
 
-const FRAME_MS = 550, WAY_MS = 500, TURN_MS = 1500;
+const FRAME_MS = 550, WAY_MS = 500, TURN_MS = 1500, LOST_MS = 15000;
 const boards = new WeakMap();
 
-export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   if (!boards.has(parentElement)) boards.set(parentElement, new Board(parentElement));
-  boards.get(parentElement).update(data, { setStateValue, setTriggerValue });
+  boards.get(parentElement).update(data, setTriggerValue); // triggers, for the same value may be meant twice
 }
 
 class Board {
@@ -103,13 +103,14 @@ class Board {
     this.turned = performance.now();
     this.wanted = this.data.push.values[Number(this.pusher.value)];
     this.part("push-value").textContent = this.wanted.toFixed(2);
-    if (!this.waiting) this.ask();
+    if (!this.waiting || performance.now() > this.asked + LOST_MS) this.ask();
     this.drawLeft();
   }
 
   ask() {
     this.waiting = true;
-    this.tell.setStateValue("epsilon", this.wanted);
+    this.asked = performance.now();
+    this.tell("epsilon", this.wanted);
   }
 
   // Epochs
@@ -119,7 +120,7 @@ class Board {
     this.epoch = Math.min(last, Math.max(0, epoch));
     this.write();
     this.drawRight();
-    if (told) this.tell.setStateValue("epoch", this.frames[this.epoch].epoch);
+    if (told) this.tell("epoch", this.frames[this.epoch].epoch);
   }
 
   play() {
@@ -136,7 +137,7 @@ class Board {
     clearInterval(this.timer);
     this.timer = null;
     if (this.data && this.frames) this.write();
-    if (told) this.tell.setStateValue("epoch", this.frames[this.epoch].epoch);
+    if (told) this.tell("epoch", this.frames[this.epoch].epoch);
   }
 
   // Words and bars
@@ -307,7 +308,7 @@ class Board {
     if (this.brush === null || x < 0 || x > 1 || y < 0 || y > 1) return;
     if (this.brush >= 0) this.pending.push([x, y, this.brush]);
     this.draw();
-    this.tell.setTriggerValue("added", [Math.round(x * 255), Math.round(y * 255), this.brush]);
+    this.tell("added", [Math.round(x * 255), Math.round(y * 255), this.brush]);
   }
 
   // Say what both networks read under the pointer, and show how far the attack may go from a forget point there.

@@ -35,7 +35,6 @@ def plane(
     _mount(
         key=KEY,
         data=dict(data),
-        default={"epoch": None, "epsilon": None},
         on_added_change=on_added,
         on_epoch_change=on_epoch,
         on_epsilon_change=on_epsilon,
