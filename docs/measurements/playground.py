@@ -96,7 +96,8 @@ def measure_page() -> None:
         planes.wait_for()
         print(f"planes on the screen after {time.perf_counter() - begun:.1f} s, the server just begun")
         page.get_by_text("Worker ready").wait_for()
-        page.wait_for_timeout(10_000)
+        page.locator("canvas[data-live=true]").wait_for()
+        page.wait_for_timeout(3000)
         slider, taken = page.locator('[data-part="push"]'), []
         for turn in range(CHANGES + 2):
             before = planes.get_attribute("data-stamp")

@@ -14,15 +14,16 @@ def test_epsilon_a_step_a_click_and_the_link(page, app_url):
     page.goto(f"{app_url}/Playground")
     expect(page.get_by_text("Unlearned, epoch")).to_be_visible(timeout=LONG)
     stamped, epoch = page.locator("canvas[data-stamp]"), page.locator('[data-part="epoch"]')
+    expect(stamped).to_have_attribute("data-live", "true", timeout=LONG)
     first = stamped.get_attribute("data-stamp")
 
     for _ in range(2):  # to the same place again, after a reset: that is asked anew
-        page.get_by_label("ε · push by").press("ArrowLeft")
-        page.wait_for_url("**epsilon%22%3A0.11*", timeout=LONG)
+        page.get_by_label("ε · push by").press("ArrowRight")
+        page.wait_for_url("**epsilon%22%3A0.13*", timeout=LONG)
         expect(stamped).not_to_have_attribute("data-stamp", first, timeout=LONG)
         page.get_by_role("button", name="Reset").click()
         expect(stamped).to_have_attribute("data-stamp", first, timeout=LONG)
-    page.get_by_label("ε · push by").press("ArrowLeft")
+    page.get_by_label("ε · push by").press("ArrowRight")
     expect(stamped).not_to_have_attribute("data-stamp", first, timeout=LONG)
 
     page.get_by_role("button", name="First epoch").click()
@@ -33,7 +34,7 @@ def test_epsilon_a_step_a_click_and_the_link(page, app_url):
     stepped = epoch.inner_text()
     page.goto(page.url)
     expect(epoch).to_have_text(stepped, timeout=LONG)
-    expect(page.locator('[data-part="push-value"]')).to_have_text("0.11")
+    expect(page.locator('[data-part="push-value"]')).to_have_text("0.13")
 
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_role("button", name="Play")).to_be_visible(timeout=LONG)  # it has come to the end

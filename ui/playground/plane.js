@@ -35,7 +35,7 @@ class Board {
     if (fresh) this.take(data);
     this.write();
     this.draw();
-    this.left.dataset.stamp = data.stamp; // for whoever waits until it is drawn
+    Object.assign(this.left.dataset, { stamp: data.stamp, live: data.live }); // for whoever waits until it is drawn
   }
 
   take(data) {

@@ -60,6 +60,7 @@ def plane_data(answer: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str,
     gone = letters(forget) or "none"
     return {
         "stamp": stamp(answer, state),
+        "live": "recorded" not in answer,
         **{name: answer[name] for name in ("names", "points", "pseudo", "trails", "frames", "beside")},
         "epoch": state["epoch"],
         "forget": list(forget),
@@ -106,7 +107,9 @@ def _packed(numbers: Sequence[int]) -> str:
 
 def stamp(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
     """Return a text that is another one exactly when something else is to be drawn than an epoch of the same."""
-    told = [{name: part[name] for name in part if name not in {"epoch", "seconds"}} for part in (answer, state)]
+    told = [
+        {name: part[name] for name in part if name not in {"epoch", "seconds", "recorded"}} for part in (answer, state)
+    ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 

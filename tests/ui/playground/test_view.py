@@ -26,7 +26,12 @@ def test_another_epoch_is_no_other_picture_another_knob_is(answer):
     assert stamps[0] == stamps[1] != stamps[2]
     other = answer | {"seconds": {}, "frames": answer["frames"][:1]}
     assert plane_data(other, USUAL)["stamp"] != stamps[0]
-    assert plane_data(answer | {"seconds": {}}, USUAL)["stamp"] == stamps[0]
+    assert plane_data(answer | {"seconds": {}, "recorded": True}, USUAL)["stamp"] == stamps[0]
+
+
+def test_a_recorded_answer_is_told_from_a_live_one(answer):
+    assert plane_data(answer, USUAL)["live"]
+    assert not plane_data(answer | {"recorded": True}, USUAL)["live"]
 
 
 @pytest.mark.parametrize(("attack", "disc"), [("pgd", False), ("fgsm", False), ("cw", True), ("deepfool", True)])
