@@ -59,6 +59,7 @@ def show_start() -> None:
             st.switch_page("pages/2_Forget.py")
         if st.button("Forget a class", icon=":material/ink_eraser:", key="begin"):
             st.switch_page("pages/2_Forget.py")
+        st.page_link("pages/0_Playground.py", label="Play with it in the plane", icon=":material/joystick:")
         st.page_link("pages/8_Learn.py", label="Learn it in five lessons", icon=":material/school:")
     st.caption(
         "One click starts a real run on the digits model that comes with the app: 15 to 30 seconds on two cores, "

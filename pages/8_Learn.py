@@ -122,6 +122,7 @@ def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
 
 
 frame("Learn", "Five short lessons: predict, run, and see whether you were right.")
+st.page_link("pages/0_Playground.py", label="Lesson 0 · In the plane: see every step move", icon=":material/joystick:")
 number = pick_lesson()
 lesson, choice = LESSONS[number - 1], demo_choice()
 if choice is None:

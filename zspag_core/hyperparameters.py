@@ -7,6 +7,7 @@ import difflib
 import math
 import types
 import typing
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zspag_core.errors import UsageError
@@ -111,9 +112,15 @@ def _knobs(kind: type) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(kind) if "schema" in field.metadata]
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Return the types of a class's fields; reading them takes a millisecond, and a method has forty."""
+    return typing.get_type_hints(kind)
+
+
 def _type_of(kind: type, name: str) -> type:
     """Return the plain type of a field: int, float, bool or str."""
-    hint = typing.get_type_hints(kind)[name]
+    hint = _hints(kind)[name]
     if isinstance(hint, types.UnionType):
         hint = next(part for part in typing.get_args(hint) if part is not type(None))
     return typing.cast("type", hint)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PAGES = {  # file -> (label, icon); the one list of pages
     "app.py": ("Overview", ":material/home:"),
+    "pages/0_Playground.py": ("Playground", ":material/joystick:"),
     "pages/1_Model.py": ("Model", ":material/network_node:"),
     "pages/2_Forget.py": ("Forget", ":material/ink_eraser:"),
     "pages/3_Proxies.py": ("Proxies", ":material/scatter_plot:"),
