@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -64,9 +65,12 @@ def test_what_the_wheel_says_of_itself(wheel):
     assert "License-Expression: MIT\n" in about
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
     needed = [line.split(">")[0].lower() for line in lines if line]
-    stated = [line.split()[1].split("<")[0].split(">")[0] for line in about.splitlines() if "Requires-Dist" in line]
-    assert [*sorted(needed), "transformers"] == stated
-    assert "extra == 'hf'" in about
+    stated = [line.removeprefix("Requires-Dist: ") for line in about.splitlines() if "Requires-Dist" in line]
+    assert sorted(needed) == [re.split("[<>]", line)[0] for line in stated if "extra ==" not in line]
+    extras = {
+        line.rpartition("== ")[2].strip("'"): re.split(r"[<>\[]", line)[0] for line in stated if "extra ==" in line
+    }
+    assert extras == {"cluster": "distributed", "hf": "transformers", "postgres": "psycopg"}
 
 
 def test_the_sources_can_be_packed_and_built_again(tmp_path):
