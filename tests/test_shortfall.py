@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zspag_core.shortfall import only_guesses, reached, shortfall
+from zspag_core.shortfall import only_guesses, reached, shortfall, unread
 
 
 def result(still, stopped="rule", **config):
@@ -52,3 +52,11 @@ def test_a_run_that_met_its_goal_or_has_none_says_nothing(found):
 @pytest.mark.parametrize(("right", "classes", "guesses"), [(10.8, 10, True), (15.1, 10, False), (70.0, 2, True)])
 def test_a_model_guesses_up_to_half_again_as_often_right_as_chance(right, classes, guesses):
     assert only_guesses(right, classes) is guesses
+
+
+@pytest.mark.parametrize(("before", "said"), [(4.0, True), (10.0, True), (10.1, False), (93.0, False), (None, False)])
+def test_a_run_on_a_class_that_was_never_read_shows_nothing(before, said):
+    sentence = unread({"before": {"acc_ut": before}})
+    assert (sentence is not None) == said
+    assert sentence is None or f"only {before:.1f} %" in sentence
+    assert unread({"before": None}) is None

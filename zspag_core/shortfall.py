@@ -32,6 +32,21 @@ def guessing(right: float | None, num_classes: int) -> str | None:
     )
 
 
+def unread(result: Mapping[str, Any]) -> str | None:
+    """Say in one sentence that a run cannot show anything, for its model hardly read the images; None where it did.
+
+    Args:
+        result: the content of result.json.
+    """
+    before = (result.get("before") or {}).get("acc_ut")
+    if not hardly_read(before):
+        return None
+    return (
+        f"This run shows nothing: before it the model read only {before:.1f} % of the forgotten classes' test images. "
+        "Are size, normalisation and order of the classes those that it was trained with?"
+    )
+
+
 def shortfall(result: Mapping[str, Any]) -> str | None:
     """Say in one sentence why a run with a stopping rule ended before its goal; None where it did not.
 

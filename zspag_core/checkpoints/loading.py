@@ -163,6 +163,8 @@ def _read(
     try:
         return _first(attempts)
     except CheckpointError as error:
+        if source and source == model and not isinstance(error, Unanswered):
+            raise CheckpointError(_not_of(source, error, contents.weights)) from None
         if source or config is not None or isinstance(error, Unanswered):
             raise
         if looks := hint(contents.weights):
@@ -170,6 +172,12 @@ def _read(
         raise CheckpointError(
             f"{error}; {NAME_IT}" if {"names", "lacks"} & set(str(error).split()) else str(error)
         ) from None
+
+
+def _not_of(source: str, error: CheckpointError, weights: Mapping[str, Tensor]) -> str:
+    """Say why weights do not fit the network that was named, and of which other one they look to be."""
+    looks = hint(weights) if {"names", "lacks"} & set(str(error).split()) else ""
+    return f"{error}; these are not the weights of {source}: {looks}" if looks and source not in looks else str(error)
 
 
 def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found:

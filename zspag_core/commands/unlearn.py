@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the request, execute it, print the headline."""
     from zspag_core.runs.config import RunConfig
     from zspag_core.runs.execute import execute
-    from zspag_core.shortfall import reached, shortfall
+    from zspag_core.shortfall import reached, shortfall, unread
 
     config = RunConfig(
         data=arguments.data,
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)  # noqa: T201
     if result["backdoor"]:
         print(attack_line(result["backdoor"]))  # noqa: T201
-    if sentence := shortfall(result) or reached(result):
+    for sentence in filter(None, (shortfall(result) or reached(result), unread(result))):
         print(sentence)  # noqa: T201
     print(f"written to {arguments.out}")  # noqa: T201
     if returned := result["model"]["returned"]:

@@ -70,3 +70,14 @@ def test_an_index_is_written_and_read(monkeypatch, tmp_path):
         assert [one.source for one in candidates(weights)] == ["torchvision:squeezenet1_1"]
     finally:
         index._index.cache_clear()
+
+
+def test_every_classifier_of_torchvision_is_known():
+    known, _ = index._index()
+    assert {name for name in index.all_sources() if name.startswith("torchvision:")} <= set(known)
+
+
+def test_a_network_that_needs_real_tensors_to_be_built_has_a_signature_too():
+    weights = torchvision.models.regnet_y_400mf(weights=None, num_classes=8).state_dict()
+    assert candidates(weights)[0].source == "torchvision:regnet_y_400mf"
+    assert index._signature_of("torchvision:regnet_y_400mf") is not None

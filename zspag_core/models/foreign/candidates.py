@@ -9,6 +9,7 @@ Source: Broder, On the resemblance and containment of documents, 1997.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -133,7 +134,7 @@ def signature(tensors: Iterable[tuple[str, tuple[int, ...]]]) -> Signature:
 
 
 def write_index(path: Path = INDEX) -> int:
-    """Build every classifier of the installed torchvision and timm without memory and write their signatures.
+    """Build every classifier of the installed torchvision and timm, without memory where that works, for signatures.
 
     Returns:
         The number of networks in the index.
@@ -155,10 +156,15 @@ def all_sources() -> list[str]:
 
 def _signature_of(source: str) -> Signature | None:
     """Return the signature of a library's network with ImageNet's 1,000 classes, None where it cannot be built."""
-    try:
-        with torch.device("meta"):
-            network = build_network(ForeignConfig(source=source, num_classes=1000))
-    except CheckpointError:
+    config = ForeignConfig(source=source, num_classes=1000)
+    for place in (
+        "meta",
+        "cpu",
+    ):  # RegNets of torchvision compute widths with tensors: not on meta
+        with contextlib.suppress(CheckpointError), torch.device(place):
+            network = build_network(config)
+            break
+    else:
         return None
     return signature((name, tuple(tensor.shape)) for name, tensor in network.state_dict().items())
 
