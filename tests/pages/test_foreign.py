@@ -240,6 +240,20 @@ def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
     assert asked_to_adopt(store)["told"] == BETTER["fields"]
 
 
+def test_while_something_told_is_taken_over_nothing_of_before_is_drawn_or_asked(open_model, store, weights):
+    page = open_model(READ)
+    (tried,) = [job for job in store.latest(Lane.INTERACTIVE) if job.kind == "doubts"]
+    assert tried.active
+    page.number_input(key=f"tell-size-{weights.name}").set_value(24).run()
+    page.button(key="tell").click().run()
+    assert store.require(tried.id).state == State.CANCELLED, "nobody waits for its answer any more"
+    assert "Not applied yet" not in said(page)
+    assert page.button(key="tell").disabled
+    assert page.button(key="use").disabled
+    assert [uploader for uploader in page.get("file_uploader") if "name" in uploader.label.lower()] == []
+    assert [job.kind for job in store.latest(Lane.INTERACTIVE) if job.active] == ["adopt"]
+
+
 def test_where_no_usual_reading_fits_that_is_said_with_what_can_be_stated(open_model):
     worse = BETTER | {"accuracy": 35.0}
     page = open_model(READ, MISREAD | {"readings": [TAKEN | {"accuracy": 9.4}, worse], "none_fits": True})

@@ -14,7 +14,7 @@ from ui.shell.jobs import ask, checkpoint_question, job_store
 from ui.shell.paths import about_file, made_of, title_of, uploads
 from ui.shell.words import help_for
 from zspag_core.files import write_json
-from zspag_core.jobs import State
+from zspag_core.jobs import Lane, State
 from zspag_core.safety import CODE
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ NEEDS_NAMES = "--classes"
 """A word of the sentences that say: nothing tells which of the model's classes these are."""
 LARGEST = 1024
 FOLDERS = 8
+ASKED_LATELY = 50
 MOST_SIDE = 4096
 STRETCH, CROP = "Stretched to the square", "Shorter side first, then the middle cut out"
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
@@ -89,7 +90,7 @@ def readable(path: Path) -> Reading:
     """Draw what an upload leaves open, to be told or corrected; return how far its reading is."""
     if path.parent != uploads():
         return Reading.OPEN
-    _follow(path)
+    told = _is_being_told(path)
     entry = st.session_state.get(f"tell-entry-{path.name}")
     look = ask("inspect_model", checkpoint_question(path) | ({"entry": entry} if entry else {}))
     if look.active:
@@ -101,20 +102,32 @@ def readable(path: Path) -> Reading:
         _replace(path, Path(look.answer["unpacked"]))
         st.rerun()
     else:
-        changed = _input_panel(path, look.answer)
-        if not look.answer["asks"] and not entry:
+        changed = _input_panel(path, look.answer, told=told)
+        if not look.answer["asks"] and not entry and not told:  # else what is below would be gone in a moment
             return Reading.CHANGED if changed else Reading.OPEN
     return Reading.WAITING
 
 
 def tell(path: Path, **said: Any) -> None:  # noqa: ANN401 - what the task `adopt` takes
-    """Have an upload written anew with what the visitor said, and draw the page again."""
+    """Have an upload written anew with what the visitor said, and draw the page again.
+
+    Questions about the file as it was are stopped: nobody waits for their answers any more, and this one would.
+    """
+    for job in job_store().latest(Lane.INTERACTIVE, ASKED_LATELY):
+        if job.active and job.config.get("checkpoint") == str(path):
+            job_store().cancel(job.id)
     st.session_state[TELLING] = checkpoint_question(path) | {"told": {}} | said
     st.rerun()  # not a callback: that would see what the controls held before
 
 
-def _input_panel(path: Path, answer: Mapping[str, Any]) -> bool:
-    """Draw the controls of what the weights do not show; tell whether they were changed and not applied yet."""
+def _input_panel(path: Path, answer: Mapping[str, Any], *, told: bool) -> bool:
+    """Draw the controls of what the weights do not show; tell whether they were changed and not applied yet.
+
+    Args:
+        path: the upload.
+        answer: of the task `inspect_model`.
+        told: whether what they hold is being taken over.
+    """
     asks = answer["asks"]
     if not asks and not answer["foreign"]:
         return False  # a file that says all itself
@@ -130,14 +143,14 @@ def _input_panel(path: Path, answer: Mapping[str, Any]) -> bool:
         if flaw:
             st.error(flaw, icon=":material/error:")
         changed = changes(said, answer)
-        if changed and not flaw:
+        if changed and not flaw and not told:
             st.warning(
                 f"**Not applied yet:** {', '.join(changed)}. Every figure is still of what was taken before; press "
                 "**Use these**.",
                 icon=":material/pending:",
             )
         kind: Literal["primary", "secondary"] = "primary" if changed or asks else "secondary"
-        if st.button("Use these", key="tell", type=kind, disabled=bool(flaw)):
+        if st.button("Use these", key="tell", type=kind, disabled=bool(flaw) or told):
             tell(path, **said)
     return bool(changed)
 
@@ -337,15 +350,15 @@ def numbers_of(text: str, count: int) -> list[float] | None:
     return numbers if len(numbers) == count and all(abs(number) < 1000 for number in numbers) else None
 
 
-def _follow(path: Path) -> None:
-    """Wait for the file that holds what was told, and take it in the upload's place."""
+def _is_being_told(path: Path) -> bool:
+    """Wait for the file that holds what was told, and take it in the upload's place; tell whether it is being made."""
     question = st.session_state.get(TELLING)
     if question is None or question["checkpoint"] != str(path):
-        return
+        return False
     job = ask("adopt", question)
     if job.active:
-        wait(job, "Writing it down")
-        return
+        wait(job, "Taking over what you said")
+        return True
     st.session_state.pop(TELLING)
     if job.state != State.DONE:
         refusal(job, path)
@@ -354,6 +367,7 @@ def _follow(path: Path) -> None:
         st.rerun()
     else:
         job_store().delete(job.id)  # the file was cleared away: the next press makes it again
+    return False
 
 
 def _replace(path: Path, made: Path) -> None:
