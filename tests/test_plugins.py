@@ -73,9 +73,9 @@ def test_what_comes_from_outside_unlearns(asked, tmp_path):
 def test_forms_cards_and_tables_know_a_method_from_outside():
     """In a process of its own, as the dashboard and its worker are started: the variable names the file."""
     code = """
-from ui.form_address import method_entries
-from ui.methods import method_name, method_summary
-from ui.words import choice_label
+from ui.forget.form_params import method_entries
+from ui.shell.methods import method_name, method_summary
+from ui.shell.words import choice_label
 from zspag_core.tasks.describe import describe_engine
 from zspag_core.reproduce.rows import rivals
 from zspag_core.reproduce.scale import SMALL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ui.shell.checkpoints import shipped_checkpoints
-from ui.shell.jobs import job_store, show_run
+from ui.shell.jobs import job_store, made_of, show_run
 from ui.shell.selection import choice_of_own, use
 from zspag_core.runs.config import RunConfig
 from zspag_core.shipped import CHECKPOINTS
@@ -38,7 +38,9 @@ def submit_own(
 ) -> Job:
     """Queue a run as the Forget page would with untouched controls but for those given; look at it and its model."""
     asked = RunConfig(choice.data, str(choice.checkpoint), tuple(forget), method, settings or {}, seed)
-    config = asked.to_job(class_names=[choice.class_names[label] for label in forget])
+    config = asked.to_job(
+        class_names=[choice.class_names[label] for label in forget], made=made_of(choice.checkpoint, choice.data)
+    )
     job = job_store().submit("unlearn", config, device=asked.device)
     use(choice)
     show_run(job.id)
