@@ -1,10 +1,24 @@
-"""Jobs for tests that carry a task out without a queue."""
+"""Jobs for tests that carry a task out without a queue, and a reporter that remembers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from zspag_core.errors import Cancelled
 from zspag_core.jobs import Command, Job, State
+from zspag_core.progress import Reporter
+
+
+class Recorder(Reporter):
+    """Remembers the stages that it is told of; cancels once more than `patience` of one is done."""
+
+    def __init__(self, patience=10**9):
+        self.stages, self.patience = set(), patience
+
+    def progress(self, stage, done, total, **figures):
+        self.stages.add(stage)
+        if done > self.patience:
+            raise Cancelled("enough")
 
 
 def job_for(config, device="auto", kind="task"):

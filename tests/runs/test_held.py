@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from zspag_core.runs import held
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.held import prepare_held
 
@@ -24,7 +25,13 @@ def test_model_and_data_of_the_last_run_are_used_again(asked):
     second = prepare_held(replace(asked, seed=4, settings={}))
     assert second.checkpoint is first.checkpoint
     assert second.config.seed == 4
-    assert held._read.cache_info().maxsize == held.LANES
+
+
+def test_one_model_is_held_at_a_time(asked):
+    first = weakref.ref(prepare_held(asked).checkpoint.model)
+    prepare_held(replace(asked, forget=(4,)))
+    gc.collect()
+    assert first() is None
 
 
 def test_no_thread_sees_another_ones_model(asked):

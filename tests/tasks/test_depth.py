@@ -2,20 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.asking import Recorder
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.progress import Reporter
 from zspag_core.tasks.depth import measure_depth
 from zspag_core.tasks.table import find_task
-
-
-class Recorder(Reporter):
-    def __init__(self, patience=10**9):
-        self.stages, self.patience = set(), patience
-
-    def progress(self, stage, done, total, **figures):
-        self.stages.add(stage)
-        if done > self.patience:
-            raise Cancelled("enough")
 
 
 def test_every_stage_of_both_models_is_measured(run_id, store):

@@ -4,21 +4,11 @@ import json
 
 import pytest
 
-from tests.asking import job_for
+from tests.asking import Recorder, job_for
 from zspag_core.errors import Cancelled, UsageError
-from zspag_core.progress import SILENT, Reporter
+from zspag_core.progress import SILENT
 from zspag_core.tasks.relearning import measure_relearning
 from zspag_core.tasks.table import find_task
-
-
-class Recorder(Reporter):
-    def __init__(self, patience=10**9):
-        self.stages, self.patience = set(), patience
-
-    def progress(self, stage, done, total, **figures):
-        self.stages.add(stage)
-        if done > self.patience:
-            raise Cancelled("enough")
 
 
 def test_steps_are_those_that_the_run_itself_counts(run_id, home):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,34 +15,25 @@ if TYPE_CHECKING:
     from zspag_core.runs.config import RunConfig
     from zspag_core.runs.prepare import Prepared
 
-LANES = 2
-"""Threads of one worker that carry runs out; none sees another's model, on which that may have hooks."""
 VARIED = ("method", "settings", "seed", "device", "relearning", "hold_out")
 """Of a run's configuration, what its model and data do not depend on."""
 
 
+class _Held(threading.local):
+    """What one thread holds: none sees another's model, on which that may have hooks."""
+
+    key = ""
+    read: tuple[Checkpoint, DataSet] | None = None
+
+
+_held = _Held()
+
+
 def prepare_held(config: RunConfig) -> Prepared:
-    """Prepare a run; model and data of the last one are used again while their files are as they were."""
-    stamps = tuple(stamp(Path(place)) for place in (config.checkpoint, config.data))
-    return check(config, *_read(_Asked(config), stamps, threading.get_ident()))
-
-
-class _Asked:
-    """A configuration that equals others which differ only in what model and data do not depend on."""
-
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
-        self._key = repr([(name, value) for name, value in sorted(config.to_dict().items()) if name not in VARIED])
-
-    def __eq__(self, other: object) -> bool:
-        """Compare what matters."""
-        return isinstance(other, _Asked) and self._key == other._key
-
-    def __hash__(self) -> int:
-        """Hash what matters."""
-        return hash(self._key)
-
-
-@lru_cache(maxsize=LANES)
-def _read(asked: _Asked, _stamps: tuple[object, ...], _thread: int) -> tuple[Checkpoint, DataSet]:
-    return read_for(asked.config)
+    """Prepare a run; model and data of the thread's last one are used again while their files are as they were."""
+    asked = [(name, value) for name, value in sorted(config.to_dict().items()) if name not in VARIED]
+    key = repr((asked, stamp(Path(config.checkpoint)), stamp(Path(config.data))))
+    if _held.read is None or _held.key != key:
+        _held.read = None  # before the next ones are loaded: two would be held else
+        _held.read, _held.key = read_for(config), key
+    return check(config, *_held.read)

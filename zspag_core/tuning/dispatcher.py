@@ -127,7 +127,8 @@ class Dispatcher:
         if not lost or trial.retries >= RETRIES:
             return False
         trial.retries += 1
-        return any([self.store.resume(run.id) for run in lost])  # noqa: C419 - every one of them
+        queued = [self.store.resume(run.id) for run in lost]
+        return any(queued)
 
 
 def row_of(number: int, point: dict[str, Value], seeds: Sequence[int], runs: Sequence[Job]) -> dict[str, Any]:
