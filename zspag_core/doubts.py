@@ -46,6 +46,19 @@ READ_BY = frozenset({"mean", "std", "image_size"})
 """The fields of a reading that are tried."""
 
 
+class WrongReading(UsageError):
+    """Another way to prepare the images is clearly better than the one that was taken.
+
+    Attributes:
+        better: that way.
+    """
+
+    def __init__(self, words: str, better: Tried) -> None:
+        """Keep the sentence and the better way."""
+        super().__init__(words)
+        self.better = better
+
+
 @dataclass(frozen=True)
 class Tried:
     """One reading of a model's input and what it reads.
@@ -216,7 +229,7 @@ def check_reading(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[i
         Notes for the person.
 
     Raises:
-        UsageError: it says both figures and how to choose.
+        WrongReading: it says both figures and how to choose.
     """
     tried = try_readings(checkpoint, dataset, at_size)
     if not another_is_better(tried):
@@ -229,9 +242,10 @@ def check_reading(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[i
         start = "the model's file does not say how its images are prepared: as assumed"
     else:
         start = "the model's file may say wrongly how its images are prepared: as it says"
-    raise UsageError(
+    raise WrongReading(
         f"{start} ({_words(checkpoint, better.fields)}) it reads {figures}; choose with {_options(better.fields)} (or "
-        "name what was taken in the same way)"
+        "name what was taken in the same way)",
+        better,
     )
 
 

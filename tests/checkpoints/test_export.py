@@ -113,7 +113,10 @@ def test_what_stands_beside_the_weights_goes_back_and_what_holds_the_class_does_
     }
     path = _saved(payload, tmp_path / "net.pth.tar")
     notes = read_contents(path, 100).container.notes
-    assert notes == ("without state_dict_ema, optimizer, which may still hold the class",)
+    assert notes == (
+        "without state_dict_ema, optimizer, which may still hold the class",
+        "written as they were, though they are of the network as it came: best_acc1, acc",
+    )
     written, weights = _back(path, tmp_path)
     loaded = torch.load(written, weights_only=False)
     assert list(loaded) == ["epoch", "args", "best_acc1", "curve", "acc", "state_dict"]

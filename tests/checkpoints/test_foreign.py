@@ -16,6 +16,7 @@ from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.explain.gradcam import attention, map_shapes
 from zspag_core.layers import weight_layers
 from zspag_core.models import fresh_like
+from zspag_core.models.foreign.sources import python_network
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
 PIXELS = (torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 255).round() / 255
@@ -186,6 +187,42 @@ def test_an_owners_class_loads_and_its_attention_goes_back_whole(tmp_path):
     again = load_checkpoint(tmp_path / "ours.safetensors", model=f"python:{code}:vit")
     with torch.no_grad():
         assert torch.equal(again.model(PIXELS), loaded.model(PIXELS))
+
+
+WIDE = """
+    from torch import nn
+
+    class Wide(nn.Sequential):
+        def __init__(self, num_classes=4, width=6, side=8):
+            super().__init__(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Conv2d(width, 5, 3), nn.ReLU(), nn.Flatten())
+            self.append(nn.Linear(5 * (side - 4) ** 2, num_classes))
+
+    def wider():
+        return Wide(num_classes=5, width=12)
+"""
+
+
+def test_an_owners_class_is_called_as_its_file_says(tmp_path):
+    torch.manual_seed(0)
+    code, path = tmp_path / "mine.py", tmp_path / "last.ckpt"
+    code.write_text(dedent(WIDE))
+    owner = python_network(f"{code}:Wide", {"num_classes": 5, "width": 12})[0]
+    weights = {f"net.{name}": value for name, value in owner.state_dict().items()}
+    kept = {"width": 12, "num_classes": 9, "lr": 0.1, "mixup": [1, 2]}
+    torch.save({"state_dict": weights, "hyper_parameters": kept, "epoch": 3}, path)
+    loaded = load_checkpoint(path, model=f"python:{code}:Wide", image_size=8, mean=MEAN, std=STD)
+    assert loaded.notes[-1] == "Wide was called with width=12, as the file's hyper_parameters say"
+    pixels = torch.rand(2, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(pixels), owner(_normalised(pixels)), rtol=1e-4, atol=1e-5)
+    save_checkpoint(tmp_path / "ours.safetensors", loaded.model, loaded.about)
+    again = load_checkpoint(tmp_path / "ours.safetensors", model=f"python:{code}:Wide")
+    with torch.no_grad():
+        assert torch.equal(again.model(pixels), loaded.model(pixels))
+    torch.save(weights, path)
+    with pytest.raises(CheckpointError, match=r"name a function in .*mine\.py that returns Wide with them"):
+        load_checkpoint(path, model=f"python:{code}:Wide", image_size=8)
+    assert load_checkpoint(path, model=f"python:{code}:wider", image_size=8).notes == ()
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

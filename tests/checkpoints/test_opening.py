@@ -32,6 +32,13 @@ def test_entries_among_the_tensors_that_are_none_are_left_aside(tmp_path):
     assert torch.load(tmp_path / "again.pt", weights_only=True)["epoch"] == 3
 
 
+def test_figures_that_stay_in_the_file_are_named(tmp_path):
+    payload = {"state_dict": NET, "best_acc1": 61.2, "val_loss": 0.3, "epoch": 7, "accumulate": 2, "args": {}}
+    assert _opened(payload, tmp_path).container.dropped == (
+        "written as they were, though they are of the network as it came: best_acc1, val_loss",
+    )
+
+
 def test_plain_facts_are_read(tmp_path):
     payload = {"state_dict": NET, "args": argparse.Namespace(arch="resnet18"), "classes": ["a", "b"]}
     assert _opened(payload, tmp_path).hints == {"arch": "resnet18", "class_names": ["a", "b"]}

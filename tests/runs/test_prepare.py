@@ -8,6 +8,7 @@ import torch
 
 from zspag_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from zspag_core.data.backdoor import poison
+from zspag_core.doubts import with_reading
 from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.hyperparameters import values
 from zspag_core.models import build
@@ -180,6 +181,20 @@ def test_an_order_that_was_chosen_against_the_model_s_answers_is_noted(digits_mo
     assert "that was chosen the model reads" in check_assumptions(foreign, wrong, "digits", "given").notes[-1]
     (note,) = check_assumptions(foreign, small_digits, "digits", "").notes[len(small_digits.notes) :]
     assert note.endswith("assumed: heads 1")
+
+
+def test_a_wrong_order_under_a_wrong_reading_is_told_with_it(digits_model, small_digits):
+    turned = torch.tensor([3, 4, 5, 6, 7, 8, 9, 0, 1, 2])
+    split = type(small_digits.train)
+    shuffled = replace(small_digits, train=split(small_digits.train.images, turned[small_digits.train.labels]))
+    dark = with_reading(digits_model, mean=tuple(m + 3 for m in digits_model.config.mean))
+    foreign = Checkpoint(dark, {"assumed": {"mean": dark.config.mean, "std": dark.config.std}}, "")
+    with pytest.raises(UsageError, match=r"choose with --mean .*; then the order of the classes looks wrong") as both:
+        check_assumptions(foreign, shuffled, "digits", "")
+    with pytest.raises(UsageError, match="choose with --mean") as one:
+        check_assumptions(foreign, small_digits, "digits", "")
+    assert "order" not in str(one.value)
+    assert "\n" not in str(both.value)
 
 
 def test_images_of_classes_that_may_be_forgotten_say_nothing_about_the_order(digits_model, small_digits):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ui.results.run_view import View
     from zspag_core.metrics.catalogue import Measure
 
+HOLLOW = 0.25  # of the original accuracy on remaining classes
 SHALLOW = 5.0  # points that the probe must fall before one may speak of forgetting inside
 NARROW = "\N{NO-BREAK SPACE}%"
 
@@ -206,10 +207,16 @@ def _relearning(before: Mapping[str, Any], after: Mapping[str, Any], reference: 
     if band and sum(band):
         note = f"{2 * now['steps'] / sum(band):.2f} of Retrain's steps (Anamnesis Index, 1 is ideal)."
     if now.get("acc_rt") is not None:
-        note += f" The rest by then: {percent(now['acc_rt'])}."
+        note += f" Remaining classes after these steps: {percent(now['acc_rt'])}{_hollow(now['acc_rt'], before)}."
     change = now["steps"] - then["steps"] if then else 0
     text = (f"{change:+d} steps".replace("-", DOWN) if change else "unchanged") if then else ""
     return Card(RELEARNING.name, steps_text(now), glue(note), text, colour_of(text, RELEARNING), words)
+
+
+def _hollow(acc_rt: float, before: Mapping[str, Any]) -> str:
+    """Say what it means where hardly anything else is answered rightly once the class is back."""
+    known = before.get("acc_rt")
+    return ": nearly all is read as the forgotten class" if known is not None and acc_rt < HOLLOW * known else ""
 
 
 def _retrained(reference: Reference, measure: Measure) -> str:

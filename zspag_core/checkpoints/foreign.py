@@ -55,9 +55,11 @@ def load_foreign(
         raise CheckpointError("expected a Hugging Face folder with config.json and weights")
     arguments = _arguments(kind, hints)
     if kind == "python":
-        network = python_network(name, None if weights is None else _outputs_guess(weights))
+        network, arguments = python_network(name, _told_owner(weights, hints))
+        arguments.pop("num_classes", None)  # the head tells
         file, _, called = name.rpartition(":")  # where it lies is this machine's affair
-        config = ForeignConfig(source=f"python:{Path(file).name}:{called}", **_grey_or_colour(channels_of(network)))
+        config = ForeignConfig(source=f"python:{Path(file).name}:{called}", arguments=arguments)
+        config = replace(config, **_grey_or_colour(channels_of(network)))
     elif kind == "hf":
         network = hf_folder(Path(name).expanduser())
         count = int(getattr(network.config, "num_labels", 0) or 2)
@@ -100,7 +102,8 @@ def rebuild_foreign(settings: Mapping[str, Any], weights: Mapping[str, Tensor], 
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"config of a foreign network: {error}") from None
     if source.startswith("python:"):
-        network = python_network(source.partition(":")[2], config.num_classes)
+        told = {"num_classes": config.num_classes} | config.arguments
+        network, _ = python_network(source.partition(":")[2], told)
     else:
         network = build_network(config)
     fill(network, weights)
@@ -227,8 +230,10 @@ def _reading(
     for name in ("mean", "std", "image_size"):
         if name in hints:
             said[name] = tuple(hints[name]) if name != "image_size" else int(hints[name])
-    if size := config.arguments.get("img_size", config.arguments.get("image_size") if kind != "hf" else None):
-        usually["image_size"] = size if isinstance(size, int) else size[0]
+    size = config.arguments.get("img_size", config.arguments.get("image_size") if kind != "hf" else None)
+    size = size[0] if isinstance(size, list | tuple) and size else size
+    if isinstance(size, int) and size:
+        usually["image_size"] = size
     if "image_size" in given and "shorter_side" not in given:  # another size: the library's crop is for its own
         usually["shorter_side"] = 0
         said.pop("shorter_side", None) if said.get("image_size") != given["image_size"] else None
@@ -294,6 +299,14 @@ def _grey_or_colour(channels: Any) -> dict[str, Any]:  # noqa: ANN401 - a number
         raise CheckpointError(f"expected a network for grey (1) or colour (3) images, got {channels} channels")
     parts = usual(channels, 0)
     return {"channels": channels, "mean": parts["mean"], "std": parts["std"]}
+
+
+def _told_owner(weights: Mapping[str, Tensor] | None, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an owner's class may be called with: what its file keeps for that, as Lightning does, and classes."""
+    kept = hints.get("hyper_parameters") or {}
+    told = {str(name): value for name, value in kept.items() if isinstance(value, int | float | str)}
+    count = None if weights is None else _outputs_guess(weights)
+    return told if count is None else told | {"num_classes": count}
 
 
 def _outputs_guess(weights: Mapping[str, Tensor]) -> int | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from zspag_core.checkpoints.export import Container
     from zspag_core.models import Classifier, ModelConfig
+    from zspag_core.models.foreign import ForeignConfig
 
 FOREIGN = "foreign"
 NAME_IT = "name the network with --model torchvision:NAME, timm:NAME, hf:FOLDER or python:FILE.py:CALLABLE"
@@ -124,7 +125,7 @@ def load_checkpoint(
         about |= {"stated": sorted(given)} if found.origin is not None and "told" in about else {}
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
-    return Checkpoint(found.model, about, digest_of(path), contents.notes, found.origin)
+    return Checkpoint(found.model, about, digest_of(path), (*contents.notes, *found.notes), found.origin)
 
 
 def _check_normalisation(given: Mapping[str, Any]) -> None:
@@ -148,6 +149,7 @@ class _Found:
     model: Classifier
     about: object
     origin: Origin | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _read(
@@ -176,6 +178,12 @@ def _read(
 
 def _not_of(source: str, error: CheckpointError, weights: Mapping[str, Tensor]) -> str:
     """Say why weights do not fit the network that was named, and of which other one they look to be."""
+    if source.startswith("python:") and "tensor" in str(error):
+        file, _, called = source.partition(":")[2].rpartition(":")
+        return (
+            f"{error}; if {called} takes arguments that these weights were made with, name a function in {file} that "
+            f"returns {called} with them"
+        )
     looks = hint(weights) if {"names", "lacks"} & set(str(error).split()) else ""
     return f"{error}; these are not the weights of {source}: {looks}" if looks and source not in looks else str(error)
 
@@ -203,7 +211,16 @@ def _of(
 def _foreign(contents: Contents, source: str, given: Mapping[str, Any]) -> _Found:
     """Return the classifier around a network that is named."""
     classifier, about = load_foreign(source, contents.weights, contents.hints, given)
-    return _Found(classifier, about, Origin(contents.container, contents.weights))
+    origin = Origin(contents.container, contents.weights)
+    return _Found(classifier, about, origin, _called_with(classifier.config))
+
+
+def _called_with(config: ForeignConfig) -> tuple[str, ...]:
+    """Say what an owner's class was called with."""
+    if config.kind != "python" or not config.arguments:
+        return ()
+    words = ", ".join(f"{name}={value!r}" for name, value in config.arguments.items())
+    return (f"{config.source.rpartition(':')[2]} was called with {words}, as the file's hyper_parameters say",)
 
 
 def _bare(contents: Contents, config: ModelConfig | None, given: Mapping[str, Any], limit_mb: float) -> _Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAR_ENDINGS = (".pth.tar", ".pt.tar", ".ckpt.tar")
+FIGURE = re.compile(
+    r"(^|_|\.)(best|acc|accuracy|loss|losses|metrics?|score|f1|auc|auroc|error|top1|top5|prec1)(_|\d|$)", re.I
+)
+"""Names of what was measured on the network that a file holds."""
 TORCH_ENDINGS = (*TAR_ENDINGS, ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar", ".pkl", ".model", ".chkpt", ".weights")
 
 
@@ -105,7 +110,7 @@ def _open_torch(path: Path, limit_mb: float, entry: str | None) -> Opened:
     container = TorchContainer(
         suffix=_torch_suffix(path),
         tensors=tensors,
-        dropped=_left_out(dropped),
+        dropped=(*_left_out(dropped), *_still_said(frame)),
         payload=frame,
         route=route,
         shell=_shell(holder),
@@ -162,6 +167,12 @@ def _left_out(dropped: list[str]) -> tuple[str, ...]:
     if not dropped:
         return ()
     return (f"without {some_of(dropped, 6)}, which may still hold the class",)
+
+
+def _still_said(frame: object) -> tuple[str, ...]:
+    """Say which figures of the file, such as an accuracy, go along although they are of the network as it came."""
+    found = [name for name in frame if isinstance(name, str) and FIGURE.search(name)] if isinstance(frame, dict) else []
+    return (f"written as they were, though they are of the network as it came: {some_of(found, 6)}",) if found else ()
 
 
 def _torch_suffix(path: Path) -> str:

@@ -6,16 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.data import load_dataset
-from zspag_core.doubts import READ_BY, check_order, check_reading
+from zspag_core.doubts import READ_BY, WrongReading, check_order, check_reading, with_reading
 from zspag_core.errors import UsageError
 from zspag_core.fit import check_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data.dataset import DataSet
     from zspag_core.data.resizing import Size
+    from zspag_core.doubts import Tried
+    from zspag_core.models import Classifier
 
 GIVEN = "given"
 """The order of the classes that the data have, kept whatever the model reads in them."""
@@ -108,14 +110,34 @@ def check_assumptions(
     def at_size(size: int) -> DataSet:
         return load_for(checkpoint, data, order=order, size=size)
 
-    doubts = check_reading(checkpoint, dataset, at_size)
-    dataset = replace(dataset, notes=(*dataset.notes, *doubts))
-    told = replace(dataset, train=dataset.train.without_classes(left_out), test=dataset.test.without_classes(left_out))
-    if not len(told.train) and not len(told.test):
-        return dataset
-    prepared = {name: value for name, value in assumed.items() if name in READ_BY}
-    figures = check_order(checkpoint.model, told, order or chosen_order(checkpoint), _in_words(prepared))
-    return replace(dataset, notes=(*dataset.notes, *figures.doubt()))
+    def ordered(model: Classifier, images: DataSet) -> tuple[str, ...]:
+        told = replace(images, train=images.train.without_classes(left_out), test=images.test.without_classes(left_out))
+        if not len(told.train) and not len(told.test):
+            return ()
+        prepared = {name: value for name, value in assumed.items() if name in READ_BY}
+        return check_order(model, told, order or chosen_order(checkpoint), _in_words(prepared)).doubt()
+
+    try:
+        doubts = check_reading(checkpoint, dataset, at_size)
+    except WrongReading as wrong:
+        raise UsageError(f"{wrong}{_then(wrong.better, checkpoint, dataset, at_size, ordered)}") from None
+    return replace(dataset, notes=(*dataset.notes, *doubts, *ordered(checkpoint.model, dataset)))
+
+
+def _then(
+    better: Tried,
+    checkpoint: Checkpoint,
+    dataset: DataSet,
+    at_size: Callable[[int], DataSet],
+    ordered: Callable[[Classifier, DataSet], object],
+) -> str:
+    """Say what is wrong with the order, too, once the images are prepared in a better way; empty where nothing is."""
+    size = better.fields.get("image_size")
+    try:
+        ordered(with_reading(checkpoint.model, **better.fields), at_size(size) if size else dataset)
+    except UsageError as error:
+        return f"; then {error}"
+    return ""
 
 
 def chosen_order(checkpoint: Checkpoint) -> str:

@@ -24,7 +24,7 @@ from zspag_core.runs.context import RunContext
 from zspag_core.runs.epoch_log import EpochLog
 from zspag_core.runs.folder import UNLEARNED, check_out, new_folder
 from zspag_core.runs.grading import grade_deeply, read_triggers
-from zspag_core.runs.notes import say_notes
+from zspag_core.runs.notes import say_assumptions, say_doubts
 from zspag_core.runs.prepare import Prepared, prepare
 from zspag_core.runs.resume import cache_of
 from zspag_core.runs.stage_cache import NO_CACHE
@@ -126,6 +126,7 @@ def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: i
     """Grade, unlearn, grade again."""
     seconds: dict[str, float] = {}
     model = place(prepared.checkpoint.model, prepared.device)
+    say_assumptions(prepared, report)
     resumed, known = cache.begun, cache.recall("before") is not None
     with timed(seconds, "evaluate"):
         before, relearnt = cache.once("before", lambda: grade_deeply(model, None, prepared, report))
@@ -137,7 +138,7 @@ def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: i
         report.note(f"going on with an interrupted run, after {log.reached}")
     elif known:
         report.note("the original model's grade is that of an earlier run with the same model, data and classes")
-    say_notes(before, prepared, report)
+    say_doubts(before, prepared, report)
     log.begin(model)
     unlearned = _unlearn(model, prepared, log, cache)
     seconds["evaluate"] += log.seconds

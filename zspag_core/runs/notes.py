@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from zspag_core.runs.prepare import Prepared
 
 
-def say_notes(before: Grade, prepared: Prepared, report: Reporter) -> None:
-    """Say what was assumed and what makes figures doubtful: nothing to grade with, a model that guesses or is blind."""
+def say_assumptions(prepared: Prepared, report: Reporter) -> None:
+    """Say how model and data were taken, and what cannot be graded; before anything is computed."""
+    for sentence in (*prepared.checkpoint.notes, *prepared.dataset.notes, lacking_words(prepared.lacks)):
+        if sentence:
+            report.note(sentence)
+
+
+def say_doubts(before: Grade, prepared: Prepared, report: Reporter) -> None:
+    """Say what makes figures doubtful: a model that guesses, or is blind for the classes to forget."""
     found = before.accuracy
     guesses = guessing(found.acc_rt, prepared.dataset.num_classes)
     blind = (
@@ -23,9 +30,8 @@ def say_notes(before: Grade, prepared: Prepared, report: Reporter) -> None:
         if hardly_read(found.acc_ut)
         else None
     )
-    doubts = (lacking_words(prepared.lacks), guesses or blind or _misread(before, prepared))
-    for sentence in (*prepared.checkpoint.notes, *prepared.dataset.notes, *filter(None, doubts)):
-        report.note(sentence)
+    if doubt := guesses or blind or _misread(before, prepared):
+        report.note(doubt)
 
 
 def _misread(before: Grade, prepared: Prepared) -> str | None:

@@ -4,7 +4,6 @@ from textwrap import dedent
 
 import pytest
 import torch
-from torch import nn
 
 from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.models.foreign.config import ForeignConfig, parse_source
@@ -76,9 +75,15 @@ def test_an_owners_class_is_called(tmp_path):
         ready = Net(7)
         """,
     )
-    assert python_network(f"{path}:Net")[1].out_features == 3
-    assert python_network(f"{path}:Net", 5)[1].out_features == 5
-    assert isinstance(python_network(f"{path}:ready"), nn.Module)
+    network, taken = python_network(f"{path}:Net")
+    assert network[1].out_features == 3
+    assert taken == {}
+    network, taken = python_network(f"{path}:Net", {"num_classes": 5, "learning_rate": 0.1})
+    assert network[1].out_features == 5
+    assert taken == {"num_classes": 5}
+    network, taken = python_network(f"{path}:ready", {"num_classes": 5})
+    assert network[1].out_features == 7
+    assert taken == {}
 
 
 @pytest.mark.parametrize(

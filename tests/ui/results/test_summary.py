@@ -145,7 +145,11 @@ def test_cards_carry_value_change_and_reference(make_view, retrained):
     told = make_view()
     told.result["after"]["relearning"]["acc_rt"] = 1.25
     (note,) = (card.note for card in cards(told, Reference()) if card.title == "Relearning")
-    assert note == "Inside: more steps are deeper. The rest by then: 1.2\N{NO-BREAK SPACE}%."
+    after = "Inside: more steps are deeper. Remaining classes after these steps: "
+    assert plain([note]) == f"{after}1.2 %: nearly all is read as the forgotten class."
+    told.result["after"]["relearning"]["acc_rt"] = 90
+    (note,) = (card.note for card in cards(told, Reference()) if card.title == "Relearning")
+    assert plain([note]) == f"{after}90.0 %."
     assert found["Forgotten accuracy"].change == "−97.0 points"
     colours = [card.colour for card in found.values()]
     assert colours == ["green", "green", "green", "green", "off"], "less is better of the second and third"

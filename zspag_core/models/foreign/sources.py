@@ -157,8 +157,15 @@ BUILDERS: dict[str, Callable[[str, int, Mapping[str, Any]], nn.Module]] = {
 }
 
 
-def python_network(name: str, num_classes: int | None = None) -> nn.Module:
+def python_network(name: str, told: Mapping[str, Any] | None = None) -> tuple[nn.Module, dict[str, Any]]:
     """Run the owner's code, FILE.py:CALLABLE, and return the network that it makes.
+
+    Args:
+        name: file and what it defines: a function or a class that is called, or a network.
+        told: values that it is called with as far as its parameters have these names.
+
+    Returns:
+        The network, and those of the values that it was called with.
 
     Raises:
         UsageError: no such file or callable, or it makes no network; an error of the owner's code is told by line.
@@ -177,21 +184,20 @@ def python_network(name: str, num_classes: int | None = None) -> nn.Module:
         make = getattr(module, called, None)
         if make is None:
             raise UsageError(f"model: {path} defines no {called!r}")
-        network = make if isinstance(make, nn.Module) else _called(make, num_classes)
+        taken = {} if isinstance(make, nn.Module) else _taken(make, told or {})
+        network = make if isinstance(make, nn.Module) else make(**taken)
     if not isinstance(network, nn.Module):
         raise UsageError(f"model: expected {called} of {path} to return an nn.Module, got {type(network).__name__}")
-    return network.eval()
+    return network.eval(), taken
 
 
-def _called(make: Callable[..., object], num_classes: int | None) -> object:
-    """Call what makes a network, with the number of classes where it asks for it and has no default."""
+def _taken(make: Callable[..., object], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a callable has parameters for."""
     try:
         asked = inspect.signature(make).parameters
     except (TypeError, ValueError):
-        return make()
-    if num_classes is not None and "num_classes" in asked:
-        return make(num_classes=num_classes)
-    return make()
+        return {}
+    return {name: value for name, value in told.items() if name in asked}
 
 
 @contextlib.contextmanager
