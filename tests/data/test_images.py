@@ -168,6 +168,15 @@ def test_an_unreadable_image_of_a_large_set_is_named(encoded):
 
 
 @pytest.mark.usefixtures("lazy")
+def test_all_unreadable_images_of_a_large_set_are_told_at_once(encoded, monkeypatch):
+    monkeypatch.setattr(ours, "BATCH", 4)
+    torn = [(f"torn {number}", lambda: b"\x89PNG torn") for number in range(7)]
+    late = decode_images([torn[0], *encoded[:5], *torn[1:], *encoded[5:]], 12, 1)
+    with pytest.raises(DataError, match=r"^7 images cannot be read: torn 0, torn 1, torn 2, torn 3, torn 4, …; "):
+        look_through(late)
+
+
+@pytest.mark.usefixtures("lazy")
 def test_images_are_made_also_where_nothing_can_be_derived(encoded, raw):
     for late in (decode_images(encoded, 12, 1), concat(fit_images(raw, 12, 1), decode_images(encoded, 12, 1))):
         with torch.inference_mode():

@@ -107,7 +107,7 @@ def test_plain_binary_images(write, expected, png):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"img": [b"no image"] * 100}, r"The image in row 0 of .*a\.parquet is not an image"),
+        ({"img": [b"no image"] * 100}, r"^100 images cannot be read: The image in row 0 of .*a\.parquet"),
         (
             {"img": [{"bytes": b"x", "path": ""}, {"bytes": None, "path": "b"}] * 50},
             r"Row 1 of .*a\.parquet has no image bytes, only the path 'b'; expected a file that holds the images",

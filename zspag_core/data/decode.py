@@ -7,6 +7,7 @@ import os
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,19 +16,44 @@ import torch
 from torch import Tensor
 
 from zspag_core.data.resizing import Size, resize_picture, resize_pixels, resizing_of
-from zspag_core.errors import DataError
+from zspag_core.errors import DataError, some_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from PIL import Image
 
 MAX_PIXELS = 50_000_000
 """The largest image that is decoded: what a header claims beyond it is refused before any memory is taken."""
 
+NAMED = 5
+"""So many broken files are named."""
+
 _CHUNK = 4096
 _BATCH = 64
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error, zlib.error)
+
+
+class BrokenImages(DataError):
+    """Files that are no images that can be read.
+
+    Attributes:
+        names: what messages call them.
+        pixels: they can be read, but have too many pixels.
+    """
+
+    def __init__(self, names: Sequence[str], *, pixels: bool = False) -> None:
+        """Say which they are and what was expected."""
+        self.names, self.pixels = tuple(names), pixels
+        most = f"at most {MAX_PIXELS // 10**6} million pixels"
+        if len(names) == 1:
+            wrong = "is too large to decode" if pixels else "is not an image that can be read"
+            super().__init__(f"{names[0]} {wrong}; expected {most if pixels else 'a whole JPEG or PNG file'}.")
+        else:
+            super().__init__(
+                f"{len(names):,} images cannot be read: {some_of(names, NAMED)}; expected whole JPEG "
+                f"or PNG files of {most}; take them out of the set."
+            )
 
 
 def fit(images: Tensor, image_size: Size, channels: int) -> Tensor:
@@ -57,19 +83,37 @@ def decode(encoded: Iterable[tuple[str, Callable[[], bytes]]], image_size: Size,
         (N, channels, image_size, image_size) uint8, in the order given.
 
     Raises:
-        DataError: an image cannot be read or is larger than `MAX_PIXELS`; the message names it.
+        BrokenImages: images that cannot be read or are larger than `MAX_PIXELS`; the message names them.
     """
     items, side = list(encoded), resizing_of(image_size).image_size
     pixels = np.empty((len(items), channels, side, side), np.uint8)
 
-    def decode_batch(start: int) -> None:
+    def decode_batch(start: int) -> list[BrokenImages]:
         """Decode a few images into their places: handing out each small image alone costs more than decoding it."""
+        broken = []
         for place, (where, read) in enumerate(items[start : start + _BATCH], start):
-            pixels[place] = decode_one(where, read, image_size, channels).transpose(2, 0, 1)
+            try:
+                pixels[place] = decode_one(where, read, image_size, channels).transpose(2, 0, 1)
+            except BrokenImages as error:
+                broken.append(error)
+        return broken
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(decode_batch, range(0, len(items), _BATCH)))
+        refuse_broken(chain.from_iterable(pool.map(decode_batch, range(0, len(items), _BATCH))))
     return torch.from_numpy(pixels)
+
+
+def refuse_broken(found: Iterable[BrokenImages]) -> None:
+    """Refuse all files together that cannot be read, so that a person hears of every one at once.
+
+    Raises:
+        BrokenImages: there are some.
+    """
+    errors = list(found)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise BrokenImages([name for error in errors for name in error.names])
 
 
 def decode_one(where: str, read: Callable[[], bytes], image_size: Size, channels: int) -> npt.NDArray[np.uint8]:
@@ -81,9 +125,9 @@ def decode_one(where: str, read: Callable[[], bytes], image_size: Size, channels
             _check_pixels(where, image.width * image.height)
             pixels = np.asarray(convert(image, image_size, channels))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(where) from None
+        raise BrokenImages([where], pixels=True) from None
     except UNREADABLE:
-        raise DataError(f"{where} is not an image that can be read; expected a whole JPEG or PNG file.") from None
+        raise BrokenImages([where]) from None
     side = resizing_of(image_size).image_size
     return pixels.reshape(side, side, channels)
 
@@ -108,12 +152,7 @@ def convert(image: Image.Image, image_size: Size, channels: int) -> Image.Image:
 def _check_pixels(where: str, pixels: int) -> None:
     """Refuse an image whose header claims too many pixels."""
     if pixels > MAX_PIXELS:
-        raise _too_large(where)
-
-
-def _too_large(where: str) -> DataError:
-    """Return the error for an image over the limit."""
-    return DataError(f"{where} is too large to decode; expected at most {MAX_PIXELS // 10**6} million pixels.")
+        raise BrokenImages([where], pixels=True)
 
 
 def _recolour(images: Tensor, channels: int) -> Tensor:

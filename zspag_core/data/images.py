@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, overload
 import torch
 from torch import Tensor
 
-from zspag_core.data.decode import decode, fit
+from zspag_core.data.decode import BrokenImages, decode, fit, refuse_broken
 from zspag_core.data.resizing import Size, resizing_of
 from zspag_core.files import home
 
@@ -190,14 +190,18 @@ def is_small(count: int, size: Size, channels: int) -> bool:
 
 
 def look_through(images: Pictures) -> None:
-    """Make every image once, so that one that cannot be read is found before any work.
+    """Make every image once, so that those that cannot be read are found before any work.
 
     Raises:
-        DataError: one cannot be read; the message names it.
+        BrokenImages: some cannot be read; the message names them.
     """
-    if isinstance(images, Images):
-        for batch in images.split(BATCH):
+    broken = []
+    for batch in images.split(BATCH) if isinstance(images, Images) else ():
+        try:
             batch.tensor()
+        except BrokenImages as error:
+            broken.append(error)
+    refuse_broken(broken)
 
 
 def _lazy(source: _Raw | _Encoded) -> Images:
