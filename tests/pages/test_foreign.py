@@ -181,14 +181,20 @@ def test_the_network_is_asked_for_with_what_it_may_be(asking, weights, store):
         ("python:net.py:make", "code, which no browser starts"),
         ("Python:net.py:make", "code, which no browser starts"),
         ("hf:google/vit", "Upload the Hugging Face folder"),
-        ("resnet18", "Give library and name"),
-        ("timm:", "Give library and name"),
-        ("", "Give library and name"),
+        ("resnet18", "Expected library and name: torchvision:resnet18"),
+        ("timm:", "Expected library and name"),
     ],
 )
 def test_what_names_no_network_is_refused_in_a_sentence(asking, weights, text, sentence):
     asking.text_input(key=f"tell-network-{weights.name}").set_value(text).run()
     assert sentence in asking.error[0].value
+    assert asking.button(key="tell").disabled
+
+
+def test_what_was_not_said_yet_is_no_error(asking, weights):
+    asking.text_input(key=f"tell-network-{weights.name}").set_value("").run()
+    assert not asking.error
+    assert "Give the library and the network's name." in said(asking)
     assert asking.button(key="tell").disabled
 
 
@@ -206,6 +212,7 @@ def test_an_answer_that_the_file_gainsays_is_said_and_can_be_corrected(asking, w
 def test_one_of_several_networks_is_chosen(bring, weights, store):
     page = bring({"asks": "entry", "sentence": "", "networks": [], "entries": ["student", "teacher"]})
     assert "several networks" in page.warning[0].value
+    assert not page.error
     assert page.button(key="tell").disabled
     page.selectbox(key=f"tell-entry-{weights.name}").select("teacher").run()
     newest = store.latest(Lane.INTERACTIVE)[0]

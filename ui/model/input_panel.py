@@ -51,6 +51,9 @@ INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 GIVEN, ASSUMED = "given", "assumed"
 EXAMPLES = "torchvision:resnet18, timm:vit_tiny_patch16_224"
 NETWORKS = ("torchvision:", "timm:")
+UNCHOSEN, UNNAMED = "Choose one of the networks in the file.", "Give the library and the network's name."
+NOT_YET = {UNCHOSEN, UNNAMED}
+"""What is missing before anything was said: no fault of the visitor's."""
 PARTS = {
     "image_size": "side of an image",
     "mean": "normalisation",
@@ -140,7 +143,9 @@ def _input_panel(path: Path, answer: Mapping[str, Any], *, told: bool) -> bool:
                 "headline."
             )
         said, flaw = _form(answer, path.name)
-        if flaw:
+        if flaw in NOT_YET:
+            st.caption(flaw)
+        elif flaw:
             st.error(flaw, icon=":material/error:")
         changed = changes(said, answer)
         if changed and not flaw and not told:
@@ -267,7 +272,7 @@ def _pick_network(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any],
             "Which of the networks in the file?", answer["entries"], index=None, key=f"tell-entry-{name}"
         )
         said |= {"entry": entry} if entry else {}
-        flaws += ["" if entry or answer["asks"] != "entry" else "Choose one of the networks in the file."]
+        flaws += ["" if entry or answer["asks"] != "entry" else UNCHOSEN]
     if answer["asks"] == "network" or str(answer.get("network", "")).startswith(NETWORKS):
         known = str(answer.get("network") or next(iter(answer["networks"]), ""))
         text = st.text_input(
@@ -289,11 +294,13 @@ def _pick_network(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any],
 
 def _flaw_of_network(text: str) -> str:
     """Say what is wrong with the name of a network."""
+    if not text:
+        return UNNAMED
     if text.lower().startswith(CODE):
         return "A class of your own is code, which no browser starts: use it on the command line or from Python."
     if text.startswith("hf:"):
         return "Upload the Hugging Face folder, zipped, with its config.json: it says which network it is."
-    return "" if text.startswith(NETWORKS) and text.partition(":")[2] else f"Give library and name: {EXAMPLES}."
+    return "" if text.startswith(NETWORKS) and text.partition(":")[2] else f"Expected library and name: {EXAMPLES}."
 
 
 def _pick_resizing(found: Mapping[str, Any], name: str, how: Mapping[str, str], side: int) -> dict[str, Any]:

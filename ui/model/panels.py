@@ -246,7 +246,7 @@ def classes_panel(about: Mapping[str, Any], order: Mapping[str, Any] | None = No
             "": st.column_config.ImageColumn(width=44),
             "Class": st.column_config.TextColumn(width=90),
             "Read as": st.column_config.TextColumn(width=90),
-            "Training": st.column_config.NumberColumn(width=62, format="localized"),
+            "Training": st.column_config.NumberColumn(width=78, format="localized"),
             "Test": st.column_config.NumberColumn(width=50, format="localized"),
         },
     )
