@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from zspag_core.jobs.worker import Worker
 from zspag_core.progress import Reporter
 from zspag_core.tuning import dispatcher, queue
 from zspag_core.tuning.dispatcher import dispatch
+from zspag_core.tuning.space import Axis
 from zspag_core.tuning.study import Study
 
 
@@ -181,3 +183,29 @@ def test_a_trial_whose_worker_was_lost_is_begun_again_but_not_for_ever(store, sw
     assert [row["state"] for row in found["trials"]] == [ends]
     assert len(set(begun)) == 1
     assert len(begun) == min(losses, dispatcher.RETRIES) + 1
+
+
+def test_a_trial_that_is_clearly_lost_is_stopped(store, sweep, answer, monkeypatch):
+    monkeypatch.setattr(dispatcher, "LOOK_SECONDS", 0.01)
+    values = (4, 5, 6, 7, 8)
+    space = (Axis(name="n_adv", values=values),)
+
+    def task(job, report):
+        lost = job.config["settings"]["n_adv"] == values[-1]
+        for epoch in range(1, 1000 if lost else 3):
+            report.epoch(epoch, 4, None, proxy_agreement=100.0, forget_accuracy=80.0 if lost else 2.0)
+            report.progress("unlearn", epoch, 4)
+        return answer
+
+    worker = Worker(store, (Lane.TRIALS,), "cpu", find=lambda _kind: task)
+    thread = threading.Thread(target=worker.serve, daemon=True)
+    thread.start()
+    job = queue.submit_sweep(store, replace(sweep, space=space, trials=5, prune=True))
+    found = dispatch(job, Reporter())
+    worker.stopping.set()
+    thread.join()
+    assert [row["state"] for row in found["trials"]] == ["done"] * 4 + ["pruned"]
+    assert re.fullmatch(r"clearly lost after epoch \d+ of 4: stopped", found["trials"][-1]["error"])
+    assert store.require(found["trials"][-1]["jobs"][0]).state == State.CANCELLED
+    states = [trial.state for trial in studied(job)]
+    assert states == [optuna.trial.TrialState.COMPLETE] * 4 + [optuna.trial.TrialState.PRUNED]

@@ -155,7 +155,14 @@ def _pick_search() -> dict[str, Any]:
     )
     if any(BY_KEY[key].graded for key in objectives):
         st.caption(":gray-badge[for grading only] A zero-shot method may not see this: such a choice is not zero-shot.")
-    return {"sampler": sampler, "trials": int(trials), "seeds": range(int(seeds)), "objectives": objectives}
+    prune = st.checkbox(
+        "Stop trials that are clearly lost",
+        key="tune-prune",
+        help="By what the epochs say of proxies and forget images, never by test images: far below the lower quartile "
+        "of the trials that have ended, after a third of the epochs. A grid keeps a hole there.",
+    )
+    chosen = {"sampler": sampler, "trials": int(trials), "seeds": range(int(seeds)), "objectives": objectives}
+    return chosen | {"prune": prune}
 
 
 def _sweep(
@@ -194,6 +201,7 @@ def _sweep(
         trials=trials,
         objectives=tuple(chosen["objectives"]),
         seeds=tuple(chosen["seeds"]),
+        prune=chosen["prune"],
     )
 
 

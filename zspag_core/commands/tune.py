@@ -78,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"what steers the sweep ({RETAIN_FREE.key}); repeat it for a Pareto front; of {keys}; * for grading only",
     )
     parser.add_argument(
+        "--prune", action="store_true", help="stop trials that are clearly lost by what their epochs say of proxies"
+    )
+    parser.add_argument(
         "--relearning", action="store_true", help="count relearning steps of every trial, which is slow"
     )
     parser.add_argument("--workers", default="1", metavar="N", help="processes that carry out trials (1)")
@@ -145,6 +148,7 @@ def _sweep(arguments: argparse.Namespace) -> Sweep:
         minutes=_minutes(arguments.minutes),
         objectives=tuple(arguments.objective) or (RETAIN_FREE.key,),
         seeds=_seeds(arguments.seeds),
+        prune=arguments.prune,
     ).check()
 
 

@@ -144,9 +144,10 @@ class JobStore:
         with self._engine.connect() as connection:
             return [_to_job(row) for row in connection.execute(query)]
 
-    def events(self, job_id: str, after: int = 0) -> list[Event]:
-        """Return what happened during a job, oldest first, later than event number `after`."""
+    def events(self, job_id: str, after: int = 0, kind: str = "") -> list[Event]:
+        """Return what happened during a job, oldest first, later than event number `after`; of one kind where told."""
         query = select(events).where(events.c.job == job_id, events.c.sequence > after).order_by(events.c.sequence)
+        query = query.where(events.c.kind == kind) if kind else query
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
         return [Event(row.sequence, row.kind, row.at, json.loads(row.body)) for row in rows]

@@ -11,6 +11,7 @@ from zspag_core.errors import Cancelled
 from zspag_core.jobs.store import JobStore
 from zspag_core.tuning import queue
 from zspag_core.tuning.objectives import figures_of
+from zspag_core.tuning.pruning import LEAST, PRUNED, Curve, curve_of, is_lost
 from zspag_core.tuning.report import summarise
 from zspag_core.tuning.study import Study
 from zspag_core.tuning.sweep import Sweep
@@ -33,12 +34,13 @@ STAGE = "tune"
 
 @dataclass
 class _Open:
-    """A trial that has been asked for and not told."""
+    """A trial that has been asked for and not told; `pruned` says after how much it was stopped as lost."""
 
     number: int
     point: dict[str, Value]
     runs: list[str] = field(default_factory=list)
     retries: int = 0
+    pruned: str = ""
 
 
 def dispatch(job: Job, report: Reporter) -> dict[str, Any]:
@@ -72,17 +74,20 @@ class Dispatcher:
         self.sweep = Sweep.from_dict(job.config).check()
         self.rows = study.rows()
         self.open: list[_Open] = []
+        self.curves: dict[int, Curve] = {}
         self.began = time.monotonic()
 
     def run(self) -> dict[str, Any]:
         """Go on until the budget is spent and every trial has ended."""
         for row in self.rows:
             queue.tell_row(self.store, self.job, row)
+            self._keep_curve(row)
         try:
             for number, point in self.study.under_way():
                 self._queue(number, point)
             while self.open or self._may_ask():
                 self._fill()
+                self._prune()
                 self._gather()
                 self.report.progress(STAGE, len(self.rows), self.sweep.trials)
                 time.sleep(LOOK_SECONDS)
@@ -115,11 +120,25 @@ class Dispatcher:
             runs = [self.store.require(run) for run in trial.runs]
             if any(run.active for run in runs) or self._retry(trial, runs):
                 continue
-            row = row_of(trial.number, trial.point, self.sweep.seeds, runs)
+            row = row_of(trial.number, trial.point, self.sweep.seeds, runs, trial.pruned)
             self.study.tell(trial.number, row)
             self.open.remove(trial)
             self.rows.append(row)
             queue.tell_row(self.store, self.job, row)
+            self._keep_curve(row)
+
+    def _prune(self) -> None:
+        """Stop the runs of trials that are clearly lost, where the sweep asks for it."""
+        for trial in self.open if self.sweep.prune and len(self.curves) >= LEAST else ():
+            epochs = queue.epochs_of(self.store, trial.runs[0])
+            if epochs and not trial.pruned and is_lost(curve_of(epochs), list(self.curves.values())):
+                trial.pruned = f"clearly lost after epoch {epochs[-1]['epoch']} of {epochs[-1]['total']}: stopped"
+                queue.stop_runs(self.store, trial.runs)
+
+    def _keep_curve(self, row: dict[str, Any]) -> None:
+        """Remember how a trial's first run went that others are measured against."""
+        if self.sweep.prune and row["state"] == "done":
+            self.curves[row["number"]] = curve_of(queue.epochs_of(self.store, row["jobs"][0]))
 
     def _retry(self, trial: _Open, runs: Sequence[Job]) -> bool:
         """Queue the runs of a trial again whose worker was lost, unless that happens all the time; tell whether."""
@@ -131,12 +150,15 @@ class Dispatcher:
         return any(queued)
 
 
-def row_of(number: int, point: dict[str, Value], seeds: Sequence[int], runs: Sequence[Job]) -> dict[str, Any]:
-    """Return what is told of a trial.
+def row_of(
+    number: int, point: dict[str, Value], seeds: Sequence[int], runs: Sequence[Job], pruned: str = ""
+) -> dict[str, Any]:
+    """Return what is told of a trial; `pruned` says so where it was stopped as lost.
 
     Returns:
-        {"number", "point", "seeds", "jobs" (ids), "state": "done" or "failed", "error", "figures": {key: mean over
-        seeds, None where a run has none}, "spread": {key: standard deviation, with several seeds}, "took": seconds}
+        {"number", "point", "seeds", "jobs" (ids), "state": "done", "failed" or "pruned", "error", "figures": {key:
+        mean over seeds, None where a run has none}, "spread": {key: standard deviation, with several seeds}, "took":
+        seconds}
     """
     done = [run for run in runs if run.state == queue.State.DONE and run.answer]
     failed = next((run for run in runs if run not in done), None)
@@ -147,8 +169,8 @@ def row_of(number: int, point: dict[str, Value], seeds: Sequence[int], runs: Seq
         "point": point,
         "seeds": list(seeds),
         "jobs": [run.id for run in runs],
-        "state": "done" if failed is None else "failed",
-        "error": "" if failed is None else failed.error or f"The run was {failed.state}.",
+        "state": "done" if failed is None else PRUNED if pruned else "failed",
+        "error": "" if failed is None else pruned or failed.error or f"The run was {failed.state}.",
         "figures": figures,
         "spread": spread,
         "took": sum((run.finished or 0.0) - (run.started or run.finished or 0.0) for run in runs),

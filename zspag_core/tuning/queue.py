@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from zspag_core.jobs.records import Job
     from zspag_core.jobs.store import JobStore
 
-KIND, RUN, ROW = "tune", "unlearn", "trial"
-"""A sweep's task, that of its runs, and the event that tells one finished trial."""
+KIND, RUN, ROW, EPOCH = "tune", "unlearn", "trial", "epoch"
+"""A sweep's task, that of its runs, the event that tells one finished trial, and a run's that tells an epoch."""
 LISTED = 1000
 REMEMBERED = ("class_names", "all_names")
 """What a sweep's runs remember for pages."""
@@ -78,6 +78,11 @@ def rows_of(store: JobStore, sweep_id: str) -> list[dict[str, Any]]:
     """Return the trials of a sweep that have ended, by their numbers."""
     told = {event.body["number"]: dict(event.body) for event in store.events(sweep_id) if event.kind == ROW}
     return [told[number] for number in sorted(told)]
+
+
+def epochs_of(store: JobStore, run: str) -> list[dict[str, Any]]:
+    """Return the figures of a run's epochs so far, "epoch" and "total" among them; the original model is none."""
+    return [dict(event.body) for event in store.events(run, kind=EPOCH) if event.body["epoch"]]
 
 
 def tell_row(store: JobStore, sweep: Job, row: Mapping[str, Any]) -> None:

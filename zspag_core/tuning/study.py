@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from zspag_core.jobs.schema import BUSY_SECONDS
 from zspag_core.tuning.objectives import find_objectives
+from zspag_core.tuning.pruning import PRUNED
 from zspag_core.tuning.sampler import build_sampler, distributions, planned, tidied
 
 if TYPE_CHECKING:
@@ -89,14 +90,14 @@ class Study:
         return trial.number, point
 
     def tell(self, number: int, row: Mapping[str, Any]) -> None:
-        """Note what came of a trial; it counts as failed where an objective has no value."""
+        """Note what came of a trial; it counts as failed where an objective has no value, unless it was pruned."""
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
         self._storage.set_trial_user_attr(trial_id, ROW, dict(row))
         found: Sequence[Any] = [row["figures"].get(key) for key in self._sweep.objectives]
         if row["state"] == "done" and None not in found:
             self._study.tell(number, list(found))
         else:
-            self._study.tell(number, state=TrialState.FAIL)
+            self._study.tell(number, state=TrialState.PRUNED if row["state"] == PRUNED else TrialState.FAIL)
 
     def importance(self) -> dict[str, float]:
         """Return the share that every knob has in what the first objective comes to; none for too few trials.

@@ -38,6 +38,7 @@ class Sweep:
         minutes: after how many no further point is begun; 0 for no limit.
         objectives: keys of :data:`zspag_core.tuning.objectives.OBJECTIVES`; of several, none is above another.
         seeds: of the runs of every point; its figures are means over them.
+        prune: whether a trial is stopped that is clearly lost, see :mod:`zspag_core.tuning.pruning`.
     """
 
     run: Mapping[str, Any]
@@ -47,6 +48,7 @@ class Sweep:
     minutes: float = 0.0
     objectives: tuple[str, ...] = (RETAIN_FREE.key,)
     seeds: tuple[int, ...] = (0,)
+    prune: bool = False
 
     def check(self) -> Sweep:
         """Return the sweep as it will be: a grid has no more trials than points.
