@@ -25,6 +25,7 @@ COMMANDS = {
     "unlearn": "make a classifier forget classes and write a run folder",
     "tune": "try many settings of a method and say which to choose, without looking at what must be kept",
     "evaluate": "measure accuracy, membership inference and what a probe still finds",
+    "export": "log finished runs to an MLflow folder or server",
     "methods": "list the unlearning methods and their settings",
     "bench": "measure the speed of every stage against a literal implementation and against retraining",
     "reproduce": "repeat the tables and figures of the paper, every method tuned with one budget",

@@ -95,14 +95,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--csv", type=Path, default=None, metavar="FILE", help="write every trial as CSV")
+    parser.add_argument(
+        "--export",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("FORMAT", "PLACE"),
+        help="write every trial with configuration and measures: csv FILE, json FILE, or mlflow FOLDER (or the URI of "
+        "a tracking server); may repeat",
+    )
     add_device(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, carry the sweep out, print what came of it."""
     sweep, workers = _sweep(arguments), _count(arguments.workers, "--workers")
-    if arguments.csv is not None:
-        check_writable(arguments.csv)
+    exports = _exports(arguments)
     sweep, names = _prepared(sweep)
     _tell(_plan(sweep))
     from zspag_core.devices import resolve_device
@@ -114,6 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
         job = _begun(store, sweep, names)
         watcher = _Watcher(store, job, sweep)
         job = watcher.follow(interrupted)
+    for form, place in exports:
+        _export(form, place, sweep, watcher.rows)
     _print(sweep, watcher.rows, arguments)
     return _end(job, len(watcher.rows), sweep)
 
@@ -276,13 +286,41 @@ class _Watcher:
         return f"; about {minutes:.0f} min left" if minutes >= 1 else f"; about {60 * minutes:.0f} s left"
 
 
+def _exports(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return where trials are written to, after a look whether they can be: nobody computes for an hour in vain."""
+    asked = [*(("csv", str(arguments.csv)) for _ in range(arguments.csv is not None)), *map(tuple, arguments.export)]
+    for form, place in asked:
+        if form not in {"csv", "json", "mlflow"}:
+            raise UsageError(f"--export: expected csv, json or mlflow, got {form!r}")
+        if form == "mlflow":
+            from zspag_core.mlflow_log import MlflowLog
+
+            MlflowLog.check()
+        else:
+            check_writable(Path(place))
+    return asked
+
+
+def _export(form: str, place: str, sweep: Sweep, rows: list[dict[str, Any]]) -> None:
+    """Write every trial."""
+    from zspag_core.tuning.report import as_csv, summarise
+
+    if form == "mlflow":
+        from zspag_core.jobs.folders import run_folder
+        from zspag_core.mlflow_log import log_sweep
+
+        folders = {job: run_folder(job) for row in rows for job in row["jobs"] if run_folder(job).is_dir()}
+        _tell(f"{log_sweep(place, sweep, rows, folders)} new runs logged to {place}")
+        return
+    text = as_csv(sweep, rows) if form == "csv" else json.dumps(summarise(sweep, rows), indent=1)
+    with replace_file(Path(place)) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 def _print(sweep: Sweep, rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
     """Print table, prediction and the best as a command; or everything as JSON."""
-    from zspag_core.tuning.report import as_csv, as_table, predicted_words, summarise
+    from zspag_core.tuning.report import as_table, predicted_words, summarise
 
-    if arguments.csv is not None:
-        with replace_file(arguments.csv) as partial:
-            partial.write_text(as_csv(sweep, rows), encoding="utf-8")
     found = summarise(sweep, rows)
     if arguments.json:
         print(json.dumps(found, indent=1))  # noqa: T201
