@@ -132,6 +132,43 @@ def test_a_finished_sweep_says_what_to_choose_and_how_well_it_was_predicted(tune
     assert "ε · perturbation budget 8/255, 32/255 · " in words(page)
 
 
+def test_a_sweep_is_cloned_into_the_form(tune, store, told, answered):
+    job = told(1, State.DONE)
+    page = tune(job.id)
+    page.button(key="tune-clone").click().run()
+    assert "sweep" not in page.query_params
+    assert page.selectbox(key="tune-preset-zspag").value == f"Sweep {job.number}"
+    assert "Starts from sweep" in words(page)
+    assert page.text_input[1].value == "10,30"
+    assert page.number_input(key="tune-trials").value == 4
+    assert "**4 runs**" in words(page)
+
+
+def test_pinned_trials_are_kept_in_the_address_and_their_epochs_drawn(tune, store, told):
+    job = told(4, State.DONE)
+    page = tune(job.id)
+    before = len(charts(page))
+    page.multiselect(key="tune-pins").set_value([1, 3]).run()
+    assert page.query_params["pin"] == "1,3"
+    assert len(charts(page)) == before + 1
+    assert page.button(key="tune-pin").disabled  # nothing is drawn around
+
+
+def test_a_link_brings_its_pins(tune, overview, told):
+    job = told(4, State.DONE)
+    overview.query_params["pin"] = "2,99,x"
+    page = tune(job.id)
+    assert page.multiselect(key="tune-pins").value == [2]
+
+
+def test_trials_can_be_stopped_that_are_lost(tune, store, answered):
+    page = tune()
+    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="tune-prune").check().run()
+    page.button(key="tune-start").click().run()
+    assert store.latest(Lane.SWEEPS)[0].config["prune"] is True
+
+
 def test_an_unknown_sweep_is_said_to_be_one(tune):
     assert "no sweep of this name" in words(tune("nothing"))
 

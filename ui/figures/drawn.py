@@ -80,5 +80,15 @@ def slanted(names: Sequence[str], classes: Sequence[int]) -> bool:
 
 
 def lay_out(figure: go.Figure, height: int, **layout: Any) -> None:  # noqa: ANN401 - whatever plotly takes
-    """Give a figure the template that all share, its height, and what else of the layout is its own."""
-    figure.update_layout(template=f"{plotly.io.templates.default}+{TEMPLATE}", height=height, **layout)
+    """Give a figure its height and what else of the layout is its own, beside the template that all share.
+
+    The template is plotly's default from the first figure on: a figure takes a default at once, and needs 30 ms to be
+    given one.
+    """
+    usual = str(plotly.io.templates.default)
+    if not usual.endswith(TEMPLATE):
+        name = f"{usual}-{TEMPLATE}"
+        plotly.io.templates[name] = plotly.io.templates.merge_templates(usual, TEMPLATE)
+        plotly.io.templates.default = name
+        figure.update_layout(template=name)
+    figure.update_layout(height=height, **layout)

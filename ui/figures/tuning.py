@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import plotly.graph_objects as go
 
-from ui.figures.drawn import SHADES, Drawn, lay_out
+from ui.figures.drawn import Drawn, lay_out
 from ui.figures.palette import CLASSES, FORGOTTEN, REMAINING
 from ui.shell.words import knob_label, levels_text
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
@@ -17,6 +16,8 @@ from zspag_core.tuning.report import best_rows, finished, history_of_best
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    import numpy.typing as npt
 
     from zspag_core.tuning.space import Axis
     from zspag_core.tuning.sweep import Sweep
@@ -38,7 +39,7 @@ def history_figure(sweep: Sweep, rows: Sequence[Row]) -> Drawn:
     values = [row["figures"][objective.key] for row in done]
     figure.add_scatter(x=numbers, y=values, mode="markers", name="trial", marker={"color": REMAINING, "size": 7})
     figure.add_scatter(x=numbers, y=best, mode="lines", name="best so far", line={"color": FORGOTTEN, "shape": "hv"})
-    _lay_out(figure, "trial", f"{objective.short}, {objective.unit}")
+    lay_out_plain(figure, "trial", f"{objective.short}, {objective.unit}")
     alt = f"{objective.title} of {len(done)} trials" + (f"; the best has {best[-1]:.2f}." if best else ".")
     records = [{"trial": n, objective.key: v, "best": b} for n, v, b in zip(numbers, values, best, strict=True)]
     return Drawn("tune-history", "History of the best", figure, alt, records, objective.meaning, objective.graded)
@@ -57,15 +58,14 @@ def points_figure(
         ("best", [row for row in done if row["number"] in best], {"color": FORGOTTEN, "size": LARGE, "symbol": "star"}),
     ):
         figure.add_scatter(
-            x=[row["figures"][across] for row in own],
-            y=[row["figures"][up] for row in own],
+            x=np.array([row["figures"][across] for row in own]),
+            y=np.array([row["figures"][up] for row in own]),
             name=label,
-            mode="markers",
-            marker={**mark, "opacity": [_shade(row, chosen) for row in own], "line": {"width": 1, "color": "white"}},
-            customdata=[[row["number"], point_text(row["point"])] for row in own],
-            hovertemplate="trial %{customdata[0]}: %{customdata[1]}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+            marker={**mark, "opacity": shades(own, chosen), "line": {"width": 1, "color": "white"}},
+            **told(own),
+            hovertemplate="trial %{customdata}: %{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
         )
-    _lay_out(figure, f"{first.short}, {first.unit}", f"{second.short}, {second.unit}")
+    lay_out_plain(figure, f"{first.short}, {first.unit}", f"{second.short}, {second.unit}")
     figure.update_layout(dragmode="select")
     records = [{"trial": row["number"], across: row["figures"][across], up: row["figures"][up]} for row in done]
     alt = f"{second.title} against {first.title} of {len(done)} trials."
@@ -83,54 +83,29 @@ def predicted_and_graded(sweep: Sweep, rows: Sequence[Row], chosen: Collection[i
     return points_figure(sweep, rows, RETAIN_FREE.key, GRADED.key, chosen, "tune-predicted", title)
 
 
-def heat_figure(sweep: Sweep, rows: Sequence[Row], across: Axis, up: Axis, key: str) -> Drawn:
-    """Draw the mean of a figure over two knobs; trials that differ in others, or in range values nearby, are joined."""
-    objective = BY_KEY[key]
-    done = finished(rows, [objective])
-    columns, lines = _values(done, across.name), _values(done, up.name)
-    cells = [[_mean(done, {across.name: x, up.name: y}, key) for x in columns] for y in lines]
-    figure = go.Figure(
-        go.Heatmap(
-            x=[knob_text(across.name, x) for x in columns],
-            y=[knob_text(up.name, y) for y in lines],
-            z=cells,
-            colorscale=SHADES,
-            reversescale=objective.better == "lower",
-            texttemplate="%{z:.1f}",
-            colorbar={"title": objective.unit},
-            hovertemplate=f"{knob_label(across.name)} %{{x}}, {knob_label(up.name)} %{{y}}: %{{z:.2f}}<extra></extra>",
+def curves_figure(curves: Mapping[str, Sequence[Row]], name: str, title: str, *, grading: bool) -> Drawn:
+    """Draw one figure of every epoch for several trials.
+
+    Args:
+        curves: name of a trial -> its epochs.
+        name: of the figure in an epoch's record.
+        title: of the axis.
+        grading: whether it needs data that is for grading only.
+    """
+    figure, records = go.Figure(), []
+    for place, (trial, epochs) in enumerate(curves.items()):
+        known = [row for row in epochs if row.get(name) is not None]
+        figure.add_scatter(
+            x=[row["epoch"] for row in known],
+            y=[row[name] for row in known],
+            name=trial,
+            mode="lines+markers",
+            line={"color": CLASSES[place % len(CLASSES)]},
         )
-    )
-    _lay_out(figure, knob_label(across.name), knob_label(up.name))
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(type="category")
-    records = [
-        {across.name: x, up.name: y, key: cell}
-        for y, line in zip(lines, cells, strict=True)
-        for x, cell in zip(columns, line, strict=True)
-    ]
-    title = f"{objective.title} over {knob_label(across.name)} and {knob_label(up.name)}"
-    return Drawn("tune-heat", title, figure, f"{title}, {len(done)} trials.", records, "", objective.graded)
-
-
-def parallel_figure(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> Drawn:
-    """Draw every trial as a line through its knobs and figures; those that are chosen, or all."""
-    objective = BY_KEY[sweep.objectives[0]]
-    keys = list(dict.fromkeys((objective.key, *sweep.objectives, ACC_RT.key, ACC_UT.key)))
-    done = finished(rows, [objective])
-    shown = [row for row in done if not chosen or row["number"] in chosen]
-    dimensions = [_knob_axis(axis, shown) for axis in sweep.space]
-    dimensions += [
-        {"label": BY_KEY[key].short, "values": [row["figures"].get(key) for row in shown]}
-        for key in keys
-        if all(row["figures"].get(key) is not None for row in shown)
-    ]
-    colours = [row["figures"][objective.key] for row in shown]
-    line = {"color": colours, "colorscale": [SHADES[1], SHADES[2]], "reversescale": objective.better == "lower"}
-    figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line))
-    lay_out(figure, HEIGHT, margin={"l": 60, "r": 40, "t": 40, "b": 30})
-    alt = f"{len(shown)} trials as lines through {len(dimensions)} axes."
-    return Drawn("tune-parallel", "Parallel coordinates", figure, alt, _records(shown), "", grading=True)
+        records += [{"trial": trial, "epoch": row["epoch"], name: row[name]} for row in known]
+    lay_out_plain(figure, "epoch", title)
+    alt = f"{title} after every epoch of {len(curves)} pinned trials."
+    return Drawn("tune-curves", "Pinned trials, epoch by epoch", figure, alt, records, "", grading)
 
 
 def slices(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> list[Drawn]:
@@ -139,24 +114,25 @@ def slices(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> list[D
     done = finished(rows, [objective])
     found = []
     for place, axis in enumerate(sweep.space):
-        if len(_values(done, axis.name)) < 2:
+        if len(values_of(done, axis.name)) < 2:
             continue
+        spread = [row["spread"].get(objective.key, 0.0) for row in done]
         figure = go.Figure()
         figure.add_scatter(
             x=[_place(axis, row["point"][axis.name]) for row in done],
-            y=[row["figures"][objective.key] for row in done],
-            error_y={"type": "data", "array": [row["spread"].get(objective.key, 0.0) for row in done], "thickness": 1},
-            mode="markers",
-            marker={"color": CLASSES[place], "size": 8, "opacity": [_shade(row, chosen) for row in done]},
-            customdata=[[row["number"], point_text(row["point"])] for row in done],
-            hovertemplate="trial %{customdata[0]}: %{customdata[1]}<br>%{y:.2f}<extra></extra>",
+            y=np.array([row["figures"][objective.key] for row in done]),
+            error_y={"type": "data", "array": spread, "thickness": 1} if any(spread) else None,
+            marker={"color": CLASSES[place], "size": 8, "opacity": shades(done, chosen)},
+            **told(done),
+            hovertemplate="trial %{customdata}: %{text}<br>%{y:.2f}<extra></extra>",
             showlegend=False,
         )
-        _lay_out(figure, knob_label(axis.name), f"{objective.short}, {objective.unit}")
+        lay_out_plain(figure, knob_label(axis.name), f"{objective.short}, {objective.unit}")
+        figure.update_layout(dragmode="select")
         figure.update_xaxes(**_slice_axis(axis))
         alt = f"{objective.title} over {knob_label(axis.name)}, {len(done)} trials."
         name = f"tune-slice-{axis.name}"
-        found.append(Drawn(name, knob_label(axis.name), figure, alt, _records(done), "", objective.graded))
+        found.append(Drawn(name, knob_label(axis.name), figure, alt, records_of(done), "", objective.graded))
     return found
 
 
@@ -172,7 +148,7 @@ def importance_figure(shares: Mapping[str, float]) -> Drawn:
             texttemplate="%{x:.0f} %",
         )
     )
-    _lay_out(figure, "share, %", "")
+    lay_out_plain(figure, "share, %", "")
     records = [{"knob": name, "share": shares[name]} for name in names]
     note = "PED-ANOVA (Watanabe et al., 2023): what tells the better half of the trials from the rest."
     return Drawn("tune-importance", "Importance of the knobs", figure, "Importance of every knob.", records, note)
@@ -198,23 +174,6 @@ def axis_text(axis: Axis) -> str:
     return f"{knob_text(axis.name, axis.low)} to {knob_text(axis.name, axis.high)}{scale}"
 
 
-def _knob_axis(axis: Axis, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return one knob as an axis of parallel coordinates; words and lists by their place, a range by ticks on it."""
-    if not axis.values:
-        scaled = math.log10 if axis.log else float
-        grid = axis.grid()
-        return {
-            "label": knob_label(axis.name),
-            "values": [scaled(row["point"][axis.name]) for row in rows],
-            "range": [scaled(axis.low), scaled(axis.high)],
-            "tickvals": [scaled(value) for value in grid],
-            "ticktext": [knob_text(axis.name, value) for value in grid],
-        }
-    places = {value: place for place, value in enumerate(axis.values)}
-    ticks = {"tickvals": list(places.values()), "ticktext": [knob_text(axis.name, value) for value in axis.values]}
-    return {"label": knob_label(axis.name), "values": [places.get(row["point"][axis.name], 0) for row in rows], **ticks}
-
-
 def _place(axis: Axis, value: Any) -> Any:  # noqa: ANN401 - a value of any knob type
     """Return where a value stands on a slice's axis: a number of a range, else its name."""
     return knob_text(axis.name, value) if axis.values else value
@@ -230,26 +189,28 @@ def _slice_axis(axis: Axis) -> dict[str, Any]:
     return {"type": "log" if axis.log else "linear", **ticks}
 
 
-def _values(rows: Sequence[Row], name: str) -> list[Any]:
+def values_of(rows: Sequence[Row], name: str) -> list[Any]:
     """Return the values of a knob that occur, in order."""
     return sorted({row["point"][name] for row in rows}, key=lambda value: (isinstance(value, str), value))
 
 
-def _mean(rows: Sequence[Row], point: Mapping[str, Any], key: str) -> float | None:
-    """Return the mean figure of the trials at a point; None without any."""
-    own = [row["figures"][key] for row in rows if all(row["point"][name] == value for name, value in point.items())]
-    return fmean(own) if own else None
-
-
-def _records(rows: Sequence[Row]) -> list[Row]:
+def records_of(rows: Sequence[Row]) -> list[Row]:
+    """Return trials as plain records: number, knobs, figures."""
     return [{"trial": row["number"], **row["point"], **row["figures"]} for row in rows]
 
 
-def _shade(row: Row, chosen: Collection[int]) -> float:
-    """Return how strongly a trial is drawn."""
-    return FULL if not chosen or row["number"] in chosen else FAINT
+def told(rows: Sequence[Row], texts: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return what marks carry: the numbers of their trials, and a text each; their points in words without one."""
+    texts = [point_text(row["point"]) for row in rows] if texts is None else texts
+    return {"customdata": [str(row["number"]) for row in rows], "text": texts, "mode": "markers"}
 
 
-def _lay_out(figure: go.Figure, across: str, up: str) -> None:
+def shades(rows: Sequence[Row], chosen: Collection[int]) -> npt.NDArray[np.float64]:
+    """Return how strongly trials are drawn, (N,): those that are not chosen faintly."""
+    return np.array([FULL if not chosen or row["number"] in chosen else FAINT for row in rows])
+
+
+def lay_out_plain(figure: go.Figure, across: str, up: str) -> None:
+    """Give a figure its size and the titles of its axes."""
     xaxis, yaxis = ({"title": title, "zeroline": False} for title in (across, up))
     lay_out(figure, HEIGHT, xaxis=xaxis, yaxis=yaxis)

@@ -38,6 +38,8 @@ PRESETS: dict[str, dict[str, str]] = {
     "Step length and energy": {"learning_rate": "0.01..0.3:log", "energy": "0.8,0.9,0.97"},
 }
 """Ready-made spaces; those of figure 5 are the rows that `reproduce fig5` fills."""
+LIKE = "tune-like"
+"""In the session: the sweep that the form copies, as {"title", "method", "settings", "space": knob -> its values}."""
 USUAL = 20
 LOOKED_AT = 50
 
@@ -69,8 +71,25 @@ def new_sweep(choice: Choice, about: Job, engine: Mapping[str, Any]) -> None:
         st.caption("Choose at least one class to forget.")
 
 
+def copy_into_form(job: Job, sweep: Sweep) -> None:
+    """Have the form begin with what a sweep has; its model, data and classes are those that the visitor works with."""
+    method = sweep.run["method"]
+    space = {axis.name: str(axis).partition("=")[2] for axis in sweep.space}
+    copied = {"title": f"Sweep {job.number}", "method": method, "space": space}
+    st.session_state[LIKE] = copied | {"settings": dict(sweep.run["settings"])}
+    st.session_state[f"tune-preset-{method}"] = f"Sweep {job.number}"
+    st.session_state["tune-sampler"], st.session_state["tune-prune"] = sweep.sampler, sweep.prune
+    st.session_state["tune-trials"], st.session_state["tune-seeds"] = sweep.trials, len(sweep.seeds)
+    st.session_state["tune-objectives"] = list(sweep.objectives)
+    st.session_state["tune-method"] = method
+
+
 def _base() -> Mapping[str, Any]:
     """Return what the sweep starts from: the Forget page's form, else the run that the visitor looks at."""
+    like: Mapping[str, Any] | None = st.session_state.get(LIKE)
+    if like is not None:
+        st.caption(f"Starts from {like['title'].lower()}; model, data and classes are those chosen here.")
+        return like
     held: Mapping[str, Any] | None = st.session_state.get(FORM_HELD)
     if held is not None:
         st.caption("Starts from the method and the settings on the Forget page.")
@@ -101,7 +120,9 @@ def _fixed(base: Mapping[str, Any], method: Mapping[str, Any]) -> dict[str, Any]
 def _pick_space(method: Mapping[str, Any]) -> dict[str, str]:
     """Draw the knobs that are varied and a line of values for each."""
     known = {about["name"]: about for about in method["parameters"]}
-    fitting = {title: space for title, space in PRESETS.items() if space.keys() <= known.keys()}
+    like = st.session_state.get(LIKE)
+    spaces = ({like["title"]: like["space"]} if like and like["method"] == method["name"] else {}) | PRESETS
+    fitting = {title: space for title, space in spaces.items() if space.keys() <= known.keys()}
     preset = fitting.get(
         str(st.selectbox("Start from", [*fitting, "Nothing"], key=f"tune-preset-{method['name']}")), {}
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.figures.heat_map import heat_figure
+from ui.figures.parallel import parallel_figure
 from ui.figures.tuning import (
     axis_text,
-    heat_figure,
+    curves_figure,
     history_figure,
     importance_figure,
     kept_and_forgotten,
     knob_text,
-    parallel_figure,
+    point_text,
     predicted_and_graded,
     slices,
 )
@@ -22,8 +25,11 @@ from ui.shell.follow import follow
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.job_controls import controls
 from ui.shell.jobs import job_store
+from ui.shell.url_params import UrlWord
 from ui.shell.words import GRADING_NOTE, knob_label
+from ui.tune.form import LIKE, copy_into_form
 from zspag_core.jobs import State
+from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, FORGET_IMAGES, PROXY_AGREEMENT
 from zspag_core.tuning import queue
 from zspag_core.tuning.agreement import agreements
 from zspag_core.tuning.objectives import BY_KEY, OBJECTIVES
@@ -38,7 +44,12 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-PICKING = ("tune-points", "tune-predicted")
+PICKING = "tune-"
+"""How the keys of the figures begin that trials can be picked in."""
+PINS = UrlWord("pin", "tune-pinned")
+MOST_PINNED = 8
+CURVES = (PROXY_AGREEMENT.per_epoch, FORGET_IMAGES.per_epoch, "loss", ACC_RT.key, ACC_UT.key)
+"""What is drawn of the epochs of pinned trials; the last two are for grading only."""
 HEAD_PIXELS, ROW_PIXELS, MOST_ROWS = 38, 35, 12
 
 
@@ -48,13 +59,19 @@ def sweep_panel(sweep_id: str) -> None:
     if job is None or job.kind != queue.KIND:
         st.error("There is no sweep of this name: the link is old, or of another machine.", icon=":material/link_off:")
         return
-    follow(job, _draw)
-
-
-def _draw(job: Job) -> None:
-    """Draw a sweep as it is now."""
     sweep, rows = Sweep.from_dict(job.config), queue.rows_of(job_store(), job.id)
-    _head(job, sweep, rows)
+
+    def head(now: Job) -> None:
+        if now.active and queue.count_rows(job_store(), job.id) != len(rows):
+            st.rerun()  # figures are drawn anew when a trial has ended, not at every look
+        _head(now, sweep, rows)
+
+    follow(job, head)
+    _figures(job, sweep, rows)
+
+
+def _figures(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
+    """Draw what the trials came to."""
     if not any(row["state"] == "done" for row in rows):
         st.info("The first trial appears here when it has ended.", icon=":material/hourglass_top:")
         return
@@ -65,11 +82,12 @@ def _draw(job: Job) -> None:
         draw(history_figure(sweep, rows), "")
         _pick(kept_and_forgotten(sweep, rows, chosen))
     with right:
-        _maps(sweep, rows)
+        _maps(sweep, rows, chosen)
         _pick(predicted_and_graded(sweep, rows, chosen))
     _predictions(rows)
-    draw(parallel_figure(sweep, rows, chosen), "")
+    _pick(parallel_figure(sweep, rows, chosen))
     _many(slices(sweep, rows, chosen), job)
+    _pinned(rows, chosen)
     _table(sweep, [row for row in rows if not chosen or row["number"] in chosen], rows)
 
 
@@ -89,9 +107,20 @@ def _head(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
             controls(job, "Stops the sweep; what is finished is kept, and it can be gone on with.", key="tune")
         else:
             _again(job, sweep)
+        if st.button("Clone", key="tune-clone", icon=":material/content_copy:", help="The form with what this one has"):
+            copy_into_form(job, sweep)
+            _leave()
         if st.button("New sweep", key="tune-new", icon=":material/add:"):
-            st.query_params.pop("sweep", None)
-            st.rerun(scope="app")
+            st.session_state.pop(LIKE, None)
+            _leave()
+
+
+def _leave() -> None:
+    """Go from a sweep to the form."""
+    st.query_params.pop("sweep", None)
+    PINS.clear()
+    st.session_state.pop("tune-pins", None)
+    st.rerun(scope="app")
 
 
 def _left(job: Job, sweep: Sweep, rows: Sequence[Row]) -> str:
@@ -134,10 +163,10 @@ def _best(sweep: Sweep, rows: Sequence[Row]) -> None:
 def _chosen() -> set[int]:
     """Return the numbers of the trials that are drawn around in any figure; none for all."""
     found: set[int] = set()
-    for key in PICKING:
-        state = st.session_state.get(key)
-        points = state["selection"]["points"] if state else []
-        found |= {int(point["customdata"][0]) for point in points}
+    for key, state in st.session_state.items():
+        if str(key).startswith(PICKING) and isinstance(state, Mapping) and "selection" in state:
+            for point in state["selection"].get("points", ()):
+                found |= {int(number) for number in str(point["customdata"]).split(",")}
     return found
 
 
@@ -145,9 +174,11 @@ def _pick(drawn: Drawn) -> None:
     """Draw a figure whose points choose trials everywhere."""
     st.markdown(f"**{drawn.title}** {BADGE if drawn.grading else ''}")
     picking_chart(drawn.figure, key=drawn.name, alt=drawn.alt)
+    if drawn.note:
+        st.caption(drawn.note)
 
 
-def _maps(sweep: Sweep, rows: Sequence[Row]) -> None:
+def _maps(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> None:
     """Draw the map over the first two knobs that have several values; one knob alone has none."""
     if len(sweep.space) < 2:
         st.caption("A map over two knobs appears when two or more are varied.")
@@ -156,7 +187,7 @@ def _maps(sweep: Sweep, rows: Sequence[Row]) -> None:
     key = st.segmented_control(
         "Map of", shown, default=shown[0], key="tune-map-of", format_func=lambda one: BY_KEY[one].short
     )
-    draw(heat_figure(sweep, rows, sweep.space[0], sweep.space[1], str(key or shown[0])), "")
+    _pick(heat_figure(sweep, rows, sweep.space[0], sweep.space[1], str(key or shown[0]), chosen))
 
 
 def _predictions(rows: Sequence[Row]) -> None:
@@ -190,7 +221,52 @@ def _many(drawn: Sequence[Drawn], job: Job) -> None:
     for first in range(0, len(figures), 3):
         for one, place in zip(figures[first : first + 3], st.columns(3, gap="medium"), strict=False):
             with place:
-                draw(one, "")
+                draw(one, "") if one.name == "tune-importance" else _pick(one)
+
+
+def _pinned(rows: Sequence[Row], chosen: Collection[int]) -> None:
+    """Let trials be pinned, which the address keeps, and draw their epochs over each other."""
+    done = {row["number"]: row for row in rows if row["state"] == "done"}
+    told = (PINS.read() or "").split(",")
+    st.session_state.setdefault("tune-pins", [int(n) for n in told if n.isdecimal() and int(n) in done][:MOST_PINNED])
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    pins = left.multiselect(
+        "Pinned trials",
+        sorted(done),
+        key="tune-pins",
+        max_selections=MOST_PINNED,
+        format_func=lambda number: f"{number}: {point_text(done[number]['point'])}",
+        placeholder="Pin trials to compare their epochs",
+    )
+    right.button(
+        "Pin the picked ones",
+        key="tune-pin",
+        icon=":material/push_pin:",
+        disabled=not set(chosen) & done.keys(),
+        on_click=_pin,
+        args=(sorted(set(chosen) & done.keys())[:MOST_PINNED],),
+        help="Draw around points in any figure above.",
+        width="stretch",
+    )
+    PINS.write(",".join(map(str, pins))) if pins else PINS.clear()
+    if not pins:
+        return
+    name = str(st.segmented_control("Epochs", CURVES, default=CURVES[0], key="tune-curve", format_func=_curve_title))
+    epochs = {f"trial {number}": queue.epochs_of(job_store(), done[number]["jobs"][0]) for number in pins}
+    name = name if name in CURVES else CURVES[0]
+    draw(curves_figure(epochs, name, _curve_title(name), grading=name in {ACC_RT.key, ACC_UT.key}), "")
+
+
+def _pin(numbers: list[int]) -> None:
+    """Pin trials in place of those that were."""
+    st.session_state["tune-pins"] = numbers
+
+
+def _curve_title(name: str) -> str:
+    """Return what people call a figure of an epoch."""
+    titles = {measure.key: measure.title for measure in (ACC_RT, ACC_UT)}
+    titles |= {estimate.per_epoch: estimate.title for estimate in (PROXY_AGREEMENT, FORGET_IMAGES)}
+    return titles.get(name, name.capitalize())
 
 
 def _table(sweep: Sweep, shown: Sequence[Row], rows: Sequence[Row]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, update
 
 from zspag_core.files import stamp
 from zspag_core.jobs.heartbeats import WORKER
@@ -76,8 +76,15 @@ def obtain(store: JobStore, sweep: Job, config: Mapping[str, Any]) -> Job:
 
 def rows_of(store: JobStore, sweep_id: str) -> list[dict[str, Any]]:
     """Return the trials of a sweep that have ended, by their numbers."""
-    told = {event.body["number"]: dict(event.body) for event in store.events(sweep_id) if event.kind == ROW}
+    told = {event.body["number"]: dict(event.body) for event in store.events(sweep_id, kind=ROW)}
     return [told[number] for number in sorted(told)]
+
+
+def count_rows(store: JobStore, sweep_id: str) -> int:
+    """Return how many trials of a sweep have ended, without reading them."""
+    told = select(func.count()).select_from(events).where(events.c.job == sweep_id, events.c.kind == ROW)
+    with store.engine.connect() as connection:
+        return int(connection.execute(told).scalar_one())
 
 
 def epochs_of(store: JobStore, run: str) -> list[dict[str, Any]]:

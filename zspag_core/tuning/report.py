@@ -31,9 +31,9 @@ def best_rows(sweep: Sweep, rows: Sequence[Row]) -> list[Row]:
     """Return the trials that none is better than: one for one objective, the Pareto front for several."""
     objectives = find_objectives(sweep.objectives)
     known = finished(rows, objectives)
-    points = [[_good(row, objective) for objective in objectives] for row in known]
+    points = [[good(row, objective) for objective in objectives] for row in known]
     if len(objectives) == 1:
-        return [max(known, key=lambda row: _good(row, objectives[0]))] if known else []
+        return [max(known, key=lambda row: good(row, objectives[0]))] if known else []
     return [row for row, point in zip(known, points, strict=True) if not any(_beats(other, point) for other in points)]
 
 
@@ -107,7 +107,7 @@ def as_csv(sweep: Sweep, rows: Sequence[Row]) -> str:
 def as_table(sweep: Sweep, rows: Sequence[Row], most: int = 20) -> list[str]:
     """Return the best trials as lines of text, the best first by the first objective."""
     objective = find_objectives(sweep.objectives[:1])[0]
-    ranked = sorted(finished(rows, [objective]), key=lambda row: -_good(row, objective))[:most]
+    ranked = sorted(finished(rows, [objective]), key=lambda row: -good(row, objective))[:most]
     names = [axis.name for axis in sweep.space]
     shown = [BY_KEY[key] for key in dict.fromkeys((*sweep.objectives, *IN_TABLE))]
     head = ["trial", *names, *(f"{o.short}{'*' if o.graded else ''}" for o in shown)]
@@ -140,7 +140,7 @@ def _cell(row: Row, objective: Objective) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _good(row: Row, objective: Objective) -> float:
+def good(row: Row, objective: Objective) -> float:
     """Return a figure so that more is better."""
     value = float(row["figures"][objective.key])
     return value if objective.better == "higher" else -value

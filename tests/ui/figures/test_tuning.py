@@ -4,11 +4,10 @@ import pytest
 
 from ui.figures.tuning import (
     axis_text,
-    heat_figure,
+    curves_figure,
     history_figure,
     importance_figure,
     kept_and_forgotten,
-    parallel_figure,
     point_text,
     predicted_and_graded,
     slices,
@@ -41,31 +40,21 @@ def test_history_never_falls(sweep, rows):
 def test_points_carry_their_trial_and_those_not_chosen_are_faint(sweep, rows):
     drawn = kept_and_forgotten(sweep, rows, {0})
     others, best = drawn.figure.data
-    assert [carried[0] for carried in others.customdata] == [0, 1, 3]
-    assert [carried[0] for carried in best.customdata] == [2]
+    assert list(others.customdata) == ["0", "1", "3"]
+    assert list(best.customdata) == ["2"]
     assert others.marker.opacity[0] > others.marker.opacity[1]
     assert drawn.grading
     assert predicted_and_graded(sweep, rows, set()).rows[0] == {"trial": 0, "retain_free": 90.0, "graded": 85.0}
 
 
-def test_the_map_has_a_cell_a_pair_of_values_and_a_hole_where_nothing_was_tried(sweep, rows):
-    drawn = heat_figure(sweep, rows[:3], *sweep.space, "acc_rt")
-    assert [list(line) for line in drawn.figure.data[0].z] == [[90.0, 95.0], [80.0, None]]
-    assert list(drawn.figure.data[0].x) == ["25.5/255", "102/255"]
-    assert drawn.grading
-
-
-def test_parallel_axes_have_knobs_and_figures_of_the_chosen_trials(sweep, rows):
-    figure = parallel_figure(sweep, rows, {1, 2}).figure
-    assert [len(axis["values"]) for axis in figure.data[0].dimensions] == [2] * 5
-    assert list(figure.data[0].dimensions[1].ticktext) == ["10", "30"]
+def test_curves_of_pinned_trials_lie_over_each_other():
+    epochs = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "acc_ut": 3.0}]
+    drawn = curves_figure({"trial 3": epochs, "trial 5": epochs[:1]}, "loss", "Loss", grading=False)
+    assert [(trace.name, list(trace.y)) for trace in drawn.figure.data] == [("trial 3", [2.0, 1.0]), ("trial 5", [2.0])]
+    assert drawn.rows[1] == {"trial": "trial 3", "epoch": 2, "loss": 1.0}
 
 
 def test_a_budget_is_written_in_levels_on_every_axis(sweep, rows):
-    budget = parallel_figure(sweep, rows, set()).figure.data[0].dimensions[0]
-    assert (budget.ticktext[0], budget.ticktext[-1]) == ("25.5/255", "102/255")
-    assert list(budget.range) == pytest.approx([-1, -0.39794])
-    assert [budget.tickvals[0], budget.tickvals[-1]] == pytest.approx(list(budget.range))
     first, second = slices(sweep, rows, set())
     assert first.figure.layout.xaxis.ticktext[0] == "25.5/255"
     assert list(second.figure.layout.xaxis.categoryarray) == ["10", "30"]
