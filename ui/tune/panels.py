@@ -255,6 +255,8 @@ def _pinned(rows: Sequence[Row], chosen: Collection[int]) -> None:
     epochs = {f"trial {number}": queue.epochs_of(job_store(), done[number]["jobs"][0]) for number in pins}
     name = name if name in CURVES else CURVES[0]
     draw(curves_figure(epochs, name, _curve_title(name), grading=name in {ACC_RT.key, ACC_UT.key}), "")
+    links = (f"[trial {number}](/Results?job={done[number]['jobs'][0]})" for number in pins)
+    st.caption(f"Open {', '.join(links)}.")
 
 
 def _pin(numbers: list[int]) -> None:
