@@ -5,6 +5,9 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
 	if $$name -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo $$name; break; fi; done)
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# TORCH=cpu takes PyTorch's own builds without CUDA, which need 3 GB less on Linux
+CPU_BUILDS := https://download.pytorch.org/whl/cpu
 
 SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 
@@ -29,12 +32,18 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer with venv (Debian: apt install python3-venv), found none"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run.stamp: requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+$(VENV)/torch.stamp: | $(BIN)/python
+ifeq ($(TORCH),cpu)
+	$(PIP) --index-url $(CPU_BUILDS) $$(grep '^torch' requirements.txt)
+endif
 	@touch $@
 
-$(VENV)/test.stamp: requirements.txt requirements-dev.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+$(VENV)/run.stamp: requirements.txt | $(VENV)/torch.stamp
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: requirements.txt requirements-dev.txt | $(VENV)/torch.stamp
+	$(PIP) -r requirements.txt -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
 
 clean:

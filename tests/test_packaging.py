@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -131,3 +132,16 @@ def test_the_installed_dashboard_opens(installed, tmp_path):
     )
     assert "Forget the 3s" in shown.stdout, shown.stderr
     assert str(installed / "zspag_core" / "_app") in shown.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_takes_builds_of_torch_without_cuda_where_asked(tmp_path):
+    def lines(*words):
+        call = ["make", "--dry-run", f"VENV={tmp_path}", "run", *words]
+        return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    plain, small = lines(), lines("TORCH=cpu")
+    (first,) = [line for line in small if "whl/cpu" in line]
+    assert first.endswith("$(grep '^torch' requirements.txt)")
+    assert small.index(first) < next(place for place, line in enumerate(small) if line.endswith("-r requirements.txt"))
+    assert [line for line in small if line != first] == plain
