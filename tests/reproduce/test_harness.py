@@ -15,7 +15,7 @@ from zspag_core.methods.catalogue import TuningRange
 from zspag_core.reproduce import filler, rows, tables
 from zspag_core.reproduce.arena import Arena
 from zspag_core.reproduce.cases import CASES
-from zspag_core.reproduce.comparison import Comparison
+from zspag_core.reproduce.comparison import BLIND, Comparison
 from zspag_core.reproduce.filler import Filler
 from zspag_core.reproduce.harness import Harness
 from zspag_core.reproduce.markdown import as_markdown
@@ -130,6 +130,41 @@ def test_tuning_asks_held_out_training_images_and_never_test_images(build, faked
     assert not keys(subject.held.images) & keys(tuning)
     assert keys(subject.held.images) <= keys(train.images)
     assert not keys(subject.held.images) & keys(test.images)
+
+
+def test_blind_tuning_sees_held_out_forget_images_and_proxies_alone(build, faked, monkeypatch):
+    asked, proxies = [], []
+    real, read = filler.accuracy, filler.outputs_of_pixels
+
+    def accuracy(logits, labels, forget):
+        asked.append(labels)
+        return real(logits, labels, forget)
+
+    def outputs_of_pixels(model, images):
+        proxies.append(images)
+        return read(model, images)
+
+    monkeypatch.setattr(filler, "accuracy", accuracy)
+    monkeypatch.setattr(filler, "outputs_of_pixels", outputs_of_pixels)
+    harness = build()
+    plan = replace(ZSPAG, key="zspag_blind", kind=BLIND, knob=TUNED, blind=True)
+    (row,) = harness.compare(_arena([plan])).rows
+    subject = harness.subject(CASES["small"]["digits-resnet"], (3,))
+    count = int((subject.held.labels == 3).sum())
+    assert [labels.tolist() for labels in asked] == [[3] * count] * 2
+    assert len(proxies) == 2
+    assert proxies[0] is proxies[1], "the yardstick is made once"
+    assert len(proxies[0])
+    assert row.kind == BLIND
+    assert TUNED.low <= row.settings["learning_rate"] <= TUNED.high
+
+
+def test_a_blind_row_stands_beside_every_tuned_one_that_needs_no_remaining_data(tiny):
+    plans = {plan.key: plan for plan in rows.rivals(tiny)}
+    blind = {plan.method for plan in plans.values() if plan.kind == BLIND}
+    tuned = {plan.method for plan in plans.values() if plan.kind == "tuned" and not rows.needs_retain(plan)}
+    assert blind == tuned
+    assert all(plans[f"{method}_blind"].knob == plans[f"{method}_tuned"].knob for method in blind)
 
 
 def test_the_value_that_tuning_chose_is_run_with_every_seed(build, faked):

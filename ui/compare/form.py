@@ -14,7 +14,7 @@ from ui.shell.methods import method_summary
 from ui.shell.paths import plain_name
 from ui.shell.url_params import UrlWord
 from ui.shell.words import COMPARISONS, PRESETS, help_for
-from zspag_core.reproduce.comparison import Row
+from zspag_core.reproduce.comparison import BLIND, Row
 from zspag_core.reproduce.scale import SCALES
 
 if TYPE_CHECKING:
@@ -137,6 +137,11 @@ def kinds_note(comparison: Comparison) -> list[str]:
             f"Tuned: the best of {scale.trials} values of the main setting, tried on held-out "
             "training images, never on test images."
         )
+        if BLIND in kinds:
+            notes.append(
+                "Blind: the same trials judged without remaining images, as a zero-shot method would have to choose, "
+                "by how sure the model stays of proxies."
+            )
         if comparison.row("gkt") and not comparison.row("gkt_tuned"):
             notes.append(
                 f"GKT is not tuned and learns from {scale.invented_batches} invented batches where its authors take "

@@ -22,6 +22,7 @@ from zspag_core.metrics.catalogue import (
     SECONDS,
     is_forgotten,
 )
+from zspag_core.reproduce.comparison import BLIND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.comparison import Comparison, Row
 
 ABSENT = "–"
-KINDS = ("official", "tuned")
+KINDS = ("official", "tuned", BLIND)
 """Kinds of rows that the table names: two of a method may stand in it."""
 MOST_BEST = 3
 """Where more rows share the best figure of a column, none of them stands out."""

@@ -13,6 +13,7 @@ from ui.figures.markers import APART, MASK, ORIGINAL, RETRAIN, looks, role_of
 from ui.figures.palette import REFERENCE
 from ui.shell.formatting import between, duration
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, ENTROPY, PROBE, SECONDS
+from zspag_core.reproduce.comparison import BLIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.comparison import Comparison, Row
 
 LABEL_WIDTH = 27  # letters
-SET_APART = ("official", "tuned")
+SET_APART = ("official", "tuned", BLIND)
 """Kinds of which one method often has a row each, so that they are named with it."""
 CORNER = 8.0  # points of either accuracy that the good corner spans
 LEAST_BAND = 1.2  # points: narrower bands would not be seen

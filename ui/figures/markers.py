@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ui.figures.palette import CLASSES, REFERENCE
 from zspag_core.methods.catalogue import references
+from zspag_core.reproduce.comparison import BLIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,9 @@ def looks(rows: Sequence[Row]) -> dict[str, Look]:
             given[row.needs_retain] += 1
         place, alike = families[family]
         shape, round_ = alike % len(SYMBOLS), place // len(CLASSES)
-        symbol = SYMBOLS[shape] + ("-open" if row.needs_retain else "") + ("-dot" if row.kind == "tuned" else "")
+        symbol = (
+            SYMBOLS[shape] + ("-open" if row.needs_retain else "") + ("-dot" if row.kind in {"tuned", BLIND} else "")
+        )
         colour = CLASSES[(place + round_) % len(CLASSES)]
         found[row.key] = Look(colour, symbol, (HOLLOW if row.needs_retain else GLYPHS)[shape])
     return found

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
-KINDS = ("reference", "official", "tuned", "default", "ablation")
+BLIND = "blind"
+"""Kind of a row that is tuned without remaining data."""
+KINDS = ("reference", "official", "tuned", BLIND, "default", "ablation")
 
 Record = TypeVar("Record")
 

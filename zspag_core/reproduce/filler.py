@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,19 +17,21 @@ from zspag_core.metrics.accuracy import accuracy
 from zspag_core.metrics.backdoor import Backdoor, read_triggered, triggered_images
 from zspag_core.metrics.deep import relearn
 from zspag_core.metrics.grade import grade
-from zspag_core.metrics.predictions import logits_of
-from zspag_core.reproduce.comparison import Outcome, Row
+from zspag_core.metrics.predictions import logits_of, outputs_of_pixels
+from zspag_core.reproduce.comparison import BLIND, Outcome, Row
 from zspag_core.reproduce.rows import needs_retain
 from zspag_core.reproduce.subjects import Samples, Subject
 from zspag_core.reproduce.tuning import Trial, tune
 from zspag_core.runs.context import RunContext
 from zspag_core.runs.stage_cache import NO_CACHE, FileStageCache, StageCache
+from zspag_core.tuning.yardstick import kept, make_yardstick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from zspag_core.methods import Method
     from zspag_core.models import Classifier
+    from zspag_core.proxies import ProxySet
     from zspag_core.reproduce.arena import Arena
     from zspag_core.reproduce.clock import Clock
     from zspag_core.reproduce.context import Context
@@ -87,15 +89,30 @@ class Filler:
                 run = self.unlearn(method, self.subject.tuning, TUNING_SEED, "tuning")
             except UnlearningError:
                 return Trial(value, None, None).to_dict()
-            held = self.subject.held
-            logits = logits_of(run.model, held.images)
-            if not bool((logits < torch.inf).all()):  # its weights are numbers, but what it computes of them is not
-                return Trial(value, None, None).to_dict()
-            found = accuracy(logits, held.labels, self.subject.forget)
-            return Trial(value, found.acc_rt, found.acc_ut).to_dict()
+            return self._judged(run.model, value, blind=plan.blind).to_dict()
 
-        cell = self._cell(plan.key, method, TUNING_SEED, {"purpose": "trial"}, make)
+        purpose = {"purpose": "trial"} | ({"judged": BLIND} if plan.blind else {})
+        cell = self._cell(plan.key, method, TUNING_SEED, purpose, make)
         return Trial(value, cell["acc_rt"], cell["acc_ut"])
+
+    def _judged(self, model: Classifier, value: float, *, blind: bool) -> Trial:
+        """Judge a trial on the held-out fifth; blindly the remaining images' place is taken by proxies."""
+        held = self.subject.held
+        held = held.of_classes(self.subject.forget) if blind else held
+        logits = logits_of(model, held.images)
+        if not bool((logits < torch.inf).all()):  # its weights are numbers, but what it computes of them is not
+            return Trial(value, None, None)
+        found = accuracy(logits, held.labels, self.subject.forget)
+        if not blind:
+            return Trial(value, found.acc_rt, found.acc_ut)
+        seen = self._yardstick
+        return Trial(value, kept(outputs_of_pixels(model, seen.images).logits, seen.labels)[1], found.acc_ut)
+
+    @cached_property
+    def _yardstick(self) -> ProxySet:
+        """Return the proxies that blind trials are judged by, made of the forget images that tuning gives."""
+        subject = self.subject
+        return make_yardstick(subject.original.model, subject.tuning.forget, subject.forget)
 
     def _outcome(self, plan: Plan, settings: dict[str, Any], seed: int) -> Outcome:
         """Run one seed and grade it."""

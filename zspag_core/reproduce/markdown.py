@@ -19,6 +19,7 @@ from zspag_core.metrics.catalogue import (
     SAME_CLASS_AUC,
     SECONDS,
 )
+from zspag_core.reproduce.comparison import BLIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,12 @@ classes, else the least forgotten accuracy. The chosen value is then run on all 
 seed."""
 
 
+BLINDLY = """\
+*tuned blindly*: the same trials judged without remaining images, as a zero-shot method would have to choose: the mean
+probability of the proxies' classes stands in for remaining accuracy, proxies made at ZS-PAG's defaults of the forget
+images that the methods learn from."""
+
+
 def as_markdown(comparison: Comparison, scale: Scale) -> str:
     """Return the page."""
     rows = [_line(comparison, row) for row in comparison.rows]
@@ -102,6 +109,7 @@ def _tuning(comparison: Comparison, scale: Scale) -> str:
     if all(row.kind != "tuned" for row in comparison.rows):
         return ""
     text = TUNING.format(trials=scale.trials, forgotten=FORGOTTEN_UP_TO)
+    text += f" {BLINDLY}" if any(row.kind == BLIND for row in comparison.rows) else ""
     if comparison.row("gkt") and not comparison.row("gkt_tuned"):
         text += (
             f" GKT is not tuned at this scale and gets {scale.invented_batches} invented batches where its authors "
@@ -154,8 +162,9 @@ def _settings(row: Row) -> str:
     if row.kind == "reference":
         return "reference"
     shown = {name: value for name, value in row.settings.items() if name in {"learning_rate", "alpha"}}
-    if row.kind == "tuned":
-        return "tuned: " + ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
+    if row.kind in {"tuned", BLIND}:
+        how = "tuned" if row.kind == "tuned" else "tuned blindly"
+        return f"{how}: " + ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
     return row.kind
 
 

@@ -23,6 +23,8 @@ class Plan:
         kind: as in :class:`~zspag_core.reproduce.comparison.Row`.
         settings: hyper-parameters that differ from the method's defaults.
         knob: what is tuned; None for a row with given settings.
+        blind: whether tuning is judged by what a zero-shot method may see, proxies and held-out forget images, not by
+            held-out remaining images.
         paper: key of the row in the paper's table.
         seeds: most seeds that are run; None for as many as are asked for.
     """
@@ -33,5 +35,6 @@ class Plan:
     kind: str = "default"
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     knob: TuningRange | None = None
+    blind: bool = False
     paper: str = ""
     seeds: int | None = None

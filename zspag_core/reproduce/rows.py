@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zspag_core.attacks.catalogue import BUILT_IN as ATTACKS
 from zspag_core.methods import find_method
 from zspag_core.methods.catalogue import PAPER, TuningRange, find_entry, method_entries
+from zspag_core.reproduce.comparison import BLIND
 from zspag_core.reproduce.plans import Plan
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ def tuned(method: str, scale: Scale) -> Plan:
     )
 
 
+def blindly_tuned(method: str, scale: Scale) -> Plan:
+    """Return a zero-shot method's row, its knob tuned by what such a method may see."""
+    return replace(tuned(method, scale), key=f"{method}_{BLIND}", kind=BLIND, blind=True)
+
+
 def rivals(scale: Scale, some: tuple[str, ...] | None = None) -> list[Plan]:
     """Return ZS-PAG and its rivals, all or some, each as given and tuned."""
     rows = []
@@ -87,6 +93,8 @@ def rivals(scale: Scale, some: tuple[str, ...] | None = None) -> list[Plan]:
             rows.append(official(method, scale))
         if find_entry(method).tuning is not None and (method != "gkt" or scale.name == "full"):
             rows.append(tuned(method, scale))
+            if not find_entry(method).needs_retain:
+                rows.append(blindly_tuned(method, scale))
     return rows
 
 

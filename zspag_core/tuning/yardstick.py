@@ -19,10 +19,11 @@ from zspag_core.pseudo_labels import barred_labels
 from zspag_core.runs.shared_cache import shared_with_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
+    from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
     from zspag_core.proxies import ProxySet
     from zspag_core.runs.prepare import Prepared
@@ -38,11 +39,23 @@ def common_proxies(prepared: Prepared, report: Reporter = SILENT) -> ProxySet:
 
 
 def _make(prepared: Prepared, report: Reporter) -> ProxySet:
-    model, forget, classes = prepared.checkpoint.model.to(prepared.device), prepared.forget, prepared.config.classes
+    model = prepared.checkpoint.model.to(prepared.device)
+    return make_yardstick(model, prepared.forget, prepared.config.classes, report)
+
+
+def make_yardstick(model: Classifier, forget: Split, classes: Sequence[int], report: Reporter = SILENT) -> ProxySet:
+    """Return the yardstick: proxies at ZS-PAG's defaults.
+
+    Args:
+        model: the original, on its device.
+        forget: images of the classes to forget.
+        classes: these classes.
+        report: told how many are made.
+    """
     barred = barred_labels(forget.labels, classes, model.config.num_classes)
     generator = torch.Generator().manual_seed(SEED)
     logits = logits_of(model, forget.images)
-    return Stages(ZSPAG(), model, forget, logits, classes, barred, generator, report).proxies()
+    return Stages(ZSPAG(), model, forget, logits, tuple(classes), barred, generator, report).proxies()
 
 
 def measure(
@@ -68,10 +81,10 @@ def measure(
     if len(proxies):
         after = outputs_of_pixels(unlearned, proxies.images).logits
         before = outputs_of_pixels(prepared.checkpoint.model, proxies.images).logits
-        agreement, confidence = _kept(after, proxies.labels)
+        agreement, confidence = kept(after, proxies.labels)
         apart = divergence(before, after, prepared.config.classes)
         found |= {"agreement": agreement, "confidence": confidence, "divergence": apart}
-    own_agreement, own_confidence = _kept(own["logits_after"], own["labels"]) if "logits_after" in own else (None, None)
+    own_agreement, own_confidence = kept(own["logits_after"], own["labels"]) if "logits_after" in own else (None, None)
     return found | {"own_agreement": own_agreement, "own_confidence": own_confidence}
 
 
@@ -83,7 +96,7 @@ def divergence(before: Tensor, after: Tensor, forgotten: tuple[int, ...]) -> flo
     return float(torch.where(p.exp() > 0, p.exp() * (p - q), 0.0).sum(1).mean())
 
 
-def _kept(logits: Tensor, labels: Tensor) -> tuple[float | None, float]:
+def kept(logits: Tensor, labels: Tensor) -> tuple[float | None, float]:
     """Return the share read as the label and the mean probability of the label, percent."""
     sure = logits.double().softmax(1).gather(1, labels[:, None]).mean()
     return percent(logits.argmax(1) == labels), float(sure) * 100
