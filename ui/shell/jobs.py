@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.shell.url_params import UrlWord
+from ui.shell.visitor import classroom, present_visitor
 from zspag_core.files import stamp
 from zspag_core.jobs import Command, Job, JobStore, Lane, State
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import lane_of
 from zspag_core.jobs.supervisor import Supervisor
 from zspag_core.shipped import ENGINE
+from zspag_core.visitors.classroom import is_shared
+from zspag_core.visitors.own_store import VisitorStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +32,27 @@ RUN, SECOND = UrlWord("job", "job_id"), UrlWord("b", "second_id")
 
 
 @st.cache_resource(show_spinner=False)
-def job_store() -> JobStore:
-    """Return the store that all visitors share."""
+def shared_store() -> JobStore:
+    """Return the store of everybody's jobs, for what is nobody's own business."""
     return JobStore()
+
+
+def job_store() -> JobStore:
+    """Return the store as this visitor may use it: all of it, or, where the dashboard is shared, what is theirs."""
+    if not is_shared():
+        return shared_store()
+    return VisitorStore(shared_store(), present_visitor(), classroom().limits)
+
+
+def may_change(job: Job) -> bool:
+    """Tell whether this visitor may do more than look at a job: in a shared dashboard only at their own."""
+    return job_store().is_own(job)
 
 
 @st.cache_resource(show_spinner=False)
 def worker_keeper() -> Supervisor:
     """Return what keeps workers alive; ZSPAG_START_WORKER=0 leaves that to someone else."""
-    keeper = Supervisor(job_store())
+    keeper = Supervisor(shared_store())
     if os.environ.get("ZSPAG_START_WORKER", "1") != "0":
         keeper.start()
     return keeper
@@ -125,8 +140,9 @@ def pair() -> list[tuple[str, Job]]:
 
 
 def tasks_about(run: Job, kind: str) -> list[Job]:
-    """Return the tasks of a kind that were asked for a finished run, the newest first."""
-    return [task for task in job_store().latest(Lane.RUNS, TASKS_KEPT, kind=kind) if task.config["run"] == run.id]
+    """Return the tasks of a kind that its owner asked for a finished run, the newest first."""
+    tasks = shared_store().latest(Lane.RUNS, TASKS_KEPT, kind=kind)
+    return [task for task in tasks if task.config["run"] == run.id and task.owner == run.owner]
 
 
 def ask(kind: str, config: Mapping[str, Any]) -> Job:
