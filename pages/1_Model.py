@@ -13,9 +13,10 @@ from ui.model.training import current_training, leave_training, show_training, t
 from ui.shell.formatting import escape
 from ui.shell.frame import frame
 from ui.shell.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run
-from ui.shell.paths import BUILT_IN, uploads
+from ui.shell.paths import BUILT_IN
 from ui.shell.selection import choice_of, current_choice, inspect_question, use
 from zspag_core.jobs import Job, Lane, State
+from zspag_core.visitors.belongings import uploads
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -44,6 +44,18 @@ def job_store() -> JobStore:
     return VisitorStore(shared_store(), present_visitor(), classroom().limits)
 
 
+def own_store() -> VisitorStore | None:
+    """Return this visitor's store where the dashboard is shared, None where one person has it alone."""
+    store = job_store()
+    return store if isinstance(store, VisitorStore) else None
+
+
+def may_use(path: str | Path) -> bool:
+    """Tell whether this visitor may work with a model or data: in a shared dashboard not with another visitor's."""
+    own = own_store()
+    return own is None or own.may_use(Path(path))
+
+
 def may_change(job: Job) -> bool:
     """Tell whether this visitor may do more than look at a job: in a shared dashboard only at their own."""
     return job_store().is_own(job)

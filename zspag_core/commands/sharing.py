@@ -77,6 +77,7 @@ def share(arguments: argparse.Namespace, port: int | None) -> tuple[list[str], d
     classroom = open_classroom(settings, anew=arguments.new_codes)
     options = ["--server.port", str(port), "--server.address", HERE if behind else EVERYWHERE]
     options += [part for name in names for part in ("--server.allowedHosts", name)]
+    options += ["--browser.serverAddress", names[0], "--logger.hideWelcomeMessage", "true"]  # else it asks the internet
     return options, {SHARED: "1"}, _told(classroom, behind or f"http://{names[0]}:{port}", port)
 
 

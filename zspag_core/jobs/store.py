@@ -101,9 +101,7 @@ class JobStore:
         values = {"kind": kind, "lane": str(lane), "config": to_text(dict(config)), "device": device}
         values |= {"comparison": comparison, "owner": owner}
         next_number = select(func.coalesce(func.max(_shown_number), 0) + 1).where(jobs.c.lane == str(lane))
-        new = insert(jobs).values(
-            id=job_id, state=State.QUEUED, created=clock(), comparison=comparison, owner=owner, **values
-        )
+        new = insert(jobs).values(id=job_id, state=State.QUEUED, created=clock(), **values)
         with self._engine.begin() as connection:
             alone(connection, jobs)  # else two would get the same number
             connection.execute(new.values(number_in_lane=next_number.scalar_subquery()))

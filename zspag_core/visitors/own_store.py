@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LOOKING = frozenset({"map", "samples", "attention"})
 """Tasks that only draw what a run has made: they may be asked about a run that somebody shares."""
+MAKING = frozenset({"adopt", "train"})
+"""Tasks whose answer is a file of whoever asked: nobody takes another's."""
 LONG = (Lane.RUNS, Lane.SWEEPS)
 """Lanes whose jobs are counted: short tasks answer a page that is open."""
 
@@ -75,9 +77,11 @@ class VisitorStore(JobStore):
 
     def recall(self, kind: str, config: Mapping[str, Any]) -> Job | None:
         """Return the newest own job of exactly this config, else another's that has its answer or is about to."""
-        return self._newest(kind, config, self.listed()) or self._newest(
-            kind, config, or_(jobs.c.state == State.DONE, and_(jobs.c.lane.not_in(LONG), jobs.c.state.in_(ACTIVE)))
-        )
+        own = self._newest(kind, config, self.listed())
+        if own is not None or kind in MAKING:
+            return own
+        coming = and_(jobs.c.lane.not_in(LONG), jobs.c.state.in_(ACTIVE))
+        return self._newest(kind, config, or_(jobs.c.state == State.DONE, coming))
 
     def submit(
         self,
@@ -179,8 +183,9 @@ class VisitorStore(JobStore):
 
     def _check_subjects(self, kind: str, config: Mapping[str, Any]) -> None:
         """Refuse work on another's run, model or upload."""
-        if kind not in LOOKING and isinstance(run := config.get("run"), str):
-            self.check_own(run)
+        for name in ("run", "retrained"):
+            if kind not in LOOKING and isinstance(config.get(name), str):
+                self.check_own(config[name])
         shared = super().get(str(config.get("run"))) if kind in LOOKING else None
         for path in files_within(dict(config), home().resolve()):
             if not (self.may_use(path) or (shared is not None and path in _subjects(shared))):
