@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 from starlette.middleware import Middleware
 
 from ui.door.door import Door
 from ui.door.errors import show_refusal
+from ui.shell import frame
 from zspag_core.visitors.classroom import read_classroom
+
+BEFORE_ANYBODY = (pd, go, frame)
+"""Imported before anybody comes: of a class that joins at once, one would draw while another still imports pandas."""
 
 app = st.App(
     Path(__file__).resolve().parent / "app.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import streamlit as st
 
 from ui.shell.url_params import UrlWord
 from ui.shell.visitor import classroom, present_visitor
+from zspag_core.errors import ForbiddenError, LimitError
 from zspag_core.files import stamp
 from zspag_core.jobs import Command, Job, JobStore, Lane, State
 from zspag_core.jobs.heartbeats import WORKER
@@ -22,7 +24,7 @@ from zspag_core.visitors.classroom import is_shared
 from zspag_core.visitors.own_store import VisitorStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 POLL_SECONDS = 1.0
 WAIT_SECONDS = 0.5
@@ -54,6 +56,15 @@ def may_use(path: str | Path) -> bool:
     """Tell whether this visitor may work with a model or data: in a shared dashboard not with another visitor's."""
     own = own_store()
     return own is None or own.may_use(Path(path))
+
+
+@contextmanager
+def saying_refusals() -> Iterator[None]:
+    """Say in its place why something is refused, and let the page go on."""
+    try:
+        yield
+    except (ForbiddenError, LimitError) as error:
+        st.error(str(error), icon=":material/block:")
 
 
 def may_change(job: Job) -> bool:

@@ -69,6 +69,9 @@ class JobStore:
     def check_own(self, job_id: str) -> None:
         """Refuse to change a job that somebody else asked for; whoever has the whole store may change everything."""
 
+    def check_room(self, runs: int = 1) -> None:
+        """Refuse more waiting runs than there may be; whoever has the whole store may queue what they like."""
+
     def is_own(self, job: Job) -> bool:
         """Tell whether whoever has this store may change a job."""
         return True

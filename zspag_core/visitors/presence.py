@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from zspag_core.errors import ForbiddenError
 from zspag_core.jobs.schema import clock, to_text
 from zspag_core.visitors.tables import answers, deliveries, make_tables, notices, visitors
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 HERE_SECONDS = 60.0
 """A visitor who was not heard of for so long has gone; open pages are heard of more often."""
 HOUR = 3600.0
+OPEN, CLEANING = "open", "cleaning"
+"""Notices: what the teacher opens for all, and which runs will be cleared away."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,9 @@ class Presence:
         where |= ({"page": page} if page else {}) | ({"lesson": lesson} if lesson else {})
         self._put(visitors, visitors.c.id == visitor.id, {"id": visitor.id, "page": "", "lesson": 0}, where)
 
-    def places(self) -> list[Place]:
-        """Return where everybody is, in the order of names, who was heard of within the last day."""
+    def places(self, by: Visitor) -> list[Place]:
+        """Return where everybody is, in the order of names, who was heard of within the last day; to a teacher only."""
+        _check_teacher(by)
         ago = clock() - visitors.c.seen
         query = select(visitors, ago.label("ago")).where(ago < 24 * HOUR).order_by(func.lower(visitors.c.name))
         with self._engine.connect() as connection:
@@ -71,17 +75,24 @@ class Presence:
         same = (answers.c.visitor == visitor.id) & (answers.c.lesson == lesson) & (answers.c.value == value)
         self._put(answers, same, key, {"option": option, "at": clock()})
 
-    def counts(self, lesson: int, value: str) -> dict[int, int]:
-        """Return how many visitors gave each answer: option -> number."""
+    def counts(self, by: Visitor, lesson: int, value: str) -> dict[int, int]:
+        """Return how many visitors gave each answer, to a teacher only: option -> number."""
+        _check_teacher(by)
         here = (answers.c.lesson == lesson) & (answers.c.value == value)
         query = select(answers.c.option, func.count()).where(here).group_by(answers.c.option)
         with self._engine.connect() as connection:
             return {int(option): int(count) for option, count in connection.execute(query)}
 
-    def forget_answers(self) -> None:
-        """Begin anew: nobody has answered anything."""
+    def forget_answers(self, by: Visitor) -> None:
+        """Begin anew, for a teacher only: nobody has answered anything."""
+        _check_teacher(by)
         with self._engine.begin() as connection:
             connection.execute(delete(answers))
+
+    def lead(self, by: Visitor, body: Mapping[str, Any]) -> None:
+        """Say what opens on everybody's page; a teacher only."""
+        _check_teacher(by)
+        self.tell(OPEN, body)
 
     def tell(self, name: str, body: Mapping[str, Any]) -> None:
         """Put up a notice in place of the last one of its name."""
@@ -120,3 +131,13 @@ class Presence:
         except IntegrityError:
             with self._engine.begin() as connection:
                 connection.execute(change)
+
+
+def _check_teacher(by: Visitor) -> None:
+    """Refuse everybody else.
+
+    Raises:
+        ForbiddenError: it is a visitor.
+    """
+    if not by.teacher:
+        raise ForbiddenError("This is for the teacher: tell the teacher's code at /join.")
