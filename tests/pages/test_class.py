@@ -289,3 +289,25 @@ def test_presenter_mode_is_one_panel_in_large_type(visit, graded, answered):
     learn.button(key="icon-present").click().run()
     assert learn.radio
     assert "present" not in learn.query_params
+
+
+def test_who_loses_runs_to_a_full_disk_is_told_before_and_can_pin_them(visit, finish, store, run_config, result):
+    job, other = (
+        finish("unlearn", run_config, answer=result),
+        finish("unlearn", run_config, answer=result, owner=BOB.id),
+    )
+    presence().tell("cleaning", {"runs": [job.id, other.id], "due": 1_000_000_000.0})
+    page = visit("ada", "7_Runs.py", job=job.id)
+    assert f"your run {job.number} will be deleted. Pin what shall stay" in texts(page)
+    assert f"your run {other.number} will" in texts(visit("bob", ""))
+    assert "will be deleted" not in texts(visit("teacher", ""))
+    page.button(key=f"pin-{job.id}").click().run()
+    assert store.require(job.id).pinned is not None
+    assert "will be deleted" not in texts(page)
+
+
+def test_many_runs_that_go_are_counted(finish, run_config):
+    from ui.shell.class_bar import going_words
+
+    jobs = [finish("unlearn", run_config) for _ in range(8)]
+    assert "your runs 1, 2, 3, 4, 5, 6 and 2 more will be deleted" in going_words(jobs, 0.0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from ui.shell.formatting import escape
-from ui.shell.jobs import may_change, pair, shared_store, show_run
+from ui.shell.jobs import job_store, may_change, pair, shared_store, show_run
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.visitor import classroom, present_visitor, visitor
 from zspag_core.visitors.classroom import is_shared
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from zspag_core.jobs import Job
 
-LOOK_SECONDS, HERE_SECONDS = 3.0, 15.0
+LOOK_SECONDS, HERE_SECONDS, MOST_NAMED = 3.0, 15.0, 6
 OPENED, NOTED = "class-opened", "class-noted"
 
 
@@ -158,7 +159,18 @@ def _note(page: str = "", lesson: int = 0) -> None:
 
 
 def _announce() -> None:
-    """Say which runs will be cleared away, while there are some."""
-    found = presence().notice(CLEANING)
-    if found is not None:
-        st.warning(escape(found[0]["words"]), icon=":material/cleaning_services:")
+    """Say which of this visitor's runs will be cleared away, while there are some."""
+    found, store = presence().notice(CLEANING), job_store()
+    announced = [store.get(job_id) for job_id in found[0]["runs"]] if found is not None else []
+    going = [job for job in announced if job is not None and store.is_own(job) and job.pinned is None]
+    if found is not None and going:
+        st.warning(going_words(going, found[0]["due"]), icon=":material/cleaning_services:")
+
+
+def going_words(jobs: list[Job], due: float) -> str:
+    """Say which runs go, when, and what keeps them."""
+    numbers = [str(job.number) for job in jobs]
+    named = ", ".join(numbers[:MOST_NAMED]) + (f" and {len(numbers) - MOST_NAMED} more" * (len(numbers) > MOST_NAMED))
+    what = f"your run{'s' if len(jobs) > 1 else ''} {named}"
+    at = datetime.fromtimestamp(due).strftime("%H:%M")
+    return f"The disk is nearly full: at {at} {what} will be deleted. Pin what shall stay, on the Runs page."

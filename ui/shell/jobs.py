@@ -21,6 +21,7 @@ from zspag_core.jobs.records import lane_of
 from zspag_core.jobs.supervisor import Supervisor
 from zspag_core.shipped import ENGINE
 from zspag_core.visitors.classroom import is_shared
+from zspag_core.visitors.cleaning import Cleaning
 from zspag_core.visitors.own_store import VisitorStore
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def may_change(job: Job) -> bool:
 @st.cache_resource(show_spinner=False)
 def worker_keeper() -> Supervisor:
     """Return what keeps workers alive; ZSPAG_START_WORKER=0 leaves that to someone else."""
-    keeper = Supervisor(shared_store())
+    cleaning = Cleaning(shared_store(), classroom().limits.budget_gb) if is_shared() else None
+    keeper = Supervisor(shared_store(), chore=cleaning.look if cleaning is not None else None)
     if os.environ.get("ZSPAG_START_WORKER", "1") != "0":
         keeper.start()
     return keeper

@@ -335,7 +335,7 @@ class JobStore:
         Call it every few seconds. One who was not looking (just started, or the machine slept) judges nobody until two
         beats later, when the living have been heard.
         """
-        now = self._now()
+        now = self.now()
         if not 0 <= now - self._watched_last <= STALE_SECONDS:  # asleep, or the clock was put back
             self._watched_since = now
         self._watched_last = now
@@ -358,14 +358,26 @@ class JobStore:
         with self._engine.connect() as connection:
             found = list(connection.execute(select(jobs.c.id).where(old)).scalars())
         for job_id in found:
-            for folder in (run_folder(job_id), state_folder(job_id)):
-                shutil.rmtree(folder, ignore_errors=True)
-            with self._engine.begin() as connection:
-                connection.execute(delete(events).where(events.c.job == job_id))
-                connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted.is_not(None)))
+            self._remove(job_id)
         return len(found)
 
-    def _now(self) -> float:
+    def clear_away(self, job_id: str) -> bool:
+        """Remove a job for good that has ended and that nobody pinned; tell whether it was one."""
+        of_no_use = and_(jobs.c.pinned.is_(None), jobs.c.state.not_in(ACTIVE), jobs.c.deleted.is_(None))
+        if not self._change(job_id, of_no_use, deleted=clock()):
+            return False
+        self._remove(job_id)
+        return True
+
+    def _remove(self, job_id: str) -> None:
+        """Remove a deleted job with its folders and events."""
+        for folder in (run_folder(job_id), state_folder(job_id)):
+            shutil.rmtree(folder, ignore_errors=True)
+        with self._engine.begin() as connection:
+            connection.execute(delete(events).where(events.c.job == job_id))
+            connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted.is_not(None)))
+
+    def now(self) -> float:
         """Return the database's time."""
         with self._engine.connect() as connection:
             return float(connection.execute(select(clock())).scalar_one())
