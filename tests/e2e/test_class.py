@@ -16,7 +16,7 @@ from tests.e2e.conftest import PATIENCE
 from tests.e2e.serving import ROOT, free_port, open_store, wait_until_healthy
 from tests.e2e.tls_proxy import certificate, tls_proxy
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

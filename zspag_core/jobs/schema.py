@@ -54,6 +54,7 @@ jobs = Table(
     Column("owner", String(OWNER_LENGTH), nullable=False, server_default=""),  # empty: asked for without sharing
     Column("pinned", Float),
     Index("jobs_waiting", "lane", "state", "number"),
+    Index("jobs_in_turn", "lane", "state", "owner", "number"),
     Index("jobs_of_owner", "lane", "owner", "started"),
     sqlite_autoincrement=True,
 )

@@ -25,7 +25,7 @@ from zspag_core.jobs.schema import (
     open_database,
     to_text,
 )
-from zspag_core.jobs.turns import in_turn, next_in_turn
+from zspag_core.jobs.turns import in_turn, last_served, next_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,10 +176,9 @@ class JobStore:
     def ahead(self, job: Job) -> list[Job]:
         """Return the jobs of the same lane that run or wait before this one, in order."""
         active = and_(jobs.c.lane == job.lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
-        served = select(jobs.c.owner, func.max(jobs.c.started)).where(jobs.c.lane == job.lane).group_by(jobs.c.owner)
         with self._engine.connect() as connection:
             rows = [_to_job(row) for row in connection.execute(select(jobs).where(active).order_by(jobs.c.number))]
-            last = {owner: started or 0.0 for owner, started in connection.execute(served)}
+            last = last_served(connection, job.lane)
         running = [other for other in rows if other.state == State.RUNNING]
         line = [*running, *in_turn([other for other in rows if other.state == State.QUEUED], running, last)]
         places = [place for place, other in enumerate(line) if other.id == job.id]
@@ -282,9 +281,8 @@ class JobStore:
         )
         if only:
             waits = and_(waits, jobs.c.id == only)
-        first = next_in_turn(lane, waits)
         with self._engine.connect() as connection:
-            number = connection.execute(first).scalar()  # without the write lock: most polls find nothing
+            number = next_in_turn(connection, lane, waits)  # without the write lock: most polls find nothing
         if number is None:
             return None
         taken = update(jobs).where(jobs.c.number == number, waits)
