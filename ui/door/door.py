@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from ui.door.join_page import join_page
 from ui.door.tries import Tries
+from ui.door.volume import Volume
 from zspag_core.visitors.passes import COOKIE, DAYS, Visitor, new_visitor, read_pass, role_of, tidy_name, write_pass
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-JOIN, HEALTH = "/join", "/_stcore/health"
+JOIN, HEALTH, UPLOAD = "/join", "/_stcore/health", "/_stcore/upload_file"
 FORM_BYTES = 4_000
 POLICY = {"X-Frame-Options": "SAMEORIGIN", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 WRONG = "That is not the code of this class. It stands on the teacher's screen."
@@ -39,6 +40,7 @@ class Door:
     def __init__(self, app: App, classroom: Classroom) -> None:
         """Stand before an ASGI app."""
         self._app, self._class, self._tries = app, classroom, Tries()
+        self._volume = Volume(classroom.limits.upload_mb)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let it through."""
@@ -48,6 +50,8 @@ class Door:
             await _refuse(scope, receive, send, 403, "This dashboard has another address.")
         elif scope["type"] == "http" and scope["path"] == JOIN and not self._class.login:
             await self._join(scope, receive, send)
+        elif not self._has_room(scope):
+            await _refuse(scope, receive, send, 429, "That is more than each may upload an hour.")
         elif self._class.login or self._known(scope) is not None:
             await self._app(scope, receive, _with_policy(send))
         elif scope["type"] == "http" and scope["method"] == "GET" and "text/html" in _header(scope, "accept"):
@@ -60,6 +64,14 @@ class Door:
         """Tell whether a request names this server, and comes from no other site's page."""
         hosts = {_header(scope, "host"), *filter(None, [urlsplit(_header(scope, "origin")).netloc])}
         return all(_name_of(host) in self._class.hosts for host in hosts)
+
+    def _has_room(self, scope: Scope) -> bool:
+        """Tell whether a request is no upload, or one of a size that is said and let through."""
+        if scope["type"] != "http" or not scope["path"].startswith(UPLOAD) or scope["method"] not in {"PUT", "POST"}:
+            return True
+        known, size = self._known(scope), _header(scope, "content-length")
+        who = known.id if known is not None else self._address(scope)
+        return size.isdecimal() and self._volume.let(who, int(size))
 
     def _known(self, scope: Scope) -> Visitor | None:
         """Return whose pass a request carries."""

@@ -7,7 +7,7 @@ from collections import deque
 
 WITHIN_SECONDS = 60.0
 FROM_ONE, FROM_ALL = 30, 120
-"""Wrong codes a minute: a school's pupils often share one address. 120 a minute try 10 ** 9 codes in 16 years."""
+"""Wrong codes a minute: a school's pupils often share one address. 120 a minute try 10 ** 9 codes in 17 years."""
 
 
 class Tries:

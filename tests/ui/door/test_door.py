@@ -11,7 +11,8 @@ import pytest
 from ui.door import door as door_module
 from ui.door.door import Door
 from ui.door.tries import FROM_ALL, FROM_ONE, Tries
-from zspag_core.visitors.classroom import Classroom
+from ui.door.volume import Volume
+from zspag_core.visitors.classroom import Classroom, Limits
 from zspag_core.visitors.passes import COOKIE, Visitor, read_pass, write_pass
 
 SECRET = "s" * 64
@@ -84,7 +85,7 @@ def test_a_page_is_asked_for_the_code_first_and_comes_back_afterwards():
 def test_nothing_else_is_answered_without_a_pass(path):
     door = Door(inside, CLASS)
     assert ask(door, path, accept="*/*").status == 401
-    assert ask(door, path, method="PUT").status == 401
+    assert ask(door, path, method="PUT", content_length="9").status == 401
     assert ask(door, path, cookie=carried()).text == "the dashboard"
 
 
@@ -182,6 +183,22 @@ def test_guesses_from_many_addresses_are_stopped_together_and_forgotten_after_a_
         tries.count(str(number), now=100.0)
     assert not tries.left("new", now=120.0)
     assert tries.left("new", now=161.0)
+
+
+def test_a_program_fills_no_memory_with_uploads():
+    door = Door(inside, Classroom(SECRET, "ABC234", "T" * 12, hosts=("localhost",), limits=Limits(upload_mb=1)))
+
+    def put(visitor, size):
+        path = "/_stcore/upload_file/1/2"
+        return ask(door, path, method="PUT", cookie=carried(visitor), content_length=size).status
+
+    assert [put(ADA, "1200000"), put(ADA, "900000"), put(ADA, "700000")] == [200, 429, 200]
+    assert put(Visitor("b" * 20, "Bob"), "1200000") == 200
+    assert [put(ADA, None), put(ADA, "-5"), put(ADA, "x")] == [429, 429, 429], "a size must be said"
+    volume = Volume(1)
+    assert volume.let("a", 2_000_000, now=0.0)
+    assert not volume.let("a", 1, now=3_500.0)
+    assert volume.let("a", 1, now=3_700.0)
 
 
 def test_where_people_log_in_the_pages_ask_and_there_is_no_code():
