@@ -33,11 +33,11 @@ def next_in_turn(connection: Connection, lane: str, waits: ColumnElement[bool]) 
         waits: the condition that a job may be taken.
     """
     first = select(jobs.c.owner, func.min(jobs.c.number)).where(waits).group_by(jobs.c.owner)
-    firsts: dict[str, int] = dict(connection.execute(first).tuples().all())
+    firsts: dict[str, int] = {row[0]: row[1] for row in connection.execute(first)}
     if len(firsts) < 2:
         return next(iter(firsts.values()), None)
     running = select(jobs.c.owner, func.count()).where(jobs.c.lane == lane, jobs.c.state == State.RUNNING)
-    under_way: dict[str, int] = dict(connection.execute(running.group_by(jobs.c.owner)).tuples().all())
+    under_way: dict[str, int] = {row[0]: row[1] for row in connection.execute(running.group_by(jobs.c.owner))}
     served = last_served(connection, lane)
     owner = min(firsts, key=lambda name: (under_way.get(name, 0), served.get(name, 0.0), firsts[name]))
     return firsts[owner]
