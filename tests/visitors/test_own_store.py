@@ -204,3 +204,18 @@ def test_who_uploads_much_is_told_to_wait(ada, bob):
     bob.check_upload(900_000)
     with pytest.raises(LimitError, match=r"may keep 1 MB; .* and this is 1 MB more"):
         bob.check_upload(1_090_000)
+
+
+def test_a_sweeps_trials_are_its_owners_and_hang_on_nobody_elses(store, ada, bob, run):
+    hers, his = ada.submit("tune", {}, lane=Lane.SWEEPS), bob.submit("tune", {}, lane=Lane.SWEEPS)
+    config = {"checkpoint": "none", "data": "digits", "device": "auto"}
+    first = queue.obtain(store, hers, config)
+    assert first.owner == hers.owner
+    assert queue.obtain(store, hers, config).id == first.id
+    second = queue.obtain(store, his, config)
+    assert (second.owner, second.id == first.id) == (his.owner, False), "hers may be cancelled"
+    done = queue.obtain(store, hers, config | {"seed": 1})
+    store.cancel(first.id)
+    store.cancel(second.id)
+    assert run(lane=Lane.TRIALS, answer={}).id == done.id
+    assert queue.obtain(store, his, config | {"seed": 1}).id == done.id, "what is finished is taken"

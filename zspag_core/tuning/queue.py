@@ -67,7 +67,8 @@ def obtain(store: JobStore, sweep: Job, config: Mapping[str, Any]) -> Job:
     names = {key: sweep.config[key] for key in REMEMBERED if key in sweep.config}
     asked = {**config, **names, "trial": [code_version(), content]}
     known = store.recall(RUN, asked)
-    if known is None:
+    anothers = known is not None and known.owner != sweep.owner and known.state != State.DONE
+    if known is None or anothers:  # what is under way for another visitor ends when they say so
         device = str(config["device"])
         return store.submit(RUN, asked, lane=Lane.TRIALS, device=device, comparison=sweep.id, owner=sweep.owner)
     if known.state in STOPPED:
