@@ -37,7 +37,8 @@ def run_card(row: Row, letters: Mapping[str, str]) -> None:
         st.markdown(f"{mark}**Run {job.number}**{title} &nbsp; :{colour}-badge[{icon} {word}]")
         st.markdown(_sentence(row))
         _words(job)
-        st.caption("Link to this run, to keep or for whoever else uses this computer; it opens the run as it is now.")
+        whose = "whoever is in the class, to look at" if is_shared() else "whoever else uses this computer"
+        st.caption(f"Link to this run, to keep or for {whose}; it opens the run as it is now.")
         st.code(link_to(job), language=None, wrap_lines=True)
         _actions(job, letter)
 

@@ -131,8 +131,8 @@ class VisitorStore(JobStore):
         if waiting + runs > most:
             asked = "one more" if runs == 1 else f"{runs} more"
             raise LimitError(
-                f"In this class each may have {most} runs waiting; you have {waiting}, and ask for {asked}. Wait until "
-                "some have begun, or cancel some on the Runs page."
+                f"In this class each may have {most} run{'s' * (most > 1)} waiting; you have {waiting}, and ask for "
+                f"{asked}. Wait until some have begun, or cancel some on the Runs page."
             )
         self._check_disk(0.0)
 
