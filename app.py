@@ -10,7 +10,7 @@ from ui.overview.pictures import four_pictures
 from ui.shell.demo import DEMO_CLASS, demo_choice, start_demo
 from ui.shell.formatting import headline, headline_words
 from ui.shell.frame import frame, go_to_meant_page
-from ui.shell.jobs import job_store, show_run
+from ui.shell.jobs import job_store, saying_refusals, show_run
 from ui.shell.methods import method_name
 from ui.shell.ungraded import is_ungraded, short_estimate
 from ui.shell.words import STATES
@@ -52,15 +52,16 @@ def show_start() -> None:
     """Draw the demo's button, and the ways to start with one's own choice."""
     demo = demo_choice()
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        if demo is not None and st.button(
-            f"Forget the {DEMO_CLASS}s", type="primary", icon=":material/play_arrow:", key="demo"
-        ):
-            start_demo(demo)
-            st.switch_page("pages/2_Forget.py")
+        words = f"Forget the {DEMO_CLASS}s"
+        wanted = demo is not None and st.button(words, type="primary", icon=":material/play_arrow:", key="demo")
         if st.button("Forget a class", icon=":material/ink_eraser:", key="begin"):
             st.switch_page("pages/2_Forget.py")
         st.page_link("pages/0_Playground.py", label="Play with it in the plane", icon=":material/joystick:")
         st.page_link("pages/8_Learn.py", label="Learn it in five lessons", icon=":material/school:")
+    if demo is not None and wanted:
+        with saying_refusals():
+            start_demo(demo)
+            st.switch_page("pages/2_Forget.py")
     st.caption(
         "One click starts a real run on the digits model that comes with the app: 15 to 30 seconds on two cores, "
         "without network or GPU."

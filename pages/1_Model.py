@@ -12,10 +12,11 @@ from ui.model.sources import NEW, UPLOADED, pick_data, pick_model, pick_source
 from ui.model.training import current_training, leave_training, show_training, training_form, training_panel
 from ui.shell.formatting import escape
 from ui.shell.frame import frame
-from ui.shell.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run
-from ui.shell.paths import BUILT_IN, uploads
+from ui.shell.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run, saying_refusals
+from ui.shell.paths import BUILT_IN
 from ui.shell.selection import choice_of, current_choice, inspect_question, use
 from zspag_core.jobs import Job, Lane, State
+from zspag_core.visitors.belongings import uploads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +78,9 @@ def train_side(choice: Choice | None) -> None:
     elif data and job is not None and job.state == State.DONE:
         config = training_form(data, job.answer, engine.answer)
         if st.button("Train", type="primary", key="train", width="stretch", disabled=config is None) and config:
-            show_training(job_store().submit("train", config, lane=Lane.RUNS).id)
-            st.rerun()
+            with saying_refusals():
+                show_training(job_store().submit("train", config, lane=Lane.RUNS).id)
+                st.rerun()
 
 
 def model_side(path: Path, choice: Choice | None) -> tuple[Job | None, Job | None, Job | None, str]:

@@ -25,7 +25,9 @@ from ui.shell import gate
 from ui.shell.class_picker import pick_classes, unfit_method
 from ui.shell.embedding_map import prepare_map
 from ui.shell.frame import frame
+from ui.shell.jobs import saying_refusals
 from ui.shell.placeholders import has_result, nothing_open
+from ui.shell.presenting import presenting
 from ui.shell.preview import preview_panel, preview_question
 from ui.shell.settings_form import changed
 from zspag_core.jobs import State
@@ -73,8 +75,9 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     busy = run is not None and run.active
     config = asked(choice, forget, method, rest | {"settings": values}) if possible else None
     if place.button("Forget", type="primary", key="go", width="stretch", disabled=config is None) and config:
-        submit(config)
-        st.rerun()  # not a callback: that would see what the widgets held before
+        with place, saying_refusals():
+            submit(config)
+            st.rerun()  # not a callback: that would see what the widgets held before
     known = equal_run(config, run) if config else None
     if known is not None:
         with place:
@@ -107,16 +110,24 @@ def show_guide() -> None:
         )
 
 
+def show_run_alone(run: Job | None) -> None:
+    """Draw the right side alone, for a projector."""
+    if run is None:
+        show_guide()
+    else:
+        run_panel(run)
+
+
 def show(choice: Choice, run: Job | None) -> None:
     """Draw the form on the left and the run on the right."""
+    if presenting():
+        show_run_alone(run)
+        return
     left, right = st.columns([1, 2], gap="large")
     with left, st.container(gap="small"):
         held = show_form(choice, run)
     with right:
-        if run is None:
-            show_guide()
-        else:
-            run_panel(run)
+        show_run_alone(run)
     if run is not None and has_result(run):
         prepare_map(run)
     if held is not None:

@@ -24,6 +24,7 @@ from ui.shell.follow import wait_for
 from ui.shell.frame import frame
 from ui.shell.jobs import pair
 from ui.shell.placeholders import stand_in
+from ui.shell.presenting import presenting
 from ui.shell.url_params import word_of, write_word
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def show(views: list[View], references: Mapping[str, Reference]) -> None:
         pair_panel(views, references)
     if any(view.result.get("backdoor") for view in views):
         side_by_side(views, backdoor_panel, named=len(views) > 1)
+    if presenting():
+        return
     st.session_state.setdefault("part", PARTS[word_of("part", PARTS, "Classes")])
     tabs = st.tabs(list(PARTS.values()), key="part", on_change="rerun")
     for part, tab in zip(PARTS, tabs, strict=True):

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.learn.charts import CHARTS
+from ui.learn.class_panel import class_panel
 from ui.learn.lessons import LESSONS, lesson_number
 from ui.learn.progress import (
     adopt_run,
     begin,
     go_on,
+    held_value,
     own_run,
     pick_value,
     record_for,
@@ -19,12 +21,16 @@ from ui.learn.progress import (
     show_source,
 )
 from ui.shell.charts import chart
+from ui.shell.class_bar import note_answer, note_lesson
 from ui.shell.demo import demo_choice
 from ui.shell.formatting import glue
 from ui.shell.frame import frame
+from ui.shell.jobs import saying_refusals
 from ui.shell.placeholders import stand_in
+from ui.shell.presenting import presenting
 from ui.shell.preview import preview_panel, preview_question
 from ui.shell.shipped_records import shipped_runs
+from ui.shell.visitor import is_teacher
 from ui.shell.words import PIXEL_LEVELS
 
 if TYPE_CHECKING:
@@ -56,6 +62,8 @@ def show_question(number: int, lesson: Lesson, value: str, choice: Choice) -> st
     options = [option.format(said) for option in lesson.options]
     question = f"**Predict first.** {lesson.question.format(said)}"
     predicted = st.radio(question, options, index=None, key=f"prediction-{number}-{value}", persist_state="session")
+    if predicted is not None:
+        note_answer(number, value, options.index(predicted))
     job = own_run(number, value)
     busy = job is not None and job.active
     ready = value in shipped_runs(lesson.runs).records
@@ -65,8 +73,9 @@ def show_question(number: int, lesson: Lesson, value: str, choice: Choice) -> st
             st.rerun()
         kind = "secondary" if ready else "primary"
         if st.button("Run it here", type=kind, key="run-lesson", disabled=predicted is None or busy):
-            begin(number, lesson, value, choice)
-            st.rerun()
+            with saying_refusals():
+                begin(number, lesson, value, choice)
+                st.rerun()
     waits = "The answer is there at once, from a run made before; a run of your own takes 15 to 30 seconds."
     st.caption(waits if ready else "A run takes 15 to 30 seconds.")
     return predicted
@@ -99,6 +108,11 @@ def show_before(number: int, lesson: Lesson, value: str) -> None:
 def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
     """Draw the lesson on the left; on the right the knob, the question, and below the buttons the answer."""
     adopt_run(number, lesson, choice)
+    if presenting():
+        show_to_room(number, lesson, choice)
+        return
+    if is_teacher():
+        class_panel(number, lesson, held_value(number, lesson), choice)
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.markdown(f"#### {lesson.title}")
@@ -121,9 +135,28 @@ def show_lesson(number: int, lesson: Lesson, choice: Choice) -> None:
             show_before(number, lesson, value)
 
 
+def show_to_room(number: int, lesson: Lesson, choice: Choice) -> None:
+    """Draw one panel for a projector: what the class predicts, or what is known of the answer."""
+    value = held_value(number, lesson)
+    st.markdown(f"#### {number} · {lesson.title}")
+    if is_teacher():
+        class_panel(number, lesson, value, choice)
+    record = record_for(number, lesson, value)
+    if record is None:
+        show_before(number, lesson, value)
+        return
+    records = records_seen(number, lesson)
+    drawn = CHARTS[lesson.chart](value, records, lesson.knob)
+    st.markdown(glue(lesson.answer(value, records).text))
+    chart(drawn.figure, key=f"chart-{number}", alt=drawn.alt)
+
+
 frame("Learn", "Five short lessons: predict, run, and see whether you were right.")
-st.page_link("pages/0_Playground.py", label="Lesson 0 · In the plane: see every step move", icon=":material/joystick:")
+if not presenting():
+    lesson_zero = "Lesson 0 · In the plane: see every step move"
+    st.page_link("pages/0_Playground.py", label=lesson_zero, icon=":material/joystick:")
 number = pick_lesson()
+note_lesson(number)
 lesson, choice = LESSONS[number - 1], demo_choice()
 if choice is None:
     st.error("The lessons need the digits model in assets/checkpoints, which is not there.")

@@ -52,7 +52,7 @@ def test_the_wheel_holds_engine_and_dashboard_under_one_name(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0] for name in names} == {"zspag_core", "zspag-0.1.0.dist-info"}
     inside = {name for name in names if name.startswith("zspag_core/")}
-    dashboard = {"app.py", ".streamlit/config.toml"} | tracked("pages", "ui", "assets")
+    dashboard = {"app.py", "class_app.py", ".streamlit/config.toml"} | tracked("pages", "ui", "assets")
     assert inside == tracked("zspag_core") | {f"zspag_core/_app/{name}" for name in dashboard}
 
 
@@ -82,7 +82,14 @@ def test_the_sources_can_be_packed_and_built_again(tmp_path):
     with tarfile.open(packed) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
         archive.extractall(tmp_path / "again", filter="data")
-    assert {"app.py", "requirements.txt", "hatch_build.py", "LICENSE", ".streamlit/config.toml"} <= names
+    assert {
+        "app.py",
+        "class_app.py",
+        "requirements.txt",
+        "hatch_build.py",
+        "LICENSE",
+        ".streamlit/config.toml",
+    } <= names
     assert tracked("zspag_core", "pages", "ui", "assets") <= names
     (source,) = (tmp_path / "again").iterdir()
     build = "import hatchling.build as b, sys; b.build_wheel(sys.argv[1])"

@@ -41,6 +41,14 @@ class UnlearningError(ZspagError):
     """A run that started and had to stop, for example because the loss became NaN."""
 
 
+class ForbiddenError(ZspagError):
+    """Something of another visitor's that one may at most look at."""
+
+
+class LimitError(ZspagError):
+    """A visitor asks for more than each may have."""
+
+
 class Cancelled(ZspagError):
     """The person asked to stop; raised by a reporter, seen by whoever started the work."""
 

@@ -184,7 +184,7 @@ def test_one_who_just_started_to_watch_judges_nobody(store, monkeypatch):
     job = claim(store)
     store.heartbeats.forget("w")
     clock = iter([1000.0, 1002.0, 1005.0, 1100.0, 1102.0, 1105.0, 300.0, 302.0, 305.0])
-    monkeypatch.setattr(store, "_now", lambda: next(clock))
+    monkeypatch.setattr(store, "now", lambda: next(clock))
     monkeypatch.setattr(store, "interrupt_orphans", lambda: 1)
     assert [store.reap() for _ in range(3)] == [0, 0, 1]
     assert [store.reap() for _ in range(3)] == [0, 0, 1], "after a sleep of the machine it starts anew"

@@ -415,7 +415,7 @@ def test_page_without_models_says_how_to_make_one(overview, monkeypatch, tmp_pat
 
 
 def test_form_is_about_the_model_of_the_run_that_is_opened(forget_page, answered, finish, run_config, checkpoint):
-    from ui.shell.paths import trained
+    from zspag_core.visitors.belongings import trained
 
     trained().mkdir(parents=True, exist_ok=True)
     other = trained() / "other.safetensors"

@@ -8,9 +8,9 @@ import pytest
 
 from tests.pages.test_model import ABOUT, texts
 from ui.shell.jobs import engine_question
-from ui.shell.paths import trained
 from ui.shell.selection import inspect_question
 from zspag_core.jobs import Lane, State
+from zspag_core.visitors.belongings import trained
 
 CONFIG = {
     "data": "digits",

@@ -196,6 +196,7 @@ def order(subject: Subject, rows: Sequence[Row], seeds: Sequence[int], about: Co
     preset = preset_of(about.name) if about is not None else OWN
     name = f"{preset}-{secrets.token_hex(6)}"
     title, question = (about.title, about.question) if about is not None else COMPARISONS[OWN]
+    job_store().check_room(len(seeds) * sum(row.method is not None for row in rows))
     for seed in seeds:
         for row in rows:
             if row.method is not None:

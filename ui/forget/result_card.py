@@ -10,7 +10,7 @@ from ui.forget.form import take_run
 from ui.shell.ended_card import ended_card
 from ui.shell.formatting import glue, percent, result_table
 from ui.shell.headline_cards import draw_cards, estimate_panel, measure_card
-from ui.shell.jobs import leave_run
+from ui.shell.jobs import leave_run, may_change
 from ui.shell.ungraded import estimate_table, is_ungraded, missing_for
 from ui.shell.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
@@ -87,6 +87,9 @@ def show_ending(job: Job) -> None:
 
 def _go_on(job: Job) -> None:
     """Draw what a next run can begin with: the settings of this one, or none."""
+    if not may_change(job):
+        st.button("Leave this run", key="leave", on_click=leave_run)
+        return
     words = "Fills the form on the left with what this run was made with, to change one thing."
     st.button(
         "Take its settings", key="take", icon=":material/tune:", help=words, on_click=take_run, args=(job.config,)

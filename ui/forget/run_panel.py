@@ -18,6 +18,7 @@ from ui.shell.formatting import between_words, epochs_of, glue, log_lines, state
 from ui.shell.job_controls import controls
 from ui.shell.jobs import job_store
 from ui.shell.methods import method_name
+from ui.shell.presenting import presenting
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.ungraded import ESTIMATE
 from ui.shell.words import ESTIMATE_NOTE, STAGE_HELP, STAGES, help_for
@@ -45,7 +46,7 @@ def run_panel(job: Job) -> None:
     def panel(now: Job) -> None:
         events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
         _heading(now)
-        if now.active:
+        if now.active and not presenting():
             controls(now, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
         if now.state == State.QUEUED:
             queue_line(now)
@@ -59,7 +60,8 @@ def run_panel(job: Job) -> None:
         show_result(job)
     elif not job.active:
         show_ending(job)
-    _log(job)
+    if not presenting():
+        _log(job)
 
 
 def stepper_html(stages: Sequence[Step]) -> str:

@@ -36,6 +36,12 @@ def pick_value(number: int, lesson: Lesson) -> str:
     return str(value)
 
 
+def held_value(number: int, lesson: Lesson) -> str:
+    """Return the value of the lesson's knob as it stands, before or without drawing it."""
+    held = st.session_state.get(f"knob-{number}")
+    return str(held) if held is not None else knob_value(lesson.knob, st.query_params.get(lesson.knob.name))
+
+
 def _write_address(number: int, name: str, value: str) -> None:
     """Make the address one that opens this lesson with this value, and no other lesson's."""
     for other in LESSONS:

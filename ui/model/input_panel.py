@@ -11,11 +11,11 @@ import streamlit as st
 from ui.model.panels import refusal, wait
 from ui.shell.formatting import counted, escape
 from ui.shell.jobs import ask, checkpoint_question, job_store
-from ui.shell.paths import about_file, made_of, title_of, uploads
+from ui.shell.paths import note_made
 from ui.shell.words import help_for
-from zspag_core.files import write_json
 from zspag_core.jobs import Lane, State
 from zspag_core.safety import CODE
+from zspag_core.visitors.belongings import uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -379,7 +379,7 @@ def _is_being_told(path: Path) -> bool:
 
 def _replace(path: Path, made: Path) -> None:
     """Let a checkpoint stand for an upload: under the same name, on the same data."""
-    write_json(about_file(made), {"title": title_of(path), "made_of": made_of(path).name})
+    note_made(made, path)
     memory = {old: new for old, new in st.session_state.get(TOLD, {}).items() if old != str(made)}
     st.session_state[TOLD] = memory | {str(path): made}
     way = st.session_state.get(f"data-{path.name}")

@@ -22,13 +22,13 @@ from ui.shell.paths import (
     title_of,
     token_of,
     trained_checkpoints,
-    uploads,
 )
 from ui.shell.selection import own_data
 from ui.shell.uploads import MODEL_MB, keep_checkpoint, keep_server_model
 from ui.shell.url_params import word_of, write_word
 from zspag_core.checkpoints.kinds import may_hold_weights, other_file
 from zspag_core.errors import CheckpointError, ZspagError
+from zspag_core.visitors.belongings import uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,6 +173,8 @@ def _weights(path: Path) -> Path:
 def _server_model() -> Path | None:
     """Draw the field for a model that lies on the server; return a copy of it, None while there is none."""
     roots = [str(root) for root in allowed_roots()]
+    if not roots:
+        return None
     text = st.text_input(
         "Or a file or folder on the server",
         key="server-model",

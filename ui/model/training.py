@@ -15,11 +15,12 @@ from ui.shell.follow import follow, queue_line
 from ui.shell.formatting import duration, escape, percent, seconds_left, worked_words
 from ui.shell.job_controls import controls
 from ui.shell.jobs import job_store
-from ui.shell.paths import plain_name, trained
+from ui.shell.paths import plain_name
 from ui.shell.settings_form import settings_form
 from ui.shell.url_params import UrlWord
 from ui.shell.words import STATES, help_for
 from zspag_core.jobs import Command, State
+from zspag_core.visitors.belongings import trained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

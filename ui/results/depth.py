@@ -12,7 +12,7 @@ from ui.results.reference import find_reference
 from ui.shell.charts import draw
 from ui.shell.follow import task_line
 from ui.shell.formatting import percent
-from ui.shell.jobs import job_store, tasks_about
+from ui.shell.jobs import job_store, may_change, tasks_about
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 from zspag_core.metrics.catalogue import BY_STAGE, INFORMATION_BY_STAGE, OF_WHOLE, PROTOTYPES, in_sentence
@@ -118,6 +118,8 @@ def _asking(view: View, found: Mapping[str, Any] | None) -> None:
     """Offer to measure what is not known yet, or say how far that is."""
     task = next(iter(_tasks(view.job)), None)
     if task_line(task, "Measuring the depth", "depth", view.letter):
+        return
+    if not may_change(view.job):
         return
     if not find_reference(view.job).jobs:
         st.caption("Without a Retrain reference of this model, data and classes the band has no other end.")

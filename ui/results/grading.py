@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, known_data, uploaded_data
 from ui.shell.follow import task_line
-from ui.shell.jobs import job_store, tasks_about
+from ui.shell.jobs import job_store, may_change, tasks_about
 from ui.shell.paths import data_of
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane
@@ -26,6 +26,8 @@ def grading_line(view: View) -> None:
         return
     task = asked(view.job)
     if task_line(task, "Grading the run", "grade", view.letter):
+        return
+    if not may_change(view.job):
         return
     with st.popover("Grade it with other data", icon=":material/grading:", key=f"grade-{view.letter}"):
         st.caption(

@@ -18,6 +18,7 @@ from ui.results.summary import cards, standing_of, tell
 from ui.shell.charts import BADGE, draw
 from ui.shell.formatting import escape, setting_text
 from ui.shell.headline_cards import ESTIMATES_A_ROW, draw_cards, estimate_panel
+from ui.shell.jobs import may_change
 from ui.shell.methods import method_name
 from ui.shell.run_picker import LETTERS
 from ui.shell.ungraded import is_ungraded, lacks_of
@@ -232,13 +233,14 @@ def _reference_line(view: View, reference: Reference) -> None:
             "**Retrain** is not known for this model, data and choice of classes. It needs the remaining data, is for "
             "grading only, and takes as long as training did."
         )
-        st.button(
-            "Make the Retrain reference",
-            key=f"reference-{view.letter}",
-            icon=":material/model_training:",
-            on_click=order_reference,
-            args=(view.job.config,),
-        )
+        if may_change(view.job):
+            st.button(
+                "Make the Retrain reference",
+                key=f"reference-{view.letter}",
+                icon=":material/model_training:",
+                on_click=order_reference,
+                args=(view.job.config,),
+            )
 
 
 def _why_no_retrain(view: View) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.shell.follow import task_line
-from ui.shell.jobs import job_store
+from ui.shell.jobs import job_store, may_change
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 
@@ -40,6 +40,8 @@ def relearning_line(job: Job, result: Mapping[str, Any], letter: str) -> None:
     if not after or after.get("relearning") or "forget_test" in lacks_of(result):
         return
     task = asked(job)
+    if task is None and not may_change(job):
+        return
     if task is None:
         st.button(
             "Count the steps of relearning",

@@ -14,6 +14,7 @@ from ui.shell.returned_model import returned_bytes, returned_model, returned_wor
 from ui.shell.run_picker import LETTERS
 from zspag_core.jobs import State
 from zspag_core.jobs.schema import TITLE_LENGTH
+from zspag_core.visitors.classroom import is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,8 @@ def run_card(row: Row, letters: Mapping[str, str]) -> None:
         st.markdown(f"{mark}**Run {job.number}**{title} &nbsp; :{colour}-badge[{icon} {word}]")
         st.markdown(_sentence(row))
         _words(job)
-        st.caption("Link to this run, to keep or for whoever else uses this computer; it opens the run as it is now.")
+        whose = "whoever is in the class, to look at" if is_shared() else "whoever else uses this computer"
+        st.caption(f"Link to this run, to keep or for {whose}; it opens the run as it is now.")
         st.code(link_to(job), language=None, wrap_lines=True)
         _actions(job, letter)
 
@@ -93,8 +95,24 @@ def _actions(job: Job, letter: str) -> None:
         if not job.active and job.state != State.DONE:
             resume_button(job, f"again-{job.id}")
         _returned_button(job)
+        if is_shared():
+            _pin_button(job)
         icon = ":material/delete:"
         st.button("Delete", key=f"delete-{job.id}", icon=icon, on_click=delete_run, args=(job.id,))
+
+
+def _pin_button(job: Job) -> None:
+    """Draw what keeps a run out of the clean-up that a full disk brings, or no longer does."""
+    pinned = job.pinned is not None
+    st.button(
+        "Unpin" if pinned else "Pin",
+        key=f"pin-{job.id}",
+        icon=":material/keep_off:" if pinned else ":material/keep:",
+        help="A pinned run stays when the disk is full and the oldest runs are cleared away.",
+        on_click=job_store().pin,
+        args=(job.id,),
+        kwargs={"pinned": not pinned},
+    )
 
 
 def _returned_button(job: Job) -> None:

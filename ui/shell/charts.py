@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.shell.presenting import presenting
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -23,6 +25,10 @@ PICKING = FEW_BUTTONS | {"modeBarButtonsToRemove": SELDOM}
 """The same where points can be picked by drawing around them: what a drag does can be chosen."""
 
 
+ROOM_TYPE, ROOM_HEIGHT, USUAL_HEIGHT = 19, 1.3, 450
+"""In presenter mode: pixels of the type, how much higher figures are, and how high one is that does not say it."""
+
+
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:
     """Draw a figure.
 
@@ -31,7 +37,14 @@ def chart(figure: go.Figure, *, key: str, alt: str) -> None:
         key: its name among the widgets.
         alt: what it shows, for those who cannot see it.
     """
-    st.plotly_chart(_make_room(figure), key=key, alt=alt, config=FEW_BUTTONS)
+    st.plotly_chart(_make_room(for_room(figure)), key=key, alt=alt, config=FEW_BUTTONS)
+
+
+def for_room(figure: go.Figure) -> go.Figure:
+    """Return a figure as it is drawn: in presenter mode with larger type, and higher by as much."""
+    if presenting():
+        figure.update_layout(font_size=ROOM_TYPE, height=ROOM_HEIGHT * (figure.layout.height or USUAL_HEIGHT))
+    return figure
 
 
 def picking_chart(figure: go.Figure, *, key: str, alt: str) -> list[Any]:

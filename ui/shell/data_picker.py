@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.shell.formatting import escape
-from ui.shell.jobs import job_store
+from ui.shell.jobs import shared_store
 from ui.shell.paths import (
     BUILT_IN,
     FORMS,
@@ -17,10 +17,10 @@ from ui.shell.paths import (
     data_of,
     made_of,
     title_of,
-    uploads,
 )
 from ui.shell.uploads import DATA_MB, keep_data, purge
 from zspag_core.errors import ZspagError
+from zspag_core.visitors.belongings import uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ def kept_upload(key: str, keep: Callable[[], Path]) -> Path | None:
 
 def _in_use() -> set[str]:
     """Return the files that runs in the list refer to."""
-    configs: list[Any] = [job.config for job in job_store().latest(limit=REMEMBERED)]
+    configs: list[Any] = [job.config for job in shared_store().latest(limit=REMEMBERED)]
     named = {str(config[key]) for config in configs for key in ("data", "checkpoint") if key in config}
     return named | {str(made_of(Path(path))) for path in named}
 
@@ -95,6 +95,9 @@ def folder_data(kept: str | None, key: str = "folder") -> str | None:
     """Draw the field for a path on the server, a widget of this key; return it where it is open to visitors."""
     before = kept if kept is not None and Path(kept).is_absolute() and Path(kept).parent != uploads() else ""
     roots = [str(root) for root in allowed_roots()]
+    if not roots:
+        st.caption("This server opens no folders; upload the data.")
+        return None
     text = st.text_input(
         "Folder", before, key=key, placeholder=f"{roots[0]}/…", help="One folder of images for each class."
     )

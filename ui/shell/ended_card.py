@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.shell.jobs import job_store
+from ui.shell.jobs import job_store, may_change
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def ended_card(job: Job, remedy: str, key: str, others: Callable[[], object] | N
     """
     what = "training" if job.kind == "train" else "run"
     st.markdown(f"**What happened.** {job.error or f'The {what} was cancelled.'}")
-    st.markdown(f"**What to do.** {remedy}")
+    if may_change(job):
+        st.markdown(f"**What to do.** {remedy}")
     with st.container(horizontal=True):
         resume_button(job, key)
         if others is not None:
@@ -42,7 +43,12 @@ def details(job: Job) -> None:
 
 
 def resume_button(job: Job, key: str) -> None:
-    """Draw it: what was stopped goes on from what it had finished, what failed is tried once more."""
+    """Draw it: what was stopped goes on from what it had finished, what failed is tried once more.
+
+    There is none for what is somebody else's.
+    """
+    if not may_change(job):
+        return
     failed = job.state == State.FAILED and job.kind != "train"  # a training goes on from its last epoch
     st.button(
         "Run again" if failed else "Resume",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.shell.formatting import duration
-from ui.shell.jobs import POLL_SECONDS, WAIT_SECONDS, job_store, queue_words, worker_ready
+from ui.shell.jobs import POLL_SECONDS, WAIT_SECONDS, job_store, may_change, queue_words, worker_ready
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.words import STAGES
 from zspag_core.jobs import Command, Lane, State
@@ -114,6 +114,8 @@ def progress_line(job: Job, key: str, lead: str = "") -> None:
     text, share = progress_of(job)
     st.progress(share, f"{lead}{text}")
     stop = job.command == Command.CANCEL
+    if not may_change(job):
+        return
     st.button("Cancel", key=key, on_click=job_store().cancel, args=(job.id,), disabled=stop)
 
 
@@ -130,4 +132,5 @@ def progress_of(job: Job) -> tuple[str, float]:
 def failed_line(question: Job, doing: str, key: str) -> None:
     """Say that a short task failed, and offer to try again."""
     st.warning(f"{doing} did not work out: {question.error or 'it was stopped'}", icon=":material/error:")
-    st.button("Try again", key=key, on_click=job_store().resume, args=(question.id,))
+    if may_change(question):
+        st.button("Try again", key=key, on_click=job_store().resume, args=(question.id,))

@@ -7,7 +7,10 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from ui.shell.class_bar import attend, class_line, look_at_class, read_only_line
 from ui.shell.jobs import current_run, worker_keeper, worker_ready
+from ui.shell.presenting import STYLE as PRESENT_STYLE
+from ui.shell.presenting import presenting, way_out
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.streamlit_patches import forgive_case, leave_out_late_requests
 from ui.shell.strip import story_strip
@@ -49,14 +52,23 @@ def frame(title: str, purpose: str) -> Job | None:
         page_title=f"{title} · ZS-PAG", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PIXELS
     )
     st.html(STYLE)
+    attend(title)
     st.logo(ICON, size="large")
     job = current_run()
-    with st.sidebar:
-        _sidebar()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.title(title, anchor=False, width="content")
-        st.caption(purpose, width="content")
-    story_strip()
+    if presenting():
+        st.html(PRESENT_STYLE)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.title(title, anchor=False, width="content")
+            way_out()
+    else:
+        with st.sidebar:
+            _sidebar()
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            st.title(title, anchor=False, width="content")
+            st.caption(purpose, width="content")
+        story_strip()
+    read_only_line()
+    look_at_class()
     return job
 
 
@@ -79,6 +91,7 @@ def address_of(path: str) -> str:
 def _sidebar() -> None:
     """Draw the way to all pages, the worker's state and the glossary."""
     keeper = worker_keeper()
+    class_line()
     with st.container(gap="xxsmall"):
         for path, (label, icon) in PAGES.items():
             if path in GAPS:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.shell.jobs import job_store
+from ui.shell.jobs import job_store, may_change
 from zspag_core.jobs import Command, State
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def controls(job: Job, cancel_help: str, *, key: str, by_epoch: bool = False) ->
         key: what begins the names of the buttons.
         by_epoch: whether the job can be told to make one epoch and wait.
     """
+    if not may_change(job):
+        return
     store = job_store()
     runs, paused = job.state == State.RUNNING, job.command == Command.PAUSE
     free = job.command != Command.CANCEL

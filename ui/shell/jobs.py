@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from ui.shell.url_params import UrlWord
+from ui.shell.visitor import classroom, present_visitor
+from zspag_core.errors import ForbiddenError, LimitError
 from zspag_core.files import stamp
 from zspag_core.jobs import Command, Job, JobStore, Lane, State
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import lane_of
 from zspag_core.jobs.supervisor import Supervisor
 from zspag_core.shipped import ENGINE
+from zspag_core.visitors.classroom import is_shared
+from zspag_core.visitors.cleaning import Cleaning
+from zspag_core.visitors.own_store import VisitorStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 POLL_SECONDS = 1.0
 WAIT_SECONDS = 0.5
@@ -29,15 +35,49 @@ RUN, SECOND = UrlWord("job", "job_id"), UrlWord("b", "second_id")
 
 
 @st.cache_resource(show_spinner=False)
-def job_store() -> JobStore:
-    """Return the store that all visitors share."""
+def shared_store() -> JobStore:
+    """Return the store of everybody's jobs, for what is nobody's own business."""
     return JobStore()
+
+
+def job_store() -> JobStore:
+    """Return the store as this visitor may use it: all of it, or, where the dashboard is shared, what is theirs."""
+    if not is_shared():
+        return shared_store()
+    return VisitorStore(shared_store(), present_visitor(), classroom().limits)
+
+
+def own_store() -> VisitorStore | None:
+    """Return this visitor's store where the dashboard is shared, None where one person has it alone."""
+    store = job_store()
+    return store if isinstance(store, VisitorStore) else None
+
+
+def may_use(path: str | Path) -> bool:
+    """Tell whether this visitor may work with a model or data: in a shared dashboard not with another visitor's."""
+    own = own_store()
+    return own is None or own.may_use(Path(path))
+
+
+@contextmanager
+def saying_refusals() -> Iterator[None]:
+    """Say in its place why something is refused, and let the page go on."""
+    try:
+        yield
+    except (ForbiddenError, LimitError) as error:
+        st.error(str(error), icon=":material/block:")
+
+
+def may_change(job: Job) -> bool:
+    """Tell whether this visitor may do more than look at a job: in a shared dashboard only at their own."""
+    return job_store().is_own(job)
 
 
 @st.cache_resource(show_spinner=False)
 def worker_keeper() -> Supervisor:
     """Return what keeps workers alive; ZSPAG_START_WORKER=0 leaves that to someone else."""
-    keeper = Supervisor(job_store())
+    cleaning = Cleaning(shared_store(), classroom().limits.budget_gb) if is_shared() else None
+    keeper = Supervisor(shared_store(), chore=cleaning.look if cleaning is not None else None)
     if os.environ.get("ZSPAG_START_WORKER", "1") != "0":
         keeper.start()
     return keeper
@@ -125,8 +165,9 @@ def pair() -> list[tuple[str, Job]]:
 
 
 def tasks_about(run: Job, kind: str) -> list[Job]:
-    """Return the tasks of a kind that were asked for a finished run, the newest first."""
-    return [task for task in job_store().latest(Lane.RUNS, TASKS_KEPT, kind=kind) if task.config["run"] == run.id]
+    """Return the tasks of a kind that its owner asked for a finished run, the newest first."""
+    tasks = shared_store().latest(Lane.RUNS, TASKS_KEPT, kind=kind)
+    return [task for task in tasks if task.config["run"] == run.id and task.owner == run.owner]
 
 
 def ask(kind: str, config: Mapping[str, Any]) -> Job:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ui.shell.checkpoints import shipped_checkpoints
+from ui.shell.jobs import own_store
 from zspag_core.errors import CheckpointError, DataError
-from zspag_core.files import home, read_json
+from zspag_core.files import home, write_json
 from zspag_core.shipped import CHECKPOINTS
+from zspag_core.visitors.belongings import about, about_file, add_owner, owners, trained, uploads
+from zspag_core.visitors.classroom import is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,19 +23,11 @@ FORMS = ("", ".npz", ".zip", ".parquet")
 MOST_ENTRIES = 2_000_000
 
 
-def uploads() -> Path:
-    """Return the folder of what visitors uploaded."""
-    return home() / "uploads"
-
-
-def trained() -> Path:
-    """Return the folder of the models that were trained here."""
-    return home() / "checkpoints"
-
-
 def trained_checkpoints() -> list[Path]:
-    """Return the models that were trained here, the newest first."""
-    found = [path for path in trained().glob("*.safetensors") if not path.name.startswith(".")]
+    """Return the models that were trained here, in a shared dashboard those of this visitor, the newest first."""
+    own = own_store()
+    made = own.own_models() if own is not None else trained().glob("*.safetensors")
+    found = [path for path in made if not path.name.startswith(".")]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
@@ -48,7 +43,7 @@ def model_of(token: str) -> Path:
     if token.startswith(OWN):
         candidates = trained_checkpoints()
     elif token.startswith(UPLOAD):
-        candidates = _entries(uploads())
+        candidates = _uploaded()
     else:
         candidates = shipped_checkpoints()
     found = next((path for path in candidates if token_of(path) == token), None)
@@ -68,10 +63,9 @@ def title_of(path: Path) -> str:
     """Return what lists call a file or folder: for an upload the name that it came with."""
     if path.parent != uploads():
         return path.stem
-    try:
-        return str(read_json(about_file(path))["title"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return path.name
+    found, own = about(path), own_store()
+    theirs = owners(path).get(own.visitor.id) if own is not None else None
+    return str(theirs or found.get("title", path.name))
 
 
 def made_of(path: Path) -> Path:
@@ -79,10 +73,7 @@ def made_of(path: Path) -> Path:
 
     It holds the container in which the model goes back to its owner.
     """
-    try:
-        name = read_json(about_file(path))["made_of"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return path
+    name = about(path).get("made_of")
     return path.with_name(name) if isinstance(name, str) and Path(name).name == name else path
 
 
@@ -94,9 +85,12 @@ def in_words(sentence: str, *paths: str | Path) -> str:
     return sentence
 
 
-def about_file(upload: Path) -> Path:
-    """Return the file that says what an upload was called."""
-    return upload.with_name(f".{upload.name}.json")
+def note_made(made: Path, path: Path) -> None:
+    """Note that a file was made of an upload, and stands for it under its name."""
+    write_json(about_file(made), about(made) | {"title": title_of(path), "made_of": made_of(path).name})
+    own = own_store()
+    if own is not None:
+        add_owner(made, own.visitor.id, title_of(path))
 
 
 def data_of(token: str) -> str:
@@ -111,7 +105,7 @@ def data_of(token: str) -> str:
     if token in BUILT_IN:
         return token
     if token.startswith(UPLOAD):
-        found = next((path for path in _entries(uploads()) if path.name == token.removeprefix(UPLOAD)), None)
+        found = next((path for path in _uploaded() if path.name == token.removeprefix(UPLOAD)), None)
         if found is None:
             raise DataError("That upload is not on this server any more; upload it again.")
         return str(found)
@@ -125,10 +119,13 @@ def data_token(data: str) -> str:
 
 
 def allowed_roots() -> list[Path]:
-    """Return the folders whose content visitors may use: ZSPAG_DATA, ZSPAG_HOME, and those that ZSPAG_ROOTS names."""
+    """Return the folders whose content visitors may use: ZSPAG_DATA, ZSPAG_HOME, and those that ZSPAG_ROOTS names.
+
+    In a shared dashboard ZSPAG_HOME is not among them: everybody's runs and uploads lie there.
+    """
     named = [os.environ.get("ZSPAG_DATA", ""), *os.environ.get("ZSPAG_ROOTS", "").split(os.pathsep)]
     roots = [Path(text).expanduser().resolve() for text in named if text.strip()]
-    return list(dict.fromkeys([*roots, home().resolve()]))
+    return list(dict.fromkeys(roots if is_shared() else [*roots, home().resolve()]))
 
 
 def open_path(text: str) -> Path:
@@ -145,7 +142,9 @@ def open_path(text: str) -> Path:
         real = given.resolve(strict=False)
     except (OSError, RuntimeError, ValueError):
         raise DataError("That is not a path that can be read.") from None
-    if not _inside(real, roots):
+    if not _inside(real, roots) or (is_shared() and _inside(real, [home().resolve()])):
+        if not roots:
+            raise DataError("This server opens no folders; upload the data.")
         raise DataError(
             f"This server opens folders only inside {' and '.join(map(str, roots))}; copy the data there, or let the "
             "person who runs the server name its folder in ZSPAG_ROOTS."
@@ -189,6 +188,12 @@ def _shared(name: str) -> Path | None:
     if not folder or name in {"", ".", ".."} or Path(name).name != name:
         return None
     return next((path for form in FORMS if (path := Path(folder) / f"{name}{form}").exists()), None)
+
+
+def _uploaded() -> list[Path]:
+    """Return what visitors uploaded, in a shared dashboard this visitor."""
+    own = own_store()
+    return own.own_uploads() if own is not None else _entries(uploads())
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.figures.palette import FORGOTTEN
 from ui.shell.formatting import percent
-from ui.shell.jobs import ask, checkpoint_question, job_store
+from ui.shell.jobs import ask, checkpoint_question, job_store, may_change
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.words import PIXEL_LEVELS, help_for
 from zspag_core.jobs import State
@@ -90,8 +90,9 @@ def _ask_alone(question: Mapping[str, Any]) -> Job:
     """Ask, and drop what this visitor asked before and has no answer to: questions never pile up."""
     job = ask("preview", question)
     earlier = st.session_state.get(ASKED)
-    if earlier not in {None, job.id}:
-        job_store().cancel(earlier)
+    before = job_store().get(earlier) if earlier not in {None, job.id} else None
+    if before is not None and may_change(before):  # another visitor may have asked the same, and waits for it
+        job_store().cancel(before.id)
     st.session_state[ASKED] = job.id
     return job
 

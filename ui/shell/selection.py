@@ -10,12 +10,13 @@ import streamlit as st
 
 from ui.shell.checkpoints import read_header, shipped_checkpoints
 from ui.shell.formatting import escape
-from ui.shell.jobs import checkpoint_question, current_run, job_store
-from ui.shell.paths import BUILT_IN, UPLOAD, data_of, data_token, model_of, title_of, token_of, uploads
+from ui.shell.jobs import checkpoint_question, current_run, job_store, may_use
+from ui.shell.paths import BUILT_IN, UPLOAD, data_of, data_token, model_of, title_of, token_of
 from ui.shell.url_params import write_word
 from zspag_core.errors import CheckpointError, ZspagError
 from zspag_core.jobs import State
 from zspag_core.tasks.inspect_data import summarise
+from zspag_core.visitors.belongings import uploads
 
 if TYPE_CHECKING:
     from ui.shell.checkpoints import Header
@@ -118,6 +119,8 @@ def choice_of(path: Path, data: str) -> Choice:
     Raises:
         CheckpointError, DataError: the worker has not looked into the two yet, or they do not fit.
     """
+    if not (may_use(path) and (data in BUILT_IN or may_use(data))):
+        raise CheckpointError("This model or its data belongs to somebody else.")
     try:
         return choice_of_own(path, data)
     except CheckpointError:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ui.shell.paths import about_file, uploads
+from ui.shell.jobs import own_store
 from zspag_core.errors import CheckpointError, DataError, ZspagError
 from zspag_core.files import write_json
+from zspag_core.visitors.belongings import about_file, add_owner, uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -182,22 +183,33 @@ def _place(part: _Part, number: int) -> str:
 
 def _keep(name: str, title: str, write: Callable[[Path], object]) -> Path:
     """Write an upload unless the same bytes are there already; a reader never sees half of it."""
-    path = uploads() / name
+    path, own = uploads() / name, own_store()
     if path.exists():
         os.utime(path)  # used just now
+        _note_owner(path, title)
         return path
     partial = path.with_name(f".{name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(about_file(path), {"title": title})
         write(partial)
+        if own is not None:
+            own.check_upload(_size(partial))
         partial.replace(path)
     except OSError as error:
         if not path.exists():  # else another visitor with the same file was quicker
             raise DataError(f"{title} cannot be kept on the server: {error.strerror}.") from error
     finally:
         _remove(partial)
+    _note_owner(path, title)
     return path
+
+
+def _note_owner(path: Path, title: str) -> None:
+    """Note that this visitor has brought an upload, where the dashboard is shared."""
+    own = own_store()
+    if own is not None:
+        add_owner(path, own.visitor.id, title)
 
 
 def _write_all(folder: Path, parts: dict[str, _Part]) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from ui.shell.class_names import says_names
 from ui.shell.class_picker import pick_classes
 from ui.shell.formatting import counted, duration
-from ui.shell.jobs import current_run, job_store
+from ui.shell.jobs import current_run, job_store, saying_refusals
 from ui.shell.settings_form import FORM_HELD
 from ui.shell.words import knob_label
 from zspag_core.errors import UsageError
@@ -65,8 +65,9 @@ def new_sweep(choice: Choice, about: Job, engine: Mapping[str, Any]) -> None:
     if st.button("Start the sweep", type="primary", key="tune-start", icon=":material/tune:", disabled=not forget):
         more: dict[str, Any] = {"class_names": names}
         more |= {} if says_names(choice.checkpoint) else {"all_names": list(choice.class_names)}
-        st.query_params["sweep"] = queue.submit_sweep(job_store(), sweep, more).id
-        st.rerun()
+        with saying_refusals():
+            st.query_params["sweep"] = queue.submit_sweep(job_store(), sweep, more).id
+            st.rerun()
     if not forget:
         st.caption("Choose at least one class to forget.")
 

@@ -24,7 +24,7 @@ from ui.shell.charts import BADGE, draw, picking_chart
 from ui.shell.follow import follow
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.job_controls import controls
-from ui.shell.jobs import job_store
+from ui.shell.jobs import job_store, may_change
 from ui.shell.url_params import UrlWord
 from ui.shell.words import GRADING_NOTE, knob_label
 from ui.tune.form import LIKE, copy_into_form
@@ -135,6 +135,8 @@ def _left(job: Job, sweep: Sweep, rows: Sequence[Row]) -> str:
 
 def _again(job: Job, sweep: Sweep) -> None:
     """Draw what a sweep that has ended can be told: go on, with more trials."""
+    if not may_change(job):
+        return
     ended = job.state == State.DONE
     more = st.number_input("Trials", 1, 100_000, sweep.trials, key="tune-more", width=140)
     if st.button(

@@ -1,7 +1,7 @@
 """Open the dashboard in this machine's browser.
 
 It is served at http://localhost:8501 to this machine only, until Ctrl-C. Runs, queue and uploads are kept under
-~/.zspag, or in the folder that ZSPAG_HOME names.
+~/.zspag, or in the folder that ZSPAG_HOME names. With --share a class joins from its own machines by a code.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from zspag_core.commands import sharing
 from zspag_core.errors import UsageError
 from zspag_core.shipped import ROOT
+from zspag_core.visitors.classroom import SHARED
 
 if TYPE_CHECKING:
     import argparse
@@ -28,19 +30,32 @@ FOLDER, FOLDERS = ("ZSPAG_HOME", "ZSPAG_DATA"), "ZSPAG_ROOTS"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `app`."""
     parser.add_argument("--port", default="", metavar="N", help="where to serve it (8501, else the next free one)")
+    sharing.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
     """Start Streamlit in the program's folder, where its settings are, and stay until it ends."""
     if importlib.util.find_spec("streamlit") is None:
         raise ModuleNotFoundError("No module named 'streamlit'", name="streamlit")
-    _become(serving(_checked_port(arguments.port)), _whole_paths(os.environ))
+    port, environment = _checked_port(arguments.port), _whole_paths(os.environ)
+    if not arguments.share:
+        sharing.check_alone(arguments)
+        _become(serving(port), {name: value for name, value in environment.items() if name != SHARED})
+    os.environ.update(environment)  # the classroom is kept in the same home
+    options, more, told = sharing.share(arguments, port)
+    sys.stdout.write(f"{told}\n")
+    _become([*streamlit_command("class_app.py"), *options], environment | more)
 
 
 def serving(port: int | None) -> list[str]:
-    """Return the command that serves the dashboard; modules that lie in the current folder are left aside (-P)."""
-    command = [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / "app.py")]
+    """Return the command that serves the dashboard to one person."""
+    command = streamlit_command("app.py")
     return command if port is None else [*command, "--server.port", str(port)]
+
+
+def streamlit_command(script: str) -> list[str]:
+    """Return the command that serves a script; modules that lie in the current folder are left aside (-P)."""
+    return [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / script)]
 
 
 def _checked_port(text: str) -> int | None:

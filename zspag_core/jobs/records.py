@@ -79,6 +79,8 @@ class Job:
         note: what a person wrote about it.
         deleted: when it was deleted, seconds since 1970, None while it is there.
         comparison: name of the comparison that it was queued for, empty where it was queued alone.
+        owner: the visitor who asked for it, empty where one person uses the dashboard alone.
+        pinned: since when a clean-up leaves it alone, seconds since 1970, None where nobody pinned it.
     """
 
     id: str
@@ -102,6 +104,8 @@ class Job:
     note: str = ""
     deleted: float | None = None
     comparison: str = ""
+    owner: str = ""
+    pinned: float | None = None
 
     @property
     def active(self) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 30.0
 TITLE_LENGTH = 120
 COMPARISON_LENGTH = 80
+OWNER_LENGTH = 40
 
 POSTGRES = ("postgres://", "postgresql://")
 
@@ -50,7 +51,11 @@ jobs = Table(
     Column("deleted", Float),
     Column("comparison", String(COMPARISON_LENGTH), nullable=False, server_default=""),
     Column("number_in_lane", Integer, nullable=False, server_default="0"),  # 0: of an older version, numbered by order
+    Column("owner", String(OWNER_LENGTH), nullable=False, server_default=""),  # empty: asked for without sharing
+    Column("pinned", Float),
     Index("jobs_waiting", "lane", "state", "number"),
+    Index("jobs_in_turn", "lane", "state", "owner", "number"),
+    Index("jobs_of_owner", "lane", "owner", "started"),
     sqlite_autoincrement=True,
 )
 
@@ -119,9 +124,15 @@ def open_database(url: str) -> Engine:
     else:
         engine = _open_server(url)
     for table in metadata.sorted_tables:
-        _create(engine, table)
-        _add_missing_columns(engine, table)
+        make_table(engine, table)
     return engine
+
+
+def make_table(engine: Engine, table: Table) -> None:
+    """Make a table that is not there yet, and bring one that an older version made up to date."""
+    _create(engine, table)
+    _add_missing_columns(engine, table)
+    _add_missing_indexes(engine, table)
 
 
 def _open_server(url: str) -> Engine:
@@ -166,6 +177,18 @@ def _add_missing_columns(engine: Engine, table: Table) -> None:
         except DBAPIError:
             if column in _missing_columns(engine, table):  # else another process was quicker
                 raise
+
+
+def _add_missing_indexes(engine: Engine, table: Table) -> None:
+    """Make the indexes that a table of an older version lacks."""
+    there = {index["name"] for index in inspect(engine).get_indexes(table.name)}
+    for index in table.indexes:
+        if index.name not in there:
+            try:
+                index.create(engine)
+            except DBAPIError:
+                if index.name not in {found["name"] for found in inspect(engine).get_indexes(table.name)}:
+                    raise  # else another process was quicker
 
 
 def _missing_columns(engine: Engine, table: Table) -> list[Column[Any]]:

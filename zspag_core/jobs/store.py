@@ -25,6 +25,7 @@ from zspag_core.jobs.schema import (
     open_database,
     to_text,
 )
+from zspag_core.jobs.turns import in_turn, last_served, next_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,14 +66,45 @@ class JobStore:
 
     # Those who ask
 
+    def check_own(self, job_id: str) -> None:
+        """Refuse to change a job that somebody else asked for; whoever has the whole store may change everything."""
+
+    def check_room(self, runs: int = 1) -> None:
+        """Refuse more waiting runs than there may be; whoever has the whole store may queue what they like."""
+
+    def is_own(self, job: Job) -> bool:
+        """Tell whether whoever has this store may change a job."""
+        return True
+
+    def listed(self) -> ColumnElement[bool]:
+        """Return the condition that a job appears in lists: here, every one."""
+        return true()
+
     def submit(
-        self, kind: str, config: Mapping[str, Any], *, lane: str = Lane.RUNS, device: str = "auto", comparison: str = ""
+        self,
+        kind: str,
+        config: Mapping[str, Any],
+        *,
+        lane: str = Lane.RUNS,
+        device: str = "auto",
+        comparison: str = "",
+        owner: str = "",
     ) -> Job:
-        """Put a job at the end of a lane; `comparison` names what it is queued for, to be gathered by."""
+        """Put a job at the end of a lane.
+
+        Args:
+            kind: the task.
+            config: what it is given.
+            lane: the queue.
+            device: the device asked for.
+            comparison: names what it is queued for, to be gathered by.
+            owner: the visitor who asks, where several use one dashboard.
+        """
         job_id = secrets.token_hex(12)
         values = {"kind": kind, "lane": str(lane), "config": to_text(dict(config)), "device": device}
+        values |= {"comparison": comparison, "owner": owner}
         next_number = select(func.coalesce(func.max(_shown_number), 0) + 1).where(jobs.c.lane == str(lane))
-        new = insert(jobs).values(id=job_id, state=State.QUEUED, created=clock(), comparison=comparison, **values)
+        new = insert(jobs).values(id=job_id, state=State.QUEUED, created=clock(), **values)
         with self._engine.begin() as connection:
             alone(connection, jobs)  # else two would get the same number
             connection.execute(new.values(number_in_lane=next_number.scalar_subquery()))
@@ -106,7 +138,7 @@ class JobStore:
         begun: bool = False,
     ) -> list[Job]:
         """Return a lane's newest jobs, or those of a kind or comparison; `begun`: none cancelled before it began."""
-        wanted = [jobs.c.lane == lane]
+        wanted = [jobs.c.lane == lane, self.listed()]
         wanted += [] if kind is None else [jobs.c.kind == kind]
         wanted += [] if comparison is None else [jobs.c.comparison == comparison]
         wanted += [] if include_deleted else [jobs.c.deleted.is_(None)]
@@ -123,7 +155,7 @@ class JobStore:
 
     def comparisons(self, limit: int = 20) -> list[str]:
         """Return the names of the comparisons that still have jobs, the newest first."""
-        named = and_(jobs.c.comparison != "", jobs.c.deleted.is_(None))
+        named = and_(jobs.c.comparison != "", jobs.c.deleted.is_(None), self.listed())
         newest = func.max(jobs.c.number).desc()
         query = select(jobs.c.comparison).where(named).group_by(jobs.c.comparison).order_by(newest).limit(limit)
         with self._engine.connect() as connection:
@@ -131,18 +163,26 @@ class JobStore:
 
     def recall(self, kind: str, config: Mapping[str, Any]) -> Job | None:
         """Return the newest job of a kind with exactly this config, unless it was deleted."""
-        same = and_(jobs.c.kind == kind, jobs.c.config == to_text(dict(config)), jobs.c.deleted.is_(None))
+        return self._newest(kind, config, true())
+
+    def _newest(self, kind: str, config: Mapping[str, Any], condition: ColumnElement[bool]) -> Job | None:
+        """Return the newest job of a kind with this config that fulfils a condition, unless it was deleted."""
+        asked = and_(jobs.c.kind == kind, jobs.c.config == to_text(dict(config)))
+        same = and_(asked, jobs.c.deleted.is_(None), condition)
         with self._engine.connect() as connection:
             row = connection.execute(select(jobs).where(same).order_by(jobs.c.number.desc()).limit(1)).one_or_none()
         return _to_job(row) if row is not None else None
 
     def ahead(self, job: Job) -> list[Job]:
         """Return the jobs of the same lane that run or wait before this one, in order."""
-        before = and_(jobs.c.lane == job.lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
-        own_place = select(jobs.c.number).where(jobs.c.id == job.id).scalar_subquery()
-        query = select(jobs).where(before, jobs.c.number < own_place).order_by(jobs.c.number)
+        active = and_(jobs.c.lane == job.lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
         with self._engine.connect() as connection:
-            return [_to_job(row) for row in connection.execute(query)]
+            rows = [_to_job(row) for row in connection.execute(select(jobs).where(active).order_by(jobs.c.number))]
+            last = last_served(connection, job.lane)
+        running = [other for other in rows if other.state == State.RUNNING]
+        line = [*running, *in_turn([other for other in rows if other.state == State.QUEUED], running, last)]
+        places = [place for place, other in enumerate(line) if other.id == job.id]
+        return line[: places[0]] if places else []
 
     def events(self, job_id: str, after: int = 0, kind: str = "") -> list[Event]:
         """Return what happened during a job, oldest first, later than event number `after`; of one kind where told."""
@@ -154,28 +194,34 @@ class JobStore:
 
     def cancel(self, job_id: str) -> None:
         """End a waiting job now, and a running one at its next report."""
+        self.check_own(job_id)
         ended = {"state": State.CANCELLED, "finished": clock()}
         if not self._change(job_id, jobs.c.state == State.QUEUED, **ended):
             self._change(job_id, jobs.c.state == State.RUNNING, command=Command.CANCEL)
 
     def pause(self, job_id: str) -> None:
         """Make a running job wait at its next report."""
+        self.check_own(job_id)
         self._change(job_id, _running_with(Command.NONE, Command.STEP), command=Command.PAUSE)
 
     def unpause(self, job_id: str) -> None:
         """Let a paused job go on."""
+        self.check_own(job_id)
         self._change(job_id, _running_with(Command.PAUSE, Command.STEP), command=Command.NONE)
 
     def step(self, job_id: str) -> None:
         """Let a paused or running job go on to the end of an epoch, where it waits."""
+        self.check_own(job_id)
         self._change(job_id, _running_with(Command.NONE, Command.PAUSE), command=Command.STEP)
 
     def rename(self, job_id: str, title: str) -> None:
         """Give a job a title of one line, at most `TITLE_LENGTH` characters; an empty one takes the title away."""
+        self.check_own(job_id)
         self._change(job_id, true(), title=" ".join(title.split())[:TITLE_LENGTH])
 
     def annotate(self, job_id: str, note: str) -> None:
         """Write a note beside a job."""
+        self.check_own(job_id)
         self._change(job_id, true(), note=note.strip())
 
     def delete(self, job_id: str) -> None:
@@ -183,8 +229,14 @@ class JobStore:
         self.cancel(job_id)
         self._change(job_id, jobs.c.deleted.is_(None), deleted=clock())
 
+    def pin(self, job_id: str, *, pinned: bool) -> None:
+        """Keep a job out of every clean-up, or no longer."""
+        self.check_own(job_id)
+        self._change(job_id, true(), pinned=clock() if pinned else None)
+
     def restore(self, job_id: str) -> bool:
         """Bring a deleted job back; tell whether that was possible."""
+        self.check_own(job_id)
         return self._change(job_id, jobs.c.deleted.is_not(None), deleted=None)
 
     def resume(self, job_id: str) -> bool:
@@ -192,6 +244,7 @@ class JobStore:
 
         Its events, and what short tasks have answered about it, are of the attempt that ended: both are forgotten.
         """
+        self.check_own(job_id)
         fresh = {"state": State.QUEUED, "command": Command.NONE, "worker": "", "started": None, "finished": None}
         cleared = {"progress": "{}", "error": "", "details": ""}
         with self._engine.begin() as connection:
@@ -208,6 +261,7 @@ class JobStore:
 
         What short tasks have answered about it is forgotten, but for the task `asked`, which graded it.
         """
+        self.check_own(job_id)
         changed = self._change(job_id, jobs.c.state == State.DONE, answer=to_text(answer))
         about_it = and_(jobs.c.config.contains(f'"run": "{job_id}"', autoescape=True), jobs.c.id != asked)
         with self._engine.begin() as connection:
@@ -217,8 +271,9 @@ class JobStore:
     # Those who work
 
     def claim(self, lane: str, worker: str, device: str, *, only: str = "") -> Job | None:
-        """Make the oldest waiting job of a lane, or the one named `only`, this worker's own; None where none waits.
+        """Make the next waiting job of a lane, or the one named `only`, this worker's own; None where none waits.
 
+        Visitors come in turn (:mod:`zspag_core.jobs.turns`), the jobs of one in the order in which they were asked for.
         The worker must have left a beat before.
         """
         waits = and_(
@@ -226,9 +281,8 @@ class JobStore:
         )
         if only:
             waits = and_(waits, jobs.c.id == only)
-        first = select(jobs.c.number).where(waits).order_by(jobs.c.number).limit(1)
         with self._engine.connect() as connection:
-            number = connection.execute(first).scalar()  # without the write lock: most polls find nothing
+            number = next_in_turn(connection, lane, waits)  # without the write lock: most polls find nothing
         if number is None:
             return None
         taken = update(jobs).where(jobs.c.number == number, waits)
@@ -279,7 +333,7 @@ class JobStore:
         Call it every few seconds. One who was not looking (just started, or the machine slept) judges nobody until two
         beats later, when the living have been heard.
         """
-        now = self._now()
+        now = self.now()
         if not 0 <= now - self._watched_last <= STALE_SECONDS:  # asleep, or the clock was put back
             self._watched_since = now
         self._watched_last = now
@@ -302,14 +356,26 @@ class JobStore:
         with self._engine.connect() as connection:
             found = list(connection.execute(select(jobs.c.id).where(old)).scalars())
         for job_id in found:
-            for folder in (run_folder(job_id), state_folder(job_id)):
-                shutil.rmtree(folder, ignore_errors=True)
-            with self._engine.begin() as connection:
-                connection.execute(delete(events).where(events.c.job == job_id))
-                connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted.is_not(None)))
+            self._remove(job_id)
         return len(found)
 
-    def _now(self) -> float:
+    def clear_away(self, job_id: str) -> bool:
+        """Remove a job for good that has ended and that nobody pinned; tell whether it was one."""
+        of_no_use = and_(jobs.c.pinned.is_(None), jobs.c.state.not_in(ACTIVE), jobs.c.deleted.is_(None))
+        if not self._change(job_id, of_no_use, deleted=clock()):
+            return False
+        self._remove(job_id)
+        return True
+
+    def _remove(self, job_id: str) -> None:
+        """Remove a deleted job with its folders and events."""
+        for folder in (run_folder(job_id), state_folder(job_id)):
+            shutil.rmtree(folder, ignore_errors=True)
+        with self._engine.begin() as connection:
+            connection.execute(delete(events).where(events.c.job == job_id))
+            connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted.is_not(None)))
+
+    def now(self) -> float:
         """Return the database's time."""
         with self._engine.connect() as connection:
             return float(connection.execute(select(clock())).scalar_one())

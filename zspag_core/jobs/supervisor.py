@@ -19,6 +19,7 @@ from zspag_core.jobs.records import ON_DEMAND, Lane
 from zspag_core.shipped import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from zspag_core.jobs.store import JobStore
@@ -27,7 +28,7 @@ IDLE_SECONDS = 60
 ON_DEMAND_IDLE_SECONDS = 600
 START_SECONDS = 60.0
 SOON_SECONDS = 20.0
-PURGE_SECONDS = 3600.0
+PURGE_SECONDS, CHORE_SECONDS = 3600.0, 60.0
 PATIENCE = 3
 
 
@@ -46,13 +47,21 @@ class Supervisor:
     A lane has a process of its own, so that a crash of a short task cannot end an hour's run.
     """
 
-    def __init__(self, store: JobStore, lanes: tuple[str, ...] = tuple(Lane)) -> None:
-        """Keep workers for these lanes; those on demand get one when a job waits."""
+    def __init__(
+        self, store: JobStore, lanes: tuple[str, ...] = tuple(Lane), chore: Callable[[], None] | None = None
+    ) -> None:
+        """Keep workers for these lanes; those on demand get one when a job waits.
+
+        Args:
+            store: the database.
+            lanes: the queues.
+            chore: what else is to be done every minute.
+        """
         self.name = f"dashboard-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._store, self._lanes = store, lanes
         self._children: list[_Child] = []
         self._deaths: dict[tuple[str, str], int] = {}
-        self._purged = -PURGE_SECONDS
+        self._purged, self._chored, self._chore = -PURGE_SECONDS, -CHORE_SECONDS, chore
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="worker-supervisor", daemon=True)
 
@@ -86,6 +95,9 @@ class Supervisor:
         if time.monotonic() - self._purged > PURGE_SECONDS:
             self._purged = time.monotonic()
             self._store.purge()
+        if self._chore is not None and time.monotonic() - self._chored > CHORE_SECONDS:
+            self._chored = time.monotonic()
+            self._chore()
 
     def _watch(self) -> None:
         from sqlalchemy.exc import OperationalError

@@ -44,6 +44,7 @@ def find_sweep(store: JobStore, sweep: Sweep) -> Job | None:
 
 def go_on(store: JobStore, job: Job, *, trials: int, minutes: float = 0.0) -> Job:
     """Queue a sweep that has ended again, perhaps with another budget; what it has found stays."""
+    store.check_own(job.id)
     config = {**job.config, "trials": trials, "minutes": minutes}
     fresh = {"state": State.QUEUED, "command": Command.NONE, "worker": "", "started": None, "finished": None}
     cleared = {"progress": "{}", "error": "", "details": "", "config": to_text(config), "answer": "null"}
@@ -66,8 +67,10 @@ def obtain(store: JobStore, sweep: Job, config: Mapping[str, Any]) -> Job:
     names = {key: sweep.config[key] for key in REMEMBERED if key in sweep.config}
     asked = {**config, **names, "trial": [code_version(), content]}
     known = store.recall(RUN, asked)
-    if known is None:
-        return store.submit(RUN, asked, lane=Lane.TRIALS, device=str(config["device"]), comparison=sweep.id)
+    anothers = known is not None and known.owner != sweep.owner and known.state != State.DONE
+    if known is None or anothers:  # what is under way for another visitor ends when they say so
+        device = str(config["device"])
+        return store.submit(RUN, asked, lane=Lane.TRIALS, device=device, comparison=sweep.id, owner=sweep.owner)
     if known.state in STOPPED:
         store.resume(known.id)
         return store.require(known.id)

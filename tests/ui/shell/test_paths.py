@@ -6,9 +6,11 @@ import sys
 import pytest
 
 from ui.shell import paths
-from ui.shell.paths import about_file, plain_name, uploads
+from ui.shell.paths import plain_name
 from zspag_core.errors import CheckpointError, DataError
 from zspag_core.files import write_json
+from zspag_core.visitors import belongings
+from zspag_core.visitors.belongings import about_file, uploads
 
 LINKS = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need rights there")
 
@@ -20,8 +22,8 @@ def put(path, text="x"):
 
 
 def test_models_are_found_by_the_word_that_stands_for_them(home):
-    own = put(paths.trained() / "mine.safetensors")
-    upload = put(paths.uploads() / "ab12.pt")
+    own = put(belongings.trained() / "mine.safetensors")
+    upload = put(belongings.uploads() / "ab12.pt")
     shipped = paths.shipped_checkpoints()[0]
     for path, token in ((own, "own:mine"), (upload, "upload:ab12.pt"), (shipped, shipped.stem)):
         assert paths.token_of(path) == token
@@ -32,31 +34,31 @@ def test_models_are_found_by_the_word_that_stands_for_them(home):
     "token", ["nothing", "own:nothing", "upload:nothing.pt", "upload:../../etc/passwd", "../digits_resnet", ""]
 )
 def test_other_words_for_models_are_refused(home, token):
-    put(paths.uploads() / "set.npz")
+    put(belongings.uploads() / "set.npz")
     with pytest.raises(CheckpointError, match="choose another"):
         paths.model_of(token)
 
 
 def test_trained_models_come_newest_first_without_half_written_ones(home):
-    old, new = put(paths.trained() / "a.safetensors"), put(paths.trained() / "b.safetensors")
-    put(paths.trained() / ".c.safetensors.state")
+    old, new = put(belongings.trained() / "a.safetensors"), put(belongings.trained() / "b.safetensors")
+    put(belongings.trained() / ".c.safetensors.state")
     os.utime(old, (1, 1))
     assert paths.trained_checkpoints() == [new, old]
 
 
 def test_an_upload_is_called_as_it_came(home):
-    upload = put(paths.uploads() / "ab12.zip")
+    upload = put(belongings.uploads() / "ab12.zip")
     assert paths.title_of(upload) == "ab12.zip"
-    write_json(paths.about_file(upload), {"title": "holiday.zip"})
+    write_json(belongings.about_file(upload), {"title": "holiday.zip"})
     assert paths.title_of(upload) == "holiday.zip"
-    assert paths.title_of(put(paths.trained() / "mine.safetensors")) == "mine"
+    assert paths.title_of(put(belongings.trained() / "mine.safetensors")) == "mine"
 
 
 def test_data_is_a_name_an_upload_or_an_open_path(home, tmp_path, monkeypatch):
     shared = tmp_path / "shared"
     put(shared / "birds.npz")
     monkeypatch.setenv("ZSPAG_DATA", str(shared))
-    upload = put(paths.uploads() / "ab12.zip")
+    upload = put(belongings.uploads() / "ab12.zip")
     assert paths.data_of("digits") == "digits"
     assert paths.data_of("birds") == str(shared / "birds.npz")
     assert paths.data_of("upload:ab12.zip") == str(upload)

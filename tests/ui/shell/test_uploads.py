@@ -8,6 +8,7 @@ import pytest
 
 from ui.shell import paths, uploads
 from zspag_core.errors import CheckpointError, DataError
+from zspag_core.visitors import belongings
 
 
 def upload(name, content=b"content", size=None):
@@ -16,7 +17,7 @@ def upload(name, content=b"content", size=None):
 
 
 def names():
-    return sorted(path.name for path in paths.uploads().iterdir() if not path.name.startswith("."))
+    return sorted(path.name for path in belongings.uploads().iterdir() if not path.name.startswith("."))
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ def test_a_model_on_the_server_is_copied_without_code(home, tmp_path):
         (folder / name).write_bytes(name.encode())
     kept = uploads.keep_server_model(folder)
     assert sorted(path.name for path in kept.iterdir()) == ["config.json", "model.safetensors"]
-    assert (paths.title_of(kept), kept.parent) == ("resnet", paths.uploads())
+    assert (paths.title_of(kept), kept.parent) == ("resnet", belongings.uploads())
     file = tmp_path / "best.pth.tar"
     file.write_bytes(b"weights")
     kept = uploads.keep_server_model(file)
@@ -85,7 +86,7 @@ def test_size_is_counted_on_the_server_whatever_the_browser_says(monkeypatch):
     monkeypatch.setattr(uploads, "MODEL_MB", 1)
     with pytest.raises(CheckpointError, match="has 2 MB; this server takes files of at most 1 MB"):
         uploads.keep_checkpoint(upload("a.pt", bytes(2_000_000), size=10))
-    assert not paths.uploads().exists()
+    assert not belongings.uploads().exists()
 
 
 def test_an_empty_file_is_refused():
@@ -156,7 +157,7 @@ def test_what_nobody_used_for_a_month_goes(home):
     os.utime(used, (month_ago, month_ago))
     assert uploads.purge({str(used)}) == 1
     assert names() == sorted([used.name, new.name])
-    assert not paths.about_file(old).exists()
+    assert not belongings.about_file(old).exists()
 
 
 def test_the_oldest_go_when_there_is_no_room(home, monkeypatch):
