@@ -1,0 +1,189 @@
+"""Erasure stage by stage: against what real remaining images say, on a small network."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from zspag_core.data.dataset import to_pixels
+from zspag_core.erasing import Disturbance, StandIns, erase, refit, rest_statistics, synthesise, written_stages
+from zspag_core.erasing.recall import difference_at_reader, moments, norms_of
+from zspag_core.erasing.written import folded, overwrite
+from zspag_core.errors import UsageError
+from zspag_core.metrics.depth.stages import stages_of
+from zspag_core.models.resnet import ResNet, ResNetConfig
+from zspag_core.models.vgg import VGG, VGGConfig
+
+SIDE, CLASSES, GONE = 8, 3, 0
+STILL = Disturbance(crop=0, flip=False, cutout=0)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    """Noise with a bright stripe where its class says, 30 of each of three classes."""
+    pixels = torch.randint(0, 120, (90, 1, SIDE, SIDE), generator=seeded())
+    for k in range(CLASSES):
+        pixels[30 * k : 30 * (k + 1), :, 2 * k : 2 * k + 2] += 100
+    return pixels.to(torch.uint8)
+
+
+@pytest.fixture(scope="module")
+def labels() -> torch.Tensor:
+    return torch.arange(CLASSES).repeat_interleave(30)
+
+
+@pytest.fixture(scope="module")
+def model(images: torch.Tensor, labels: torch.Tensor) -> ResNet:
+    """A network that knows the stripes and whose running statistics are exactly those of all images."""
+    torch.manual_seed(0)
+    config = ResNetConfig(
+        num_classes=CLASSES, image_size=SIDE, channels=1, mean=(0.5,), std=(0.25,), widths=(4, 8, 16), blocks=(1, 1, 1)
+    )
+    made = ResNet(config).train()
+    optimizer = torch.optim.Adam(made.parameters(), lr=5e-3)
+    pixels = to_pixels(images, torch.device("cpu"))
+    for _ in range(40):
+        optimizer.zero_grad()
+        F.cross_entropy(made(pixels), labels).backward()
+        optimizer.step()
+    for norm in norms_of(made):
+        norm.eval()
+    for norm in norms_of(made):  # from below: what enters a norm depends on those before it
+        mean, square = moments(made, images)[norms_of(made).index(norm)]
+        norm.running_mean.copy_(mean)  # type: ignore[union-attr]
+        norm.running_var.copy_(square - mean.square())  # type: ignore[union-attr]
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def real(images: torch.Tensor, labels: torch.Tensor) -> StandIns:
+    """The remaining images themselves in the place of stand-ins: then everything is exact."""
+    return StandIns(images[labels != GONE], labels[labels != GONE])
+
+
+def erased(model: ResNet, stage: str, images: torch.Tensor, real: StandIns, strength: float = 1.0) -> ResNet:
+    return erase(model, stage, images[:30], real, strength=strength, share=1 / 3, disturbance=STILL, generator=seeded())
+
+
+def means_apart(model: ResNet, images: torch.Tensor, labels: torch.Tensor, place: int) -> float:
+    """Return the distance of mean features of forgotten and remaining images at a stage."""
+    features = stages_of(model, images).features[place]
+    return float((features[labels == GONE].mean(0) - features[labels != GONE].mean(0)).norm())
+
+
+def test_statistics_of_remaining_images_are_had_without_them(model, images, labels):
+    found = rest_statistics(model, images[:30], STILL, share=1 / 3, generator=seeded())
+    real = moments(model, images[labels != GONE])
+    for norm, (mean, variance), (first, second) in zip(norms_of(model), found, real, strict=True):
+        torch.testing.assert_close(mean.double(), first, rtol=1e-3, atol=1e-3)
+        overall = norm.running_var.double()
+        kept = (second - first.square()).clamp(0.2 * overall, 5 * overall)
+        torch.testing.assert_close(variance.double(), kept, rtol=1e-2, atol=1e-3)
+
+
+def test_difference_of_a_stage_is_read_off_the_next_layers_running_mean(model, images, labels):
+    written = written_stages(model)[0]
+    seen = []
+    with written.reader.register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0])), torch.no_grad():
+        model.embed(to_pixels(images, torch.device("cpu")))
+    step = written.reader[0].stride[0]
+    means = [seen[0][marks][:, :, ::step, ::step].mean((0, 2, 3)).double() for marks in (labels == 0, labels != 0)]
+    found = difference_at_reader(written.reader, means[0], 1 / 3)
+    torch.testing.assert_close(found, means[0] - means[1], rtol=1e-3, atol=1e-3)
+
+
+def test_after_the_last_stage_is_erased_both_kinds_have_one_mean(model, images, labels, real):
+    assert means_apart(erased(model, "stage 3", images, real), images, labels, 2) < 0.1 * means_apart(
+        model, images, labels, 2
+    )
+
+
+def test_half_the_strength_takes_half(model, images, labels, real):
+    half = means_apart(erased(model, "stage 3", images, real, 0.5), images, labels, 2)
+    assert half == pytest.approx(0.5 * means_apart(model, images, labels, 2), rel=0.05)
+
+
+def test_no_strength_changes_no_answer(model, images, real):
+    same = erased(model, "stage 2", images, real, 0.0)
+    pixels = to_pixels(images, torch.device("cpu"))
+    torch.testing.assert_close(same(pixels), model(pixels), rtol=1e-4, atol=1e-4)
+
+
+def test_unknown_scale_of_a_stage_changes_nothing(model, images, labels, real):
+    """What enters is a thousand times as large and read a thousandth as loud: outputs and what is left are the same."""
+    louder = copy.deepcopy(model)
+    norm = louder.stages[2][0].convs[0][1]
+    with torch.no_grad():
+        norm.weight.mul_(1000.0)
+        norm.bias.mul_(1000.0)
+    weight, bias = folded(louder.stages[2][0].convs[1])
+    overwrite(louder.stages[2][0].convs[1], weight / 1000, bias)
+    pixels = to_pixels(images, torch.device("cpu"))
+    torch.testing.assert_close(louder(pixels), model(pixels), rtol=1e-3, atol=1e-3)
+    after = erased(louder, "stage 3", images, real)
+    assert means_apart(after, images, labels, 2) < 0.1 * means_apart(model, images, labels, 2)
+
+
+def test_same_seed_gives_same_weights_and_leaves_the_model_alone(model, images, real):
+    before = copy.deepcopy(model.state_dict())
+    one, two = (erased(model, "stage 2", images, real).state_dict() for _ in range(2))
+    assert all(one[name].equal(two[name]) for name in one)
+    assert all(before[name].equal(value) for name, value in model.state_dict().items())
+
+
+def test_stand_ins_are_read_as_their_classes_and_fit_the_statistics(model, images):
+    statistics = rest_statistics(model, images[:30], STILL, share=1 / 3, generator=seeded())
+    one, two = (synthesise(model, images[:30], statistics, (1, 2), generator=seeded(3)) for _ in range(2))
+    assert one.images.equal(two.images)
+    assert one.images.dtype == torch.uint8
+    assert torch.bincount(one.labels).tolist() == [0, 15, 15]
+    read = model(to_pixels(one.images, torch.device("cpu"))).argmax(1)
+    assert float((read == one.labels).double().mean()) > 0.9
+    (before, after) = (moments(model, few)[0][0] - statistics[0][0] for few in (images[:30], one.images))
+    assert float(after.norm()) < float(before.norm())
+
+
+def test_weights_count_classes_the_same():
+    weights = StandIns(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor([1, 1, 2])).weights()
+    assert weights.tolist() == [0.25, 0.25, 0.5]
+
+
+def test_layers_above_learn_from_stand_ins_and_those_below_stay(model, images, real):
+    less = erased(model, "stage 2", images, real)
+    taught = refit(model, less, "stage 2", images[:30], real, (1, 2), passes=60, generator=seeded())
+    pixels = to_pixels(real.images, torch.device("cpu"))
+    goal, before, after = (net(pixels)[:, 1:].softmax(1).detach() for net in (model, less, taught))
+    assert float((after - goal).abs().mean()) <= float((before - goal).abs().mean()) + 0.02
+    assert taught(to_pixels(images[:30], torch.device("cpu"))).argmax(1).ne(GONE).double().mean() > 0.5
+    for name, value in less.stages[1].state_dict().items():
+        assert taught.stages[1].state_dict()[name].equal(value)
+
+
+def test_another_network_is_refused():
+    config = VGGConfig(num_classes=CLASSES, image_size=32)
+    with pytest.raises(UsageError, match="expected a ResNet with a stage of one basic block"):
+        written_stages(VGG(config))
+
+
+def test_another_stage_is_refused(model, images, real):
+    with pytest.raises(UsageError, match=r"expected one of stage 2, stage 3, got 'stage 9'"):
+        erased(model, "stage 9", images, real)
+
+
+def test_an_impossible_share_is_refused(model, images):
+    with pytest.raises(ValueError, match="share: expected a number between 0 and 1, got 1"):
+        rest_statistics(model, images[:30], STILL, share=1, generator=seeded())
+
+
+def test_a_stage_is_folded_into_one_convolution(model):
+    pair: nn.Sequential = copy.deepcopy(model.stages[1][0].convs[1])
+    given = torch.randn(2, 8, 4, 4, generator=seeded())
+    before = pair(given)
+    overwrite(pair, *folded(pair))
+    torch.testing.assert_close(pair(given), before, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,133 @@
+"""Teach the layers above an erased stage to answer stand-ins as the original did."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zspag_core.data.augment import crop_and_flip
+from zspag_core.data.dataset import to_pixels
+from zspag_core.devices import device_of, mixed_precision
+from zspag_core.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.erasing.stand_ins import StandIns
+    from zspag_core.models import Classifier
+
+BATCH, MOVED = 128, 4
+FORGET_WEIGHT, LOGITS_WEIGHT = 0.3, 0.02
+RATE, HEAD_RATE = 3e-4, 1e-3
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is taught.
+
+    Attributes:
+        images: (N, C, H, W) uint8, forget images and stand-ins, also moved and mirrored.
+        stands_in: (N,) bool.
+        features: (N, D), the original's.
+        logits: (N, R), the original's of the remaining classes.
+    """
+
+    images: Tensor
+    stands_in: Tensor
+    features: Tensor
+    logits: Tensor
+
+
+def refit(
+    original: Classifier,
+    erased: Classifier,
+    above: str,
+    images: Tensor,
+    stand_ins: StandIns,
+    remaining: Sequence[int],
+    *,
+    passes: int = 8,
+    generator: torch.Generator,
+    report: Reporter = SILENT,
+) -> Classifier:
+    """Return a copy of an erased model whose stages above one, and head, were taught by the original.
+
+    Stand-ins are taught the original's remaining logits and features, forget images its probabilities of the remaining
+    classes. Above the last stage there is the head alone, and no features are taught.
+
+    Args:
+        original: the teacher, in eval mode.
+        erased: what is taught; not changed.
+        above: name of the stage; it and those below stay as they are.
+        images: (N, C, H, W) uint8 forget images.
+        stand_ins: for the remaining classes.
+        remaining: the remaining classes.
+        passes: over images and stand-ins, each also moved and mirrored once.
+        generator: of order and moves.
+        report: told after every pass, as stage "unlearn".
+    """
+    lesson = _lesson(original, images, stand_ins, remaining, generator)
+    pupil = copy.deepcopy(erased).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
+    names = list(pupil.cam_layers)
+    later = [pupil.cam_layers[name] for name in names[names.index(above) + 1 :]]
+    weights = [weight for part in (*later, pupil.head) for weight in part.parameters()]
+    for weight in weights:
+        weight.requires_grad_()
+    optimizer = torch.optim.Adam(weights, lr=RATE if later else HEAD_RATE)
+    steps = -(-len(lesson.images) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, passes * steps)
+    for done in range(passes):
+        for drawn in torch.randperm(len(lesson.images), generator=generator).split(BATCH):
+            _loss(pupil, lesson, drawn, remaining, features=bool(later)).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+        report.progress("unlearn", done + 1, passes)
+    return pupil.requires_grad_()
+
+
+@torch.no_grad()
+def _lesson(
+    original: Classifier, images: Tensor, stand_ins: StandIns, remaining: Sequence[int], generator: torch.Generator
+) -> Lesson:
+    """Return what the original says of all images, as they are and moved."""
+    together = torch.cat([images, stand_ins.images])
+    together = torch.cat([together, crop_and_flip(together, padding=MOVED, flip=True, generator=generator)])
+    features, logits = list[Tensor](), list[Tensor]()
+    for batch in together.split(BATCH):
+        with mixed_precision(device_of(original)):
+            found = original.both(to_pixels(batch, device_of(original)))
+        features.append(found[0].float())
+        logits.append(found[1].float()[:, list(remaining)])
+    stands_in = torch.arange(len(together)) % (len(images) + len(stand_ins.images)) >= len(images)
+    return Lesson(together, stands_in, torch.cat(features), torch.cat(logits))
+
+
+def _loss(pupil: Classifier, lesson: Lesson, drawn: Tensor, remaining: Sequence[int], *, features: bool) -> Tensor:
+    """Return the loss of some images."""
+    device = device_of(pupil)
+    with mixed_precision(device):
+        found, logits = pupil.both(to_pixels(lesson.images[drawn], device))
+    logits, wanted = logits.float(), lesson.logits[drawn]
+    answers = torch.zeros_like(logits)
+    answers[:, list(remaining)] = wanted.softmax(1)
+    stays = lesson.stands_in[drawn].to(device)
+    each = F.cross_entropy(logits, answers, reduction="none")
+    loss = _mean(each[stays]) + FORGET_WEIGHT * _mean(each[~stays])
+    own = logits[:, list(remaining)]
+    apart = (own - own.mean(1, keepdim=True)) - (wanted - wanted.mean(1, keepdim=True))
+    loss = loss + LOGITS_WEIGHT * _mean(apart[stays].square().mean(1))
+    if features:
+        scale = lesson.features.std(0) + 1e-6
+        loss = loss + _mean(((found.float() - lesson.features[drawn]) / scale)[stays].square().mean(1))
+    return loss
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Return the mean, 0 of nothing."""
+    return values.sum() / max(1, len(values))
