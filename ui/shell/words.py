@@ -134,8 +134,8 @@ PRESETS = {
     "random labels": ("Random labels", "Forget samples are taught to be anything else."),
     "deep": (
         "Deep",
-        "Many proxies; afterwards the features are narrowed to what the remaining classes need. Forgets inside, takes "
-        "minutes.",
+        "Many proxies; afterwards the last features are narrowed to what the remaining classes need. Forgets there and "
+        "no deeper, takes minutes, can cost the rest a point.",
     ),
     "tiny epsilon": (
         "Tiny ε",

@@ -159,7 +159,7 @@ class ZSPAGSettings(ZeroShotMethod):
     narrow: int = knob(
         0,
         "Passes in which, afterwards, the layers that write the features are taught to carry only what tells the "
-        "remaining classes apart; 0 leaves them. Forgets inside; wants many proxies of every class.",
+        "remaining classes apart; 0 leaves them. Forgets in the last features; wants many proxies a class.",
         minimum=0,
         maximum=1000,
         unit="passes",
