@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import pandas as pd
 import streamlit as st
 
 from ui.shell.class_bar import attend, class_line, look_at_class, read_only_line
@@ -21,6 +22,8 @@ from zspag_core.shipped import ASSETS
 if TYPE_CHECKING:
     from zspag_core.jobs import Job
 
+IMPORTED_FIRST = (pd,)
+"""Plotly takes a pandas that another visitor's page is just importing for whole; here everybody waits for it."""
 PAGES = {  # file -> (label, icon); the one list of pages
     "app.py": ("Overview", ":material/home:"),
     "pages/0_Playground.py": ("Playground", ":material/joystick:"),
