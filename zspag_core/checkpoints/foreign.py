@@ -322,7 +322,8 @@ def _class_names(hints: Mapping[str, Any], count: int) -> list[str] | None:
         if isinstance(labels, dict) and {str(k) for k in labels} == {str(k) for k in range(len(labels))}:
             names = [str(labels.get(str(k), labels.get(k))) for k in range(len(labels))]
     if names is None and (config := hints.get("timm_config")):
-        names = config.get("label_names") or (config.get("pretrained_cfg") or {}).get("label_names")
+        inner = config.get("pretrained_cfg")
+        names = config.get("label_names") or (inner.get("label_names") if isinstance(inner, dict) else None)
     if not isinstance(names, list | tuple) or len(names) != count or len({str(n) for n in names}) != count:
         return None
     if all(str(name) == f"LABEL_{k}" for k, name in enumerate(names)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tokenize
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -24,8 +25,12 @@ MAX_RATIO = 100
 RATIO_FREE_BYTES = 64 * 1024**2
 """... unless it is too small to do harm."""
 
-BROKEN = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error)
-"""What reading a damaged archive raises; an encrypted or strangely compressed member is a RuntimeError."""
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError, LookupError, OverflowError),
+    *(SyntaxError, tokenize.TokenError),
+)
+"""What reading a damaged archive raises; an encrypted or strangely compressed member is a RuntimeError, an array's torn
+header, which is Python's notation, one of the last two."""
 
 
 def max_bytes() -> float:

@@ -34,7 +34,8 @@ def load_zip(path: Path, name: str, image_size: Size, channels: int, reading: Re
         DataError: as `load_tree` and :func:`zspag_core.data.archive.open_archive`.
     """
     with open_archive(path) as archive:
-        members = {_path_of(info): info for info in archive.infolist() if not _is_link(info)}
+        named = [info for info in archive.infolist() if info.filename and _path_of(info).parts]
+        members = {_path_of(info): info for info in named if not _is_link(info)}
         folders = [short for short, info in members.items() if info.is_dir()]
         files = {short: InArchive(path, info.filename) for short, info in members.items() if not info.is_dir()}
         return load_tree(Tree.of(str(path), folders, files), name, image_size, channels, reading)

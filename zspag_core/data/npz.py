@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from zspag_core.data.archive import BROKEN, open_archive
 from zspag_core.data.arrays import Array, ArrayPart, found_arrays
@@ -43,7 +44,7 @@ def load_npz(path: Path, name: str, image_size: Size, channels: int, reading: Re
             :func:`zspag_core.data.arrays.found_arrays`), an array of Python objects (which would run code when read), a
             file that unpacks to too much; see also :func:`zspag_core.data.parts.finish`.
     """
-    with open_archive(path), np.load(path, allow_pickle=False) as arrays:
+    with open_archive(path), _opened(path) as arrays:
         keys, notes = _keys(path, arrays)
         parts = [
             ArrayPart(
@@ -53,6 +54,21 @@ def load_npz(path: Path, name: str, image_size: Size, channels: int, reading: Re
         ]
         found = found_arrays(name, parts, _class_names(path, arrays), notes)
     return finish(found, image_size, channels, reading)
+
+
+def _opened(path: Path) -> NpzFile:
+    """Open the arrays of a file that is a zip archive.
+
+    Raises:
+        DataError: numpy does not take it for one: its first bytes are others.
+    """
+    try:
+        arrays = np.load(path, allow_pickle=False)
+    except BROKEN:
+        arrays = None
+    if not isinstance(arrays, NpzFile):
+        raise DataError(f"{path} cannot be read; expected an .npz file as numpy.savez writes it.")
+    return arrays
 
 
 def _keys(path: Path, arrays: Mapping[str, Array]) -> tuple[list[tuple[str, str]], list[str]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
 
@@ -55,7 +56,7 @@ def timm_reading(told: Mapping[str, Any] | None) -> dict[str, Any]:
     Raises:
         CheckpointError: it states what cannot be.
     """
-    told = told or {}
+    told = _table("pretrained_cfg", told)
     fields: dict[str, Any] = {}
     if size := told.get("input_size"):
         channels, side, *_ = _numbers("input_size", size, 3)
@@ -63,7 +64,7 @@ def timm_reading(told: Mapping[str, Any] | None) -> dict[str, Any]:
     for name in ("mean", "std"):
         if told.get(name) is not None:
             fields[name] = tuple(_numbers(name, told[name]))
-    if told.get("interpolation") in set(RESAMPLINGS.values()):
+    if told.get("interpolation") in list(RESAMPLINGS.values()):
         fields["interpolation"] = str(told["interpolation"])
     if "image_size" in fields and isinstance(crop := told.get("crop_pct"), int | float) and 0 < crop <= 1:
         fields["shorter_side"] = 0 if told.get("crop_mode") == "squash" else int(fields["image_size"] / crop)
@@ -76,7 +77,7 @@ def hf_reading(told: Mapping[str, Any] | None) -> dict[str, Any]:
     Raises:
         CheckpointError: it states what cannot be.
     """
-    told = told or {}
+    told = _table("preprocessor_config.json", told)
     fields: dict[str, Any] = {}
     if told.get("do_normalize", True):
         for ours, theirs in (("mean", "image_mean"), ("std", "image_std")):
@@ -84,10 +85,10 @@ def hf_reading(told: Mapping[str, Any] | None) -> dict[str, Any]:
                 fields[ours] = tuple(_numbers(theirs, told[theirs]))
     else:
         fields |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    if told.get("resample") in RESAMPLINGS:
+    if told.get("resample") in list(RESAMPLINGS):
         fields["interpolation"] = RESAMPLINGS[told["resample"]]
     size, crop = _side(told.get("size")), _side(told.get("crop_size"))
-    shortest = told["size"].get("shortest_edge") if isinstance(told.get("size"), dict) else None
+    shortest = _whole(told["size"].get("shortest_edge")) if isinstance(told.get("size"), dict) else None
     if told.get("do_center_crop") and crop:
         fields |= {"image_size": crop, "shorter_side": int(shortest or size or crop)}
     elif shortest and isinstance(share := told.get("crop_pct"), int | float) and 0 < share <= 1:  # ConvNeXt
@@ -99,11 +100,23 @@ def hf_reading(told: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _side(size: object) -> int | None:
     """Return the side of a square that a preprocessor names in one of its ways."""
-    if isinstance(size, int):
-        return size
-    if isinstance(size, dict) and isinstance(height := size.get("height"), int):
-        return height
-    return None
+    return _whole(size.get("height") if isinstance(size, dict) else size)
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number above 0 that a file states, None where it states none."""
+    return value if type(value) is int and value > 0 else None
+
+
+def _table(name: str, told: object) -> Mapping[str, Any]:
+    """Return what a file states as names and values; nothing where it states nothing.
+
+    Raises:
+        CheckpointError: it is something else.
+    """
+    if not isinstance(told, Mapping | None):
+        raise CheckpointError(f"{name}: expected names and values, got {str(told)[:60]}")
+    return told or {}
 
 
 def _numbers(name: str, values: object, count: int | None = None) -> list[float]:
