@@ -71,6 +71,13 @@ def test_backslashes_separate_too(tmp_path, png):
     assert load_zip(path, "mine", 2, 1).class_names == ("a", "b")
 
 
+@pytest.mark.parametrize("name", ["", ".", "./"])
+def test_members_without_a_name_are_left_aside(folder, pack, name):
+    nameless = zipfile.ZipInfo("x")
+    nameless.filename = name
+    assert len(load_zip(pack(folder, [(nameless, b"")]), "mine", 8, 1).train) > 0
+
+
 def test_an_empty_class_folder_in_a_zip(folder, pack):
     (folder / "3").mkdir()
     with pytest.raises(DataError, match=r"Class '3' is empty in the images of .*digits\.zip"):

@@ -242,6 +242,25 @@ def test_a_member_that_is_no_array(arrays, tmp_path):
         load_npz(path, "mine", 8, 1)
 
 
+def test_a_header_that_is_torn(arrays, tmp_path):
+    whole = io.BytesIO()
+    np.save(whole, arrays["train_x"])
+    path = tmp_path / "mine.npz"
+    np.savez(path, **{key: value for key, value in arrays.items() if key != "train_x"})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("train_x.npy", whole.getvalue().replace(b"}", b"(", 1))
+    with pytest.raises(DataError, match=r"train_x of .* cannot be read"):
+        load_npz(path, "mine", 8, 1)
+
+
+def test_an_archive_behind_other_bytes_is_no_npz(arrays, tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays)
+    path.write_bytes(b"MZ" + path.read_bytes())
+    with pytest.raises(DataError, match=r"mine\.npz cannot be read; expected an \.npz file"):
+        load_npz(path, "mine", 8, 1)
+
+
 def test_a_header_that_promises_too_much(arrays, tmp_path):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**15, 8, 8)})

@@ -66,3 +66,16 @@ def test_what_is_said_wins_over_what_is_assumed():
     reading = Reading({}, {"image_size": 224, "mean": IMAGENET[0]}).with_said({"image_size": 32})
     assert reading.fields == {"image_size": 32, "mean": IMAGENET[0]}
     assert reading.assumed == {"mean": IMAGENET[0]}
+
+
+@pytest.mark.parametrize("read", [timm_reading, hf_reading])
+@pytest.mark.parametrize("told", [True, 3, "resnet", [1, 2]])
+def test_what_is_no_table_is_refused(read, told):
+    with pytest.raises(CheckpointError, match="expected names and values, got"):
+        read(told)
+
+
+def test_values_of_another_kind_state_nothing():
+    odd = {"size": {"shortest_edge": "224", "height": True}, "resample": [2], "crop_size": -3, "do_normalize": True}
+    assert hf_reading(odd) == {}
+    assert timm_reading({"interpolation": ["bicubic"]}) == {}
