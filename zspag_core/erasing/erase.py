@@ -32,36 +32,42 @@ NEAR = 1e-3  # of the difference, at which the search ends
 
 @dataclass(frozen=True)
 class Entered:
-    """What enters a stage's two writing convolutions.
+    """What enters a stage's two writing parts.
 
     Attributes:
-        main: (N, C, h, w), into the 3x3 one.
-        side: (N, C', h', w'), into the 1x1 one.
+        main: (N, C, h, w), into the convolution that is rewritten.
+        side: (N, C', h', w'), into what is added to it; None where nothing is.
     """
 
     main: Tensor
-    side: Tensor
+    side: Tensor | None
+
+    def split(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Return both in batches."""
+        mains = self.main.split(BATCH)
+        return list(zip(mains, self.side.split(BATCH) if self.side is not None else [None] * len(mains), strict=True))
 
 
 @dataclass(frozen=True)
 class Score:
-    """A linear function of what enters: 1 on forget images, 0 on stand-ins, in the mean over places.
+    """A linear function of what enters convolutions: 1 on forget images, 0 on stand-ins, in the mean over places.
 
     Attributes:
-        main: (1, C, 3, 3) float64.
-        side: (1, C', 1, 1) float64.
+        main: (1, C, k, k) float64.
+        side: (1, C', 1, 1) float64; None where no convolution is beside.
         offset: taken off.
     """
 
     main: Tensor
-    side: Tensor
+    side: Tensor | None
     offset: float
 
     def of(self, entered: Entered, stride: int) -> Tensor:
         """Return the score at every place, (N, places) float32."""
-        found = F.conv2d(entered.main, self.main.float(), padding=1)
-        found = found + F.conv2d(entered.side, self.side.float(), stride=stride) - self.offset
-        return found.flatten(1)
+        found = F.conv2d(entered.main, self.main.float(), padding=self.main.shape[-1] // 2)
+        if self.side is not None and entered.side is not None:
+            found = found + F.conv2d(entered.side, self.side.float(), stride=stride)
+        return (found - self.offset).flatten(1)
 
 
 @torch.no_grad()
@@ -72,7 +78,7 @@ def erase(
     stand_ins: StandIns,
     *,
     strength: float = 1.0,
-    share: float,
+    share: float | None,
     disturbance: Disturbance,
     generator: torch.Generator,
 ) -> Classifier:
@@ -87,7 +93,8 @@ def erase(
         images: (N, C, H, W) uint8 forget images.
         stand_ins: for the remaining classes.
         strength: share of the difference of means that is taken away, in [0, 1].
-        share: of the training data that the forgotten classes were.
+        share: of the training data that the forgotten classes were; None where layers above were taught since, whose
+            statistics therefore say nothing.
         disturbance: what was done to images in training.
         generator: draws places and disturbances.
 
@@ -99,20 +106,22 @@ def erase(
     result = copy.deepcopy(model)
     written = _named(result, stage)
     own, other = entering(result, written, images), entering(result, written, stand_ins.images)
-    score = discriminant(own, other, stand_ins.weights(), _stride(written), generator)
+    score = discriminant(written, own, other, stand_ins.weights(), generator)
     gone, stays = _writing(written, own, score), _writing(written, other, score)
     weights = stand_ins.weights()
     goal = gone[0].relu().mean((0, 2)).double() - (stays[0].relu().mean(2) * weights[:, None]).sum(0).double()
-    if written.reader is not None:
+    if written.reader is not None and share is not None:
         changed = entering(result, written, disturbance.apply(images, generator))
         goal = goal - difference_at_reader(written.reader, _strided_mean(written, changed), share)
     else:
         goal = torch.zeros_like(goal)
     taken = _amounts(gone, stays, weights, goal, strength)
-    for pair, kernel in ((written.main, score.main), (written.side, score.side)):
+    weight, bias = folded(written.main)
+    overwrite(written.main, weight - taken[:, None, None, None] * score.main, bias + score.offset * taken)
+    if score.side is not None:
+        pair = cast("nn.Sequential", written.side)
         weight, bias = folded(pair)
-        bias = bias + (score.offset * taken if pair is written.main else 0.0)
-        overwrite(pair, weight - taken[:, None, None, None] * kernel, bias)
+        overwrite(pair, weight - taken[:, None, None, None] * score.side, bias)
     return result
 
 
@@ -120,58 +129,63 @@ def _named(model: Classifier, stage: str) -> Written:
     """Return the stage of that name."""
     known = {written.name: written for written in written_stages(model)}
     if stage not in known:
-        raise UsageError(f"erase: expected one of {', '.join(known)}, got {stage!r}")
+        raise UsageError(f"stage: expected one of {', '.join(known)}, got {stage!r}")
     return known[stage]
 
 
 def _stride(written: Written) -> int:
-    return cast("nn.Conv2d", written.side[0]).stride[0]
+    return written.side_conv.stride[0] if written.side_conv is not None else 1
 
 
 def entering(model: Classifier, written: Written, images: Tensor) -> Entered:
-    """Return what enters a stage's writing convolutions when a model looks at uint8 images."""
+    """Return what enters a stage's writing parts when a model looks at uint8 images."""
     mains, sides = list[Tensor](), list[Tensor]()
 
     def keep(seen: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         return lambda _module, inputs: seen.append(inputs[0].cpu())
 
     with ExitStack() as hooks, torch.no_grad():
-        hooks.enter_context(written.main.register_forward_pre_hook(keep(mains)))
-        hooks.enter_context(written.side.register_forward_pre_hook(keep(sides)))
+        hooks.enter_context(written.conv.register_forward_pre_hook(keep(mains)))
+        if written.side is not None:
+            hooks.enter_context(written.side.register_forward_pre_hook(keep(sides)))
         for batch in images.split(BATCH):
             model.embed(to_pixels(batch, device_of(model)))
-    return Entered(torch.cat(mains), torch.cat(sides))
+    return Entered(torch.cat(mains), torch.cat(sides) if sides else None)
 
 
-def discriminant(own: Entered, other: Entered, weights: Tensor, stride: int, generator: torch.Generator) -> Score:
+def discriminant(written: Written, own: Entered, other: Entered, weights: Tensor, generator: torch.Generator) -> Score:
     """Return the ridge discriminant of forget images against stand-ins, from places drawn of every image.
 
     Args:
+        written: the stage.
         own: what enters for forget images.
         other: the same for stand-ins.
         weights: (M,) of the stand-ins, together 1.
-        stride: of the side convolution.
         generator: draws the places.
     """
-    one, two = (_rows(part, stride, generator) for part in (own, other))
+    one, two = (_rows(written, part, generator) for part in (own, other))
     even = torch.full((len(one),), 1 / len(one), dtype=torch.float64)
     (mean, within), (rest, without) = _spread(one, even), _spread(two, weights.double())
     covariance = (within + without) / 2
     covariance.diagonal().add_(RIDGE * covariance.diagonal().mean())
     direction = torch.linalg.solve(covariance, mean - rest)
     direction = direction / (direction @ (mean - rest))
-    cut = 9 * own.main.shape[1]
-    main, side = direction[:cut].view(1, -1, 3, 3), direction[cut:].view(1, -1, 1, 1)
-    return Score(main, side, float(direction @ rest))
+    shape = (1, *written.conv.weight.shape[1:])
+    cut = written.conv.weight[0].numel()
+    side = direction[cut:].view(1, -1, 1, 1) if written.side_conv is not None else None
+    return Score(direction[:cut].view(shape), side, float(direction @ rest))
 
 
-def _rows(entered: Entered, stride: int, generator: torch.Generator) -> Tensor:
+def _rows(written: Written, entered: Entered, generator: torch.Generator) -> Tensor:
     """Return patches at places drawn for all images together, (N, places, inputs) float64."""
-    size = entered.main.shape[2] * entered.main.shape[3]
+    size, side = entered.main.shape[2] * entered.main.shape[3], written.conv.kernel_size[0]
     drawn = torch.randperm(size, generator=generator)[:PLACES]
-    side = entered.side[:, :, ::stride, ::stride].flatten(2)[:, :, drawn]
-    parts = [F.unfold(part, 3, padding=1)[:, :, drawn] for part in entered.main.split(BATCH)]
-    return torch.cat([torch.cat(parts), side], dim=1).permute(0, 2, 1).double()
+    parts = [F.unfold(part, side, padding=side // 2)[:, :, drawn] for part in entered.main.split(BATCH)]
+    rows = torch.cat(parts)
+    if written.side_conv is not None and entered.side is not None:
+        step = _stride(written)
+        rows = torch.cat([rows, entered.side[:, :, ::step, ::step].flatten(2)[:, :, drawn]], dim=1)
+    return rows.permute(0, 2, 1).double()
 
 
 def _spread(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -183,19 +197,15 @@ def _spread(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 
 def _writing(written: Written, entered: Entered, score: Score) -> tuple[Tensor, Tensor]:
     """Return what a stage writes before its ReLU, (N, channels, places), and the score there, (N, places)."""
-    parts = zip(entered.main.split(BATCH), entered.side.split(BATCH), strict=True)
-    device = cast("nn.Conv2d", written.main[0]).weight.device
-    sums = [(written.main(main.to(device)) + written.side(side.to(device))).flatten(2).cpu() for main, side in parts]
+    sums = [written.write(*part).flatten(2) for part in entered.split()]
     return torch.cat(sums), score.of(entered, _stride(written))
 
 
 def _strided_mean(written: Written, entered: Entered) -> Tensor:
     """Return a stage's mean output (channels,) float64 at the places that the next stage's 1x1 convolution reads."""
     step = cast("nn.Conv2d", cast("nn.Sequential", written.reader)[0]).stride[0]
-    device = cast("nn.Conv2d", written.main[0]).weight.device
-    parts = zip(entered.main.split(BATCH), entered.side.split(BATCH), strict=True)
-    outputs = [(written.main(main.to(device)) + written.side(side.to(device))).relu().cpu() for main, side in parts]
-    return torch.cat(outputs)[:, :, ::step, ::step].mean((0, 2, 3)).double()
+    outputs = [written.write(*part).relu()[:, :, ::step, ::step] for part in entered.split()]
+    return torch.cat(outputs).mean((0, 2, 3)).double()
 
 
 def _amounts(

@@ -73,7 +73,7 @@ def rest_statistics(
 
 def _rest(norm: nn.BatchNorm2d, plain: Tensor, changed: Tensor, share: float) -> tuple[Tensor, Tensor]:
     """Return mean and variance of undisturbed remaining images; moments (2, channels): mean, mean square."""
-    mean, variance = cast("Tensor", norm.running_mean).double(), cast("Tensor", norm.running_var).double()
+    mean, variance = cast("Tensor", norm.running_mean).cpu().double(), cast("Tensor", norm.running_var).cpu().double()
     rest_mean = (mean - share * changed[0]) / (1 - share)
     rest_variance = (variance + mean.square() - share * changed[1]) / (1 - share) - rest_mean.square()
     own, own_changed = plain[1] - plain[0].square(), changed[1] - changed[0].square()
@@ -90,7 +90,7 @@ def moments(model: Classifier, images: Tensor) -> list[Tensor]:
     def add(place: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         def hook(_norm: nn.Module, inputs: tuple[Any, ...]) -> None:
             found = inputs[0]
-            sums[place] += torch.stack([found.mean((2, 3)).sum(0), found.square().mean((2, 3)).sum(0)]).double().cpu()
+            sums[place] += torch.stack([found.mean((2, 3)).sum(0), found.square().mean((2, 3)).sum(0)]).cpu().double()
 
         return hook
 
@@ -113,8 +113,8 @@ def difference_at_reader(reader: nn.Sequential, changed: Tensor, share: float) -
         changed: (channels,) float64, the stage's mean output for disturbed forget images where the reader looks.
         share: of the forgotten classes in training.
     """
-    weight = cast("nn.Conv2d", reader[0]).weight.detach().flatten(1).double()
-    mean = cast("Tensor", cast("nn.BatchNorm2d", reader[1]).running_mean).double()
+    weight = cast("nn.Conv2d", reader[0]).weight.detach().flatten(1).cpu().double()
+    mean = cast("Tensor", cast("nn.BatchNorm2d", reader[1]).running_mean).cpu().double()
     wanted = (weight @ changed - mean) / (1 - share)
     solved: Tensor = torch.linalg.lstsq(weight, wanted[:, None]).solution[:, 0]
     return solved

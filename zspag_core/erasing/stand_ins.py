@@ -50,18 +50,20 @@ def synthesise(
     statistics: Sequence[tuple[Tensor, Tensor]],
     remaining: Sequence[int],
     *,
+    steps: int = STEPS,
     generator: torch.Generator,
     report: Reporter = SILENT,
 ) -> StandIns:
     """Move every forget image towards a remaining class, with what enters every BatchNorm as the statistics say.
 
-    Sixteen normalised gradient steps with momentum; nothing bounds how far an image may go.
+    By normalised gradient steps with momentum; nothing bounds how far an image may go.
 
     Args:
         model: the original classifier, in eval mode.
         images: (N, C, H, W) uint8 forget images.
         statistics: of :func:`zspag_core.erasing.recall.rest_statistics`.
         remaining: the remaining classes.
+        steps: so many.
         generator: draws which image stands in for which class.
         report: told after every batch, as stage "proxies".
 
@@ -75,19 +77,21 @@ def synthesise(
     labels = classes[order[: len(images)]]
     network, made = copy.deepcopy(model).eval().requires_grad_(False), list[Tensor]()  # noqa: FBT003 - torch's signature
     for batch, aims in zip(images.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
-        found = _moved(network, to_pixels(batch, device_of(model)), aims.to(device_of(model)), statistics)
+        found = _moved(network, to_pixels(batch, device_of(model)), aims.to(device_of(model)), statistics, steps)
         made.append((255 * found).round().to("cpu", torch.uint8))
         report.progress("proxies", sum(map(len, made)), len(images))
     return StandIns(torch.cat(made), labels)
 
 
-def _moved(model: Classifier, pixels: Tensor, aims: Tensor, statistics: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+def _moved(
+    model: Classifier, pixels: Tensor, aims: Tensor, statistics: Sequence[tuple[Tensor, Tensor]], steps: int
+) -> Tensor:
     """Return moved pixels in [0, 1]."""
     seen, push = list[Tensor](), torch.zeros_like(pixels)
     with ExitStack() as hooks:
         for norm in norms_of(model):
             hooks.enter_context(norm.register_forward_pre_hook(lambda _norm, inputs: seen.append(inputs[0])))
-        for step in range(STEPS):
+        for step in range(steps):
             seen.clear()
             pixels = pixels.requires_grad_()
             with mixed_precision(pixels.device):
@@ -96,7 +100,7 @@ def _moved(model: Classifier, pixels: Tensor, aims: Tensor, statistics: Sequence
             (slope,) = torch.autograd.grad(loss, pixels)
             root = slope.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
             push = MOMENTUM * push + slope / root
-            pixels = (pixels.detach() - RATE * (1 - step / STEPS) * push).clamp(0, 1)
+            pixels = (pixels.detach() - RATE * (1 - step / steps) * push).clamp(0, 1)
     return pixels
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from zspag_core.progress import worked_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from zspag_core.data.dataset import Split
     from zspag_core.methods.descent import Descent
@@ -64,6 +64,14 @@ class Method(ABC):
 
     name: ClassVar[str]
     needs_retain: ClassVar[bool]
+
+    def knowing(self, about: Mapping[str, Any]) -> Self:
+        """Return the method with settings filled in that were left open and that a checkpoint's header knows.
+
+        Args:
+            about: of the original model, see :class:`zspag_core.checkpoints.Checkpoint`.
+        """
+        return self
 
     def check(self, model: Classifier, classes: tuple[int, ...]) -> None:  # noqa: B027 - most have nothing to refuse
         """Refuse, before any work, a model or classes that these settings cannot do.

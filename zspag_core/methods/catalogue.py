@@ -151,6 +151,21 @@ BUILT_IN = (
         ),
     ),
     MethodEntry(
+        key="erase",
+        program="zspag_core.methods.erase:Erase",
+        title="Stage-wise erasure",
+        short="Erasure",
+        summary="Takes off the last stages' outputs what tells the class from the rest, then refits what follows.",
+        source=(
+            "ours; after LEACE (Belrose et al., 2023) and DeepInversion (Yin et al., 2020), with the remaining images' "
+            "means read off BatchNorm"
+        ),
+        deviations=(
+            "All classes are taken to have had equally many training images.",
+            "It needs BatchNorm: of the networks that come with this, the ResNets and the VGG.",
+        ),
+    ),
+    MethodEntry(
         key="posterior",
         program="zspag_core.methods.relabel:Posterior",
         title="Posterior labels",

@@ -83,6 +83,7 @@ class Filler:
         """Try one value of the knob on held-out training images."""
         assert plan.knob is not None and plan.method is not None, "only a method with a knob is tuned"  # noqa: PT018, S101
         method = configure(find_method(plan.method), {**plan.settings, plan.knob.name: value})
+        method = method.knowing(self.subject.original.about)
 
         def make() -> dict[str, Any]:
             try:
@@ -116,7 +117,9 @@ class Filler:
 
     def _outcome(self, plan: Plan, settings: dict[str, Any], seed: int) -> Outcome:
         """Run one seed and grade it."""
-        method = None if plan.method is None else configure(find_method(plan.method), settings)
+        method = None
+        if plan.method is not None:
+            method = configure(find_method(plan.method), settings).knowing(self.subject.original.about)
         steps = self._relearning_steps(plan, seed)
 
         def make() -> dict[str, Any]:

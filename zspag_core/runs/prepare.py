@@ -106,7 +106,7 @@ def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepar
     Raises:
         UsageError: something does not fit, in one sentence.
     """
-    method = configure(find_method(config.method), config.settings)
+    method = configure(find_method(config.method), config.settings).knowing(checkpoint.about)
     device = resolve_device(config.device)
     config = replace(config, forget=find_forget(config.forget, dataset))
     _check_hold_out(config, dataset)

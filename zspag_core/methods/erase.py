@@ -1,0 +1,209 @@
+"""Stage-wise erasure: what tells forgotten classes from the rest is taken off what the last stages write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from zspag_core.data.images import in_memory
+from zspag_core.erasing import Disturbance, StandIns, erase, refit, rest_statistics, synthesise, written_stages
+from zspag_core.erasing.refit import BATCH as REFIT_BATCH
+from zspag_core.errors import Cancelled, UsageError
+from zspag_core.hyperparameters import knob
+from zspag_core.methods.base import Unlearned, ZeroShotMethod, staged, timed
+from zspag_core.progress import AsStage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from zspag_core.data.dataset import Split
+    from zspag_core.models import Classifier
+    from zspag_core.runs.context import RunContext
+
+AS_TRAINED = "as trained"
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erase(ZeroShotMethod):
+    """Erase the forgotten classes at the output of the last stages, from below, and refit what comes after each.
+
+    BatchNorm's running means are those of all training images; less the forget images' share they are the remaining
+    images'. They guide stand-ins, made of forget images, and say where forget images' mean output is to lie. See
+    :mod:`zspag_core.erasing`.
+    """
+
+    name: ClassVar[str] = "erase"
+
+    depth: int = knob(2, "Stages that are erased, counted from the last.", minimum=1, maximum=100, basic=True)
+    strength: float = knob(
+        1.0,
+        "Share of the difference of means that is taken away at a stage below the last erased one.",
+        minimum=0.0,
+        maximum=1.0,
+        basic=True,
+    )
+    last_strength: float = knob(
+        0.7, "The same at the last stage, where it costs most.", minimum=0.0, maximum=1.0, basic=True
+    )
+    images: int = knob(
+        900,
+        "Stand-ins for the remaining images, shared out among their classes; at most so many forget images are used.",
+        minimum=10,
+        maximum=100_000,
+        unit="images",
+        basic=True,
+    )
+    synthesis_steps: int = knob(16, "Gradient steps that make a stand-in.", minimum=1, maximum=1000)
+    passes: int = knob(
+        8,
+        "Passes over forget images and stand-ins after each stage, in which the rest is refitted.",
+        minimum=0,
+        maximum=1000,
+    )
+    learning_rate: float = knob(3e-4, "Step length of Adam while refitting.", minimum=1e-8, maximum=1.0)
+    crop: int = knob(
+        UNKNOWN,
+        "Largest shift of images in the model's training, in pixels; -1 is as its file says, else 4.",
+        minimum=UNKNOWN,
+        maximum=256,
+        unit="pixels",
+    )
+    flip: str = knob(
+        AS_TRAINED,
+        "Whether images were mirrored in the model's training; as its file says, else yes.",
+        choices=(AS_TRAINED, "yes", "no"),
+    )
+    cutout: int = knob(
+        UNKNOWN,
+        "Side of the square blackened in the model's training, in pixels; -1 is as its file says, else none.",
+        minimum=UNKNOWN,
+        maximum=1024,
+        unit="pixels",
+    )
+
+    def knowing(self, about: Mapping[str, Any]) -> Erase:
+        """Fill in how training images were changed, where the settings leave it open and the file says it."""
+        recipe = about.get("recipe")
+        if not isinstance(recipe, dict) or "crop" not in recipe:
+            return self
+        return replace(
+            self,
+            crop=int(recipe["crop"]) if self.crop == UNKNOWN else self.crop,
+            flip=("yes" if recipe.get("flip") else "no") if self.flip == AS_TRAINED else self.flip,
+            cutout=int(recipe.get("cutout", 0)) if self.cutout == UNKNOWN else self.cutout,
+        )
+
+    def check(self, model: Classifier, classes: tuple[int, ...]) -> None:
+        """Refuse a network whose stages cannot be erased, and more stages than it has."""
+        stages = written_stages(model)
+        if self.depth > len(stages):
+            raise UsageError(f"depth: expected at most {len(stages)}, the stages of this network, got {self.depth}")
+
+    def unlearn(
+        self,
+        model: Classifier,
+        forget: Split,
+        classes: tuple[int, ...],
+        context: RunContext,
+    ) -> Unlearned:
+        """Make stand-ins, then erase and refit stage by stage."""
+        self.check(model, classes)
+        self._say_assumptions(context)
+        run = Unlearned(model)
+        try:
+            parts = staged(run, context, "proxies", lambda: self._prepare(model, forget, classes, context))
+            with timed(run.seconds, "unlearn"):
+                self._erase(run, model, parts[0], StandIns(*parts[1:]), classes, context)
+        except Cancelled:
+            run.stopped = "cancelled"
+        return run
+
+    @property
+    def disturbance(self) -> Disturbance:
+        """How training images were changed, as far as it is known."""
+        return Disturbance(
+            Disturbance.crop if self.crop == UNKNOWN else self.crop, self.flip != "no", max(0, self.cutout)
+        )
+
+    def _say_assumptions(self, context: RunContext) -> None:
+        """Say what nobody said."""
+        if self.crop == UNKNOWN or self.flip == AS_TRAINED or self.cutout == UNKNOWN:
+            taken = self.disturbance
+            context.report.note(
+                "the model's file does not say how its training images were changed; assumed: moved by up to "
+                f"{taken.crop} pixels, {'mirrored' if taken.flip else 'not mirrored'}, "
+                + (f"a square of {taken.cutout} pixels blackened" if taken.cutout else "nothing blackened")
+            )
+
+    def _prepare(
+        self, model: Classifier, forget: Split, classes: tuple[int, ...], context: RunContext
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the forget images that are used, stand-ins and the classes that these stand in for."""
+        generator, share = context.generator, _share(model, classes)
+        drawn = torch.randperm(len(forget), generator=generator)[: self.images]
+        images = in_memory(forget.images[drawn])
+        statistics = rest_statistics(model, images, self.disturbance, share=share, generator=generator)
+        made = synthesise(
+            model,
+            images[torch.arange(self.images) % len(images)],
+            statistics,
+            _remaining(model, classes),
+            steps=self.synthesis_steps,
+            generator=generator,
+            report=context.report,
+        )
+        return images, made.images, made.labels
+
+    def _erase(
+        self,
+        run: Unlearned,
+        model: Classifier,
+        images: Tensor,
+        stand_ins: StandIns,
+        classes: tuple[int, ...],
+        context: RunContext,
+    ) -> None:
+        """Erase the last stages, each followed by a refit, and log each as an epoch."""
+        stages = [written.name for written in written_stages(model)]
+        for number, stage in enumerate(stages[-self.depth :], start=1):
+            erased = erase(
+                run.model,
+                stage,
+                images,
+                stand_ins,
+                strength=self.last_strength if stage == stages[-1] else self.strength,
+                share=_share(model, classes) if number == 1 else None,
+                disturbance=self.disturbance,
+                generator=context.generator,
+            )
+            steps = self.passes * -(-2 * (len(images) + len(stand_ins.images)) // REFIT_BATCH)
+            made, loss = refit(
+                model,
+                erased,
+                stage,
+                images,
+                stand_ins,
+                _remaining(model, classes),
+                passes=self.passes,
+                learning_rate=self.learning_rate,
+                disturbance=self.disturbance,
+                generator=context.generator,
+                report=AsStage(context.report, "unlearn", (number - 1) * steps, self.depth * steps),
+            )
+            run.model = made
+            run.history.append({"epoch": number, "loss": loss})
+            context.report.epoch(number, self.depth, made, loss=loss)
+
+
+def _share(model: Classifier, classes: tuple[int, ...]) -> float:
+    """Return the share of the training data that the forgotten classes were, if all classes had equally many images."""
+    return len(classes) / model.config.num_classes
+
+
+def _remaining(model: Classifier, classes: tuple[int, ...]) -> list[int]:
+    return [k for k in range(model.config.num_classes) if k not in classes]
