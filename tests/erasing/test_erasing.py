@@ -8,13 +8,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from zspag_core.data.dataset import to_pixels
-from zspag_core.erasing import Disturbance, StandIns, erase, refit, rest_statistics, synthesise, written_stages
+from zspag_core.erasing import Course, Disturbance, StandIns, erase, refit, rest_statistics, synthesise, written_stages
 from zspag_core.erasing.recall import difference_at_reader, moments, norms_of
 from zspag_core.erasing.written import folded, overwrite
 from zspag_core.errors import UsageError
 from zspag_core.metrics.depth.stages import stages_of
 from zspag_core.models.resnet import ResNet, ResNetConfig
 from zspag_core.models.vgg import VGG, VGGConfig
+from zspag_core.models.vit import ViT, ViTConfig
 
 SIDE, CLASSES, GONE = 8, 3, 0
 STILL = Disturbance(crop=0, flip=False, cutout=0)
@@ -156,7 +157,7 @@ def test_weights_count_classes_the_same():
 
 def test_layers_above_learn_from_stand_ins_and_those_below_stay(model, images, real):
     less = erased(model, "stage 2", images, real)
-    taught = refit(model, less, "stage 2", images[:30], real, (1, 2), passes=60, generator=seeded())
+    taught, _ = refit(model, less, "stage 2", images[:30], real, (1, 2), Course(STILL, 60), generator=seeded())
     pixels = to_pixels(real.images, torch.device("cpu"))
     goal, before, after = (net(pixels)[:, 1:].softmax(1).detach() for net in (model, less, taught))
     assert float((after - goal).abs().mean()) <= float((before - goal).abs().mean()) + 0.02
@@ -165,14 +166,14 @@ def test_layers_above_learn_from_stand_ins_and_those_below_stay(model, images, r
         assert taught.stages[1].state_dict()[name].equal(value)
 
 
-def test_another_network_is_refused():
-    config = VGGConfig(num_classes=CLASSES, image_size=32)
-    with pytest.raises(UsageError, match="expected a ResNet with a stage of one basic block"):
-        written_stages(VGG(config))
+@pytest.mark.parametrize("net", [VGG(VGGConfig(image_size=32, batch_norm=False)), ViT(ViTConfig(image_size=8))])
+def test_a_network_without_batch_norm_is_refused(net):
+    with pytest.raises(UsageError, match=f"expected a ResNet or a VGG with BatchNorm, .* got {net.architecture}"):
+        written_stages(net)
 
 
 def test_another_stage_is_refused(model, images, real):
-    with pytest.raises(UsageError, match=r"expected one of stage 2, stage 3, got 'stage 9'"):
+    with pytest.raises(UsageError, match=r"stage: expected one of stage 1, stage 2, stage 3, got 'stage 9'"):
         erased(model, "stage 9", images, real)
 
 
@@ -187,3 +188,38 @@ def test_a_stage_is_folded_into_one_convolution(model):
     before = pair(given)
     overwrite(pair, *folded(pair))
     torch.testing.assert_close(pair(given), before, rtol=1e-4, atol=1e-4)
+
+
+OTHERS = {
+    "an identity beside": lambda sizes: ResNet(ResNetConfig(widths=(4, 8), blocks=(2, 2), **sizes)),
+    "bottlenecks": lambda sizes: ResNet(
+        ResNetConfig(widths=(4, 8), blocks=(1, 2), bottleneck=True, width_per_group=64, **sizes)
+    ),
+    "nothing beside": lambda sizes: VGG(VGGConfig(layers=(4, 0, 8), **sizes)),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_ways_of_writing_a_stage_are_erased(kind, images, labels, real):
+    """What is scored enters the last convolution alone; what is added unchanged stays."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        sizes = {"num_classes": CLASSES, "image_size": SIDE, "channels": 1, "mean": (0.5,), "std": (0.25,)}
+        net = OTHERS[kind](sizes).train()
+        with torch.no_grad():
+            for _ in range(20):
+                net(to_pixels(images, torch.device("cpu")))
+    net.eval()
+    last = written_stages(net)[-1]
+    after = erased(net, last.name, images, real)
+    assert means_apart(after, images, labels, -1) < 0.15 * means_apart(net, images, labels, -1)
+    changed = {key for key, value in net.state_dict().items() if not value.equal(after.state_dict()[key])}
+    own = {id(value) for value in (*last.main.parameters(), *last.main.buffers())}
+    assert changed <= {key for key, value in net.state_dict(keep_vars=True).items() if id(value) in own}
+
+
+def test_statistics_of_layers_taught_since_are_not_asked(model, images, labels, real):
+    """Without a share the goal is the stand-ins' mean."""
+    given = {"share": None, "disturbance": STILL, "generator": seeded()}
+    after = erase(model, "stage 2", images[:30], real, **given)
+    assert means_apart(after, images, labels, 1) < 0.1 * means_apart(model, images, labels, 1)

@@ -1,4 +1,4 @@
-"""Erase forgotten classes at the output of a network's stages, without remaining data. On trial; no method uses it yet.
+"""Erase forgotten classes at the output of a network's stages, without remaining data (the method `erase`).
 
 Four steps, all from the network and forget images alone:
 
@@ -15,8 +15,8 @@ Trials and what failed: docs/depth.md, "Erasing stage by stage".
 
 from zspag_core.erasing.erase import erase
 from zspag_core.erasing.recall import Disturbance, rest_statistics
-from zspag_core.erasing.refit import refit
+from zspag_core.erasing.refit import Course, refit
 from zspag_core.erasing.stand_ins import StandIns, synthesise
 from zspag_core.erasing.written import written_stages
 
-__all__ = ["Disturbance", "StandIns", "erase", "refit", "rest_statistics", "synthesise", "written_stages"]
+__all__ = ["Course", "Disturbance", "StandIns", "erase", "refit", "rest_statistics", "synthesise", "written_stages"]

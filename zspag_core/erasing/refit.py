@@ -25,7 +25,26 @@ if TYPE_CHECKING:
 
 BATCH = 128
 FORGET_WEIGHT, LOGITS_WEIGHT = 0.3, 0.02
-RATE, HEAD_FASTER = 3e-4, 10 / 3
+HEAD_FASTER = 10 / 3
+
+
+@dataclass(frozen=True)
+class Course:
+    """How it is taught.
+
+    Attributes:
+        disturbance: how images are moved and mirrored; none is blackened.
+        passes: over forget images and stand-ins, each also moved and mirrored once.
+        learning_rate: of Adam; a head alone is taught 10/3 times as fast.
+    """
+
+    disturbance: Disturbance
+    passes: int = 8
+    learning_rate: float = 3e-4
+
+    def steps(self, images: int) -> int:
+        """Return how many steps are made, given how many forget images and stand-ins there are."""
+        return self.passes * -(-2 * images // BATCH)
 
 
 @dataclass(frozen=True)
@@ -52,14 +71,12 @@ def refit(
     images: Tensor,
     stand_ins: StandIns,
     remaining: Sequence[int],
+    course: Course,
     *,
-    passes: int = 8,
-    learning_rate: float = RATE,
-    disturbance: Disturbance,
     generator: torch.Generator,
     report: Reporter = SILENT,
 ) -> tuple[Classifier, float]:
-    """Return a copy of an erased model whose stages above one, and head, were taught by the original; and its last loss.
+    """Return a copy of an erased model whose later stages and head were taught by the original, and the last loss.
 
     Stand-ins are taught the original's remaining logits and features, forget images its probabilities of the remaining
     classes. Above the last stage there is the head alone, and no features are taught.
@@ -71,21 +88,21 @@ def refit(
         images: (N, C, H, W) uint8 forget images.
         stand_ins: for the remaining classes.
         remaining: the remaining classes.
-        passes: over images and stand-ins, each also moved and mirrored once.
-        learning_rate: of Adam; a head alone is taught 10/3 times as fast.
-        disturbance: how images are moved and mirrored; none is blackened.
+        course: how.
         generator: of order and moves.
         report: told after every step, as stage "unlearn".
     """
-    lesson = _lesson(original, images, stand_ins, remaining, disturbance, generator)
+    lesson = _lesson(original, images, stand_ins, remaining, course.disturbance, generator)
     pupil = copy.deepcopy(erased).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
     later = next(written.above for written in written_stages(pupil) if written.name == above)
     weights = [weight for part in (*later, pupil.head) for weight in part.parameters()]
     for weight in weights:
         weight.requires_grad_()
-    optimizer = torch.optim.Adam(weights, lr=learning_rate if later else HEAD_FASTER * learning_rate)
+    optimizer = torch.optim.Adam(weights, lr=course.learning_rate * (1 if later else HEAD_FASTER))
     order = [
-        drawn for _ in range(passes) for drawn in torch.randperm(len(lesson.images), generator=generator).split(BATCH)
+        drawn
+        for _ in range(course.passes)
+        for drawn in torch.randperm(len(lesson.images), generator=generator).split(BATCH)
     ]
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, len(order)))
     found = 0.0

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from zspag_core.data.images import in_memory
-from zspag_core.erasing import Disturbance, StandIns, erase, refit, rest_statistics, synthesise, written_stages
-from zspag_core.erasing.refit import BATCH as REFIT_BATCH
+from zspag_core.erasing import Course, Disturbance, StandIns, erase, refit, rest_statistics, synthesise, written_stages
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, staged, timed
@@ -170,6 +169,8 @@ class Erase(ZeroShotMethod):
     ) -> None:
         """Erase the last stages, each followed by a refit, and log each as an epoch."""
         stages = [written.name for written in written_stages(model)]
+        course = Course(self.disturbance, self.passes, self.learning_rate)
+        steps = course.steps(len(images) + len(stand_ins.images))
         for number, stage in enumerate(stages[-self.depth :], start=1):
             erased = erase(
                 run.model,
@@ -181,7 +182,6 @@ class Erase(ZeroShotMethod):
                 disturbance=self.disturbance,
                 generator=context.generator,
             )
-            steps = self.passes * -(-2 * (len(images) + len(stand_ins.images)) // REFIT_BATCH)
             made, loss = refit(
                 model,
                 erased,
@@ -189,9 +189,7 @@ class Erase(ZeroShotMethod):
                 images,
                 stand_ins,
                 _remaining(model, classes),
-                passes=self.passes,
-                learning_rate=self.learning_rate,
-                disturbance=self.disturbance,
+                course,
                 generator=context.generator,
                 report=AsStage(context.report, "unlearn", (number - 1) * steps, self.depth * steps),
             )

@@ -14,6 +14,7 @@ PROXY_SETTINGS = ("attack", "n_adv", "full_classes", "coverage", "fill", *attack
 SUBSPACE_SETTINGS = ("subspace", "energy", "tolerance", "pooling")
 DEPENDS: dict[str, dict[str, tuple[str, ...]]] = {
     "zspag": {"proxies": PROXY_SETTINGS, "subspace": PROXY_SETTINGS + SUBSPACE_SETTINGS},
+    "erase": {"proxies": ("images", "synthesis_steps", "crop", "flip", "cutout")},
     "fisher": {"unlearn": ("fisher_images",)},
 }
 """Method -> stage that runs may share -> the settings that it depends on."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zspag_core.errors import Cancelled, UnlearningError
+from zspag_core.errors import Cancelled, UnlearningError, UsageError
 from zspag_core.hyperparameters import configure, values
 from zspag_core.methods import Unlearned, find_method
 from zspag_core.methods.base import call_method
@@ -176,7 +176,7 @@ class Filler:
         """Run a method.
 
         Raises:
-            UnlearningError: the method failed.
+            UnlearningError: the method failed, or refuses this network.
             Cancelled: the reporter asked to stop.
         """
         subject, report = self.subject, self.context.report
@@ -184,6 +184,10 @@ class Filler:
         context = RunContext(generator, report, cache)
         retain = subject.pool if method.name == "retrain" else samples.retain
         model = subject.original.model
+        try:
+            method.check(model, subject.forget)
+        except UsageError as error:
+            raise UnlearningError(str(error)) from None
         run = call_method(method, model, samples.forget, subject.forget, context, retain=lambda: retain)
         if run.stopped == "cancelled":
             raise Cancelled("interrupted")

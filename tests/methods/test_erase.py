@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.methods.networks import NETWORKS
+from zspag_core.checkpoints import load_checkpoint, save_checkpoint
+from zspag_core.data import to_pixels
+from zspag_core.erasing import Disturbance
+from zspag_core.errors import Cancelled, UsageError
+from zspag_core.hyperparameters import configure, values
+from zspag_core.methods.erase import Erase
+from zspag_core.models import build
+from zspag_core.progress import Reporter
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.context import RunContext
+from zspag_core.runs.prepare import check
+from zspag_core.runs.stage_cache import FileStageCache
+
+QUICK = {"images": 45, "synthesis_steps": 2, "passes": 1, "crop": 0, "flip": "no", "cutout": 0}
+
+
+class Heard(Reporter):
+    """Keeps what it is told, and may cancel."""
+
+    def __init__(self, stage="", epoch=0):
+        self.stage, self.last = stage, epoch
+        self.notes, self.steps, self.epochs = [], [], []
+
+    def note(self, sentence):
+        self.notes.append(sentence)
+
+    def progress(self, stage, done, total, **figures):
+        self.steps.append((stage, done, total))
+        if stage == self.stage:
+            raise Cancelled("stop")
+
+    def epoch(self, number, total, model, **figures):
+        self.epochs.append((number, total))
+        if number == self.last:
+            raise Cancelled("stop")
+
+
+def unlearn(model, forget, settings=QUICK, **context):
+    return configure(Erase, settings).unlearn(
+        model, forget, (3,), RunContext(torch.Generator().manual_seed(0), **context)
+    )
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vgg"])
+def test_only_the_last_stages_and_the_head_change(kind, small_digits):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build(NETWORKS[kind]).eval()
+    forget = small_digits.train.of_classes((3,))[torch.arange(30)]
+    found = unlearn(model, forget, QUICK | {"depth": 1}).model
+    after = found.state_dict()
+    changed = {key.rsplit(".", 1)[0] for key, value in model.state_dict().items() if not value.equal(after[key])}
+    assert "head" in changed
+    stages = ("stages.1.", "head") if kind == "resnet" else ("convs.4", "convs.5", "head")
+    assert all(name.startswith(stages) for name in changed)
+    assert bool(found(to_pixels(forget.images)).isfinite().all())
+
+
+@pytest.mark.parametrize("kind", ["vit", "alexnet"])
+def test_a_network_that_remembers_nothing_of_its_data_is_refused(kind):
+    with pytest.raises(UsageError, match=f"^Stage-wise erasure: expected .* BatchNorm, .* got {kind}$"):
+        Erase().check(build(NETWORKS[kind]), (3,))
+
+
+def test_more_stages_than_there_are_are_refused(digits_model):
+    Erase(depth=2).check(digits_model, (3,))
+    with pytest.raises(UsageError, match=r"^depth: expected at most 2, the stages of this network, got 3$"):
+        Erase(depth=3).check(digits_model, (3,))
+
+
+def test_what_is_left_open_is_read_in_the_models_file(digits_model, small_digits, tmp_path):
+    recipe = {"crop": 2, "flip": False, "cutout": 5}
+    save_checkpoint(tmp_path / "m.safetensors", digits_model, {"data": "digits", "recipe": recipe})
+    checkpoint = load_checkpoint(tmp_path / "m.safetensors")
+    config = RunConfig(checkpoint="m", data="digits", method="erase", forget=("3",), settings={"cutout": 1})
+    method = check(config, checkpoint, small_digits).method
+    assert method.disturbance == Disturbance(2, False, 1)
+    assert values(method)["flip"] == "no"
+    older = Erase().knowing({"recipe": {"crop": 4, "flip": True}})
+    assert older.disturbance == Disturbance(4, True, 0)
+
+
+@pytest.mark.parametrize("about", [{}, {"recipe": None}, {"recipe": {"epochs": 3}}])
+def test_what_no_file_says_is_assumed_and_said(about, digits_model, forget):
+    heard = Heard()
+    method = configure(Erase, {"images": 10, "synthesis_steps": 1, "passes": 0, "depth": 1}).knowing(about)
+    method.unlearn(digits_model, forget, (3,), RunContext(torch.Generator(), heard))
+    assert heard.notes == [
+        "the model's file does not say how its training images were changed; assumed: moved by up to 4 pixels, "
+        "mirrored, nothing blackened"
+    ]
+    quiet = Heard()
+    unlearn(digits_model, forget, report=quiet)
+    assert quiet.notes == []
+
+
+def test_progress_is_that_of_one_stage_and_an_epoch_is_an_erased_stage(digits_model, forget):
+    heard = Heard()
+    found = unlearn(digits_model, forget, report=heard)
+    assert heard.epochs == [(1, 2), (2, 2)]
+    assert [row["epoch"] for row in found.history] == [1, 2]
+    steps = [(done, total) for stage, done, total in heard.steps if stage == "unlearn"]
+    assert steps == [(place, len(steps)) for place in range(1, len(steps) + 1)]
+
+
+@pytest.mark.parametrize(("heard", "rows"), [(Heard("proxies"), 0), (Heard("unlearn"), 0), (Heard(epoch=1), 1)])
+def test_it_can_be_cancelled_and_keeps_what_it_has_reached(heard, rows, digits_model, forget):
+    found = unlearn(digits_model, forget, report=heard)
+    assert (found.stopped, len(found.history)) == ("cancelled", rows)
+    assert (found.model is digits_model) == (rows == 0)
+
+
+def test_an_interrupted_run_takes_its_stand_ins_over(digits_model, forget, tmp_path):
+    whole = unlearn(digits_model, forget).model.state_dict()
+    cache = FileStageCache(tmp_path, "this")
+    unlearn(digits_model, forget, report=Heard("unlearn"), cache=cache)
+    heard = Heard()
+    again = unlearn(digits_model, forget, report=heard, cache=cache).model.state_dict()
+    assert [step for step in heard.steps if step[0] == "proxies"] == [("proxies", 1, 1)]
+    assert all(whole[key].equal(value) for key, value in again.items())
