@@ -45,7 +45,15 @@ RIVALS = {
     "spotter": {"epochs": 4, "learning_rate": 1e-3},
     "ispf": {"epochs": 1, "rounds": 2, "batch_size": 32},
     "fisher": {"fisher_images": 64},
-    "erase": {"images": 90, "synthesis_steps": 8, "passes": 4, "learning_rate": 1e-3, "crop": 0, "flip": "no", "cutout": 0},
+    "erase": {
+        "images": 90,
+        "synthesis_steps": 8,
+        "passes": 4,
+        "learning_rate": 1e-3,
+        "crop": 0,
+        "flip": "no",
+        "cutout": 0,
+    },
 }
 
 UNDECIDED = {"scrub"}

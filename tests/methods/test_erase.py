@@ -17,7 +17,7 @@ from zspag_core.runs.context import RunContext
 from zspag_core.runs.prepare import check
 from zspag_core.runs.stage_cache import FileStageCache
 
-QUICK = {"images": 45, "synthesis_steps": 2, "passes": 1, "crop": 0, "flip": "no", "cutout": 0}
+QUICK = {"last_strength": 0.7, "images": 45, "synthesis_steps": 2, "passes": 1, "crop": 0, "flip": "no", "cutout": 0}
 
 
 class Heard(Reporter):
@@ -62,14 +62,23 @@ def test_only_the_last_stages_and_the_head_change(kind, small_digits):
     assert bool(found(to_pixels(forget.images)).isfinite().all())
 
 
+def test_a_stage_of_no_strength_is_passed_over(digits_model, forget):
+    heard = Heard()
+    found = unlearn(digits_model, forget, QUICK | {"last_strength": 0}, report=heard).model
+    assert heard.epochs == [(1, 1)]
+    assert not found.stages[0].state_dict()["0.convs.1.0.weight"].equal(digits_model.stages[0][0].convs[1][0].weight)
+
+
 @pytest.mark.parametrize("kind", ["vit", "alexnet"])
 def test_a_network_that_remembers_nothing_of_its_data_is_refused(kind):
     with pytest.raises(UsageError, match=f"^Stage-wise erasure: expected .* BatchNorm, .* got {kind}$"):
         Erase().check(build(NETWORKS[kind]), (3,))
 
 
-def test_more_stages_than_there_are_are_refused(digits_model):
+def test_more_stages_than_there_are_or_none_are_refused(digits_model):
     Erase(depth=2).check(digits_model, (3,))
+    with pytest.raises(UsageError, match=r"^strength: expected a stage to erase, got a strength of 0 at all of them$"):
+        Erase(depth=1).check(digits_model, (3,))
     with pytest.raises(UsageError, match=r"^depth: expected at most 2, the stages of this network, got 3$"):
         Erase(depth=3).check(digits_model, (3,))
 
@@ -89,7 +98,7 @@ def test_what_is_left_open_is_read_in_the_models_file(digits_model, small_digits
 @pytest.mark.parametrize("about", [{}, {"recipe": None}, {"recipe": {"epochs": 3}}])
 def test_what_no_file_says_is_assumed_and_said(about, digits_model, forget):
     heard = Heard()
-    method = configure(Erase, {"images": 10, "synthesis_steps": 1, "passes": 0, "depth": 1}).knowing(about)
+    method = configure(Erase, {"images": 10, "synthesis_steps": 1, "passes": 0}).knowing(about)
     method.unlearn(digits_model, forget, (3,), RunContext(torch.Generator(), heard))
     assert heard.notes == [
         "the model's file does not say how its training images were changed; assumed: moved by up to 4 pixels, "

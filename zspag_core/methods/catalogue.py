@@ -160,6 +160,7 @@ BUILT_IN = (
             "ours; after LEACE (Belrose et al., 2023) and DeepInversion (Yin et al., 2020), with the remaining images' "
             "means read off BatchNorm"
         ),
+        presets={"last stage too": {"last_strength": 0.7}},
         deviations=(
             "All classes are taken to have had equally many training images.",
             "It needs BatchNorm: of the networks that come with this, the ResNets and the VGG.",

@@ -47,7 +47,7 @@ class Erase(ZeroShotMethod):
         basic=True,
     )
     last_strength: float = knob(
-        0.7, "The same at the last stage, where it costs most.", minimum=0.0, maximum=1.0, basic=True
+        0.0, "The same at the last stage, where it costs most; 0 passes it over.", minimum=0.0, maximum=1.0, basic=True
     )
     images: int = knob(
         900,
@@ -102,6 +102,8 @@ class Erase(ZeroShotMethod):
         stages = written_stages(model)
         if self.depth > len(stages):
             raise UsageError(f"depth: expected at most {len(stages)}, the stages of this network, got {self.depth}")
+        if not self._strengths(model):
+            raise UsageError("strength: expected a stage to erase, got a strength of 0 at all of them")
 
     def unlearn(
         self,
@@ -128,6 +130,12 @@ class Erase(ZeroShotMethod):
         return Disturbance(
             Disturbance.crop if self.crop == UNKNOWN else self.crop, self.flip != "no", max(0, self.cutout)
         )
+
+    def _strengths(self, model: Classifier) -> dict[str, float]:
+        """Return how much of each stage is erased, from below; stages that are passed over are not there."""
+        *below, last = [written.name for written in written_stages(model)][-self.depth :]
+        found = dict.fromkeys(below, self.strength) | {last: self.last_strength}
+        return {stage: strength for stage, strength in found.items() if strength > 0}
 
     def _say_assumptions(self, context: RunContext) -> None:
         """Say what nobody said."""
@@ -168,16 +176,16 @@ class Erase(ZeroShotMethod):
         context: RunContext,
     ) -> None:
         """Erase the last stages, each followed by a refit, and log each as an epoch."""
-        stages = [written.name for written in written_stages(model)]
+        strengths = self._strengths(model)
         course = Course(self.disturbance, self.passes, self.learning_rate)
         steps = course.steps(len(images) + len(stand_ins.images))
-        for number, stage in enumerate(stages[-self.depth :], start=1):
+        for number, (stage, strength) in enumerate(strengths.items(), start=1):
             erased = erase(
                 run.model,
                 stage,
                 images,
                 stand_ins,
-                strength=self.last_strength if stage == stages[-1] else self.strength,
+                strength=strength,
                 share=_share(model, classes) if number == 1 else None,
                 disturbance=self.disturbance,
                 generator=context.generator,
@@ -191,11 +199,11 @@ class Erase(ZeroShotMethod):
                 _remaining(model, classes),
                 course,
                 generator=context.generator,
-                report=AsStage(context.report, "unlearn", (number - 1) * steps, self.depth * steps),
+                report=AsStage(context.report, "unlearn", (number - 1) * steps, len(strengths) * steps),
             )
             run.model = made
             run.history.append({"epoch": number, "loss": loss})
-            context.report.epoch(number, self.depth, made, loss=loss)
+            context.report.epoch(number, len(strengths), made, loss=loss)
 
 
 def _share(model: Classifier, classes: tuple[int, ...]) -> float:
