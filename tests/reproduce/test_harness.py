@@ -188,6 +188,13 @@ def test_a_method_that_fails_has_a_row_that_says_so(build, faked, monkeypatch, t
     assert "| failed |" in as_markdown(comparison, tiny)
 
 
+def test_a_method_that_refuses_the_network_has_such_a_row_too(build):
+    plan = Plan(key="erase", label="Erasure", method="erase", settings={"depth": 9})
+    outcome = build().compare(_arena([plan])).rows[0].seeds[0]
+    assert outcome.stopped == "failed"
+    assert outcome.error.startswith("depth: expected at most")
+
+
 def test_a_model_whose_outputs_are_no_numbers_has_failed_too(build, monkeypatch):
     def overflow(self, *_):
         model = copy.deepcopy(self.subject.original.model)
@@ -290,6 +297,7 @@ def _quick(plan):
     """Take few epochs, attack steps and proxies."""
     known = {} if plan.method is None else find_method(plan.method).__dataclass_fields__
     few = {"epochs": 1, "n_adv": 3, "attack_steps": 2, "cg_steps": 2, "batch_size": 32, "epsilon": 0.3, "gate": 1.0}
+    few |= {"images": 20, "synthesis_steps": 1, "passes": 1}
     return dict(plan.settings) | {name: value for name, value in few.items() if name in known}
 
 
