@@ -144,3 +144,38 @@ def test_what_a_person_stated_stands_with_a_note(model, digits):
 
 def test_what_a_file_says_costs_one_look_where_the_model_reads_well(model, digits):
     assert [one.words for one in try_readings(_told(model, stated=[]), digits, lambda _size: digits)] == ["as told"]
+
+
+def test_an_order_that_was_chosen_and_is_contradicted_is_refused(model, digits):
+    turned = torch.arange(10).roll(-1)
+    wrong = replace(digits, train=type(digits.train)(digits.train.images, turned[digits.train.labels]))
+    with pytest.raises(UsageError, match=r"looks wrong: in natural order the model reads 0\.\d % .*--order given"):
+        check_order(model, wrong, "natural")
+    with pytest.raises(UsageError, match="put the names in the order of the outputs, in the --classes FILE"):
+        check_order(model, wrong, None, named=True)
+    assert check_order(model, wrong, "given").doubt()
+
+
+def test_no_order_is_proposed_from_images_of_one_class(model, digits):
+    names = tuple("abcdefghij"[::-1])  # by code point the first is the last
+    threes = digits.train.of_classes((3,))
+    alone = replace(digits, class_names=names, train=type(threes)(threes.images, torch.full_like(threes.labels, 6)))
+    with pytest.raises(UsageError) as refused:
+        check_order(model, replace(alone, test=alone.test[:0]), None, named=True)
+    assert "--order code_point" not in str(refused.value)
+    assert "as output 3" in str(refused.value)
+    assert "put the names in the order" in str(refused.value)
+
+
+def test_small_sizes_are_tried_where_an_assumed_one_reads_much_but_not_nearly_all(model, monkeypatch):
+    asked = []
+
+    def at_size(size):
+        asked.append(size)
+        return load_dataset("digits", image_size=size, channels=model.config.channels)
+
+    small = with_reading(model, image_size=18)
+    tried = try_readings(_checkpoint(small, ["image_size"]), at_size(18), at_size)
+    assert 40 <= tried[0].accuracy < 90, "else the test asks nothing"
+    assert {28, 32, 48, 64} <= set(asked)
+    assert tried[1].fields["image_size"] in {28, 32}

@@ -60,3 +60,12 @@ def test_a_run_on_a_class_that_was_never_read_shows_nothing(before, said):
     assert (sentence is not None) == said
     assert sentence is None or f"only {before:.1f} %" in sentence
     assert unread({"before": None}) is None
+
+
+def test_a_run_on_what_the_model_hardly_read_shows_nothing():
+    whole = {"acc_rt": 6.0, "acc_ut": 99.0, "acc_per_class": [0.0] * 6}
+    assert "only 6.0 % of the remaining classes' test images" in unread({"before": whole})
+    assert unread({"before": whole | {"acc_rt": 70.0}}) is None
+    alone = {"before": {"acc_rt": None, "acc_ut": None}, "estimates": {"forget_accuracy": {"before": 1.4}}}
+    assert "only 1.4 % of the images to forget" in unread(alone)
+    assert unread({"before": {"acc_ut": None}, "estimates": {"forget_accuracy": {"before": 98.0}}}) is None

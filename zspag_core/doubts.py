@@ -41,7 +41,12 @@ NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none (pixels from 0 to 1)": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "0.5 (pixels from -1 to 1)": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
-SIZES = (32, 64, 224)
+NEARLY = 90.0
+"""Percent read rightly from which on an assumed image size is not doubted; below it small ones are tried, which are
+cheap."""
+SIZES, SMALL_SIZES = (32, 64, 224), (28, 32, 48, 64)
+KEPT = "given"
+"""The order of the classes that the data have, kept whatever the model reads in them."""
 READ_BY = frozenset({"mean", "std", "image_size"})
 """The fields of a reading that are tried."""
 
@@ -122,8 +127,9 @@ def try_readings(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[in
     doubtful = assumed if tried[0].accuracy >= WELL else READ_BY
     if {"mean", "std"} <= doubtful:
         tried += [_tried(model, f"normalisation: {name}", f, dataset) for name, f in _normalisations(model)]
-    if "image_size" in doubtful and max(one.accuracy for one in tried) < WELL:
-        tried += list(_at_other_sizes(model, max(tried, key=lambda one: one.accuracy), at_size))
+    best = max(tried, key=lambda one: one.accuracy)
+    if "image_size" in doubtful and best.accuracy < NEARLY:
+        tried += list(_at_other_sizes(model, best, at_size, SIZES if best.accuracy < WELL else SMALL_SIZES))
     return [tried[0], *sorted(tried[1:], key=lambda one: -one.accuracy)]
 
 
@@ -136,10 +142,12 @@ def _normalisations(model: Classifier) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, {"mean": mean, "std": std}
 
 
-def _at_other_sizes(model: Classifier, best: Tried, at_size: Callable[[int], DataSet]) -> Iterator[Tried]:
+def _at_other_sizes(
+    model: Classifier, best: Tried, at_size: Callable[[int], DataSet], sizes: Sequence[int]
+) -> Iterator[Tried]:
     """Yield what is read at other usual image sizes, as assumed and with the best of the normalisations tried."""
     ways = {"": dict[str, Any](), f", {best.words}": dict(best.fields)} if best.fields else {"": dict[str, Any]()}
-    for size in SIZES:
+    for size in sizes:
         if size == model.config.image_size:
             continue
         for words, fields in ways.items():
@@ -326,47 +334,58 @@ def _said(predicted: Tensor, labels: Tensor) -> dict[int, tuple[int, float]]:
     return found
 
 
-def check_order(model: Classifier, dataset: DataSet, chosen: str | None, assumed: str = "") -> OrderFigures:
-    """Refuse a numbering of classes that the model's outputs contradict, until one is chosen.
+def check_order(
+    model: Classifier, dataset: DataSet, chosen: str | None, assumed: str = "", *, named: bool = False
+) -> OrderFigures:
+    """Refuse a numbering of classes that the model's outputs contradict, unless a person keeps it as it is.
 
     Args:
         model: reads the images.
         dataset: numbered as the run takes it.
-        chosen: the order that a person chose; then nothing is refused.
+        chosen: the order that a person chose; with :data:`KEPT` nothing is refused.
         assumed: what is assumed of how the images are prepared, in words: another reason for odd answers.
+        named: whether the classes were matched to the model's outputs by name: then no order of folders helps.
 
     Raises:
         UsageError: it says both figures and how to choose.
     """
     figures = try_orders(model, dataset)
-    if chosen:
+    by_order = figures.other is not None and clearly_better(figures.other_accuracy, figures.taken, figures.count)
+    if chosen == KEPT or not (by_order or clearly_better(figures.best, figures.taken, figures.count)):
         return figures
-    start = f"the order of the classes looks wrong: as numbered the model reads {figures.taken:.1f} %"
+    if len(figures.said) == 1:  # images of one class tell nothing of an order
+        raise UsageError(_one_class(dataset, figures, assumed, named=named))
+    how = f"in {chosen.replace('_', ' ')} order" if chosen else "as numbered"
+    start = f"the order of the classes looks wrong: {how} the model reads {figures.taken:.1f} %"
     stay = "or --order given to keep it as it is"
-    if figures.other and clearly_better(figures.other_accuracy, figures.taken, figures.count):
+    if by_order and not named and not chosen:
+        assert figures.other is not None  # noqa: S101 - by_order says so
         raise UsageError(
             f"{start} of {figures.count} labelled images, in {figures.other.replace('_', ' ')} order "
             f"{figures.other_accuracy:.1f} %; choose with --order {figures.other}, {stay}"
         )
-    if len(figures.said) == 1 and clearly_better(figures.best, figures.taken, figures.count):
-        raise UsageError(_one_class(dataset, figures, assumed))
-    if clearly_better(figures.best, figures.taken, figures.count):
-        k = next(k for k, output in figures.matching.items() if k != output)
-        raise UsageError(
-            f"{start} of {figures.count} labelled images, matched otherwise {figures.best:.1f} % (class "
-            f"{dataset.class_names[k]!r}, number {k}, is read as output {figures.matching[k]}); name the outputs in "
-            f"their order with --classes FILE, one name a line, {stay}"
-        )
-    return figures
+    k = next((k for k, output in figures.matching.items() if k != output), 0)
+    raise UsageError(
+        f"{start} of {figures.count} labelled images, matched otherwise {figures.best:.1f} % (class "
+        f"{dataset.class_names[k]!r}, number {k}, is read as output {figures.matching[k]}); {_put_right(named=named)}, "
+        f"{stay}"
+    )
 
 
-def _one_class(dataset: DataSet, figures: OrderFigures, assumed: str) -> str:
+def _put_right(*, named: bool) -> str:
+    """Say how the order of the classes is put right."""
+    if named:
+        return "put the names in the order of the outputs, in the --classes FILE, one a line"
+    return "name the outputs in their order with --classes FILE, one name a line"
+
+
+def _one_class(dataset: DataSet, figures: OrderFigures, assumed: str, *, named: bool) -> str:
     """Say that images of one class are read as another; with no other class to compare, that has two usual reasons."""
     ((k, (output, share)),) = figures.said.items()
     prepared = f" ({assumed} was assumed: state --image-size, --mean and --std)" if assumed else ""
     return (
         f"the order of the classes looks wrong, or how the images are prepared{prepared}: of {figures.count} images of "
         f"{dataset.class_names[k]!r} the model reads {figures.taken:.1f} % as that class, its output {k}, and "
-        f"{share:.1f} % as output {output}, {dataset.class_names[output]!r}; name the outputs in their order with "
-        "--classes FILE, one name a line, or --order given to keep both as they are"
+        f"{share:.1f} % as output {output}, {dataset.class_names[output]!r}; {_put_right(named=named)}, or --order "
+        "given to keep both as they are"
     )

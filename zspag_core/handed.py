@@ -108,13 +108,20 @@ class Given:
         some = images[torch.arange(len(images))[:: 1 + len(images) // READ]].loaded()
         right = {name: self._right(some, mean, std) for name, (mean, std) in USUAL.items()}
         best, plain = max(right, key=right.__getitem__), right[PLAIN]
-        if right[best] >= plain + CLEARLY:
-            mean, std = (part[: self.checkpoint.model.config.channels] for part in USUAL[best])
+        if right[best] < plain + CLEARLY:
+            return
+        if len(some.labels.unique()) == 1:  # what is wrongly prepared may all be read as one class
             raise ValueError(
-                f"preprocess: with pixels in [0, 1] the network reads {plain:.0f} % of {len(some)} images right, with "
-                f"{best} {right[best]:.0f} %: expected preprocess={{'mean': {mean}, 'std': {std}}} or what else it was "
-                "trained with; preprocess={} takes the pixels as they are all the same"
+                f"preprocess: with pixels in [0, 1] the network reads {plain:.0f} % of {len(some)} images right, and "
+                "images of one class cannot tell what it was trained with: expected preprocess={'mean': (…), 'std': "
+                "(…)} as in its training; preprocess={} takes the pixels as they are all the same"
             )
+        mean, std = (part[: self.checkpoint.model.config.channels] for part in USUAL[best])
+        raise ValueError(
+            f"preprocess: with pixels in [0, 1] the network reads {plain:.0f} % of {len(some)} images right, with "
+            f"{best} {right[best]:.0f} %: expected preprocess={{'mean': {mean}, 'std': {std}}} or what else it was "
+            "trained with; preprocess={} takes the pixels as they are all the same"
+        )
 
     @torch.no_grad()
     def _right(self, some: Split, mean: Sequence[float], std: Sequence[float]) -> float:

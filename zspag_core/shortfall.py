@@ -38,12 +38,20 @@ def unread(result: Mapping[str, Any]) -> str | None:
     Args:
         result: the content of result.json.
     """
-    before = (result.get("before") or {}).get("acc_ut")
-    if not hardly_read(before):
+    before = result.get("before") or {}
+    known, rest, classes = before.get("acc_ut"), before.get("acc_rt"), len(before.get("acc_per_class") or ())
+    seen = ((result.get("estimates") or {}).get("forget_accuracy") or {}).get("before")
+    if hardly_read(known):
+        what = f"{known:.1f} % of the forgotten classes' test images"
+    elif known is None and hardly_read(seen):
+        what = f"{seen:.1f} % of the images to forget as their class"
+    elif rest is not None and classes and only_guesses(rest, classes):
+        what = f"{rest:.1f} % of the remaining classes' test images, hardly more than guessing"
+    else:
         return None
     return (
-        f"This run shows nothing: before it the model read only {before:.1f} % of the forgotten classes' test images. "
-        "Are size, normalisation and order of the classes those that it was trained with?"
+        f"This run shows nothing: before it the model read only {what}. Are size, normalisation and order of the "
+        "classes those that it was trained with?"
     )
 
 

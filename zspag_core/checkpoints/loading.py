@@ -185,7 +185,9 @@ def _not_of(source: str, error: CheckpointError, weights: Mapping[str, Tensor]) 
             f"returns {called} with them"
         )
     looks = hint(weights) if {"names", "lacks"} & set(str(error).split()) else ""
-    return f"{error}; these are not the weights of {source}: {looks}" if looks and source not in looks else str(error)
+    if looks and source not in looks:
+        return f"{error}; these are not the weights of {source}: {looks}"
+    return f"{error}; these are not the weights of {source}" if "lacks" in str(error).split() else str(error)
 
 
 def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found:

@@ -196,7 +196,7 @@ def _strangers(name: str, found: Sequence[str], names: Sequence[str], strange: S
     count = f"the model tells {len(names)} classes apart, {name} has {len(found)}"
     return (
         f"{count}, of which the model does not name {_quoted(strange)}; the model's classes are {_list(names)}, the "
-        f"data's {_list(found)}; {HOW}"
+        f"data's {_list(found)}; take {_quoted(strange)} out of the data, or {HOW}"
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from zspag_core.data import load_dataset
-from zspag_core.doubts import READ_BY, WrongReading, check_order, check_reading, with_reading
+from zspag_core.doubts import KEPT, READ_BY, WrongReading, check_order, check_reading, with_reading
 from zspag_core.errors import UsageError
 from zspag_core.fit import check_fit
 
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from zspag_core.doubts import Tried
     from zspag_core.models import Classifier
 
-GIVEN = "given"
-"""The order of the classes that the data have, kept whatever the model reads in them."""
+ONE_CLASS = (
+    "; images of one class cannot tell whether it is so, for wrongly prepared ones may all be read as that class: what "
+    "is estimated holds only if it is"
+)
 
 
 def with_names(checkpoint: Checkpoint, names: Sequence[str] | None) -> Checkpoint:
@@ -62,7 +66,7 @@ def load_for(
         channels=shape.channels,
         class_names=checkpoint.about.get("class_names"),
         num_classes=shape.num_classes,
-        order=None if order in {"", GIVEN} else order,
+        order=None if order in {"", KEPT} else order,
         download=download,
     )
     check_fit(checkpoint, dataset)
@@ -105,6 +109,8 @@ def check_assumptions(
         return dataset  # our own file says everything
     if assumed:
         note = f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}"
+        labels = torch.cat([dataset.train.labels, dataset.test.labels])
+        note += ONE_CLASS if READ_BY & set(assumed) and len(labels.unique()) == 1 else ""
         dataset = replace(dataset, notes=(*dataset.notes, note))
 
     def at_size(size: int) -> DataSet:
@@ -115,7 +121,9 @@ def check_assumptions(
         if not len(told.train) and not len(told.test):
             return ()
         prepared = {name: value for name, value in assumed.items() if name in READ_BY}
-        return check_order(model, told, order or chosen_order(checkpoint), _in_words(prepared)).doubt()
+        named = tuple(checkpoint.about.get("class_names") or ()) == images.class_names
+        chosen = order or chosen_order(checkpoint)
+        return check_order(model, told, chosen, _in_words(prepared), named=named).doubt()
 
     try:
         doubts = check_reading(checkpoint, dataset, at_size)
