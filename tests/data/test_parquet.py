@@ -76,7 +76,7 @@ def test_shards_are_read_in_order_and_validation_is_left_out(write, expected, tm
     data = load_parquet(tmp_path, "mine", 8, 1)
     assert np.array_equal(data.train.images[:, 0], expected[0][:200])
     assert len(data.test) == 100
-    assert data.notes == ("1 files of mine (validation.parquet, …) are left aside",)
+    assert data.notes == ("files of mine left aside: 1 (validation.parquet, …)",)
 
 
 def test_rows_beyond_one_batch(write, expected, tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def test_hidden_files_and_other_files_are_skipped(load):
     data = load(SPLITS | extra | {"README.md": 0, "train/cat/Thumbs.db": 0})
     assert shades_of(data.train) == {10: 0, 11: 1}
     assert data.class_names == ("cat", "dog")
-    assert data.notes == ("4 files that programs left behind (such as .DS_Store) of mine are left aside",)
+    assert data.notes == ("files of mine left aside: 4, left behind by programs (such as .DS_Store)",)
 
 
 @pytest.mark.parametrize(
@@ -210,8 +210,8 @@ def test_pictures_beside_the_class_folders_are_counted(load):
 def test_files_of_unknown_kinds_are_counted_and_named(load):
     files = {f"train/cat/{k}.heic": b"ftypheic" for k in range(3)} | {"train/cat/raw.CR2": b"x", "train/cat/a.txt": b""}
     assert set(load(SPLITS, **files).notes) == {
-        "3 files that are no images known here (.heic) of mine are left aside",
-        "1 files that are no images known here (.cr2) of mine are left aside",
+        "files of mine left aside: 3, no images known here (.heic)",
+        "files of mine left aside: 1, no images known here (.cr2)",
     }
 
 

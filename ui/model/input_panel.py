@@ -217,10 +217,16 @@ def _title(answer: Mapping[str, Any]) -> str:
         parts.append(f"{answer['open']['image_size']} pixels")
     if "mean" in answer["open"]:
         name = scale_name(answer["open"]["mean"], answer["open"]["std"])
-        parts.append("normalisation " + (name if name in NAMED_SCALES else name.lower()))
+        numbers = f"{_spread(answer['open']['mean'])} ± {_spread(answer['open']['std'])}"
+        parts.append(f"normalisation {numbers if name == OTHER else name if name in NAMED_SCALES else name.lower()}")
     if "heads" in answer["open"]:
         parts.append(counted(answer["open"]["heads"], "attention head"))
     return f"{title_start(answer)}: {', '.join(parts)}"
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Return one number a channel in few letters."""
+    return "/".join(f"{value:g}" for value in values)
 
 
 def title_start(answer: Mapping[str, Any]) -> str:

@@ -156,7 +156,7 @@ def _files_by_part(path: Path, name: str) -> tuple[dict[str, list[Path]], list[s
     if held is None or TRAIN not in splits:
         return {"all": [file for part in splits.values() for file in part]}, []
     aside = [role for role in splits if role not in {TRAIN, held}]
-    notes = [f"{len(splits[role])} files of {name} ({splits[role][0].name}, …) are left aside" for role in aside]
+    notes = [f"files of {name} left aside: {len(splits[role])} ({splits[role][0].name}, …)" for role in aside]
     return {TRAIN: splits[TRAIN], held: splits[held]}, notes
 
 

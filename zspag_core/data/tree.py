@@ -63,9 +63,9 @@ class Tree:
         parents = (parent for file in kept for parent in file.parents)
         seen = {folder for folder in (*folders, *parents) if folder.parts and not is_junk(folder)}
         unread = [file for file in others if file.suffix.lower() not in NO_IMAGE and len(file.parts) > 1]
-        aside = Counter(f"files that are no images known here ({_ending(file)})" for file in unread)
+        aside = Counter(f"no images known here ({_ending(file)})" for file in unread)
         if junk := len(files) - len(kept):
-            aside["files that programs left behind (such as .DS_Store)"] = junk
+            aside["left behind by programs (such as .DS_Store)"] = junk
         return cls(where, frozenset(seen), images, others, aside)
 
     def top(self) -> list[str]:
@@ -98,7 +98,7 @@ def load_tree(tree: Tree, name: str, image_size: Size, channels: int, reading: R
         DataError: no class folders and no table; see also :func:`zspag_core.data.parts.finish`.
     """
     parts, notes, numbers = _parts_of(tree, name, _known(reading))
-    notes += [f"{count:,} {what} of {name} are left aside" for what, count in tree.aside.items()]
+    notes += [f"files of {name} left aside: {count:,}, {what}" for what, count in tree.aside.items()]
     return finish(found_files(name, parts, notes, numbers=numbers), image_size, channels, reading)
 
 
