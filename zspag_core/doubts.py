@@ -297,6 +297,16 @@ class OrderFigures:
     matching: Mapping[int, int]
     said: Mapping[int, tuple[int, float]] = field(default_factory=dict)
 
+    @property
+    def better_order(self) -> str | None:
+        """Return the other order of folder names, where it reads clearly better."""
+        return self.other if clearly_better(self.other_accuracy, self.taken, self.count) else None
+
+    @property
+    def contradicted(self) -> bool:
+        """Tell whether the model's answers contradict the numbering: another order or matching is clearly better."""
+        return clearly_better(max(self.best, self.other_accuracy), self.taken, self.count)
+
     def doubt(self) -> tuple[str, ...]:
         """Say so where the best matching reads clearly more than the numbering that was taken."""
         if not clearly_better(self.best, self.taken, self.count):
@@ -350,19 +360,17 @@ def check_order(
         UsageError: it says both figures and how to choose.
     """
     figures = try_orders(model, dataset)
-    by_order = figures.other is not None and clearly_better(figures.other_accuracy, figures.taken, figures.count)
-    if chosen == KEPT or not (by_order or clearly_better(figures.best, figures.taken, figures.count)):
+    if chosen == KEPT or not figures.contradicted:
         return figures
     if len(figures.said) == 1:  # images of one class tell nothing of an order
         raise UsageError(_one_class(dataset, figures, assumed, named=named))
     how = f"in {chosen.replace('_', ' ')} order" if chosen else "as numbered"
     start = f"the order of the classes looks wrong: {how} the model reads {figures.taken:.1f} %"
     stay = "or --order given to keep it as it is"
-    if by_order and not named and not chosen:
-        assert figures.other is not None  # noqa: S101 - by_order says so
+    if (order := figures.better_order) and not named and not chosen:
         raise UsageError(
-            f"{start} of {figures.count} labelled images, in {figures.other.replace('_', ' ')} order "
-            f"{figures.other_accuracy:.1f} %; choose with --order {figures.other}, {stay}"
+            f"{start} of {figures.count} labelled images, in {order.replace('_', ' ')} order "
+            f"{figures.other_accuracy:.1f} %; choose with --order {order}, {stay}"
         )
     k = next((k for k, output in figures.matching.items() if k != output), 0)
     raise UsageError(

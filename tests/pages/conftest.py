@@ -40,16 +40,22 @@ RESULT = {
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def clean_home(tmp_path, monkeypatch):
+    """An empty home, no worker that starts by itself, and nothing that earlier pages kept."""
     monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
     monkeypatch.setenv("ZSPAG_START_WORKER", "0")
     monkeypatch.delenv("ZSPAG_DATABASE_URL", raising=False)
     st.cache_resource.clear()
     st.cache_data.clear()
+    yield tmp_path
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def store(clean_home):
     opened = job_store()
     yield opened
     opened.close()
-    st.cache_resource.clear()
 
 
 @pytest.fixture

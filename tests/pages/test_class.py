@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ui.shell import visitor as visitor_module
@@ -23,17 +22,11 @@ WHO = {"ada": ADA, "bob": BOB, "teacher": TEACHER}
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
-    monkeypatch.setenv("ZSPAG_START_WORKER", "0")
+def store(clean_home, monkeypatch):
     monkeypatch.setenv("ZSPAG_SHARE", "1")
-    monkeypatch.delenv("ZSPAG_DATABASE_URL", raising=False)
-    st.cache_resource.clear()
-    st.cache_data.clear()
     opened = shared_store()
     yield opened
     opened.close()
-    st.cache_resource.clear()
 
 
 @pytest.fixture

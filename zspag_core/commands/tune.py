@@ -288,7 +288,9 @@ class _Watcher:
 
 def _exports(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     """Return where trials are written to, after a look whether they can be: nobody computes for an hour in vain."""
-    asked = [*(("csv", str(arguments.csv)) for _ in range(arguments.csv is not None)), *map(tuple, arguments.export)]
+    asked = [(form, place) for form, place in arguments.export]
+    if arguments.csv is not None:
+        asked.append(("csv", str(arguments.csv)))
     for form, place in asked:
         if form not in {"csv", "json", "mlflow"}:
             raise UsageError(f"--export: expected csv, json or mlflow, got {form!r}")

@@ -149,12 +149,11 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
 
 def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str, Any]:
     """Return what the model says of the classes, and the orders that may be meant."""
-    from zspag_core.doubts import KEPT, clearly_better
+    from zspag_core.doubts import KEPT
     from zspag_core.runs.assumptions import chosen_order
 
     names, count = list(data.class_names), figures.count
-    better = max(figures.best, figures.other_accuracy)
-    doubtful = clearly_better(better, figures.taken, count) and not chosen_order(loaded)
+    doubtful = figures.contradicted and not chosen_order(loaded)
     offers: list[dict[str, Any]] = [{"order": KEPT, "names": names, "accuracy": figures.taken}]
     offers += _other_orders(data, figures) if len(figures.said) > 1 else []  # one class tells nothing of an order
     if len(figures.matching) == len(names) and sorted(figures.matching.values()) == list(range(len(names))):

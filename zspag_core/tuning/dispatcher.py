@@ -129,9 +129,11 @@ class Dispatcher:
 
     def _prune(self) -> None:
         """Stop the runs of trials that are clearly lost, where the sweep asks for it."""
-        for trial in self.open if self.sweep.prune and len(self.curves) >= LEAST else ():
+        if len(self.curves) < LEAST:
+            return  # none is kept where the sweep does not ask for it
+        for trial in (one for one in self.open if not one.pruned):
             epochs = queue.epochs_of(self.store, trial.runs[0])
-            if epochs and not trial.pruned and is_lost(curve_of(epochs), list(self.curves.values())):
+            if epochs and is_lost(curve_of(epochs), list(self.curves.values())):
                 trial.pruned = f"clearly lost after epoch {epochs[-1]['epoch']} of {epochs[-1]['total']}: stopped"
                 queue.stop_runs(self.store, trial.runs)
 

@@ -7,14 +7,6 @@ import math
 import pytest
 
 from ui.figures.parallel import COLOURS, parallel_figure
-from zspag_core.tuning.space import Axis
-from zspag_core.tuning.sweep import Sweep
-
-
-@pytest.fixture
-def sweep():
-    space = (Axis(name="epsilon", low=0.1, high=0.4, log=True), Axis(name="n_adv", values=(10, 30)))
-    return Sweep(run={}, space=space, trials=4)
 
 
 @pytest.fixture
