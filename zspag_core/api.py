@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from zspag_core.progress import SILENT, Relay, Reporter
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.execute import carry_out
 from zspag_core.runs.prepare import check
+from zspag_core.shortfall import unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,6 +92,9 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
     Raises:
         ValueError: an argument cannot be used, "expected …, got …".
         UnlearningError: the run started and had to stop.
+
+    Warns:
+        UserWarning: the network hardly reads the images as labelled, so another class may be lost than was meant.
     """
     notes = _Notes(report)
     with _as_value_errors():
@@ -112,6 +117,8 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
         )
         prepared = check(config, given.checkpoint, dataset)
     unlearned, record = carry_out(prepared, notes)
+    if doubt := unread(record):  # another class may have been lost, and a note is only seen by who prints it
+        warnings.warn(f"{doubt} Are the labels numbered as there?", stacklevel=2)
     return Result(given.returned(unlearned), record, tuple(notes.sentences))
 
 

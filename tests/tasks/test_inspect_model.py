@@ -152,6 +152,10 @@ def test_another_order_is_found_chosen_and_then_kept_by_the_run(bare_digits, dig
     prepared = prepare(RunConfig("digits", chosen, ("name:3",), device="cpu"))
     assert (prepared.config.forget, prepared.dataset.class_names) == ((right[0].index("3"),), tuple(right[0]))
     assert prepared.checkpoint.origin is not None, "it goes back as it came"
+    again = import_weights(job_for({"checkpoint": made, "told": {}, "class_names": wrong, "order": "natural"}))[
+        "checkpoint"
+    ]
+    assert try_assumptions(job_for({"checkpoint": again, "data": "digits"}))["order"]["misnumbered"], "as the run says"
     kept = import_weights(job_for({"checkpoint": made, "told": {}, "class_names": wrong, "order": "given"}))[
         "checkpoint"
     ]

@@ -175,13 +175,12 @@ def names_file_panel(path: Path, model_classes: int | None) -> None:
 
 def read_names(content: bytes, count: int | None) -> tuple[list[str], str]:
     """Return the names in a text file, one a line, and what is wrong with them."""
-    try:
-        lines = content[: MOST_BYTES + 1].decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        return [], "This is no text file; one name a line is expected."
-    names = [line.strip() for line in lines if line.strip()]
+    text = content[:MOST_BYTES].decode("utf-8-sig", errors="replace")
+    names = [line.strip() for line in text.splitlines() if line.strip()]
     if len(content) > MOST_BYTES or not names:
         return [], "One name a line is expected, in at most 1 MB."
+    if {"\0", "\ufffd"} & set(text):
+        return [], "This is no text file; one name a line is expected."
     if count is not None and len(names) != count:
         return [], f"The model has {count} outputs, the file names {len(names)}."
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)

@@ -322,6 +322,8 @@ def _pick_resizing(found: Mapping[str, Any], name: str, how: Mapping[str, str], 
         same = side == found.get("image_size", side)
         start = max(side, int(found["shorter_side"]) if same and found["shorter_side"] else round(side * 256 / 224))
         shorter = st.number_input("Shorter side, pixels", side, MOST_SIDE, start, key=f"tell-shorter-{name}-{side}")
+    elif found["shorter_side"] and side != found.get("image_size", side):
+        st.caption("A cut-out is for its own size, so with this one nothing is cut out; choose it again where it is.")
     interpolation = st.selectbox(
         f"Interpolation · {how['interpolation']}",
         INTERPOLATIONS,

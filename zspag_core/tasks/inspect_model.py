@@ -125,8 +125,8 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         was taken first, then the others, the best first; "misread": whether the first of the others reads clearly
         better, and no person stated what was taken; "none_fits": whether several were tried and none reads well;
         "order": {"taken", "best" (percent, as numbered and under the best
-        matching of outputs to classes), "count", "misnumbered": whether another one reads clearly better and none was
-        chosen, "offers": [{"order", "names" (of the outputs), "accuracy" (percent, None where it was not counted)}],
+        matching of outputs to classes), "count", "misnumbered": whether another one reads clearly better and nobody
+        chose to keep it, "offers": [{"order", "names" (of the outputs), "accuracy" (percent, None where it was not counted)}],
         "said": [[name of the output that most images of the class are read as, percent of them] for each class, None
         without images]}}
     """
@@ -153,9 +153,12 @@ def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str
     from zspag_core.runs.assumptions import chosen_order
 
     names, count = list(data.class_names), figures.count
-    doubtful = figures.contradicted and not chosen_order(loaded)
+    chosen = chosen_order(loaded)
+    doubtful = figures.contradicted and chosen != KEPT
+    by_name = not chosen and loaded.about.get("class_names") is not None  # then no order of folders helps
     offers: list[dict[str, Any]] = [{"order": KEPT, "names": names, "accuracy": figures.taken}]
-    offers += _other_orders(data, figures) if len(figures.said) > 1 else []  # one class tells nothing of an order
+    if len(figures.said) > 1 and not by_name:  # one class tells nothing of an order
+        offers += _other_orders(data, figures)
     if len(figures.matching) == len(names) and sorted(figures.matching.values()) == list(range(len(names))):
         matched = [""] * len(names)
         for k, output in figures.matching.items():
