@@ -98,6 +98,11 @@ def test_the_owners_network_comes_back_without_the_class(reader, threes, small_d
     assert any("not graded" in note for note in result.notes)
 
 
+def test_labels_that_are_not_the_networks_are_a_warning(reader, threes):
+    with pytest.warns(UserWarning, match="of the images to forget as their class.* Are the labels numbered as there"):
+        zspag.unlearn(reader, threes.images[:40], 5, forget=5, preprocess=PREPROCESS, **FAST)
+
+
 def test_the_same_as_the_command_line(digits_checkpoint, threes, tmp_path):
     config = RunConfig("digits", str(digits_checkpoint), (3,), settings=FAST, seed=4, relearning=False)
     execute(config, tmp_path / "run")
