@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
@@ -80,3 +82,22 @@ def test_few_and_no_points_are_placed_too(fitted, name):
 def test_features_that_make_no_map_are_refused(features, name):
     with pytest.raises(ValueError, match="features: expected at least 3 rows of finite numbers"):
         MAPS[name](features.astype(np.float32))
+
+
+def test_what_is_compiled_for_umap_lies_on_disk(fitted):
+    from umap.utils import fast_knn_indices
+
+    stats = fast_knn_indices.stats
+    assert list(Path(stats.cache_path).glob("utils.fast_knn_indices-*.nbi"))
+    assert stats.cache_hits or stats.cache_misses
+
+
+def test_a_map_is_made_where_nothing_can_be_kept(fitted, monkeypatch):
+    from umap.utils import fast_knn_indices
+
+    def no_folder():
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(fast_knn_indices, "enable_caching", no_folder)
+    features, _, maps = fitted
+    assert np.array_equal(UMAPMap(features).fitted, maps["umap"].fitted)

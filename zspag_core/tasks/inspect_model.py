@@ -124,10 +124,10 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         {"readings": [{"words", "fields" (of the model's config), "accuracy" (percent), "count" (images)}] the one that
         was taken first, then the others, the best first; "misread": whether the first of the others reads clearly
         better, and no person stated what was taken; "none_fits": whether several were tried and none reads well;
-        "order": {"taken", "best" (percent, as numbered and under the best
-        matching of outputs to classes), "count", "misnumbered": whether another one reads clearly better and nobody
-        chose to keep it, "offers": [{"order", "names" (of the outputs), "accuracy" (percent, None where it was not counted)}],
-        "said": [[name of the output that most images of the class are read as, percent of them] for each class, None
+        "order": {"taken", "best" (percent, as numbered and under the best matching of outputs to classes), "count",
+        "misnumbered": whether another one reads clearly better and nobody chose to keep it, "offers": [{"order",
+        "names" (of the outputs), "accuracy" (percent, None where it was not counted)}], "said": [[name of the output
+        that most images of the class are read as, percent of them] for each class, None
         without images]}}
     """
     from zspag_core.doubts import WELL, another_is_better, is_stated, try_orders, try_readings
