@@ -49,6 +49,20 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_machines():
+    """Let a membership figure be the mean of two machines, not twenty: half of a small run's time was theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zspag_core.metrics.membership.ATTACKS", 2)
+        yield
+
+
+@pytest.fixture
+def all_machines(monkeypatch):
+    """As many machines as a run of the program has."""
+    monkeypatch.setattr("zspag_core.metrics.membership.ATTACKS", 20)
+
+
 @pytest.fixture(autouse=True)
 def main_module(monkeypatch):
     """Bring the main module back: Streamlit puts a page in its place, which new processes would then try to run."""

@@ -90,7 +90,9 @@ def test_the_model_is_the_same_byte_for_byte_as_with_the_whole_data(runs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{}, {"label_mode": "influence_anchored", "epochs": 1, "n_adv": 2}])
+@pytest.mark.parametrize(
+    "settings", [{"n_adv": 10, "epochs": 3}, {"label_mode": "influence_anchored", "epochs": 1, "n_adv": 2}]
+)
 def test_the_shipped_model_forgets_the_same_byte_for_byte(settings, tmp_path):
     from ui.shell.checkpoints import shipped_checkpoints
     from zspag_core.data import load_dataset

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from zspag_core import doubts
 from zspag_core.checkpoints import Checkpoint, load_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.doubts import (
@@ -58,7 +59,8 @@ def test_no_other_size_is_tried_where_the_model_reads_well(model, digits):
     assert [one.words for one in tried] == ["as assumed"]
 
 
-def test_another_size_is_found(model):
+def test_another_size_is_found(model, monkeypatch):
+    monkeypatch.setattr(doubts, "FEW", 24)  # of 224 pixels
     sets = {size: load_dataset("digits", image_size=size, channels=model.config.channels) for size in (32, 64, 224)}
     small = with_reading(model, image_size=224)
     with pytest.raises(UsageError, match="--image-size 32"):

@@ -59,9 +59,9 @@ def test_a_method_from_outside_is_listed_with_its_settings():
     [["--method", "lower"], ["--set", "attack=pgd_l", "--set", "n_adv=5", "--set", "epochs=1"]],
     ids=["method", "attack"],
 )
-def test_what_comes_from_outside_unlearns(asked, tmp_path):
-    request = ["--data", "digits", "--checkpoint", "digits_resnet", "--forget", "3", "--device", "cpu"]
-    done = call("unlearn", *request, *asked, "--out", str(tmp_path / "run"))
+def test_what_comes_from_outside_unlearns(asked, digits_checkpoint, tmp_path):
+    request = ["--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3", "--device", "cpu"]
+    done = call("unlearn", *request, *asked, "--no-relearning", "--out", str(tmp_path / "run"))
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     if "lower" in asked:

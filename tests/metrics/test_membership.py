@@ -21,6 +21,8 @@ from zspag_core.metrics.membership import (
 )
 from zspag_core.metrics.predictions import Labelled
 
+pytestmark = pytest.mark.usefixtures("all_machines")
+
 
 def group(count: int, margin: float, spread: float, seed: int, *, label: int = 0) -> Labelled:
     """Samples of one label whose true logit leads by about `margin`."""
