@@ -10,8 +10,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from ui.door.door import Door
-from ui.door.errors import show_refusal
 from ui.shell import frame
+from ui.shell.refusals import show_refusal
 from zspag_core.visitors.classroom import read_classroom
 
 BEFORE_ANYBODY = (pd, go, frame)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from zspag_core.allocation import keep_freed_memory
 from zspag_core.errors import Cancelled, UnlearningError, ZspagError
+from zspag_core.faults import fault_words
 from zspag_core.plugins import use_files
 
 if TYPE_CHECKING:
@@ -79,8 +80,10 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
         if str(error.name).startswith("zspag_core"):
             raise
         return _fail(chosen.command, f"{error.name} is not installed: pip install -r requirements.txt", 1)
-    except OSError as error:
-        return _fail(chosen.command, f"{error.filename or 'file'}: {error.strerror or error}", 1)
+    except Exception as error:
+        if (words := fault_words(error)) is None:
+            raise
+        return _fail(chosen.command, words, 1)
 
 
 def _carry_out(chosen: argparse.Namespace) -> int:

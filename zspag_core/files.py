@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
+from zspag_core.faults import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; what is written there takes the name `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a temporary name beside `path`; what is written there takes the name `path` when the block ends well.
+
+    Raises:
+        OSError: it cannot be written; the error names `path`.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two processes may write the same file
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield partial
-        partial.replace(path)
+        with writing(path):  # before the partial file goes, which gives room again
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
 from ui.shell.frame import PAGES
-from zspag_core.jobs import State
+from zspag_core.jobs import Lane, State
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,3 +84,32 @@ def test_overview_shows_four_described_pictures_and_the_fence(overview):
     said = texts(overview)
     assert "What the method saw" in said
     assert "For grading only" in said
+
+
+def test_a_full_disk_is_a_sentence_and_afterwards_all_goes_on(overview, store):
+    overview.run()
+    pages = {"most": 1}  # no more than there are
+
+    def limit(connection, *_rest):
+        connection.execute(f"pragma max_page_count = {pages['most']}")
+
+    event.listen(store.engine, "checkout", limit)
+    try:
+        with pytest.raises(OperationalError, match="full"):
+            _fill(store)
+        overview.button(key="demo").click().run()
+        assert not overview.exception
+        (said,) = [error.value for error in overview.error]
+        assert "the database of the runs cannot be used" in said
+        pages["most"] = 2**30
+        overview.run()
+        overview.button(key="demo").click().run()
+        assert not overview.error
+        assert overview.title[0].value == "Forget"
+    finally:
+        event.remove(store.engine, "checkout", limit)
+
+
+def _fill(store):
+    while True:
+        store.submit("noise", {}, lane=Lane.TRIALS)

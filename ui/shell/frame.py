@@ -12,6 +12,7 @@ from ui.shell.class_bar import attend, class_line, look_at_class, read_only_line
 from ui.shell.jobs import current_run, worker_keeper, worker_ready
 from ui.shell.presenting import STYLE as PRESENT_STYLE
 from ui.shell.presenting import presenting, way_out
+from ui.shell.refusals import say_refusals
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.streamlit_patches import forgive_case, leave_out_late_requests
 from ui.shell.strip import story_strip
@@ -49,6 +50,7 @@ GAPS = {
 
 def frame(title: str, purpose: str) -> Job | None:
     """Draw what every page shares and return the visitor's run; must be the first Streamlit call of a page."""
+    say_refusals()
     leave_out_late_requests()
     forgive_case([address_of(path) for path in PAGES if path != ENTRY])
     st.set_page_config(

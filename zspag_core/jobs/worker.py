@@ -15,6 +15,7 @@ import sqlalchemy.orm  # noqa: F401 - for Optuna; imported while other threads a
 from sqlalchemy.exc import SQLAlchemyError
 
 from zspag_core.errors import Cancelled, ZspagError
+from zspag_core.faults import fault_words
 from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, WORKER
 from zspag_core.jobs.records import ON_DEMAND, Command, State
 from zspag_core.jobs.reporter import JobReporter
@@ -155,7 +156,8 @@ def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable
     except ZspagError as error:
         store.finish(job, State.FAILED, error=str(error), details=traceback.format_exc())
     except Exception as error:
-        sentence = f"unexpected: {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        unexpected = f"unexpected: {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        sentence = fault_words(error) or unexpected
         store.finish(job, State.FAILED, error=sentence, details=traceback.format_exc())
     finally:
         ended.set()
