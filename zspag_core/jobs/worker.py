@@ -12,11 +12,12 @@ import traceback
 from typing import TYPE_CHECKING
 
 import sqlalchemy.orm  # noqa: F401 - for Optuna; imported while other threads ask the database, it breaks their requests
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from zspag_core.errors import Cancelled, ZspagError
 from zspag_core.faults import fault_words
 from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, WORKER
+from zspag_core.jobs.patience import patient
 from zspag_core.jobs.records import ON_DEMAND, Command, State
 from zspag_core.jobs.reporter import JobReporter
 from zspag_core.tasks.table import find_task
@@ -71,9 +72,10 @@ class Worker:
             thread.start()
         needed = time.monotonic()
         while not self.stopping.wait(BEAT_SECONDS):
-            self._beat()
-            self._store.reap()
-            needed = time.monotonic() if self._is_needed() else needed
+            with contextlib.suppress(OperationalError):  # the database is locked, full or away for a moment
+                self._beat()
+                self._store.reap()
+                needed = time.monotonic() if self._is_needed() else needed
             if self._until_idle is not None and time.monotonic() - needed > self._until_idle:
                 self.stopping.set()
         return self._leave(threads)
@@ -112,7 +114,7 @@ class Worker:
 
     def _serve_one(self, lane: str) -> None:
         """Carry out the next job of a lane, or wait a little."""
-        job = self._store.claim(lane, self.name, self._device)
+        job = patient(self._store, self.stopping).claim(lane, self.name, self._device)
         if job is None:
             self.stopping.wait(POLL_SECONDS)
             return
@@ -142,23 +144,24 @@ class Worker:
 
 
 def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable[[str], Task] = find_task) -> None:
-    """Carry out one job; however it ends, the database says so."""
-    report = JobReporter(store, job, stopping)
+    """Carry out one job; however it ends, the database says so, as soon as it can be written."""
+    lasting = patient(store, stopping)
+    report = JobReporter(lasting, job, stopping)
     ended = threading.Event()
     threading.Thread(target=_cancel_promptly, args=(store, job, ended), daemon=True).start()
     try:
         answer = find(job.kind)(job, report)
         if report.stopped:
             raise Cancelled("The task returned what it had.")
-        store.finish(job, State.DONE, answer=answer)
+        lasting.finish(job, State.DONE, answer=answer)
     except Cancelled:
-        _end_early(store, job)
+        _end_early(lasting, job)
     except ZspagError as error:
-        store.finish(job, State.FAILED, error=str(error), details=traceback.format_exc())
+        lasting.finish(job, State.FAILED, error=str(error), details=traceback.format_exc())
     except Exception as error:
         unexpected = f"unexpected: {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
         sentence = fault_words(error) or unexpected
-        store.finish(job, State.FAILED, error=sentence, details=traceback.format_exc())
+        lasting.finish(job, State.FAILED, error=sentence, details=traceback.format_exc())
     finally:
         ended.set()
 
