@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 MOST, SAME = 50.0, 80.0
 MOST_KEPT, HALF = 80.0, 50.0
 FEW, MANY = 20.0, 80.0
-APART = 10.0
-"""Points by which a figure must lie outside the range of the retrained models to tell a model from them."""
+APART = 5.0
+"""Points by which a figure must lie outside the range of the retrained models to tell a model from them.
+
+One of the 37 test images of a 3 is 2.7 points, so no figure counts for one image; of the shipped runs the nearest lie
+at 2.7 and at 9.9 points, far from the rule on both sides.
+"""
 COMPARED = {ACC_RT: ACC_RT.short, ACC_UT: ACC_UT.short, PROBE: PROBE.printed, ENTROPY: "membership"}
 """The measures by which lesson 5 tells a model from retrained ones, and what it calls them."""
 
@@ -63,7 +67,7 @@ def how_many_attacks(value: str, records: Records) -> Answer:
     if "error" in record:
         return Answer(0, f"With so few proxies the run found no way ({record['error']}).")
     rate = record["proxies"]["asr"]
-    text = f"**{percent(rate)}** of the attacks succeeded. {accuracies(record)}"
+    text = f"**{percent(rate)}** of the run's {record['proxies']['attempted']} attacks succeeded. {accuracies(record)}"
     return Answer(0 if rate < FEW else 1 if rate <= MANY else 2, text)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ui.learn.answers import how_many_attacks, how_many_kept, how_read, what_gives_it_away
+from ui.learn.answers import APART, COMPARED, gap, how_many_attacks, how_many_kept, how_read, what_gives_it_away
 from ui.learn.charts import CHARTS
 from ui.learn.lessons import LESSONS, knob_value, lesson_number
 from ui.shell.checkpoints import recipe_of
@@ -85,7 +85,7 @@ def test_a_run_that_broke_down_kept_nothing():
 
 @pytest.mark.parametrize(("rate", "option"), [(5.0, 0), (58.0, 1), (100.0, 2)])
 def test_how_many_attacks_succeed(rate, option):
-    assert how_many_attacks("8", {"8": record(99.0, proxies={"asr": rate})}).option == option
+    assert how_many_attacks("8", {"8": record(99.0, proxies={"asr": rate, "attempted": 281})}).option == option
     assert how_many_attacks("8", {"8": {"error": "no step was small enough"}}).option == 0
 
 
@@ -111,6 +111,14 @@ def test_a_figure_within_the_spread_of_retrained_models_gives_nothing_away():
     answer = what_gives_it_away("mask", records | {"retrain_2": record(97.0, mia=60.0)})
     assert answer.option == 3
     assert "membership 30.0 % (trained anew 5.0 to 60.0 %)" in answer.text
+
+
+def test_no_verdict_of_the_shipped_runs_hangs_on_a_hair():
+    lesson = LESSONS[-1]
+    records = shipped_runs(lesson.runs).records
+    gaps = [gap(measure, value, records) for value in lesson.knob.values for measure in COMPARED]
+    assert len(gaps) == 12
+    assert not [found for found in gaps if APART / 1.5 < found < 1.5 * APART]
 
 
 def test_retrained_models_have_a_seed_each_and_the_recipe_of_the_model():
