@@ -98,9 +98,16 @@ def test_the_owners_network_comes_back_without_the_class(reader, threes, small_d
     assert any("not graded" in note for note in result.notes)
 
 
-def test_labels_that_are_not_the_networks_are_a_warning(reader, threes):
-    with pytest.warns(UserWarning, match="of the images to forget as their class.* Are the labels numbered as there"):
-        zspag.unlearn(reader, threes.images[:40], 5, forget=5, preprocess=PREPROCESS, **FAST)
+def test_labels_that_are_not_the_networks_are_refused_unless_they_are_trusted(reader, threes, small_digits):
+    some, asked = threes.images[:40], {"forget": 5, "preprocess": PREPROCESS} | FAST
+    with pytest.raises(
+        ValueError, match=r"labels: the network reads 0\.0 % of 40 .* of '5', its output 5, as output 3"
+    ):
+        zspag.unlearn(reader, some, 5, **asked)
+    with pytest.raises(ValueError, match="labels numbered as in its training; trust_labels=True"):
+        zspag.unlearn(reader, small_digits.train.images, (small_digits.train.labels + 1) % 10, **asked)
+    with pytest.warns(UserWarning, match="may have cost another class.* Are the labels numbered as there"):
+        zspag.unlearn(reader, some, 5, trust_labels=True, **asked)
 
 
 def test_the_same_as_the_command_line(digits_checkpoint, threes, tmp_path):

@@ -10,6 +10,7 @@ from zspag_core.checkpoints import Checkpoint, load_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.doubts import (
     best_matching,
+    check_classes,
     check_order,
     check_reading,
     clearly_better,
@@ -101,7 +102,7 @@ def test_an_order_that_nobody_knows_is_found_by_matching(model, digits):
 def test_images_of_one_class_are_enough_to_doubt(model, digits):
     fours = digits.train.of_classes((4,))
     wrong = replace(digits, train=type(fours)(fours.images, torch.full_like(fours.labels, 7)))
-    said = r"looks wrong, or how the images are prepared: of \d+ images of '7' .* as output 4, '4'; name the outputs"
+    said = r"or how the images are prepared: of \d+ images of '7' .* as output 4, '4'; first.* name the outputs"
     with pytest.raises(UsageError, match=said):
         check_order(model, wrong, None)
     with pytest.raises(
@@ -181,3 +182,13 @@ def test_small_sizes_are_tried_where_an_assumed_one_reads_much_but_not_nearly_al
     assert 40 <= tried[0].accuracy < 90, "else the test asks nothing"
     assert {28, 32, 48, 64} <= set(asked)
     assert tried[1].fields["image_size"] in {28, 32}
+
+
+def test_two_names_that_changed_places_among_many_are_told_by_the_class_to_forget(model, digits):
+    swapped = torch.tensor([0, 1, 2, 8, 4, 5, 6, 7, 3, 9])
+    wrong = replace(digits, train=type(digits.train)(digits.train.images, swapped[digits.train.labels]))
+    with pytest.raises(UsageError, match=r"of '3' the model reads 0\.0 % as that class, .* as output 8"):
+        check_classes(model, wrong, [1, 3], None, named=True)
+    check_classes(model, wrong, [1, 2], None, named=True)
+    check_classes(model, wrong, [3], "given", named=True)
+    check_classes(model, replace(wrong, train=wrong.train[:0], test=wrong.test[:0]), [3], None, named=True)

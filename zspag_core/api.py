@@ -57,6 +57,7 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
     test: object = None,
     class_names: Sequence[str] | None = None,
     normalised: bool = False,
+    trust_labels: bool = False,
     hold_out: float = 0.0,
     relearning: bool | None = None,
     report: Reporter = SILENT,
@@ -83,6 +84,7 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
         test: (images, labels) of any classes that it was not trained on, or a Dataset of them.
         class_names: one name per output of the network, in its order; else what the network itself says.
         normalised: whether float images were normalised already; mean and std of `preprocess` are undone.
+        trust_labels: whether labels stand that the network's answers contradict; else they are refused.
         hold_out: percent of the images of every forgotten class that the method does not see: estimates are made on
             them.
         relearning: whether to measure how quickly the classes can be won back; None does for at most 1,000 images.
@@ -103,6 +105,8 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
         train = given.split("images", pictures, first[1])
         if preprocess is None:
             given.check_reading(train)
+        if not trust_labels:
+            given.check_labels(train)
         dataset = given.dataset(joined(train, given.pair("retain", retain)), given.pair("test", test))
         config = RunConfig(
             data=NAME,

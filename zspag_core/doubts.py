@@ -20,6 +20,7 @@ from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.metrics.predictions import logits_of
 from zspag_core.models import build
 from zspag_core.models.foreign import ForeignClassifier
+from zspag_core.shortfall import hardly_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -45,6 +46,8 @@ NEARLY = 90.0
 """Percent read rightly from which on an assumed image size is not doubted; below it small ones are tried, which are
 cheap."""
 SIZES, SMALL_SIZES = (32, 64, 224), (28, 32, 48, 64)
+FEWEST = 10
+"""Images of a class from which on it is told that they are read as another one."""
 KEPT = "given"
 """The order of the classes that the data have, kept whatever the model reads in them."""
 READ_BY = frozenset({"mean", "std", "image_size"})
@@ -380,6 +383,36 @@ def check_order(
     )
 
 
+def check_classes(
+    model: Classifier, dataset: DataSet, classes: Sequence[int], chosen: str | None, assumed: str = "", *, named: bool
+) -> None:
+    """Refuse classes to forget whose images the model reads as another class, however well it reads the rest.
+
+    Two names that changed places among many hardly move the figures of :func:`check_order`.
+
+    Args:
+        model: reads the images.
+        dataset: numbered as the run takes it.
+        classes: that are to be forgotten.
+        chosen: as in :func:`check_order`.
+        assumed: as there.
+        named: as there.
+
+    Raises:
+        UsageError: it says as what the images are read and how to put it right.
+    """
+    if chosen == KEPT:
+        return
+    for k in classes:
+        alone = replace(dataset, train=dataset.train.of_classes([k]), test=dataset.test.of_classes([k]))
+        if len(alone.train) + len(alone.test) == 0:
+            continue
+        figures = try_orders(model, alone)
+        output, share = figures.said[k]
+        if output != k and share >= WELL and hardly_read(figures.taken) and figures.count >= FEWEST:
+            raise UsageError(_one_class(dataset, figures, assumed, named=named))
+
+
 def _put_right(*, named: bool) -> str:
     """Say how the order of the classes is put right."""
     if named:
@@ -394,6 +427,7 @@ def _one_class(dataset: DataSet, figures: OrderFigures, assumed: str, *, named: 
     return (
         f"the order of the classes looks wrong, or how the images are prepared{prepared}: of {figures.count} images of "
         f"{dataset.class_names[k]!r} the model reads {figures.taken:.1f} % as that class, its output {k}, and "
-        f"{share:.1f} % as output {output}, {dataset.class_names[output]!r}; {_put_right(named=named)}, or --order "
-        "given to keep both as they are"
+        f"{share:.1f} % as output {output}, {dataset.class_names[output]!r}; first compare side, mean, std, grey or "
+        "colour, and red before blue with the network's training, for wrongly prepared images are often all read as "
+        f"one class; where all that is right, {_put_right(named=named)}; --order given keeps both as they are"
     )

@@ -15,6 +15,7 @@ from zspag_core.data.dataset import DataSet, Split, to_pixels
 from zspag_core.data.given import Pixels, labels_of, pixels_of, taken_apart
 from zspag_core.data.images import in_memory
 from zspag_core.data.resizing import Resizing
+from zspag_core.doubts import try_orders
 from zspag_core.models import Classifier
 from zspag_core.models.foreign import ForeignClassifier
 from zspag_core.models.foreign.reading import IMAGENET_MEAN, IMAGENET_STD, channels_of
@@ -121,6 +122,25 @@ class Given:
             f"preprocess: with pixels in [0, 1] the network reads {plain:.0f} % of {len(some)} images right, with "
             f"{best} {right[best]:.0f} %: expected preprocess={{'mean': {mean}, 'std': {std}}} or what else it was "
             "trained with; preprocess={} takes the pixels as they are all the same"
+        )
+
+    def check_labels(self, images: Split) -> None:
+        """Refuse labels that the network's answers contradict: another class would be forgotten.
+
+        Raises:
+            ValueError: it says as what the images are read.
+        """
+        if isinstance(self.owner, Classifier):
+            return
+        figures = try_orders(self.checkpoint.model, self.dataset(images, self.nothing))
+        if not figures.contradicted:
+            return
+        k, (output, share) = max(figures.said.items(), key=lambda one: (one[0] != one[1][0], one[1][1]))
+        raise ValueError(
+            f"labels: the network reads {figures.taken:.1f} % of {figures.count} images as they are labelled, and "
+            f"{share:.0f} % of those of {self.class_names[k]!r}, its output {k}, as output {output}, "
+            f"{self.class_names[output]!r}: expected images prepared and labels numbered as in its training; "
+            "trust_labels=True takes them as they are"
         )
 
     @torch.no_grad()

@@ -50,8 +50,8 @@ def unread(result: Mapping[str, Any]) -> str | None:
     else:
         return None
     return (
-        f"This run shows nothing: before it the model read only {what}. Are size, normalisation and order of the "
-        "classes those that it was trained with?"
+        f"This run shows nothing, and may have cost another class: before it the model read only {what}. Are size, "
+        "normalisation and order of the classes those that it was trained with?"
     )
 
 

@@ -320,6 +320,12 @@ def test_the_order_of_the_classes_is_chosen_by_both_figures(open_model, store, w
     assert (asked_to_adopt(store)["class_names"], asked_to_adopt(store)["order"]) == (NAMES[::-1], "natural")
 
 
+def test_an_order_kept_against_the_model_s_answers_stays_a_warning(open_model):
+    page = open_model(READ, GOOD | {"order": ORDER | {"taken": 12.0, "best": 97.0, "kept_against": True}})
+    assert any("**another class will be forgotten** than the one you tick" in warning.value for warning in page.warning)
+    assert not page.button(key="use").disabled
+
+
 def test_a_file_of_names_says_which_output_is_which(open_model, store, weights):
     page = open_model(READ, MISNUMBERED)
     box = page.file_uploader(key=f"names-{weights.name}")

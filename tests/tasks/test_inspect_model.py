@@ -160,7 +160,8 @@ def test_another_order_is_found_chosen_and_then_kept_by_the_run(bare_digits, dig
         "checkpoint"
     ]
     assert prepare(RunConfig("digits", kept, ("name:3",), device="cpu")).dataset.class_names == tuple(wrong)
-    assert not try_assumptions(job_for({"checkpoint": kept, "data": "digits"}))["order"]["misnumbered"]
+    order = try_assumptions(job_for({"checkpoint": kept, "data": "digits"}))["order"]
+    assert (order["misnumbered"], order["kept_against"]) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,14 @@ def doubts_panel(path: Path, data: str, about: Mapping[str, Any], job: Job | Non
     if job.answer["order"]["misnumbered"]:
         _ask_order(path, job.answer["order"])
         return False
+    if job.answer["order"].get("kept_against"):
+        order = job.answer["order"]
+        st.warning(
+            f"**The order is kept as you chose**, though in it the model reads {_percent(order['taken'])} of "
+            f"{order['count']} labelled images, in another one {_percent(_best(order))}: probably **another class will "
+            "be forgotten** than the one you tick.",
+            icon=":material/warning:",
+        )
     return True
 
 

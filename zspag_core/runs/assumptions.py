@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.data import load_dataset
-from zspag_core.doubts import KEPT, READ_BY, WrongReading, check_order, check_reading, with_reading
+from zspag_core.doubts import KEPT, READ_BY, WrongReading, check_classes, check_order, check_reading, with_reading
 from zspag_core.errors import UsageError
 from zspag_core.fit import check_fit
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
 
 ONE_CLASS = (
-    "; images of one class cannot tell whether it is so, for wrongly prepared ones may all be read as that class: what "
+    "images of one class cannot tell whether it is so, for wrongly prepared ones may all be read as that class: what "
     "is estimated holds only if it is"
 )
 
@@ -107,11 +107,7 @@ def check_assumptions(
     assumed = checkpoint.about.get("assumed") or {}
     if checkpoint.origin is None and not assumed:
         return dataset  # our own file says everything
-    if assumed:
-        note = f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}"
-        labels = torch.cat([dataset.train.labels, dataset.test.labels])
-        note += ONE_CLASS if READ_BY & set(assumed) and len(labels.unique()) == 1 else ""
-        dataset = replace(dataset, notes=(*dataset.notes, note))
+    dataset = replace(dataset, notes=(*dataset.notes, *_preparation_notes(assumed, dataset)))
 
     def at_size(size: int) -> DataSet:
         return load_for(checkpoint, data, order=order, size=size)
@@ -130,6 +126,30 @@ def check_assumptions(
     except WrongReading as wrong:
         raise UsageError(f"{wrong}{_then(wrong.better, checkpoint, dataset, at_size, ordered)}") from None
     return replace(dataset, notes=(*dataset.notes, *doubts, *ordered(checkpoint.model, dataset)))
+
+
+def _preparation_notes(assumed: Mapping[str, Any], dataset: DataSet) -> tuple[str, ...]:
+    """Say what is assumed of how the images are prepared, and that images of one class cannot tell."""
+    alone = len(torch.cat([dataset.train.labels, dataset.test.labels]).unique()) == 1
+    note = f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}"
+    if not assumed:
+        return (f"the images are taken to be prepared as in the model's training; {ONE_CLASS}",) if alone else ()
+    return (f"{note}; {ONE_CLASS}" if alone and READ_BY & set(assumed) else note,)
+
+
+def check_forgotten(checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[int], order: str) -> None:
+    """Refuse classes to forget that a model which is not of ours reads as others; see :func:`check_classes`.
+
+    Raises:
+        UsageError: the images of a class are read as another one.
+    """
+    assumed = checkpoint.about.get("assumed") or {}
+    if checkpoint.origin is None and not assumed:
+        return  # our own file says everything
+    prepared = {name: value for name, value in assumed.items() if name in READ_BY}
+    named = tuple(checkpoint.about.get("class_names") or ()) == dataset.class_names
+    chosen = order or chosen_order(checkpoint)
+    check_classes(checkpoint.model, dataset, classes, chosen, _in_words(prepared), named=named)
 
 
 def _then(

@@ -15,7 +15,7 @@ from zspag_core.groups import lacking, without_parts
 from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
 from zspag_core.methods.catalogue import find_entry
-from zspag_core.runs.assumptions import check_assumptions, load_for, with_names
+from zspag_core.runs.assumptions import check_assumptions, check_forgotten, load_for, with_names
 from zspag_core.runs.samples import as_trained, find_forget, forget_samples, shown_to_method
 
 if TYPE_CHECKING:
@@ -96,8 +96,10 @@ def read_for(config: RunConfig) -> tuple[Checkpoint, DataSet]:
     loaded = with_origin(loaded, Path(config.checkpoint))
     checkpoint = with_names(loaded, config.model_classes)
     dataset = load_for(checkpoint, config.data, order=config.order)
-    find_forget(config.forget, dataset)  # a mistyped name is refused before anything is tried
-    return checkpoint, check_assumptions(checkpoint, dataset, config.data, config.order)
+    forget = find_forget(config.forget, dataset)  # a mistyped name is refused before anything is tried
+    dataset = check_assumptions(checkpoint, dataset, config.data, config.order)
+    check_forgotten(checkpoint, dataset, forget, config.order)
+    return checkpoint, dataset
 
 
 def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepared:

@@ -105,7 +105,9 @@ def find_forget(asked: Sequence[int | str], dataset: DataSet) -> tuple[int, ...]
     classes = dataset.find_classes(asked, "forget")
     for k in classes:
         if not bool((dataset.train.labels == k).any()):
-            raise UsageError(f"forget: the training part of {dataset.name} has no image of class {k}")
+            raise UsageError(
+                f"forget: the training part of {dataset.name} has no image of class {k}, {dataset.class_names[k]!r}"
+            )
     return classes
 
 

@@ -125,7 +125,8 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         was taken first, then the others, the best first; "misread": whether the first of the others reads clearly
         better, and no person stated what was taken; "none_fits": whether several were tried and none reads well;
         "order": {"taken", "best" (percent, as numbered and under the best matching of outputs to classes), "count",
-        "misnumbered": whether another one reads clearly better and nobody chose to keep it, "offers": [{"order",
+        "misnumbered": whether another one reads clearly better and nobody chose to keep it, "kept_against": whether it
+        does and somebody chose so, "offers": [{"order",
         "names" (of the outputs), "accuracy" (percent, None where it was not counted)}], "said": [[name of the output
         that most images of the class are read as, percent of them] for each class, None
         without images]}}
@@ -155,6 +156,7 @@ def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str
     names, count = list(data.class_names), figures.count
     chosen = chosen_order(loaded)
     doubtful = figures.contradicted and chosen != KEPT
+    against = figures.contradicted and chosen == KEPT
     by_name = not chosen and loaded.about.get("class_names") is not None  # then no order of folders helps
     offers: list[dict[str, Any]] = [{"order": KEPT, "names": names, "accuracy": figures.taken}]
     if len(figures.said) > 1 and not by_name:  # one class tells nothing of an order
@@ -171,6 +173,7 @@ def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str
         "best": figures.best,
         "count": count,
         "misnumbered": doubtful,
+        "kept_against": against,
         "offers": list(reversed(unique.values())),
         "said": [None if one is None else [names[one[0]], one[1]] for one in said],
     }
