@@ -449,7 +449,7 @@ BUILT_IN = (
             "unlearning); the contrast of Khosla et al., 2020"
         ),
         needs_retain=True,
-        tuning=TuningRange(name="collapse_rate", low=1e-3, high=0.3),
+        tuning=TuningRange(name="collapse_rate", low=1e-4, high=0.1),
         deviations=(
             "The paper was at hand as abstract and reviews: that a contrast of remaining images collapses the encoder "
             "and that their labels align encoder and head then.",
