@@ -50,7 +50,7 @@ class Cola(SGDSettings, RetainMethod):
         1e-3, "Step length of SGD where encoder and head are aligned.", minimum=1e-7, maximum=100.0, basic=True
     )
     collapse_rate: float = knob(
-        5e-3, "The same where the encoder is collapsed.", minimum=1e-7, maximum=100.0, basic=True
+        0.01, "The same where the encoder is collapsed.", minimum=1e-7, maximum=100.0, basic=True
     )
     temperature: float = knob(
         0.5, "Divides the cosines of the contrast: smaller minds near images more.", minimum=0.001, maximum=100.0
