@@ -36,7 +36,7 @@ from zspag_core.runs.assumptions import load_for  # noqa: E402
 from zspag_core.runs.context import RunContext  # noqa: E402
 from zspag_core.runs.samples import as_trained  # noqa: E402
 
-METHODS = ("posterior", "delete", "pour_p", "ssd", "scrub", "jit", "mu_mis", "spotter", "ispf", "zspag")
+METHODS = ("posterior", "delete", "pour_p", "ssd", "scrub", "cola", "jit", "mu_mis", "spotter", "ispf", "zspag")
 TRIALS = 3
 HELD = 0.2  # of the training images that methods are given, for tuning
 FIGURES = ("acc_rt", "acc_ut", "seconds")

@@ -5,6 +5,15 @@ import pytest
 from tests.test_cli import call
 
 
+@pytest.mark.parametrize("option", [[], ["--depth"]])
+def test_depth_is_measured_where_it_is_asked_for(tmp_path, monkeypatch, option):
+    made = []
+    monkeypatch.setattr("zspag_core.reproduce.harness.Harness", lambda *_, **given: made.append(given["depth"]))
+    monkeypatch.setattr("zspag_core.commands.reproduce._make", lambda *_: 0)
+    assert call(["reproduce", "table5", "--out", str(tmp_path / "out"), *option]) == 0
+    assert made == [bool(option)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [

@@ -45,6 +45,7 @@ RIVALS = {
     "spotter": {"epochs": 4, "learning_rate": 1e-3},
     "ispf": {"epochs": 1, "rounds": 2, "batch_size": 32},
     "fisher": {"fisher_images": 64},
+    "cola": {"epochs": 5, "collapse_epochs": 3, "collapse_rate": 0.05, "learning_rate": 0.01},
     "erase": {
         "images": 90,
         "synthesis_steps": 8,

@@ -22,7 +22,7 @@ def test_lists_are_drawn_without_torch():
 def test_every_method_is_found_by_its_key():
     assert [method.name for method in METHODS] == choices()
     assert sorted(choices()) == sorted(method_entries())
-    with pytest.raises(UsageError, match=r"method: expected one of zspag, .*, ssd, got 'zs'"):
+    with pytest.raises(UsageError, match=r"method: expected one of zspag, .*, cola, got 'zs'"):
         find_entry("zs")
 
 

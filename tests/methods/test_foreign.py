@@ -22,6 +22,7 @@ SETTINGS = {
     "ispf": {"epochs": 1, "rounds": 1, "warmup": 1, "student_steps": 2, "batch_size": 16},
     "scrub": {"epochs": 1, "max_epochs": 1},
     "ssd": {"alpha": 0.5},
+    "cola": {"epochs": 2, "collapse_epochs": 1},
 }
 
 

@@ -11,6 +11,7 @@ from ui.shell.formatting import find
 from zspag_core.groups import GROUPS
 from zspag_core.metrics.catalogue import (
     CONFIDENCE,
+    DEPTH,
     ESTIMATES,
     FORGOTTEN_UP_TO,
     GRADED,
@@ -66,11 +67,11 @@ def test_every_estimate_stands_in_a_record(estimates):
 
 @pytest.mark.parametrize("attribute", ["key", "title", "name", "printed"])
 def test_no_two_measures_are_called_the_same(attribute):
-    values = [getattr(measure, attribute) for measure in MEASURES]
+    values = [getattr(measure, attribute) for measure in (*MEASURES, *DEPTH)]
     assert len(set(values)) == len(values)
 
 
-@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.key)
+@pytest.mark.parametrize("measure", [*MEASURES, *DEPTH], ids=lambda measure: measure.key)
 def test_a_measure_says_all_that_a_reader_needs(measure):
     assert measure.definition.endswith(".")
     assert ". " not in measure.definition, "more than one sentence"
@@ -82,7 +83,8 @@ def test_a_measure_says_all_that_a_reader_needs(measure):
 def test_an_outcome_of_a_comparison_has_the_figure(measure):
     mia = {"entropy_svc": 1.0, "confidence_svc": 1.0, "same_class": {"accuracy": 1.0, "auc": 1.0}}
     about = dict.fromkeys(("probe", "seconds", "rest_by_then", "attack", "asr"), 1.0)
-    outcome = Outcome(seed=0, acc_rt=1.0, acc_ut=1.0, mia=mia, relearning=1, **about)
+    depth = {"mean": {"probe": 1.0, "bits": 1.0}, "prototypes": {"5": {"forget": 1.0}}}
+    outcome = Outcome(seed=0, acc_rt=1.0, acc_ut=1.0, mia=mia, relearning=1, depth=depth, **about)
     assert outcome.value(measure.key) == 1.0
 
 

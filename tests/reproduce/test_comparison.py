@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields, replace
 
 import pytest
 
 from zspag_core.errors import DataError
 from zspag_core.reproduce.comparison import Comparison, Outcome, Row, mean_and_deviation
+from zspag_core.shipped import ASSETS
 
 MIA = {
     "entropy_svc": 40.0,
@@ -68,6 +70,35 @@ def test_a_figure_is_found_by_name_and_averaged_over_seeds():
     assert row.mean_and_deviation("mia.same_class.auc") == (51.0, None)
     assert row.mean_and_deviation("mia.confidence_svc") is None
     assert example().row("magic") is None
+
+
+DEPTH = {"stages": ["one"], "probe": [40.0], "mean": {"probe": 40.0}, "prototypes": {"5": {"forget": 0.0}}}
+
+
+def test_depth_is_a_part_that_a_record_may_lack(tmp_path):
+    plain, path = example(), tmp_path / "deep.json"
+    assert not plain.knows_depth
+    assert all("depth" not in seed for row in plain.to_dict()["rows"] for seed in row["seeds"])
+    row = plain.row("zspag")
+    known = replace(plain, rows=[replace(row, seeds=[replace(row.seeds[0], depth=DEPTH), row.seeds[1]])])
+    known.write(path)
+    found = Comparison.read(path)
+    assert found == known
+    assert found.knows_depth
+    (row,) = found.rows
+    assert row.mean_and_deviation("depth.mean.probe") == (40.0, None)
+    assert row.mean_and_deviation("depth.prototypes.5.forget") == (0.0, None)
+    assert row.mean_and_deviation("depth.mean.bits") is None
+    assert [set(seed) for seed in json.loads(path.read_text())["rows"][0]["seeds"]] == [
+        {field.name for field in fields(Outcome)},
+        {field.name for field in fields(Outcome)} - {"depth"},
+    ]
+
+
+@pytest.mark.parametrize("path", sorted((ASSETS / "comparisons").glob("*.json")), ids=lambda path: path.stem)
+def test_a_comparison_that_ships_is_written_as_it_was(path, tmp_path):
+    Comparison.read(path).write(tmp_path / "again.json")
+    assert json.loads((tmp_path / "again.json").read_text()) == json.loads(path.read_text())
 
 
 def test_mean_and_deviation_leave_out_what_is_undefined():

@@ -53,6 +53,17 @@ def test_the_page_is_the_same_and_nothing_is_made_twice(tiny, harness, threads, 
             assert (outcome.acc_rt, outcome.acc_ut, outcome.probe) == (same.acc_rt, same.acc_ut, same.probe)
 
 
+def test_rows_filled_elsewhere_are_asked_stage_by_stage_too(tiny, harness, threads, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Filler, "row", lambda *_: None)
+    monkeypatch.setattr(crew, "_harness", lambda *_, depth: asked.append(depth) or harness)
+    (arena,) = arenas("table4", tiny, ONLY)
+    for harness.depth in (False, True):
+        crew.fill_together(harness, "table4", arena, 2)
+    others = len(arena.plans) - 1
+    assert asked == [False] * others + [True] * others
+
+
 def test_the_longest_rows_come_first():
     order = sorted(["zspag", "gkt", "finetune", None], key=crew._weight, reverse=True)
     assert order == [None, "gkt", "finetune", "zspag"]

@@ -211,6 +211,31 @@ def test_a_model_whose_outputs_are_no_numbers_has_failed_too(build, monkeypatch)
     assert comparison.rows[1].settings["learning_rate"] < TUNED.high, "too strong: the gentler value is chosen"
 
 
+def test_depth_is_asked_of_every_row_on_request(build, monkeypatch):
+    arena = _arena(rows.references()[:2])
+    plain = build()
+    assert not plain.compare(arena).knows_depth
+    asked = []
+    real = filler.measure_quickly
+
+    def measure(models, dataset, forget, *, seed):
+        asked.append((len(dataset.train), len(dataset.test), tuple(forget), seed))
+        return real(models, dataset, forget, seed=seed)
+
+    monkeypatch.setattr(filler, "measure_quickly", measure)
+    deep = build(depth=True)
+    original, masked = deep.compare(arena).rows
+    subject = deep.subject(CASES["small"]["digits-resnet"], (3,))
+    assert asked == [(len(subject.dataset.train), len(subject.dataset.test), (3,), 0)] * 2
+    assert deep.cells.made == 2, "made anew"
+    assert masked.seeds[0].depth == original.seeds[0].depth, "masking changes no feature"
+    assert original.seeds[0].depth["mean"]["probe"] > 0
+    build(depth=True).compare(arena)
+    again = build()
+    assert not again.compare(arena).knows_depth
+    assert (len(asked), again.cells.made) == (2, 0), "both kinds are remembered"
+
+
 def test_a_timing_says_what_was_measured_before_and_what_a_whole_retrain_takes(build, faked):
     arena = _arena([*rows.references(), ZSPAG], timing=True)
     assert not any("earlier" in note for note in build().compare(arena).notes)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.reproduce.test_comparison import example
 from zspag_core.reproduce.comparison import Outcome, Row
 from zspag_core.reproduce.markdown import as_markdown
@@ -7,8 +9,6 @@ from zspag_core.reproduce.scale import BRIEF, FULL, SMALL
 
 
 def _with(*rows):
-    from dataclasses import replace
-
     return replace(example(), rows=[*example().rows, *rows])
 
 
@@ -35,6 +35,19 @@ def test_a_row_has_mean_deviation_the_papers_figure_and_the_distance_to_mask():
     assert "| 87.00 ± 1.41 | 85.47 | +0.50 | 1.00 | 1.40 |" in line
     assert "| Mask | reference | 86.50 | – | +0.00 |" in page
     assert "- one note" in page
+
+
+def test_depth_has_columns_where_any_row_was_asked():
+    depth = {"mean": {"probe": 61.25, "bits": 0.516}, "prototypes": {"5": {"forget": 80.0}}}
+    plain = as_markdown(_with(MASK), SMALL)
+    assert "over stages" not in plain
+    page = as_markdown(_with(replace(MASK, seeds=[replace(MASK.seeds[0], depth=depth)])), SMALL)
+    assert "| probe, mean over stages | bits, mean over stages | back from 5 images | seconds |" in page
+    (line,) = [line for line in page.splitlines() if line.startswith("| Mask ")]
+    assert line.endswith("| 61.2 | 0.52 | 80.0 | – |")
+    (line,) = [line for line in page.splitlines() if line.startswith("| ZS-PAG ")]
+    assert line.endswith("| – | – | – | 3.0 |")
+    assert "*Mean over stages*" in page
 
 
 def test_tuned_rows_say_what_was_chosen_and_the_page_how():

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from ui.shell.checkpoints import read_header, recipe_of, shipped_checkpoints
 from ui.shell.class_names import names_of
 from ui.shell.formatting import find, headline
-from ui.shell.jobs import job_store
+from ui.shell.jobs import answers_about, job_store
 from ui.shell.paths import data_of
 from ui.shell.words import COMPARISONS
 from zspag_core.errors import CheckpointError, DataError, ZspagError
 from zspag_core.jobs import State
+from zspag_core.metrics.depth.row import row_depth
 from zspag_core.reproduce.comparison import Comparison, Outcome, Row
 from zspag_core.runs.config import RunConfig
 from zspag_core.shipped import ASSETS, ORIGINALS
@@ -29,6 +30,7 @@ FOLDER = ASSETS / "comparisons"
 OWN = "own"
 MOST_RUNS = 1000
 FAILED = "failed"
+DEPTH = "depth"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def outcome_of(result: Mapping[str, Any], seed: int, part: str = "after") -> Out
     graded, relearning = result[part], result[part].get("relearning") or {}
     backdoor = (result.get("backdoor") or {}).get(part)
     spent = [seconds for stage, seconds in result["seconds"].items() if stage != "evaluate" and seconds]
-    own = part == "after"
+    own, depth = part == "after", result.get("depth")
     return Outcome(
         seed=seed,
         acc_rt=graded["acc_rt"],
@@ -99,6 +101,7 @@ def outcome_of(result: Mapping[str, Any], seed: int, part: str = "after") -> Out
         stopped=result["stopped"] if own else "epochs",
         attack=backdoor,
         asr=find(result, ("proxies", "asr")) if own else None,
+        depth=depth and row_depth(depth, "unlearned" if own else "original"),
     )
 
 
@@ -111,7 +114,13 @@ def references(results: Sequence[tuple[int, Mapping[str, Any]]]) -> list[Row]:
     by_seed = dict(reversed(results))
     before = [outcome_of(result, seed, "before") for seed, result in sorted(by_seed.items())]
     masked = [
-        Outcome(seed=one.seed, acc_rt=find(by_seed[one.seed], ("mask", "acc_rt")), acc_ut=_masked(one), probe=one.probe)
+        Outcome(
+            seed=one.seed,
+            acc_rt=find(by_seed[one.seed], ("mask", "acc_rt")),
+            acc_ut=_masked(one),
+            probe=one.probe,
+            depth=one.depth,
+        )
         for one in before
     ]
     original = Row(key="original", label="Original", method=None, needs_retain=False, kind="reference", seeds=before)
@@ -132,11 +141,12 @@ def comparison_of(name: str, jobs: Sequence[Job]) -> Comparison:
         jobs: its runs, in the order of their submission, at least one.
     """
     first = jobs[0]
-    about = first.config["comparison"]
-    done = [(int(job.config["seed"]), result) for job in jobs if (result := headline(job)) is not None]
+    about, depths = first.config["comparison"], answers_about(jobs, DEPTH)
+    results = {job.id: _with_depth(result, depths.get(job.id)) for job in jobs if (result := headline(job)) is not None}
+    done = [(int(job.config["seed"]), results[job.id]) for job in jobs if job.id in results]
     rows = {row.key: row for row in references(done)} if done else {}
     for key in dict.fromkeys(str(job.config["comparison"]["key"]) for job in jobs):
-        rows[key] = _row([job for job in jobs if job.config["comparison"]["key"] == key])
+        rows[key] = _row([job for job in jobs if job.config["comparison"]["key"] == key], results)
     model = str(first.config["checkpoint"]).replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors")
     made = datetime.datetime.fromtimestamp(first.created).astimezone()
     return Comparison(
@@ -157,8 +167,18 @@ def comparison_of(name: str, jobs: Sequence[Job]) -> Comparison:
     )
 
 
-def _row(jobs: Sequence[Job]) -> Row:
-    """Return what the runs of one row came to; those that wait, run or were cancelled have no outcome."""
+def _with_depth(result: Mapping[str, Any], depth: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return a run's record with its depth, where that was measured for a page."""
+    return result if depth is None else {**result, "depth": depth}
+
+
+def _row(jobs: Sequence[Job], results: Mapping[str, Mapping[str, Any]]) -> Row:
+    """Return what the runs of one row came to; those that wait, run or were cancelled have no outcome.
+
+    Args:
+        jobs: the runs.
+        results: the records of those that came to their end, by id.
+    """
     config = jobs[0].config
     about = config["comparison"]
     return Row(
@@ -168,13 +188,13 @@ def _row(jobs: Sequence[Job]) -> Row:
         needs_retain=about["needs_retain"],
         settings=config["settings"],
         kind=about["kind"],
-        seeds=[outcome for job in jobs if (outcome := _outcome(job)) is not None],
+        seeds=[outcome for job in jobs if (outcome := _outcome(job, results.get(job.id))) is not None],
     )
 
 
-def _outcome(job: Job) -> Outcome | None:
-    """Return what a run came to, None where it has not come to anything."""
-    result, seed = headline(job), int(job.config["seed"])
+def _outcome(job: Job, result: Mapping[str, Any] | None) -> Outcome | None:
+    """Return what a run came to, with its record where it has one; None where it has not come to anything."""
+    seed = int(job.config["seed"])
     if result is not None:
         return outcome_of(result, seed)
     if job.state == State.FAILED:

@@ -21,7 +21,7 @@ from ui.shell.methods import method_card, method_summary
 from ui.shell.selection import chosen_model
 from ui.shell.words import GRADING_NOTE, MASK_NOTE
 from zspag_core.jobs import State
-from zspag_core.metrics.catalogue import ENTROPY, FORGOTTEN_UP_TO, PROBE, RELEARNING
+from zspag_core.metrics.catalogue import ENTROPY, FORGOTTEN_UP_TO, IN_COMPARISONS, PROBE, RELEARNING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
     from zspag_core.reproduce.comparison import Comparison
 
+DEEPER = (
+    "What every stage of the networks still knows was not measured. Open a run and press *Measure the depth* under "
+    "*Depth* of its results: its figures then stand here."
+)
+DEEPER_ANEW = (
+    "What every stage of the networks still knows was not measured here: `python -m zspag_core reproduce` does so with "
+    "`--depth`."
+)
 ENDED_EARLY = (State.FAILED, State.CANCELLED, State.INTERRUPTED)
 
 
@@ -83,6 +91,8 @@ def _table(comparison: Comparison, jobs: Mapping[str, Sequence[Job]]) -> None:
         f"**Bold** figures reach their goal: at most {FORGOTTEN_UP_TO:.0f} % recognised, or within {NEAR:.0f} points "
         "of what Retrain has over its seeds where the original is further off."
     )
+    if not comparison.knows_depth:
+        st.caption(DEEPER if jobs else DEEPER_ANEW)
 
 
 def _pick_pinned(comparison: Comparison) -> str | None:
@@ -136,7 +146,8 @@ def _words(comparison: Comparison) -> None:
     with st.expander("What the methods do, and how to read the table", icon=":material/menu_book:"):
         st.markdown("\n".join(lines))
         st.caption(MASK_NOTE)
-        st.caption(f"{ENTROPY.definition} {PROBE.definition} {RELEARNING.definition}")
+        explained = (ENTROPY, PROBE, RELEARNING, *(IN_COMPARISONS if comparison.knows_depth else ()))
+        st.caption(" ".join(measure.definition for measure in explained))
     cards = {str(row.method): row.label for row in reversed(comparison.rows) if row.method is not None}
     with st.expander("Where they come from, and what differs here"):
         for key, label in reversed(cards.items()):

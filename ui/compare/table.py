@@ -16,6 +16,7 @@ from zspag_core.metrics.catalogue import (
     ACC_UT,
     CONFIDENCE,
     ENTROPY,
+    IN_COMPARISONS,
     LEAD,
     PROBE,
     RELEARNING,
@@ -44,8 +45,14 @@ ROLES = {
     RETRAIN: "trained anew without the classes: the honest reference",
 }
 COLUMNS = (ACC_RT, LEAD, ACC_UT, ENTROPY, PROBE, RELEARNING, SECONDS)
+"""Measures that every comparison has a column for; see :func:`columns_of`."""
 ORDERS = {"As listed": None} | {measure.name: measure for measure in (ACC_RT, ACC_UT, PROBE, SECONDS)}
 """How the table can be ordered: by which measure, the best first."""
+
+
+def columns_of(comparison: Comparison) -> tuple[Measure, ...]:
+    """Return the measures that a comparison's table has: those of depth where any row was asked stage by stage."""
+    return (*COLUMNS[:-1], *IN_COMPARISONS, COLUMNS[-1]) if comparison.knows_depth else COLUMNS
 
 
 def in_order(rows: Sequence[Row], order: str) -> list[Row]:
@@ -69,7 +76,7 @@ def best_rows(comparison: Comparison) -> dict[str, set[str]]:
     """
     rows = [row for row in comparison.rows if not role_of(row) and _forgets(row)]
     found: dict[str, set[str]] = {}
-    for measure in COLUMNS:
+    for measure in columns_of(comparison):
         badness = {row.key: bad for row in rows if (bad := _badness(measure, row, comparison)) is not None}
         least = min(badness.values(), default=None)
         best = {key for key, bad in badness.items() if bad == least}
@@ -89,11 +96,16 @@ def _badness(measure: Measure, row: Row, comparison: Comparison) -> float | None
     mean = mean_of(row, ACC_RT.key if measure is LEAD else measure.key)
     if mean is None or measure is RELEARNING:
         return None  # steps that were never reached are no number
-    value = round(mean[0], 1)
+    value = round(mean[0], _decimals(measure))
     if measure.better != "near":
         return -value if measure.better == "higher" else value
     aim = mean_of(reference(comparison, RETRAIN), measure.key)
-    return None if aim is None else abs(value - round(aim[0], 1))
+    return None if aim is None else abs(value - round(aim[0], _decimals(measure)))
+
+
+def _decimals(measure: Measure) -> int:
+    """Return with how many decimals the table writes a measure: one, but bits run from 0 to 1."""
+    return measure.digits if measure.unit == "bits" else 1
 
 
 def table_html(
@@ -109,7 +121,7 @@ def table_html(
     """
     paper = any(row.paper for row in comparison.rows)
     heads = [("Method", "", ""), ("Sees", "", "What the method is given beside the model and the forget samples.")]
-    heads += [(_heading(measure), f"good: {measure.good}", measure.definition) for measure in COLUMNS]
+    heads += [(_heading(measure), f"good: {measure.good}", measure.definition) for measure in columns_of(comparison)]
     heads += [("Paper", "Acc_rt, Acc_ut", "The paper's own figures, on its own models.")] if paper else []
     heads += [("Runs" if jobs else "Seeds", "", "Each number opens its run." if jobs else "Seeds behind the mean.")]
     head = "".join(
@@ -163,11 +175,11 @@ def _figures(row: Row, comparison: Comparison, best: Mapping[str, set[str]]) -> 
     """Return the cells with figures; one cell with the reason where every run failed."""
     errors = [outcome.error for outcome in row.seeds if outcome.error]
     if errors and len(errors) == len(row.seeds):
-        return [f'<td class="zs-failed" colspan="{len(COLUMNS)}">failed: {html.escape(errors[0])}</td>']
+        return [f'<td class="zs-failed" colspan="{len(columns_of(comparison))}">failed: {html.escape(errors[0])}</td>']
     return [
         f"<td{_class(measure, row, comparison)}>"
         f"{_tinted(_figure(measure, row, comparison), best=row.key in best.get(measure.key, ()))}</td>"
-        for measure in COLUMNS
+        for measure in columns_of(comparison)
     ]
 
 
@@ -203,8 +215,9 @@ def _figure(measure: Measure, row: Row, comparison: Comparison) -> str:
     if measure is RELEARNING:
         never = any(outcome.relearned is False for outcome in row.seeds)
         return f"{'over ' if never else ''}{value:.0f}"
-    spread = "" if deviation is None else f" <small>± {deviation:.1f}</small>"
-    return f"{value:.1f}{spread}"
+    digits = _decimals(measure)
+    spread = "" if deviation is None else f" <small>± {deviation:.{digits}f}</small>"
+    return f"{value:.{digits}f}{spread}"
 
 
 def _lead(row: Row, comparison: Comparison) -> str:
@@ -253,6 +266,7 @@ def _link(job: Job) -> str:
 
 def records(comparison: Comparison) -> list[dict[str, Any]]:
     """Return every outcome as one line of a table: row, method, settings, seed and figures."""
+    depth = IN_COMPARISONS if comparison.knows_depth else ()
     return [
         {"row": row.label, "kind": row.kind, "method": row.method or "", "needs_remaining_data": row.needs_retain}
         | {"settings": " ".join(f"{name}={value}" for name, value in sorted(row.settings.items()))}
@@ -261,6 +275,7 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
             measure.key.rpartition(".")[2]: outcome.value(measure.key)
             for measure in (ACC_RT, ACC_UT, ENTROPY, CONFIDENCE, PROBE, RELEARNING, SECONDS)
         }
+        | {measure.key.replace(".", "_"): outcome.value(measure.key) for measure in depth}
         | {"ended": outcome.error or outcome.stopped}
         for row in comparison.rows
         for outcome in row.seeds

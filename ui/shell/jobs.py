@@ -25,7 +25,7 @@ from zspag_core.visitors.cleaning import Cleaning
 from zspag_core.visitors.own_store import VisitorStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 POLL_SECONDS = 1.0
 WAIT_SECONDS = 0.5
@@ -168,6 +168,14 @@ def tasks_about(run: Job, kind: str) -> list[Job]:
     """Return the tasks of a kind that its owner asked for a finished run, the newest first."""
     tasks = shared_store().latest(Lane.RUNS, TASKS_KEPT, kind=kind)
     return [task for task in tasks if task.config["run"] == run.id and task.owner == run.owner]
+
+
+def answers_about(runs: Sequence[Job], kind: str) -> dict[str, Any]:
+    """Return by a run's id the newest answer of a kind of task that its owner asked for it, where there is one."""
+    asked = {(run.id, run.owner) for run in runs}
+    tasks = shared_store().latest(Lane.RUNS, max(TASKS_KEPT, len(runs)), kind=kind)
+    done = [task for task in reversed(tasks) if task.state == State.DONE]
+    return {task.config["run"]: task.answer for task in done if (task.config["run"], task.owner) in asked}
 
 
 def ask(kind: str, config: Mapping[str, Any]) -> Job:

@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="3", metavar="N", help="runs of every row, with seeds 0, 1, ... (3)")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="folder (runs/reproduce/SCALE)")
     parser.add_argument("--only", default="", metavar="NAME", help="one comparison, for example cifar10-vit")
+    parser.add_argument(
+        "--depth",
+        action="store_true",
+        help="also ask every stage of each row's network what it knows: rows that were made without are made anew",
+    )
     parser.add_argument("--workers", default="1", metavar="N", help="rows filled side by side, for a GPU (1)")
     add_device(parser)
 
@@ -56,7 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
     scale, out = SCALES[arguments.scale], arguments.out or Path("runs/reproduce") / arguments.scale
     device = resolve_device(arguments.device)
     with interruptible() as terminal:
-        harness = Harness(out, scale, device=device, seeds=int(arguments.seeds), report=_Stop(terminal), tell=_say)
+        harness = Harness(
+            out,
+            scale,
+            device=device,
+            seeds=int(arguments.seeds),
+            report=_Stop(terminal),
+            tell=_say,
+            depth=arguments.depth,
+        )
         return _make(arguments.what, harness, arguments.only, int(arguments.workers))
 
 

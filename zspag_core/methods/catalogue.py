@@ -439,6 +439,26 @@ BUILT_IN = (
         deviations=("The official settings are those of a ResNet; a ViT has an alpha of 5 there.",),
     ),
     MethodEntry(
+        key="cola",
+        program="zspag_core.methods.cola:Cola",
+        title="Collapse and align (COLA)",
+        short="COLA",
+        summary="Draws remaining images together by class until the encoder lets the forgotten ones go, then realigns.",
+        source=(
+            "Jeon, Jeung, Kim, No and Choi, AAAI 2026 (An information theoretic evaluation metric for strong "
+            "unlearning); the contrast of Khosla et al., 2020"
+        ),
+        needs_retain=True,
+        tuning=TuningRange(name="collapse_rate", low=1e-4, high=0.1),
+        deviations=(
+            "The paper was at hand as abstract and reviews: that a contrast of remaining images collapses the encoder "
+            "and that their labels align encoder and head then.",
+            "What was not at hand and is ours: which contrast (of supervised contrastive learning, on penultimate "
+            "features without a layer of its own), temperature, step length, optimiser and epochs of either part.",
+            *COMMON,
+        ),
+    ),
+    MethodEntry(
         key="boundary_shrink",
         program="zspag_core.methods.boundary_shrink:BoundaryShrink",
         title="Boundary shrink",

@@ -416,6 +416,51 @@ PROTOTYPES = Measure(
     source="Ha et al., Unlearning's blind spots, ICML 2026",
     needs=("retain_train", "retain_test", "forget_test"),
 )
+PROBE_OVER_STAGES = Measure(
+    key="depth.mean.probe",
+    title="Probe, mean over stages",
+    name="Probe, mean over stages",
+    short="Probe, every stage",
+    printed="probe, mean over stages",
+    better="near",
+    good="near Retrain",
+    definition="What a fresh linear layer reads right of the forgotten classes' test images at a stage, mean over all "
+    "stages of the network.",
+    meaning="forgotten classes that a fresh linear layer finds, mean over stages",
+    source="Alain and Bengio, Understanding intermediate layers using linear classifier probes, 2017",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+BITS_OVER_STAGES = Measure(
+    key="depth.mean.bits",
+    title="Linear-probe bits, mean over stages",
+    name="Bits, mean over stages",
+    short="Bits, every stage",
+    printed="bits, mean over stages",
+    unit="bits",
+    better="near",
+    good="near Retrain",
+    digits=2,
+    definition="How much of the one bit that tells forgotten from remaining images a linear discriminant reads at a "
+    "stage, mean over all stages of the network.",
+    meaning="of one bit, what a linear look tells of forgotten or not, mean over stages",
+    source="added here; the bound of Barber and Agakov, The IM algorithm, 2003",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
+PROTOTYPES_OF_FIVE = Measure(
+    key="depth.prototypes.5.forget",
+    path=("prototypes", "5", "forget"),
+    title="Prototypical relearning from 5 images",
+    name="Back from 5 images",
+    short="From 5 images",
+    printed="back from 5 images",
+    better="near",
+    good="near Retrain",
+    definition="Accuracy on the forgotten classes of a head rebuilt from class means, the forgotten ones' from 5 "
+    "images.",
+    meaning="forgotten classes that come back with a mean of 5 images",
+    source="Ha et al., Unlearning's blind spots, ICML 2026",
+    needs=("retain_train", "retain_test", "forget_test"),
+)
 KEPT = Measure(
     key="depth.kept",
     path=("kept", "steps"),
@@ -514,7 +559,9 @@ BY_STAGE = (PROBE_BY_STAGE, KNN_BY_STAGE, BITS_BY_STAGE, INFORMATION_BY_STAGE)
 """What is measured of one model at every stage; paths lead into a model's part of "depth" in result.json."""
 OF_WHOLE = (KEPT, CLASS_ATTACK, LOW_RATE, LOWEST_RATE, OVER_UNLEARNING)
 """What is measured of one model as a whole, where everything is."""
-DEPTH = (*BY_STAGE, CKA_BY_STAGE, PROTOTYPES, *OF_WHOLE, WORST)
+IN_COMPARISONS = (PROBE_OVER_STAGES, BITS_OVER_STAGES, PROTOTYPES_OF_FIVE)
+"""What a comparison's table shows of a model's depth, where that was measured."""
+DEPTH = (*BY_STAGE, CKA_BY_STAGE, PROTOTYPES, *OF_WHOLE, WORST, *IN_COMPARISONS)
 """All that is known of the depth of forgetting."""
 
 FORGET_IMAGES = Estimate(

@@ -39,6 +39,8 @@ class Outcome:
         attack: share of triggered test images that the backdoor still leads to its target.
         asr: share of attacked samples that became proxies.
         error: why a failed method came to nothing, in one sentence.
+        depth: what every stage of the network still knows, see :func:`zspag_core.metrics.depth.row.row_depth`; None
+            where that was not measured.
     """
 
     seed: int
@@ -54,9 +56,10 @@ class Outcome:
     attack: float | None = None
     asr: float | None = None
     error: str | None = None
+    depth: Mapping[str, Any] | None = None
 
     def value(self, name: str) -> float | None:
-        """Return a figure by its name; "mia.entropy_svc" and "mia.same_class.auc" go into the parts of `mia`."""
+        """Return a figure by its name; "mia.same_class.auc" and "depth.mean.probe" go into the parts of a figure."""
         first, *rest = name.split(".")
         found: Any = getattr(self, first)
         for key in rest:
@@ -135,9 +138,16 @@ class Comparison:
         """Return the row of that key, None where there is none."""
         return next((row for row in self.rows if row.key == key), None)
 
+    @property
+    def knows_depth(self) -> bool:
+        """Tell whether any row's network was asked stage by stage."""
+        return any(outcome.depth for row in self.rows for outcome in row.seeds)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for a JSON file."""
+        """Return plain values for a JSON file; depth that was not measured has no place there."""
         plain: dict[str, Any] = finite({"version": VERSION, **asdict(self)})
+        for row in plain["rows"]:
+            row["seeds"] = [{k: v for k, v in seed.items() if k != "depth" or v is not None} for seed in row["seeds"]]
         return plain
 
     @classmethod

@@ -29,6 +29,7 @@ class Context:
         seeds: int = 3,
         report: Reporter = SILENT,
         tell: Callable[[str], None] = lambda _text: None,
+        depth: bool = False,
     ) -> None:
         """Start.
 
@@ -39,8 +40,9 @@ class Context:
             seeds: how many seeds a row has: 0, 1, ...
             report: may raise Cancelled.
             tell: receives one line a finished cell.
+            depth: whether every stage of each row's network is asked, too.
         """
-        self.out, self.scale, self.device, self.seeds = out, scale, device, seeds
+        self.out, self.scale, self.device, self.seeds, self.depth = out, scale, device, seeds, depth
         self.report, self.tell = report, tell
         self.cells = Cells(out / "cells")
 

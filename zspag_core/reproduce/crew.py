@@ -43,6 +43,7 @@ class Errand:
         scale: how much is computed.
         device: where.
         seeds: how many seeds a row has.
+        depth: whether every stage is asked.
     """
 
     table: str
@@ -52,6 +53,7 @@ class Errand:
     scale: Scale
     device: str
     seeds: int
+    depth: bool
 
 
 def fill_together(harness: Harness, table: str, arena: Arena, workers: int) -> None:
@@ -79,6 +81,7 @@ def fill_together(harness: Harness, table: str, arena: Arena, workers: int) -> N
             scale=harness.scale,
             device=str(harness.device),
             seeds=harness.seeds,
+            depth=harness.depth,
         )
         for plan in others
     ]
@@ -116,7 +119,7 @@ def fill(errand: Errand) -> list[str]:
     from zspag_core.reproduce.tables import arenas
 
     lines: list[str] = []
-    harness = _harness(errand.out, errand.scale, errand.device, errand.seeds)
+    harness = _harness(errand.out, errand.scale, errand.device, errand.seeds, depth=errand.depth)
     harness.tell = lines.append
     (arena,) = arenas(errand.table, errand.scale, errand.only)
     (plan,) = (plan for plan in arena.plans if plan.key == errand.row)
@@ -125,13 +128,13 @@ def fill(errand: Errand) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _harness(out: Path, scale: Scale, device: str, seeds: int) -> Harness:
+def _harness(out: Path, scale: Scale, device: str, seeds: int, *, depth: bool) -> Harness:
     """Return this process's harness: it remembers model and images from one row to the next."""
     import torch
 
     from zspag_core.reproduce.harness import Harness
 
-    return Harness(out, scale, device=torch.device(device), seeds=seeds, report=_stop)
+    return Harness(out, scale, device=torch.device(device), seeds=seeds, report=_stop, depth=depth)
 
 
 class _Stop(Reporter):

@@ -16,6 +16,8 @@ from zspag_core.methods.sharing import DEPENDS, SharedStages
 from zspag_core.metrics.accuracy import accuracy
 from zspag_core.metrics.backdoor import Backdoor, read_triggered, triggered_images
 from zspag_core.metrics.deep import relearn
+from zspag_core.metrics.depth.measure import UNLEARNED, measure_quickly
+from zspag_core.metrics.depth.row import row_depth
 from zspag_core.metrics.grade import grade
 from zspag_core.metrics.predictions import logits_of, outputs_of_pixels
 from zspag_core.reproduce.comparison import BLIND, Outcome, Row
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from zspag_core.reproduce.plans import Plan
 
 TUNING_SEED = 0
+DEPTH_SEED = 0
 ORIGINAL = "original"
 KEPT_STAGES = 12
 
@@ -135,6 +138,7 @@ class Filler:
             return figures | grades | {"wall": time.perf_counter() - start}
 
         measured = {"purpose": "timing" if self.arena.timing else "final", "relearning": steps, "known": self.known}
+        measured |= {"depth": "quick"} if self.context.depth else {}
         cell = self._cell(plan.key, method, seed, measured, make)
         fields = {name: cell[name] for name in Outcome.__dataclass_fields__ if name in cell}
         return Outcome(seed=seed, **fields)
@@ -219,7 +223,8 @@ class Filler:
         subject = self.subject
         found = grade(model, subject.dataset, subject.forget, seed=seed).to_dict()
         figures = {name: found[name] for name in ("acc_rt", "acc_ut", "mia", "probe")}
-        return figures | self._relearned(model, seed, steps, self.known or found["acc_ut"]) | self._attack(model)
+        figures |= self._relearned(model, seed, steps, self.known or found["acc_ut"]) | self._attack(model)
+        return figures | self._depth(model)
 
     def _relearned(self, model: Classifier, seed: int, steps: int, known: float | None) -> dict[str, Any]:
         """Return how many steps bring the classes back."""
@@ -230,6 +235,14 @@ class Filler:
         if found is None:
             return {"relearning": None, "relearned": None, "rest_by_then": None}
         return {"relearning": found.steps, "relearned": found.reached, "rest_by_then": found.acc_rt}
+
+    def _depth(self, model: Classifier) -> dict[str, Any]:
+        """Return what every stage still knows, where that is asked for; of the same images for all rows and seeds."""
+        if not self.context.depth:
+            return {}
+        subject = self.subject
+        found = measure_quickly({UNLEARNED: model}, subject.dataset, subject.forget, seed=DEPTH_SEED)
+        return {"depth": row_depth(found, UNLEARNED)}
 
     def _attack(self, model: Classifier) -> dict[str, Any]:
         """Return how often the trigger works, where there is one."""

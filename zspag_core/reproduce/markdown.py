@@ -12,6 +12,7 @@ from zspag_core.metrics.catalogue import (
     CONFIDENCE,
     ENTROPY,
     FORGOTTEN_UP_TO,
+    IN_COMPARISONS,
     LEAD,
     PROBE,
     RELEARNING,
@@ -39,6 +40,7 @@ COLUMNS = (
     PROBE,
     RELEARNING,
     REST_BY_THEN,
+    *IN_COMPARISONS,
     SECONDS,
 )
 IN_THE_PAPER = (ACC_RT, ACC_UT, ATTACK, ENTROPY, SECONDS)
@@ -55,6 +57,11 @@ deviation over seeds. Methods marked † need remaining data, all others see the
 REST = """\
 *The rest by then*: accuracy on remaining classes after the steps of relearning; near 0 the class has not come back, all
 images are read as it."""
+DEPTH = """\
+*Mean over stages*: at the output of every stage, averaged over space, a new linear layer reads so much of the forgotten
+test images right (*probe*), and a linear discriminant tells so much of "forgotten or not" (*bits*, of 1). *Back from 5
+images*: the head rebuilt from class means, the forgotten ones' from 5 images. The same images for all rows and seeds;
+Original and Retrain are the two ends."""
 
 TUNING = """\
 *official*: the settings of the method's official program. *tuned*: {trials} trials for every method with seed 0,
@@ -85,6 +92,7 @@ def as_markdown(comparison: Comparison, scale: Scale) -> str:
         "\n".join(table),
         LEGEND,
         REST if any(row.mean_and_deviation(REST_BY_THEN.key) for row in comparison.rows) else "",
+        DEPTH if comparison.knows_depth else "",
         _tuning(comparison, scale),
         "\n".join(notes),
     ]

@@ -10,6 +10,7 @@ from ui.compare.panels import as_csv, progress_words
 from ui.compare.table import best_rows, in_order, table_html
 from ui.shell.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
+from zspag_core.metrics.depth.row import row_depth
 
 
 def test_every_shipped_comparison_can_be_read_and_shown():
@@ -150,6 +151,53 @@ def test_order_keeps_references_first_and_unknown_last(make_comparison):
     rows = in_order(make_comparison().rows, "Remaining accuracy")
     assert [row.key for row in rows] == ["original", "mask", "retrain", "zspag", "salun", "neggrad_zs", "badt"]
     assert in_order(rows, "As listed") == rows
+
+
+def depth_of(probe, bits, back):
+    """A measured depth of two models, as a worker answers it."""
+    part = {"probe": [probe] * 2, "probe_rest": [1.0] * 2, "knn": [1.0] * 2, "knn_rest": [1.0] * 2, "bits": [bits] * 2}
+    part |= {"prototypes": {"5": {"forget": back}}}
+    original = part | {"probe": [70.0, 90.0]}
+    return {"stages": ["one", "two"], "models": {"original": original, "unlearned": part}}
+
+
+def test_depth_has_columns_where_a_row_has_it_and_an_empty_place_where_not(make_comparison):
+    rows = make_comparison().rows
+    assert "every stage" not in table_html(make_comparison(), {})
+
+    def asked(row, *figures):
+        return replace(row, seeds=[replace(one, depth=row_depth(depth_of(*figures), "unlearned")) for one in row.seeds])
+
+    near, far = asked(rows[3], 61.04, 0.512, 80.0), asked(rows[5], 70.0, 0.518, 80.0)
+    comparison = make_comparison(rows=[*rows[:2], asked(rows[2], 60.0, 0.5, 75.0), near, rows[4], far, rows[6]])
+    head, body = table_html(comparison, {}).split("<tbody>")
+    assert "Probe, every stage, %" in head
+    assert "Bits, every stage, bits" in head
+    lines = {line.split("</span> ")[1].split("<")[0].strip(): line for line in body.split("<tr")[1:]}
+    assert "61.0 <small>± 0.0</small></span></td>" in lines["ZS-PAG"], "nearest to Retrain"
+    assert "<td>0.51 <small>± 0.00</small>" in untinted(lines["ZS-PAG"])
+    assert best_rows(comparison)["depth.mean.bits"] == {"zspag"}, "0.51 against 0.52"
+    assert f"{4 * '<td>–</td>'}<td>2.0 s</td>" in lines["Neggrad &lt;zs&gt;"], "relearning and the three of depth"
+    assert 'colspan="10"' in lines["BadT"]
+    first, *others = as_csv(comparison).splitlines()
+    assert first.endswith("seconds,depth_mean_probe,depth_mean_bits,depth_prototypes_5_forget,ended")
+    assert others[-7].endswith(",61.04,0.512,80.0,epochs")
+
+
+def test_a_depth_that_was_measured_for_a_page_stands_in_the_table(store, make_comparison, make_record):
+    name = order(subject_of(make_comparison()), [make_comparison().rows[3]], [0], make_comparison())
+    store.heartbeats.beat("w", "worker", ("runs",), "cpu")
+    run = store.claim("runs", "w", "cpu")
+    store.finish(run, State.DONE, answer=make_record())
+    (job,) = store.latest(comparison=name)
+    assert not comparison_of(name, [job]).knows_depth
+    for other in (run.id, "another"):
+        task = store.submit("depth", {"run": other, "extent": "quick"})
+        store.finish(store.claim("runs", "w", "cpu", only=task.id), State.DONE, answer=depth_of(50.0, 0.5, 9.0))
+    original, masked, zspag = comparison_of(name, [job]).rows
+    assert zspag.seeds[0].value("depth.mean.probe") == 50.0
+    assert original.seeds[0].value("depth.mean.probe") == 80.0
+    assert masked.seeds[0].depth == original.seeds[0].depth, "masking changes no feature"
 
 
 def test_every_outcome_is_a_line_of_the_csv(make_comparison):

@@ -61,10 +61,10 @@ def mean_left(
 
     None where there is no stage, a figure is unknown, or the means lie less than `least` apart.
     """
-    return share_left(_mean(after), _mean(original), _mean(retrained), least)
+    return share_left(mean_of_stages(after), mean_of_stages(original), mean_of_stages(retrained), least)
 
 
-def _mean(figures: Sequence[float | None]) -> float | None:
+def mean_of_stages(figures: Sequence[float | None]) -> float | None:
     """Return the mean of figures, None where one is unknown or there is none."""
     known = [figure for figure in figures if figure is not None]
     return sum(known) / len(known) if known and len(known) == len(figures) else None
