@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.figures import training as figures
-from ui.forget.result_card import show_ending, show_result
+from ui.forget.result_card import show_early, show_ending, show_result
 from ui.forget.watched_images import frame_html, watched_from_arrays, watched_from_events
 from ui.shell.artifacts import load_arrays
 from ui.shell.charts import chart
@@ -54,6 +54,7 @@ def run_panel(job: Job) -> None:
             st.html(stepper_html(steps(now, [event.body["stage"] for event in events if event.kind == "stage"])))
         _charts(now, events)
         _watched(now, events)
+        _early(now, events)
 
     follow(job, panel)
     if job.state == State.DONE:
@@ -62,6 +63,13 @@ def run_panel(job: Job) -> None:
         show_ending(job)
     if not presenting():
         _log(job)
+
+
+def _early(job: Job, events: Sequence[Event]) -> None:
+    """Draw what a run has come to while its last part goes on."""
+    told = [event.body for event in events if event.kind == "graded"]
+    if told and job.active:
+        show_early(told[-1])
 
 
 def stepper_html(stages: Sequence[Step]) -> str:

@@ -102,6 +102,11 @@ def grade(
     )
 
 
+def count_graded(dataset: DataSet, forget_classes: Sequence[int], seed: int) -> int:
+    """Return how many images :func:`grade` looks at."""
+    return len(_draw(dataset.train.labels, tuple(forget_classes), seed)) + len(dataset.test)
+
+
 def _draw(labels: Tensor, forget: tuple[int, ...], seed: int) -> Tensor:
     """Return the positions of the training images that are looked at, in random order.
 

@@ -11,7 +11,7 @@ from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy, percent
 from zspag_core.metrics.catalogue import FORGET_IMAGES, FORGET_SAMPLE
-from zspag_core.metrics.membership import same_class
+from zspag_core.metrics.membership import same_class_accuracy
 from zspag_core.metrics.predictions import Labelled, logits_of
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class LiveGrades:
         tested = both[: remaining + forgotten]
         figures = accuracy(tested.logits, tested.labels, self.forget)
         members = both[remaining + forgotten :]
-        mia = same_class(members, both[remaining : remaining + forgotten], seed=self.seed)
-        found = {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia.accuracy}
+        mia = same_class_accuracy(members, both[remaining : remaining + forgotten], seed=self.seed)
+        found = {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia}
         if forgotten:
             return found
         return found | {FORGET_IMAGES.per_epoch: percent(members.logits.argmax(1) == members.labels)}

@@ -72,6 +72,17 @@ def test_a_job_is_drawn_as_it_is_now_and_once_it_is_over(store, end):
     assert page.session_state["runs"] == 2
 
 
+def test_a_job_that_is_being_cancelled_is_waited_for_a_moment(store, monkeypatch):
+    store.submit("unlearn", {"forget": [3]})
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    job = store.claim(Lane.RUNS, "w", "cpu")
+    store.cancel(job.id)
+    monkeypatch.setattr("ui.shell.follow.time.sleep", lambda _seconds: store.finish(job, State.CANCELLED))
+    page = open_with(following, id=job.id)
+    assert shown(page) == ["cancelled"]
+    assert page.session_state["runs"] == 2, "the page is drawn anew at once"
+
+
 def test_several_jobs_are_said_while_one_of_them_is_active(store, end):
     jobs = [store.submit("unlearn", {"forget": [k]}) for k in (3, 4)]
     page = open_with(waiting_for_all, ids=[job.id for job in jobs])
