@@ -44,7 +44,7 @@ class Baseline:
             model: the original, on its device.
             prepared: the run.
             cache: keeps what is made.
-            report: told after every batch, as stage "before".
+            report: told after every batch, as stage "before", and at every step of relearning.
             seconds: "evaluate" grows by what grading takes.
         """
         self.model, self.prepared, self.cache, self.seconds = model, prepared, cache, seconds
@@ -75,7 +75,8 @@ class Baseline:
         """Return the grade, and say what makes figures doubtful when it is new."""
         if self.known is None:
             with timed(self.seconds, "evaluate"):
-                self.known = self.cache.once(GRADE, lambda: grade_of(self.model, self.prepared, self._told))
+                told = AsStage(self.report, STAGE)
+                self.known = self.cache.once(GRADE, lambda: grade_of(self.model, self.prepared, told))
             say_doubts(self.known, self.prepared, self.report)
         return self.known
 
@@ -83,8 +84,4 @@ class Baseline:
         """Return the steps of relearning; None where they are not counted."""
         known = self.grade()
         with timed(self.seconds, "evaluate"):
-            return self.cache.once(RELEARNT, lambda: relearning_of(self.model, known, self.prepared, self._told))
-
-    @property
-    def _told(self) -> Reporter:
-        return AsStage(self.report, STAGE)
+            return self.cache.once(RELEARNT, lambda: relearning_of(self.model, known, self.prepared, self.report))
