@@ -115,12 +115,15 @@ def test_cancelling_while_the_original_is_graded_leaves_nothing(config, tmp_path
     assert not (tmp_path / "run").exists()
 
 
-def test_what_was_reached_is_shown_before_relearning_is_counted(config, tmp_path):
+def test_what_was_reached_is_shown_before_layers_neighbours_and_relearning_are_looked_at(config, tmp_path):
     heard = Listener()
     result = execute(replace(config, relearning=True), tmp_path / "run", heard)
     assert heard.heard[heard.heard.index("graded") :] == ["graded", "relearning"]
     early = heard.result
     assert early["before"]["relearning"] is early["after"]["relearning"] is None
+    assert early["subspace"] is early["proxies"]["knn_agreement"] is None
+    early["subspace"] = result["subspace"]
+    early["proxies"]["knn_agreement"] = result["proxies"]["knn_agreement"]
     for when in ("before", "after"):
         assert result[when]["relearning"]["steps"] > 0
         early[when]["relearning"] = result[when]["relearning"]

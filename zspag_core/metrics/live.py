@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zspag_core.batching import looked_at_once
 from zspag_core.data.dataset import Split
 from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
@@ -56,7 +57,8 @@ class LiveGrades:
         Raises:
             UnlearningError: the model's outputs are not numbers any more.
         """
-        logits = logits_of(model, self.sample.images)
+        images = self.sample.images
+        logits = logits_of(model, images, batch_size=looked_at_once(model, images))
         if not bool((logits < torch.inf).all()):
             raise UnlearningError("the model's outputs became NaN or infinite; try a smaller learning_rate")
         both = Labelled(logits, self.sample.labels)

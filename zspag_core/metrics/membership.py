@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -183,7 +185,8 @@ def _told_apart(
     member = np.repeat([1, 0], len(groups[0]))
     attack = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
     splits = StratifiedKFold(SPLITS, shuffle=True, random_state=seed % 2**32)
-    return cross_val_predict(attack, values, member, cv=splits, method="decision_function"), member
+    with config_context(assume_finite=True, skip_parameter_validation=True):  # checks took a third of the time
+        return cross_val_predict(attack, values, member, cv=splits, method="decision_function"), member
 
 
 def _accuracy(scores: NDArray[np.float64], member: NDArray[np.int64]) -> float:
@@ -195,15 +198,20 @@ def _share_judged_member(member: Tensor, stranger: Tensor, asked: Tensor, seed: 
     """Fit machines on members and strangers, one value a sample; return the share of members among those asked, %."""
     generator = torch.Generator().manual_seed(seed)
     everybody = len(member) == len(stranger) <= limit
-    shares = []
-    for _ in range(1 if everybody else ATTACKS):  # every draw would be the same
-        groups = _draw_equal(member, stranger, generator, limit)
-        if groups is None or len(asked) < FEWEST:
-            return None
-        values = np.concatenate(groups)[:, None]
-        attack = SVC(C=3, kernel="rbf", gamma="auto").fit(values, np.repeat([1, 0], len(groups[0])))
-        shares.append(100 * float(attack.predict(asked.numpy()[:, None]).mean()))
-    return fmean(shares)
+    count = 1 if everybody else ATTACKS  # every draw would be the same
+    drawn = [groups for _ in range(count) if (groups := _draw_equal(member, stranger, generator, limit)) is not None]
+    if not drawn or len(asked) < FEWEST:
+        return None
+    values = asked.numpy()[:, None]
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # a machine leaves Python alone while it learns
+        return fmean(pool.map(lambda groups: _judged_member(*groups, values), drawn))
+
+
+def _judged_member(member: NDArray[Any], stranger: NDArray[Any], asked: NDArray[Any]) -> float:
+    """Fit one machine on equally many members and strangers, (n,); return the share of members among those asked, %."""
+    values = np.concatenate([member, stranger])[:, None]
+    attack = SVC(C=3, kernel="rbf", gamma="auto").fit(values, np.repeat([1, 0], len(member)))
+    return 100 * float(attack.predict(asked).mean())
 
 
 def _draw_equal(

@@ -148,6 +148,8 @@ def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: i
     outcome.result = finite(_describe(model, prepared, outcome, report, cache, seconds))
     if outcome.after is not None:
         report.graded(outcome.result)
+        with timed(seconds, "evaluate"):
+            _look_inside(model, outcome, prepared)
     _relearn(baseline, outcome, report, cache, seconds)
     outcome.result["seconds"] = _by_stage(unlearned, seconds)
     return outcome
@@ -185,7 +187,7 @@ def _describe(
     cache: StageCache,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """Grade what a run reached; return the content of result.json, without the steps of relearning."""
+    """Grade what a run reached; return the content of result.json as far as its figures are waited for."""
     unlearned, before, log = outcome.unlearned, outcome.before, outcome.log
     result = record.describe_run(prepared, unlearned)
     result["before"] = record.describe_grade(before, None)
@@ -256,24 +258,31 @@ def _unlearn(model: Classifier, prepared: Prepared, log: EpochLog, cache: StageC
 def _judge(
     model: Classifier, outcome: _Outcome, prepared: Prepared, report: Reporter, cache: StageCache
 ) -> dict[str, Any]:
-    """Grade what a run reached; return the parts of result.json that a cancelled run leaves empty."""
+    """Grade what a run reached, unless it was cancelled; return the parts of result.json that say so.
+
+    What looks into the layers and at the neighbours of the proxies is left open, see :func:`_look_inside`.
+    """
     unlearned = outcome.unlearned
-    if unlearned.stopped == "cancelled":
-        return {
-            "after": None,
-            "proxies": record.describe_proxies(unlearned, prepared, None),
-            "subspace": None,
-            "estimates": record.describe_estimates(model, unlearned, prepared, None),
-        }
-    outcome.after = cache.once("unlearned", lambda: grade_of(unlearned.model, prepared, report))
-    agreement = record.measure_agreement(model, unlearned, prepared)
-    subspace = record.describe_subspace(model, unlearned, prepared)
+    after = None
+    if unlearned.stopped != "cancelled":
+        outcome.after = cache.once("unlearned", lambda: grade_of(unlearned.model, prepared, report))
+        after = record.describe_grade(outcome.after, None)
     return {
-        "after": record.describe_grade(outcome.after, None),
-        "proxies": record.describe_proxies(unlearned, prepared, agreement),
-        "subspace": subspace,
-        "estimates": record.describe_estimates(model, unlearned, prepared, subspace),
+        "after": after,
+        "proxies": record.describe_proxies(unlearned, prepared),
+        "subspace": None,
+        "estimates": record.describe_estimates(model, unlearned, prepared),
     }
+
+
+def _look_inside(model: Classifier, outcome: _Outcome, prepared: Prepared) -> None:
+    """Complete the result with what the layers do and where the proxies lie."""
+    result, unlearned = outcome.result, outcome.unlearned
+    if result["proxies"] is not None:
+        result["proxies"]["knn_agreement"] = finite(record.measure_agreement(model, unlearned, prepared))
+    result["subspace"] = finite(record.describe_subspace(model, unlearned, prepared))
+    if result["estimates"] is not None:
+        result["estimates"]["captured_energy"] = record.describe_energy(result["subspace"])
 
 
 def _write(folder: Path, prepared: Prepared, outcome: _Outcome) -> None:
