@@ -8,7 +8,7 @@ from zspag_core.methods.base import timed
 from zspag_core.metrics.deep import RELEARNING_STEPS
 from zspag_core.metrics.grade import count_graded
 from zspag_core.progress import AsStage
-from zspag_core.runs.grading import grade_of, relearning_of, wants_relearning
+from zspag_core.runs.grading import grade_of, relearning_of
 from zspag_core.runs.notes import say_doubts
 from zspag_core.shortfall import guessing, hardly_read
 
@@ -64,7 +64,7 @@ class Baseline:
         """
         config, dataset = self.prepared.config, self.prepared.dataset
         count = count_graded(dataset, config.classes, config.seed)
-        if wants_relearning(config.relearning, dataset, config.classes):
+        if config.relearning:  # also on large data; where nobody has asked it is counted where it is quick
             count += RELEARNING_STEPS * PASSES_A_STEP
         doubtful = guessing(looked.get("acc_rt"), dataset.num_classes) or any(
             hardly_read(looked.get(name)) for name in ("acc_ut", "forget_images")
