@@ -1,10 +1,10 @@
 """Where the seconds of a run go: `python docs/measurements/demo.py` forgets the digits' threes as a worker does.
 
-A job goes through queue, worker and database of an empty home, in a process that has made another run before, as a
-worker that is warm has. Two runs are counted: the first of its model and classes, and the next one, which takes over
-the original's grade and nothing else. Processor seconds stand beside seconds on the clock: on a machine that others use
-only the former can be compared. `--cifar` takes `cifar10_resnet_small` and CIFAR-10's cats; `--against FOLDER` runs
-another checkout in turn with this one, so many `--rounds`, and prints medians.
+A job goes through queue, worker and database of an empty home, in a process that holds model and data, as a worker
+does that is warm. Two runs are counted: the first of its model and classes, and the next one, which takes over the
+original's grade and nothing else (`--runs 1` leaves it out). Processor seconds stand beside seconds on the clock: on a
+machine that others use only the former can be compared. `--cifar` takes `cifar10_resnet_small` and CIFAR-10's cats;
+`--against FOLDER` runs another checkout in turn with this one, so many `--rounds`, and prints medians.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-DIGITS, CIFAR = ("digits", "digits_resnet", 3, 5), ("cifar10", "cifar10_resnet_small", 3, 5)
+DIGITS, CIFAR = ("digits", "digits_resnet", 3), ("cifar10", "cifar10_resnet_small", 3)
 PARTS = (
     ("load", "zspag_core.tasks.unlearn", "prepare_held"),
     ("grade: forward", "zspag_core.metrics.grade", "outputs_of"),
@@ -52,25 +52,26 @@ def main() -> int:
     parser.add_argument("--cifar", action="store_true", help="CIFAR-10 instead of the digits")
     parser.add_argument("--against", type=Path, help="another checkout")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=2, choices=(1, 2))
     parser.add_argument("--once", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     case = CIFAR if chosen.cifar else DIGITS
     if chosen.once is not None:
-        print(json.dumps(measure(chosen.once, case)))
+        print(json.dumps(measure(chosen.once, case, chosen.runs)))
         return 0
     trees = {"this": ROOT} | ({"other": chosen.against.resolve()} if chosen.against else {})
     found: dict[str, list[list[dict]]] = {name: [] for name in trees}
     for _ in range(chosen.rounds):
         for name, tree in trees.items():
-            found[name].append(apart(tree, cifar=chosen.cifar))
-    for number, which in enumerate(("first run of its model and classes", "next run")):
+            found[name].append(apart(tree, chosen.runs, cifar=chosen.cifar))
+    for number, which in enumerate(("first run of its model and classes", "next run")[: chosen.runs]):
         show(which, {name: [runs[number] for runs in rounds] for name, rounds in found.items()})
     return 0
 
 
-def apart(tree: Path, *, cifar: bool) -> list[dict]:
+def apart(tree: Path, runs: int, *, cifar: bool) -> list[dict]:
     """Measure one checkout in a process of its own."""
-    command = [sys.executable, __file__, "--once", str(tree), *(["--cifar"] if cifar else [])]
+    command = [sys.executable, __file__, "--once", str(tree), "--runs", str(runs), *(["--cifar"] if cifar else [])]
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"ZSPAG_HOME": home}
         answer = subprocess.run(  # noqa: S603 - our own command
@@ -92,17 +93,26 @@ def show(which: str, found: dict[str, list[dict]]) -> None:
         print(f"{label:<32}" + "".join(f"{value:>{8 if place % 2 else 18}.2f}" for place, value in enumerate(cells)))
 
 
-def measure(tree: Path, case: tuple[str, str, int, int]) -> list[dict]:
-    """Return label -> (processor seconds, seconds on the clock) of the two runs of a checkout."""
+def measure(tree: Path, case: tuple[str, str, int], runs: int) -> list[dict]:
+    """Return label -> (processor seconds, seconds on the clock) of each run of a checkout."""
     sys.path.insert(0, str(tree))
-    data, model, forget, other = case
+    data, model, forget = case
     counted = Counted()
     for label, module, name in PARTS:
         counted.count(label, module, name)
     importlib.import_module("zspag_core.runs.shared_cache").DEPENDS = {}  # else the next run would take over proxies
     asked = {"data": data, "checkpoint": str(tree / "assets" / "checkpoints" / f"{model}.safetensors")}
-    run_job(asked | {"forget": [other], "method": "mask"}, counted)
-    return [run_job(asked | {"forget": [forget], "method": "zspag"}, counted) for _ in range(2)]
+    asked |= {"forget": [forget], "method": "zspag", "settings": {}, "seed": 0, "class_names": []}
+    hold(asked)
+    return [run_job(asked, counted) for _ in range(runs)]
+
+
+def hold(config: dict) -> None:
+    """Load model and data, as a worker that has made a run with them holds them."""
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.held import prepare_held
+
+    prepare_held(RunConfig.from_job(config | {"device": "cpu"}))
 
 
 def run_job(config: dict, counted: Counted) -> dict:
@@ -113,8 +123,7 @@ def run_job(config: dict, counted: Counted) -> dict:
 
     store = JobStore()
     store.heartbeats.beat("worker", "worker", ("runs",), "cpu")
-    usual = {"settings": {}, "seed": 0, "class_names": []}
-    job = store.submit("unlearn", usual | config, device="cpu")
+    job = store.submit("unlearn", config, device="cpu")
     claimed = store.claim("runs", "worker", "cpu")
     counted.begin()
     epoch, graded = JobReporter.epoch, getattr(JobReporter, "graded", None)

@@ -204,7 +204,7 @@ def _share_judged_member(member: Tensor, stranger: Tensor, asked: Tensor, seed: 
         return None
     values = asked.numpy()[:, None]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # a machine leaves Python alone while it learns
-        return fmean(pool.map(lambda groups: _judged_member(*groups, values), drawn))
+        return fmean(pool.map(lambda groups: _judged_member(groups[0], groups[1], values), drawn))
 
 
 def _judged_member(member: NDArray[Any], stranger: NDArray[Any], asked: NDArray[Any]) -> float:
