@@ -78,9 +78,11 @@ def execute(
     Args:
         config: what to do.
         out: folder to write; must not exist, be empty, or hold the interrupted attempt that `state` goes on from.
-        report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate" and
-            "relearning", and after every epoch (the original model counts as epoch 0) the model with loss, acc_rt,
-            acc_ut and mia, and a frame of the watched images.
+        report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "before" (the
+            original's grade; it comes first where an earlier run has made it or it takes long, see
+            :class:`zspag_core.runs.baseline.Baseline`), "evaluate" and "relearning", and after every epoch (the
+            original model counts as epoch 0) the model with loss, acc_rt, acc_ut and mia, and a frame of the watched
+            images; then what the run has come to, before layers are looked into and relearning is counted.
         state: folder that keeps finished stages and epochs; an attempt that ended early, also by being killed, goes on
             from there when the same is asked again, with the same result. It is removed when the run has come to its
             end. None keeps nothing.
@@ -93,7 +95,7 @@ def execute(
         None; the model is the one reached so far.
 
     Raises:
-        Cancelled: a reporter cancelled before the first epoch had ended; nothing is written.
+        Cancelled: a reporter cancelled before the first epoch had ended, or once all had; nothing is written.
         ZspagError: the run is impossible or failed.
     """
     out = out.resolve()  # so that "." has a name and a parent too

@@ -30,6 +30,4 @@ def warm_up(device: str, report: Reporter) -> None:
         report.progress("load", 0, 1)
         prepared = prepare_held(RunConfig(DEMO_DATA, str(DEMO_MODEL), (DEMO_CLASS,), device=device))
         model = place(prepared.checkpoint.model, prepared.device)
-        baseline = Baseline(model, prepared, shared_cache(prepared, None), report, {})
-        baseline.grade()
-        baseline.relearnt()
+        Baseline(model, prepared, shared_cache(prepared, None), report, {}).grade()
