@@ -115,6 +115,17 @@ def test_a_lane_is_warmed_up_until_a_job_comes(store):
     assert told == ["cpu", "ended", "job"]
 
 
+def test_a_worker_whose_warming_up_breaks_serves_all_the_same(store, capsys):
+    def warm_up(_device, _report):
+        raise RuntimeError("no such instruction")
+
+    worker = Worker(store, ["runs"], "cpu", find=lambda _: lambda *_: worker.stopping.set(), warm_up=warm_up)
+    job = store.submit("a", {})
+    assert worker.serve()
+    assert store.require(job.id).state == State.DONE
+    assert "no such instruction" in capsys.readouterr().err
+
+
 def test_a_worker_that_is_to_end_warms_nothing_up(store):
     stopped = []
 

@@ -111,12 +111,19 @@ class Worker:
     def _serve_lane(self, lane: str) -> None:
         """Carry out the jobs of one lane, one after the other; if that breaks, the whole worker ends."""
         try:
-            if self._warm_up is not None:
-                self._warm_up(self._device, _Unasked(self._store, lane, self.stopping))
+            self._get_ready(lane)
             while not self.stopping.is_set():
                 self._serve_one(lane)
         finally:
             self.stopping.set()
+
+    def _get_ready(self, lane: str) -> None:
+        """Warm a lane up; whatever goes wrong, nobody has asked for it, and the first job will say the same."""
+        try:
+            if self._warm_up is not None:
+                self._warm_up(self._device, _Unasked(patient(self._store, self.stopping), lane, self.stopping))
+        except Exception:
+            traceback.print_exc()  # into worker.log
 
     def _serve_one(self, lane: str) -> None:
         """Carry out the next job of a lane, or wait a little."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 GRADE, RELEARNT = "original", "original_relearnt"
 """Under which names the cache keeps the grade and the steps of relearning."""
 STAGE = "before"
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 """So much grading is put off until the method is done, so that its first epoch is seen soon. Where it takes longer it
 comes first: a run that is cancelled is graded before it ends, and whoever waits behind it waits for that."""
 PASSES_A_STEP = 3 * 64
