@@ -115,6 +115,39 @@ def test_a_run_cancelled_before_the_original_is_graded_has_its_grade_all_the_sam
     assert heard.heard[-1] == 1, "nobody who has cancelled is told of anything more"
 
 
+def test_where_others_wait_nothing_is_graded_for_a_cancelled_run(config, tmp_path):
+    state = tmp_path / "state"
+    heard = Listener(stop=1)
+    with pytest.raises(Cancelled, match="before the original was graded"):
+        execute(config, tmp_path / "run", heard, state=state, finish_cancelled=False)
+    assert heard.heard[-1] == 1
+    assert not (tmp_path / "run").exists()
+    again = execute(config, tmp_path / "run", state=state, finish_cancelled=False)
+    whole = execute(config, tmp_path / "whole")
+    assert again | {"seconds": None} == whole | {"seconds": None}
+
+
+def test_where_others_wait_a_cancelled_run_is_written_if_that_takes_no_time(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.0)
+    result = execute(config, tmp_path / "run", Listener(stop=1), finish_cancelled=False)
+    assert result["stopped"] == "cancelled"
+    assert (tmp_path / "run" / "result.json").exists()
+
+
+def test_grade_and_steps_are_made_once_also_where_nothing_is_kept(prepared, monkeypatch):
+    asked = replace(prepared, config=replace(prepared.config, relearning=True))
+    baseline, made = Baseline(prepared.checkpoint.model, asked, NO_CACHE, SILENT, {"evaluate": 0.0}), []
+    for name in ("grade_of", "relearning_of"):
+        make = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, name=name, make=make: made.append(name) or make(*given))
+    assert not baseline.complete
+    first = baseline.relearnt()
+    assert baseline.complete
+    assert baseline.relearnt() is first
+    assert baseline.grade().accuracy.acc_ut > 80
+    assert made == ["grade_of", "relearning_of"]
+
+
 def test_cancelling_while_the_original_is_graded_leaves_nothing(config, tmp_path):
     with pytest.raises(Cancelled):
         execute(config, tmp_path / "run", Listener(stop="before"))

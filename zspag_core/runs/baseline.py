@@ -8,7 +8,7 @@ from zspag_core.methods.base import timed
 from zspag_core.metrics.deep import RELEARNING_STEPS
 from zspag_core.metrics.grade import count_graded
 from zspag_core.progress import AsStage
-from zspag_core.runs.grading import grade_of, relearning_of
+from zspag_core.runs.grading import grade_of, relearning_of, wants_relearning
 from zspag_core.runs.notes import say_doubts
 from zspag_core.shortfall import guessing, hardly_read
 
@@ -50,6 +50,7 @@ class Baseline:
         self.model, self.prepared, self.cache, self.seconds = model, prepared, cache, seconds
         self.report = report
         self.known: Grade | None = cache.recall(GRADE)
+        self.steps: Relearning | None = cache.recall(RELEARNT)
 
     def may_wait(self, looked: Mapping[str, float | None], images: int, seconds: float) -> bool:
         """Tell whether the grade may be made after the method.
@@ -71,6 +72,13 @@ class Baseline:
         )
         return not doubtful and seconds * count <= WAIT_SECONDS * max(1, images)
 
+    @property
+    def complete(self) -> bool:
+        """Tell whether nothing is left to be computed."""
+        config, dataset = self.prepared.config, self.prepared.dataset
+        uncounted = wants_relearning(config.relearning, dataset, config.classes) and self.steps is None
+        return self.known is not None and not uncounted
+
     def grade(self) -> Grade:
         """Return the grade, and say what makes figures doubtful when it is new."""
         if self.known is None:
@@ -83,5 +91,9 @@ class Baseline:
     def relearnt(self) -> Relearning | None:
         """Return the steps of relearning; None where they are not counted."""
         known = self.grade()
-        with timed(self.seconds, "evaluate"):
-            return self.cache.once(RELEARNT, lambda: relearning_of(self.model, known, self.prepared, self.report))
+        if self.steps is None:
+            with timed(self.seconds, "evaluate"):
+                self.steps = self.cache.once(
+                    RELEARNT, lambda: relearning_of(self.model, known, self.prepared, self.report)
+                )
+        return self.steps

@@ -67,6 +67,7 @@ def execute(
     prepare: Callable[[RunConfig], Prepared] = prepare,
     cache_of: Callable[[Prepared, Path | None], StageCache] = cache_of,
     live_images: int = LIVE_IMAGES,
+    finish_cancelled: bool = True,
 ) -> dict[str, Any]:
     """Carry out a run and write its folder.
 
@@ -89,6 +90,8 @@ def execute(
         prepare: loads and checks; whoever has model and data at hand may know a shorter way.
         cache_of: returns what keeps finished parts, given what was prepared and `state`.
         live_images: test images that are looked at after every epoch.
+        finish_cancelled: whether a run that was cancelled between epochs is written also where the original must still
+            be graded for that; not where nobody reads it and others wait.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
@@ -105,7 +108,7 @@ def execute(
     report.progress("load", 1, 1)
     cache = cache_of(prepared, state)
     with new_folder(out) as folder, torch.random.fork_rng(devices=[]):
-        outcome = _run(prepared, report, cache, live_images)
+        outcome = _run(prepared, report, cache, live_images, finish_cancelled=finish_cancelled)
         _write(folder, prepared, outcome)
     if outcome.after is not None:
         cache.forget()
@@ -127,7 +130,14 @@ def carry_out(prepared: Prepared, report: Reporter = SILENT) -> tuple[Classifier
     return outcome.unlearned.model, outcome.result
 
 
-def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: int = LIVE_IMAGES) -> _Outcome:
+def _run(
+    prepared: Prepared,
+    report: Reporter,
+    cache: StageCache,
+    live_images: int = LIVE_IMAGES,
+    *,
+    finish_cancelled: bool = True,
+) -> _Outcome:
     """Unlearn, grade before and after, then count what takes longest."""
     seconds = {"evaluate": 0.0}
     model = place(prepared.checkpoint.model, prepared.device)
@@ -144,6 +154,8 @@ def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: i
     if not unlearned.history:
         log.look(1, unlearned.model)  # a method without epochs
     if unlearned.stopped == "cancelled":
+        if not finish_cancelled and not baseline.complete:
+            raise Cancelled("cancelled before the original was graded")
         baseline.report = SILENT  # it would raise once more
     seconds["evaluate"] += log.seconds
     outcome = _Outcome(unlearned, log, baseline.grade())
