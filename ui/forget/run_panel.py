@@ -45,16 +45,13 @@ def run_panel(job: Job) -> None:
 
     def panel(now: Job) -> None:
         events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
-        _heading(now)
-        if now.active and not presenting():
-            controls(now, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
-        if now.state == State.QUEUED:
-            queue_line(now)
-        if now.active or events:
-            st.html(stepper_html(steps(now, [event.body["stage"] for event in events if event.kind == "stage"])))
-        _charts(now, events)
-        _watched(now, events)
-        _early(now, events)
+        course, early = st.container(), st.empty()  # emptied at once at the end, when the same stands below
+        with course:
+            _course(now, events)
+        told = [event.body for event in events if event.kind == "graded"]
+        if told and now.active:
+            with early.container():
+                show_early(told[-1])
 
     follow(job, panel)
     if job.state == State.DONE:
@@ -65,11 +62,17 @@ def run_panel(job: Job) -> None:
         _log(job)
 
 
-def _early(job: Job, events: Sequence[Event]) -> None:
-    """Draw what a run has come to while its last part goes on."""
-    told = [event.body for event in events if event.kind == "graded"]
-    if told and job.active:
-        show_early(told[-1])
+def _course(job: Job, events: Sequence[Event]) -> None:
+    """Draw how a run goes: what can be done to it, its stages, epochs and watched images."""
+    _heading(job)
+    if job.active and not presenting():
+        controls(job, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
+    if job.state == State.QUEUED:
+        queue_line(job)
+    if job.active or events:
+        st.html(stepper_html(steps(job, [event.body["stage"] for event in events if event.kind == "stage"])))
+    _charts(job, events)
+    _watched(job, events)
 
 
 def stepper_html(stages: Sequence[Step]) -> str:
