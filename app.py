@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.overview.pictures import four_pictures
-from ui.shell.demo import DEMO_CLASS, demo_choice, start_demo
+from ui.shell.demo import demo_choice, start_demo
 from ui.shell.formatting import headline, headline_words
 from ui.shell.frame import frame, go_to_meant_page
 from ui.shell.jobs import job_store, saying_refusals, show_run
 from ui.shell.methods import method_name
 from ui.shell.ungraded import is_ungraded, short_estimate
 from ui.shell.words import STATES
+from zspag_core.shipped import DEMO_CLASS
 
 if TYPE_CHECKING:
     from zspag_core.jobs import Job

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from zspag_core.models import Classifier
@@ -68,6 +70,9 @@ class Reporter:
     def note(self, sentence: str) -> None:
         """Say what a person should know before the work goes on."""
 
+    def graded(self, result: Mapping[str, Any]) -> None:
+        """Show what a run has come to while the last part of it goes on: result.json as far as it is known."""
+
 
 class Relay(Reporter):
     """Passes everything on to another reporter; a subclass adds to it or changes it on the way."""
@@ -91,6 +96,10 @@ class Relay(Reporter):
     def note(self, sentence: str) -> None:
         """Pass a sentence on."""
         self.inner.note(sentence)
+
+    def graded(self, result: Mapping[str, Any]) -> None:
+        """Pass a result on."""
+        self.inner.graded(result)
 
 
 class AsStage(Relay):

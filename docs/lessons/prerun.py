@@ -21,19 +21,21 @@ sys.path.insert(0, str(ROOT))
 
 from ui.learn.lessons import LESSONS, Arm  # noqa: E402
 from ui.learn.records import record_of  # noqa: E402 - the project is not installed
-from ui.shell.demo import DATA, MODEL  # noqa: E402 - the project is not installed
 from zspag_core.checkpoints import load_checkpoint  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.files import write_json  # noqa: E402
 from zspag_core.runs.config import RunConfig  # noqa: E402
 from zspag_core.runs.execute import execute  # noqa: E402
+from zspag_core.shipped import DEMO_DATA, DEMO_MODEL  # noqa: E402 - the project is not installed
 
 
 def run(arm: Arm) -> dict[str, Any]:
     """Carry out one run and return what the lesson keeps of it."""
     shown = arm.method == "retrain"  # on the Results page, too: with all figures
     settings = dict(arm.settings)
-    config = RunConfig(DATA, str(MODEL), arm.forget, arm.method, settings, arm.seed, device="cpu", relearning=shown)
+    config = RunConfig(
+        DEMO_DATA, str(DEMO_MODEL), arm.forget, arm.method, settings, arm.seed, device="cpu", relearning=shown
+    )
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "run"
         try:
@@ -56,7 +58,7 @@ def main() -> None:
             print(lesson.file, value, runs[value].get("error") or runs[value]["after"], flush=True)
         now = datetime.datetime.now(tz=datetime.UTC)
         made = f"{now.day} {now:%B %Y}"
-        about = {"made": made, "machine": f"{os.cpu_count()} CPU cores", "sha256": load_checkpoint(MODEL).sha256}
+        about = {"made": made, "machine": f"{os.cpu_count()} CPU cores", "sha256": load_checkpoint(DEMO_MODEL).sha256}
         write_json(lesson.runs, about | {"runs": runs})
 
 

@@ -70,6 +70,7 @@ def test_demo_from_the_overview_to_the_table(page, app_url, store, server_home):
     job_id = press_forget(page)
     expect(page.get_by_text("Baseline")).to_be_visible(timeout=LONG)
     expect(page.get_by_text("Remaining accuracy", exact=True)).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("button", name="Take its settings")).to_be_visible(timeout=LONG)  # the run is over
     page.get_by_text("Before and after").click()
     job = store.require(job_id)
     assert job.config["forget"] == [3]
@@ -89,6 +90,7 @@ def test_one_click_forgets_the_threes(page, app_url, store):
     page.wait_for_url("**job=*")
     expect(page.get_by_role("heading", name="Forget", exact=True)).to_be_visible()
     expect(page.get_by_text("Remaining accuracy", exact=True)).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("button", name="Take its settings")).to_be_visible(timeout=LONG)  # the run is over
     (job, *_) = store.latest(kind="unlearn")
     assert job.state == State.DONE
     assert job.config["forget"] == [3]

@@ -77,9 +77,14 @@ def demo(page, url, store):
     page.get_by_role("button", name="Forget the 3s").click()
     page.get_by_text("Remaining accuracy", exact=True).wait_for(timeout=LONG)
     took = time.perf_counter() - start
+    page.get_by_role("button", name="Take its settings").wait_for(timeout=LONG)
+    whole = time.perf_counter() - start
     (job, *_) = store.latest(kind="unlearn")
     assert job.state == State.DONE, job.error
-    return [Row("one click on the demo to its final figures", [took], 20.0)]
+    return [
+        Row("one click on the demo to its final figures", [took], 5.0),
+        Row("one click on the demo until the run is over", [whole], None),
+    ]
 
 
 def page_switch(page):

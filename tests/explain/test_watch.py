@@ -5,7 +5,7 @@ import torch
 
 from zspag_core.data import to_pixels
 from zspag_core.explain.gradcam import attention
-from zspag_core.explain.watch import Watch, choose_watched
+from zspag_core.explain.watch import ASKED_AT_ONCE, Watch, choose_asking, choose_watched
 from zspag_core.metrics.predictions import Labelled, logits_of
 
 
@@ -35,6 +35,23 @@ def test_images_that_are_read_right_come_first(tested):
     logits[mine, 3] = -99.0
     logits[mine[7], 3] = 99.0
     assert choose_watched(Labelled(logits, tested.labels), (3,))[:2].tolist() == [int(mine[7]), int(mine[0])]
+
+
+@pytest.mark.parametrize("forget", [(3,), (3, 5, 8), tuple(range(9))])
+def test_asking_about_a_few_images_chooses_the_same(tested, forget):
+    asked = []
+
+    def answers(index):
+        asked.extend(index.tolist())
+        return tested.logits[index]
+
+    assert choose_asking(answers, tested.labels, 10, forget).tolist() == choose_watched(tested, forget).tolist()
+    gone = int(tested.has_label(forget).sum())
+    assert len(asked) == len(set(asked)) <= gone + 2 * ASKED_AT_ONCE
+
+
+def test_without_an_image_of_any_class_none_is_chosen(tested):
+    assert choose_asking(lambda index: tested.logits[index], tested.labels[:0], 10, (3,)).tolist() == []
 
 
 def test_classes_without_test_images_leave_their_places_empty(tested):

@@ -192,6 +192,15 @@ def test_a_frame_of_watched_images_is_an_event_the_first_with_the_images(store, 
     assert [picture[:22] for picture in first["pictures"]] == ["data:image/png;base64,"] * 2
 
 
+def test_what_a_run_has_come_to_is_an_event_but_not_of_a_trial(store, job, report):
+    report.graded({"after": {"acc_rt": 99.0, "mia": None}})
+    told = [(event.kind, event.body) for event in store.events(job.id)]
+    assert told == [("graded", {"after": {"acc_rt": 99.0, "mia": None}})]
+    trial = store.submit("unlearn", {"trial": 1})
+    JobReporter(store, trial, threading.Event()).graded({"after": None})
+    assert store.events(trial.id) == []
+
+
 def test_relearning_is_part_of_the_grading(store, job, report):
     report.progress("evaluate", 10, 10)
     report.progress("relearning", 2, 500)

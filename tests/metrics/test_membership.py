@@ -18,6 +18,7 @@ from zspag_core.metrics.membership import (
     entropy_svc,
     membership,
     same_class,
+    same_class_accuracy,
 )
 from zspag_core.metrics.predictions import Labelled
 
@@ -102,6 +103,13 @@ def test_groups_are_made_equal():
 def test_same_class_tells_a_memorising_model_entirely():
     figures = same_class(group(100, 9, 0.2, 0), group(80, 0, 0.2, 1), seed=0)
     assert figures == SameClass(100.0, 100.0, (100.0, 100.0))
+
+
+def test_same_class_accuracy_is_that_of_the_whole_figure():
+    for seed in range(3):
+        groups = group(90, 1.5, 1, seed), group(80, 1, 1, 99 + seed)
+        assert same_class_accuracy(*groups, seed=seed) == same_class(*groups, seed=seed).accuracy
+    assert same_class_accuracy(group(9, 1, 1, 0), group(80, 1, 1, 1), seed=0) is None
 
 
 def test_same_class_sees_unlearning_that_overshoots():

@@ -285,6 +285,23 @@ def test_epochs_of_a_finished_run_can_be_scrubbed(forget_page, answered, finish,
     assert "50\N{NO-BREAK SPACE}% sure of 3" in stepper(page)
 
 
+def test_figures_are_shown_while_the_last_part_of_a_run_goes_on(forget_page, answered, store, run_config, result):
+    job = running(store, run_config)
+    store.record(job, "stage", {"stage": "load"})
+    store.record(job, "graded", result)
+    page = forget_page(job)
+    said = texts(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert "| Remaining accuracy · Acc_rt | 99.0 % | **99.4 %** | +0.4 |" in said
+    assert "These figures are final." in said
+    assert [metric.value for metric in page.metric] == ["99.4 %", "0.0 %", "95.0 %"]
+    assert not page.button(key="run-cancel").disabled
+    store.finish(job, State.DONE, answer=result)
+    page.run()
+    assert "These figures are final." not in texts(page)
+    assert [metric.value for metric in page.metric] == ["99.4 %", "0.0 %", "95.0 %"]
+    assert page.button(key="take")
+
+
 def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finish, run_config, result):
     page = forget_page(finish("unlearn", run_config, answer=result))
     said = texts(page).replace("\N{NO-BREAK SPACE}", " ")

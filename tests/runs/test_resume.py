@@ -39,6 +39,12 @@ class Listener(Reporter):
         self.frames.append(frame.epoch)
 
 
+@pytest.fixture(autouse=True)
+def plenty(monkeypatch):
+    """Let no slow machine change the order in which a run grades."""
+    monkeypatch.setattr("zspag_core.runs.baseline.WAIT_SECONDS", 1e9)
+
+
 @pytest.fixture(scope="module")
 def config(digits_checkpoint):
     return RunConfig("digits", str(digits_checkpoint), (3,), settings=SETTINGS, device="cpu")
@@ -117,7 +123,7 @@ def test_a_method_is_given_back_only_what_it_kept_itself(config, tmp_path):
         execute(config, tmp_path / "run", Listener(INTERRUPTIONS["grading"][0]), state=state)
     kept = {path.stem for path in (state / "method").iterdir()}
     assert kept == {"proxies", "subspace", "labels", "unlearn"}
-    assert {path.name for path in state.iterdir()} == {"method", "before.pt", "epochs.pt"}
+    assert {path.name for path in state.iterdir()} == {"method", "original.pt", "epochs.pt"}
 
 
 def test_what_another_request_left_is_not_used(config, whole, tmp_path):

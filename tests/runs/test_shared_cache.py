@@ -28,17 +28,23 @@ def test_only_what_depends_on_the_same_is_shared(asked, tmp_path, monkeypatch):
     def memory(**changes):
         return shared_cache(prepare_held(replace(asked, **changes)), None)
 
-    memory().keep("before", 1)
+    memory().keep("original", 1)
+    memory().keep("original_relearnt", 4)
     memory().room("method").keep("proxies", 2)
     memory().room("method").keep("labels", 3)  # a run's own, and this one keeps nothing
     other = {**asked.settings, "learning_rate": 0.2}
-    assert memory(settings=other).recall("before") == 1
+    assert memory(settings=other).recall("original") == 1
+    assert memory(settings=other).recall("original_relearnt") == 4
     assert memory(settings=other).room("method").recall("proxies") == 2
     assert memory().room("method").recall("labels") is None
     assert memory(seed=1).room("method").recall("proxies") is None
     assert memory(settings={**asked.settings, "epsilon": 0.2}).room("method").recall("proxies") is None
-    assert memory(forget=(4,)).recall("before") is None
-    assert memory(hold_out=20.0).recall("before") is None
+    assert memory(forget=(4,)).recall("original") is None
+    assert memory(seed=1).recall("original") is None
+    assert memory(hold_out=20.0).recall("original") == 1, "the original is graded on the same images"
+    assert memory(hold_out=20.0).room("method").recall("proxies") is None
+    assert memory(relearning=True).recall("original") == 1
+    assert memory(relearning=True).recall("original_relearnt") is None
     assert isinstance(memory().room("other").recall("proxies"), type(None))
     assert memory().file("descent") is None
 

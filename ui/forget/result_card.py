@@ -28,6 +28,7 @@ REMEDIES = {
     State.CANCELLED: "It was stopped on request. Resume goes on from what it had finished; to begin anew, take its "
     "settings, change what you like, and press Forget.",
 }
+STILL_COUNTED = "These figures are final. Files, map and, where it is measured, relearning are still being made."
 NO_PROXIES = "no proxies"
 LESSON = (
     "This is what too small a perturbation budget ε does: no image crosses into another class, nothing stands in for "
@@ -45,17 +46,38 @@ WAYS_ON = (
 def show_result(job: Job) -> None:
     """Draw the headline numbers, the way on, and the before/after table folded."""
     result: Mapping[str, Any] = job.answer
+    _headlines(result)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for path, label, icon in WAYS_ON:
+            st.page_link(path, label=label, icon=icon)
+    with st.container(horizontal=True, gap="small"):
+        _go_on(job)
+    _table(result)
+
+
+def show_early(result: Mapping[str, Any]) -> None:
+    """Draw the headline numbers and the table of a run whose last part is under way; the same stand there at its end.
+
+    Args:
+        result: result.json as far as it is known.
+    """
+    _headlines(result)
+    st.caption(STILL_COUNTED, width="stretch")
+    _table(result)
+
+
+def _headlines(result: Mapping[str, Any]) -> None:
+    """Draw the headline numbers, and why the run fell short where it did."""
     if is_ungraded(result):
         estimate_panel(result)
     else:
         _graded_cards(result)
     if short := shortfall(result):
         st.warning(short, icon=":material/warning:")
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        for path, label, icon in WAYS_ON:
-            st.page_link(path, label=label, icon=icon)
-    with st.container(horizontal=True, gap="small"):
-        _go_on(job)
+
+
+def _table(result: Mapping[str, Any]) -> None:
+    """Draw the before/after table, folded."""
     with st.expander("Before and after", icon=":material/table:"):
         if table := result_table(result):
             st.markdown(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.figures import training as figures
-from ui.forget.result_card import show_ending, show_result
+from ui.forget.result_card import show_early, show_ending, show_result
 from ui.forget.watched_images import frame_html, watched_from_arrays, watched_from_events
 from ui.shell.artifacts import load_arrays
 from ui.shell.charts import chart
@@ -45,15 +45,13 @@ def run_panel(job: Job) -> None:
 
     def panel(now: Job) -> None:
         events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
-        _heading(now)
-        if now.active and not presenting():
-            controls(now, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
-        if now.state == State.QUEUED:
-            queue_line(now)
-        if now.active or events:
-            st.html(stepper_html(steps(now, [event.body["stage"] for event in events if event.kind == "stage"])))
-        _charts(now, events)
-        _watched(now, events)
+        course, early = st.container(), st.empty()  # emptied at once at the end, when the same stands below
+        with course:
+            _course(now, events)
+        told = [event.body for event in events if event.kind == "graded"]
+        if told and now.active:
+            with early.container():
+                show_early(told[-1])
 
     follow(job, panel)
     if job.state == State.DONE:
@@ -62,6 +60,19 @@ def run_panel(job: Job) -> None:
         show_ending(job)
     if not presenting():
         _log(job)
+
+
+def _course(job: Job, events: Sequence[Event]) -> None:
+    """Draw how a run goes: what can be done to it, its stages, epochs and watched images."""
+    _heading(job)
+    if job.active and not presenting():
+        controls(job, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
+    if job.state == State.QUEUED:
+        queue_line(job)
+    if job.active or events:
+        st.html(stepper_html(steps(job, [event.body["stage"] for event in events if event.kind == "stage"])))
+    _charts(job, events)
+    _watched(job, events)
 
 
 def stepper_html(stages: Sequence[Step]) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ui.learn.answers import Answer, how_many_attacks, how_many_kept, how_read, what_gives_it_away
 from ui.shell.checkpoints import recipe_of
-from ui.shell.demo import DEMO_CLASS, MODEL
 from ui.shell.shipped_records import FOLDER, RETRAINED
 from ui.shell.words import PIXEL_LEVELS
+from zspag_core.shipped import DEMO_CLASS, DEMO_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,7 +119,7 @@ def _protected(value: str) -> Arm:
 
 def _method(value: str) -> Arm:
     if value in RETRAINED:
-        return Arm(method="retrain", settings=recipe_of(str(MODEL)), seed=RETRAINED.index(value))
+        return Arm(method="retrain", settings=recipe_of(str(DEMO_MODEL)), seed=RETRAINED.index(value))
     return _careless("0.001") if value == "careless" else Arm(method=value)
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ui.results.relearning import with_relearning
 from ui.shell.checkpoints import recipe_of
-from ui.shell.demo import DATA, DEMO_CLASS, MODEL
 from ui.shell.formatting import find, headline
 from ui.shell.jobs import job_store
 from ui.shell.shipped_records import RETRAINED, YARDSTICK, shipped_runs
 from zspag_core.jobs import Lane
 from zspag_core.runs.config import RunConfig
+from zspag_core.shipped import DEMO_CLASS, DEMO_DATA, DEMO_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def find_reference(job: Job) -> Reference:
 def _shipped(job: Job) -> tuple[Mapping[str, Any], ...]:
     """Return the retrained models of a lesson for a run on its model and class, nothing for any other run."""
     asked = (job.config.get("data"), Path(job.config["checkpoint"]), list(job.config["forget"]))
-    if asked != (DATA, MODEL, [DEMO_CLASS]):
+    if asked != (DEMO_DATA, DEMO_MODEL, [DEMO_CLASS]):
         return ()
     records = shipped_runs(YARDSTICK).records
     return tuple(records[name]["after"] for name in RETRAINED if name in records)

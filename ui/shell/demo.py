@@ -8,17 +8,13 @@ from ui.shell.checkpoints import shipped_checkpoints
 from ui.shell.jobs import job_store, made_of, show_run
 from ui.shell.selection import choice_of_own, use
 from zspag_core.runs.config import RunConfig
-from zspag_core.shipped import CHECKPOINTS
+from zspag_core.shipped import DEMO_CLASS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ui.shell.selection import Choice
     from zspag_core.jobs import Job
-
-
-DATA, MODEL = "digits", CHECKPOINTS / "digits_resnet.safetensors"
-DEMO_CLASS = 3
 
 
 def demo_choice() -> Choice | None:

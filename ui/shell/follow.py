@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
 
 
+CANCEL_SECONDS, LOOK_SECONDS = 0.6, 0.05
+"""A worker says within 0.4 s that a job is cancelled: so long a page waits for that, in place of its next turn."""
+
+
 def follow(job: Job, draw: Callable[[Job], None], every: float = POLL_SECONDS) -> None:
     """Draw what is said of a job as it is now, again by itself while it is active; at its end draw the page anew.
 
@@ -31,11 +35,23 @@ def follow(job: Job, draw: Callable[[Job], None], every: float = POLL_SECONDS) -
     @redrawn(every if job.active else None)
     def part() -> None:
         now = job_store().get(job.id)
+        if now is not None and now.active and now.command == Command.CANCEL:
+            now = _soon_ended(now)
         if job.active and (now is None or not now.active):
             st.rerun()
         draw(now or job)
 
     part()
+
+
+def _soon_ended(job: Job) -> Job | None:
+    """Return a job that is being cancelled once it has ended, or as it is after a moment."""
+    now: Job | None = job
+    until = time.monotonic() + CANCEL_SECONDS
+    while now is not None and now.active and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
+        now = job_store().get(job.id)
+    return now
 
 
 def follow_all(look: Callable[[], Sequence[Job]], draw: Callable[[Sequence[Job]], object] | None = None) -> None:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.shell.words import OPTIONAL_STAGES, STAGES, STATES
+from ui.shell.words import BASELINE, OPTIONAL_STAGES, STAGES, STATES
 from zspag_core.jobs import Command, State
 from zspag_core.metrics.catalogue import (
     ACC_RT,
@@ -165,7 +165,7 @@ def _step(name: str, reached: Sequence[str], job: Job) -> Step:
     """Describe one stage."""
     now = job.progress.get("stage")
     if name not in reached and name != now:
-        passed = _place(name) < max(map(_place, reached), default=-1.0)
+        passed = _place(name) < max((_place(one) for one in reached if one != BASELINE), default=-1.0)
         if passed or not job.active:
             return Step(name, "skipped", "not in this run" if passed else "not reached", 0.0)
         return Step(name, "waiting", "waiting", 0.0)

@@ -17,15 +17,18 @@ from zspag_core.metrics.catalogue import (
 
 STAGES = {
     "load": "Load",
-    "before": "Baseline",
     "proxies": "Proxies",
     "subspace": "Subspace",
     "labels": "Labels",
     "train": "Train",
     "unlearn": "Unlearn",
     "narrow": "Narrow",
+    "before": "Baseline",
     "evaluate": "Grading",
 }
+
+BASELINE = "before"
+"""The stage that comes first where the original's grade is there already or takes long, and else after the method."""
 
 OPTIONAL_STAGES = {"train", "narrow"}
 """Stages that few runs have: shown once they are reached."""

@@ -16,7 +16,10 @@ from zspag_core.commands.shared import add_device
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Sequence
     from types import FrameType
+
+    from zspag_core.progress import Reporter
 
 LANES = ("runs", "interactive", "maps", "sweeps", "trials")
 RUN_NICENESS = 3
@@ -52,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         _step_back()
     elif Lane.INTERACTIVE in lanes:
         threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
-    worker = Worker(store, lanes, device, until_idle=arguments.until_idle)
+    worker = Worker(store, lanes, device, until_idle=arguments.until_idle, warm_up=_warm_up_runs(lanes))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         worker.stopping.set()
@@ -66,6 +69,21 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.flush()
         os._exit(0)  # a thread is deep in torch: tearing the interpreter down under it would abort with a core dump
     return 0
+
+
+def _warm_up_runs(lanes: Sequence[str]) -> Callable[[str, Reporter], None] | None:
+    """Return how a worker for runs alone, as the dashboard starts it, gets ready for the first one."""
+    from zspag_core.jobs import Lane
+
+    if set(lanes) != {Lane.RUNS}:
+        return None
+
+    def warm_up(device: str, report: Reporter) -> None:
+        from zspag_core.tasks.warm_up import warm_up as begin  # torch: not before the first heartbeat
+
+        begin(device, report)
+
+    return warm_up
 
 
 def _step_back() -> None:

@@ -11,7 +11,7 @@ from zspag_core.explain.gradcam import attention, default_layer
 from zspag_core.progress import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from zspag_core.metrics.predictions import Labelled
     from zspag_core.models import Classifier
 
-EACH = 2
+    Answers = Callable[[Tensor], Tensor]
+
+EACH, ASKED_AT_ONCE = 2, 32
 SEEN = ("maps", "probability", "predicted")
 
 
@@ -58,31 +60,61 @@ class Watch:
 
 
 def choose_watched(tested: Labelled, forget: tuple[int, ...]) -> Tensor:
-    """Choose two images of forgotten classes and two of the remaining classes that the model confuses most with them.
-
-    Of each class the first images that the model reads right are taken, as long as there are any.
+    """Choose images whose logits are known; see :func:`choose_asking`.
 
     Args:
         tested: the original model's logits of some images, and their labels.
+        forget: the forgotten classes.
+    """
+    return choose_asking(lambda index: tested.logits[index], tested.labels, tested.num_classes, forget)
+
+
+def choose_asking(answers: Answers, labels: Tensor, num_classes: int, forget: tuple[int, ...]) -> Tensor:
+    """Choose two images of forgotten classes and two of the remaining classes that the model confuses most with them.
+
+    Of each class the first images that the model reads right are taken, as long as there are any. It is asked about
+    all images of the forgotten classes, and of the others about the first ones until enough are read right.
+
+    Args:
+        answers: places (n,) int64 -> the original model's logits (n, classes) of the images there.
+        labels: (N,) int64, of all images.
+        num_classes: number of classes.
         forget: the forgotten classes.
 
     Returns:
         Positions among these images, (at most 4,) int64, forgotten ones first.
     """
-    gone = tested.has_label(forget)
-    remaining = [k for k in range(tested.num_classes) if k not in forget]
-    evidence = tested.logits[gone].mean(0).nan_to_num()
+    gone = torch.isin(labels, torch.tensor(forget, dtype=labels.dtype)).nonzero().flatten()
+    remaining = [k for k in range(num_classes) if k not in forget]
+    known = dict(zip(gone.tolist(), answers(gone), strict=True)) if len(gone) else {}
+    evidence = torch.stack([*known.values()]).mean(0).nan_to_num() if known else torch.zeros(num_classes)
     nearest = sorted(remaining, key=lambda k: -float(evidence[k]))
-    right = tested.logits.argmax(1) == tested.labels
-    places = [*_pick(tested.labels, right, list(forget)), *_pick(tested.labels, right, nearest)]
+
+    def reads(places: list[int]) -> list[bool]:
+        """Return which images are read right, asking the model only about those that it was not asked about yet."""
+        fresh = [place for place in places if place not in known]
+        known.update(zip(fresh, answers(torch.tensor(fresh)), strict=True) if fresh else ())
+        return [int(known[place].argmax()) == int(labels[place]) for place in places]
+
+    places = [*_pick(labels, reads, list(forget)), *_pick(labels, reads, nearest)]
     return torch.tensor(places, dtype=torch.int64)
 
 
-def _pick(labels: Tensor, right: Tensor, classes: list[int]) -> list[int]:
+def _pick(labels: Tensor, reads: Callable[[list[int]], list[bool]], classes: list[int]) -> list[int]:
     """Return two positions: one of each of the first two classes that have images, or both of the only one."""
-    queues = []
-    for k in classes:
-        mine = (labels == k).nonzero().flatten()
-        queues.append([*mine[right[mine]].tolist(), *mine[~right[mine]].tolist()])
-    queues = [queue for queue in queues if queue][:EACH]
+    mine = [places for k in classes if (places := (labels == k).nonzero().flatten().tolist())][:EACH]
+    queues = [_right_first(places, reads) for places in mine]
     return [queue[place] for place in range(EACH) for queue in queues if place < len(queue)][:EACH]
+
+
+def _right_first(places: list[int], reads: Callable[[list[int]], list[bool]]) -> list[int]:
+    """Return two of one class's positions, or its only one: the first that are read right, then the first others."""
+    right: list[int] = []
+    wrong: list[int] = []
+    for start in range(0, len(places), ASKED_AT_ONCE):
+        some = places[start : start + ASKED_AT_ONCE]
+        for place, hit in zip(some, reads(some), strict=True):
+            (right if hit else wrong).append(place)
+        if len(right) >= EACH:
+            break
+    return [*right, *wrong][:EACH]

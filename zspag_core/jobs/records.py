@@ -119,7 +119,7 @@ class Event:
 
     Attributes:
         sequence: rising number within the whole database.
-        kind: "stage", "epoch" or "watch".
+        kind: "stage", "epoch", "watch" or "graded".
         at: seconds since 1970.
         body: the figures.
     """

@@ -11,6 +11,7 @@ from zspag_core.progress import Reporter, leave_out
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Mapping
 
     from zspag_core.jobs.records import Job
     from zspag_core.jobs.store import JobStore
@@ -75,6 +76,11 @@ class JobReporter(Reporter):
         if frame.epoch == 0:
             body |= {"pictures": list(map(to_data_url, frame.images)), "labels": frame.labels.tolist()}
         self._store.record(self._job, "watch", body)
+
+    def graded(self, result: Mapping[str, Any]) -> None:
+        """Write what the run has come to, so that pages show it while the rest is computed; nobody watches a trial."""
+        if "trial" not in self._job.config:
+            self._store.record(self._job, "graded", result)
 
     def _enter(self, stage: str) -> None:
         """Note that a stage begins."""

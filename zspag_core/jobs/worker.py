@@ -20,6 +20,7 @@ from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, WORKER
 from zspag_core.jobs.patience import patient
 from zspag_core.jobs.records import ON_DEMAND, Command, State
 from zspag_core.jobs.reporter import JobReporter
+from zspag_core.progress import Reporter
 from zspag_core.tasks.table import find_task
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05  # a look costs 0.3 ms; a person who moves a knob waits for it
 GRACE_SECONDS = 5.0
-CANCEL_SECONDS, CANCEL_LOOKS = 0.75, 3
+CANCEL_SECONDS, CANCEL_LOOKS = 0.4, 2
 NOT_TAKEN = 3
 """Exit code of a process for one job that somebody else has taken, or cancelled."""
 
@@ -47,6 +48,7 @@ class Worker:
         *,
         until_idle: float | None = None,
         find: Callable[[str], Task] = find_task,
+        warm_up: Callable[[str, Reporter], None] | None = None,
     ) -> None:
         """Prepare to serve.
 
@@ -57,11 +59,13 @@ class Worker:
             until_idle: end after so many seconds without work and without a dashboard, which may bring some at any
                 time except to lanes on demand; None means never.
             find: turns the name of a task into the task.
+            warm_up: what each lane's thread does before its first job, given the device and whom to tell; it ends when
+                a job comes.
         """
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
         self._store, self._lanes, self._device, self._until_idle = store, tuple(lanes), device, until_idle
-        self._find = find
+        self._find, self._warm_up = find, warm_up
         self._busy: dict[str, Job] = {}
 
     def serve(self) -> bool:
@@ -107,10 +111,19 @@ class Worker:
     def _serve_lane(self, lane: str) -> None:
         """Carry out the jobs of one lane, one after the other; if that breaks, the whole worker ends."""
         try:
+            self._get_ready(lane)
             while not self.stopping.is_set():
                 self._serve_one(lane)
         finally:
             self.stopping.set()
+
+    def _get_ready(self, lane: str) -> None:
+        """Warm a lane up; whatever goes wrong, nobody has asked for it, and the first job will say the same."""
+        try:
+            if self._warm_up is not None:
+                self._warm_up(self._device, _Unasked(patient(self._store, self.stopping), lane, self.stopping))
+        except Exception:
+            traceback.print_exc()  # into worker.log
 
     def _serve_one(self, lane: str) -> None:
         """Carry out the next job of a lane, or wait a little."""
@@ -141,6 +154,23 @@ class Worker:
             self._store.finish(job, State.INTERRUPTED, error="The worker was stopped during this run.")
         self._store.heartbeats.forget(self.name)
         return not any(thread.is_alive() for thread in threads)
+
+
+class _Unasked(Reporter):
+    """Lets work go on that nobody has asked for until a job comes or the worker is to end."""
+
+    def __init__(self, store: JobStore, lane: str, stopping: threading.Event) -> None:
+        self._store, self._lane, self._stopping = store, lane, stopping
+        self._looked = time.monotonic()
+
+    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
+        """Raise Cancelled once there is something better to do."""
+        if self._stopping.is_set():
+            raise Cancelled("the worker is to end")
+        if time.monotonic() - self._looked > POLL_SECONDS:
+            self._looked = time.monotonic()
+            if self._store.waiting(self._lane):
+                raise Cancelled("a job waits")
 
 
 def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable[[str], Task] = find_task) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zspag_core.batching import looked_at_once
 from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import Accuracy, accuracy, check_classes, mask_accuracy
 from zspag_core.metrics.deep import PROBE_IMAGES, balanced, probe
 from zspag_core.metrics.membership import LIMIT, Membership, MembershipScores, membership
-from zspag_core.metrics.predictions import Labelled, Outputs, outputs_of
+from zspag_core.metrics.predictions import Labelled, Outputs, outputs_of, placed
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -102,6 +103,11 @@ def grade(
     )
 
 
+def count_graded(dataset: DataSet, forget_classes: Sequence[int], seed: int) -> int:
+    """Return how many images :func:`grade` looks at."""
+    return len(_draw(dataset.train.labels, tuple(forget_classes), seed)) + len(dataset.test)
+
+
 def _draw(labels: Tensor, forget: tuple[int, ...], seed: int) -> Tensor:
     """Return the positions of the training images that are looked at, in random order.
 
@@ -119,7 +125,9 @@ def _look(
     model: Classifier, drawn: Split, test: Split, device: torch.device | None, report: Reporter
 ) -> tuple[Outputs, Outputs]:
     """Return the model's outputs on the drawn training images and on the test images, from one pass."""
-    outputs = outputs_of(model, concat(drawn.images, test.images), device=device, report=report)
+    images = concat(drawn.images, test.images)
+    network = placed(model, device)
+    outputs = outputs_of(network, images, batch_size=looked_at_once(network, images), report=report)
     train, rest = (
         Outputs(*(part[place] for part in outputs)) for place in (slice(len(drawn)), slice(len(drawn), None))
     )

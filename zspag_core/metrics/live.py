@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zspag_core.batching import looked_at_once
 from zspag_core.data.dataset import Split
 from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy, percent
 from zspag_core.metrics.catalogue import FORGET_IMAGES, FORGET_SAMPLE
-from zspag_core.metrics.membership import same_class
+from zspag_core.metrics.membership import same_class_accuracy
 from zspag_core.metrics.predictions import Labelled, logits_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class LiveGrades:
         Raises:
             UnlearningError: the model's outputs are not numbers any more.
         """
-        logits = logits_of(model, self.sample.images)
+        images = self.sample.images
+        logits = logits_of(model, images, batch_size=looked_at_once(model, images))
         if not bool((logits < torch.inf).all()):
             raise UnlearningError("the model's outputs became NaN or infinite; try a smaller learning_rate")
         both = Labelled(logits, self.sample.labels)
@@ -64,8 +66,8 @@ class LiveGrades:
         tested = both[: remaining + forgotten]
         figures = accuracy(tested.logits, tested.labels, self.forget)
         members = both[remaining + forgotten :]
-        mia = same_class(members, both[remaining : remaining + forgotten], seed=self.seed)
-        found = {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia.accuracy}
+        mia = same_class_accuracy(members, both[remaining : remaining + forgotten], seed=self.seed)
+        found = {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia}
         if forgotten:
             return found
         return found | {FORGET_IMAGES.per_epoch: percent(members.logits.argmax(1) == members.labels)}

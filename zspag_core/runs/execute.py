@@ -10,20 +10,21 @@ import torch
 
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.devices import place
-from zspag_core.errors import Cancelled
-from zspag_core.explain.watch import Watch, choose_watched
+from zspag_core.errors import Cancelled, UnlearningError
+from zspag_core.explain.watch import Watch, choose_asking, choose_watched
 from zspag_core.files import finite, write_json
 from zspag_core.hyperparameters import values
 from zspag_core.methods.base import call_method, timed
 from zspag_core.metrics.live import LIVE_IMAGES, LiveGrades
-from zspag_core.metrics.predictions import Labelled, logits_of
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.runs import artifacts
 from zspag_core.runs import report as record
+from zspag_core.runs.baseline import Baseline
 from zspag_core.runs.context import RunContext
 from zspag_core.runs.epoch_log import EpochLog
 from zspag_core.runs.folder import UNLEARNED, check_out, new_folder
-from zspag_core.runs.grading import grade_deeply, read_triggers
+from zspag_core.runs.grading import grade_of, read_triggers, relearning_of
 from zspag_core.runs.notes import say_assumptions, say_doubts
 from zspag_core.runs.prepare import Prepared, prepare
 from zspag_core.runs.resume import cache_of
@@ -32,6 +33,8 @@ from zspag_core.runs.stage_cache import NO_CACHE
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from torch import Tensor
 
     from zspag_core.methods import Unlearned
     from zspag_core.metrics.backdoor import Triggered
@@ -64,6 +67,7 @@ def execute(
     prepare: Callable[[RunConfig], Prepared] = prepare,
     cache_of: Callable[[Prepared, Path | None], StageCache] = cache_of,
     live_images: int = LIVE_IMAGES,
+    finish_cancelled: bool = True,
 ) -> dict[str, Any]:
     """Carry out a run and write its folder.
 
@@ -75,22 +79,26 @@ def execute(
     Args:
         config: what to do.
         out: folder to write; must not exist, be empty, or hold the interrupted attempt that `state` goes on from.
-        report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "evaluate" and
-            "relearning", and after every epoch (the original model counts as epoch 0) the model with loss, acc_rt,
-            acc_ut and mia, and a frame of the watched images.
+        report: receives progress of the stages "load", "proxies", "subspace", "labels", "unlearn", "before" (the
+            original's grade; it comes first where an earlier run has made it or it takes long, see
+            :class:`zspag_core.runs.baseline.Baseline`), "evaluate" and "relearning", and after every epoch (the
+            original model counts as epoch 0) the model with loss, acc_rt, acc_ut and mia, and a frame of the watched
+            images; then what the run has come to, before layers are looked into and relearning is counted.
         state: folder that keeps finished stages and epochs; an attempt that ended early, also by being killed, goes on
             from there when the same is asked again, with the same result. It is removed when the run has come to its
             end. None keeps nothing.
         prepare: loads and checks; whoever has model and data at hand may know a shorter way.
         cache_of: returns what keeps finished parts, given what was prepared and `state`.
         live_images: test images that are looked at after every epoch.
+        finish_cancelled: whether a run that was cancelled between epochs is written also where the original must still
+            be graded for that; not where nobody reads it and others wait.
 
     Returns:
         The content of result.json. When a reporter cancels during unlearning, "stopped" is "cancelled" and "after" is
         None; the model is the one reached so far.
 
     Raises:
-        Cancelled: a reporter cancelled before the first epoch had ended; nothing is written.
+        Cancelled: a reporter cancelled before the first epoch had ended, or once all had; nothing is written.
         ZspagError: the run is impossible or failed.
     """
     out = out.resolve()  # so that "." has a name and a parent too
@@ -100,7 +108,7 @@ def execute(
     report.progress("load", 1, 1)
     cache = cache_of(prepared, state)
     with new_folder(out) as folder, torch.random.fork_rng(devices=[]):
-        outcome = _run(prepared, report, cache, live_images)
+        outcome = _run(prepared, report, cache, live_images, finish_cancelled=finish_cancelled)
         _write(folder, prepared, outcome)
     if outcome.after is not None:
         cache.forget()
@@ -122,31 +130,81 @@ def carry_out(prepared: Prepared, report: Reporter = SILENT) -> tuple[Classifier
     return outcome.unlearned.model, outcome.result
 
 
-def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: int = LIVE_IMAGES) -> _Outcome:
-    """Grade, unlearn, grade again."""
-    seconds: dict[str, float] = {}
+def _run(
+    prepared: Prepared,
+    report: Reporter,
+    cache: StageCache,
+    live_images: int = LIVE_IMAGES,
+    *,
+    finish_cancelled: bool = True,
+) -> _Outcome:
+    """Unlearn, grade before and after, then count what takes longest."""
+    seconds = {"evaluate": 0.0}
     model = place(prepared.checkpoint.model, prepared.device)
     say_assumptions(prepared, report)
-    resumed, known = cache.begun, cache.recall("before") is not None
-    with timed(seconds, "evaluate"):
-        before, relearnt = cache.once("before", lambda: grade_deeply(model, None, prepared, report))
+    resumed = cache.begun
+    baseline = Baseline(model, prepared, cache, report, seconds)
     live = LiveGrades(prepared.dataset, prepared.config.classes, prepared.config.seed, live_images)
-    log = EpochLog(live, _watch(model, before, prepared), report, cache)
-    if known:
-        report.progress("evaluate", 1, 1)
-    if resumed:
-        report.note(f"going on with an interrupted run, after {log.reached}")
-    elif known:
-        report.note("the original model's grade is that of an earlier run with the same model, data and classes")
-    say_doubts(before, prepared, report)
-    log.begin(model)
+    with timed(seconds, "evaluate"):
+        watch = _watch(model, baseline.known, prepared)
+    log = EpochLog(live, watch, report, cache)
+    _say_where_it_begins(baseline, log, resumed, report)
+    _begin(model, baseline, log, live)
     unlearned = _unlearn(model, prepared, log, cache)
-    seconds["evaluate"] += log.seconds
     if not unlearned.history:
         log.look(1, unlearned.model)  # a method without epochs
-    outcome = _Outcome(unlearned, log, before)
+    if unlearned.stopped == "cancelled":
+        if not finish_cancelled and not baseline.complete:
+            raise Cancelled("cancelled before the original was graded")
+        baseline.report = SILENT  # it would raise once more
+    seconds["evaluate"] += log.seconds
+    outcome = _Outcome(unlearned, log, baseline.grade())
+    outcome.result = finite(_describe(model, prepared, outcome, report, cache, seconds))
+    if outcome.after is not None:
+        report.graded(outcome.result)
+        with timed(seconds, "evaluate"):
+            _look_inside(model, outcome, prepared)
+    _relearn(baseline, outcome, report, cache, seconds)
+    outcome.result["seconds"] = _by_stage(unlearned, seconds)
+    return outcome
+
+
+def _say_where_it_begins(baseline: Baseline, log: EpochLog, resumed: bool, report: Reporter) -> None:  # noqa: FBT001
+    """Say what is there of an earlier attempt, or of another run."""
+    if baseline.known is not None:
+        report.progress("before", 1, 1)
+    if resumed:
+        report.note(f"going on with an interrupted run, after {log.reached}")
+    elif baseline.known is not None:
+        report.note("the original model's grade is that of an earlier run with the same model, data and classes")
+
+
+def _begin(model: Classifier, baseline: Baseline, log: EpochLog, live: LiveGrades) -> None:
+    """Look at the original; grade it whole at once where that may not wait."""
+    if baseline.known is not None:
+        say_doubts(baseline.known, baseline.prepared, baseline.report)
+    try:
+        log.begin(model)
+    except UnlearningError:
+        baseline.grade()  # which says it of the original
+        raise
+    if baseline.known is None and not baseline.may_wait(log.rows[0], len(live.sample), log.seconds):
+        baseline.grade()
+        baseline.relearnt()
+
+
+def _describe(
+    model: Classifier,
+    prepared: Prepared,
+    outcome: _Outcome,
+    report: Reporter,
+    cache: StageCache,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """Grade what a run reached; return the content of result.json as far as its figures are waited for."""
+    unlearned, before, log = outcome.unlearned, outcome.before, outcome.log
     result = record.describe_run(prepared, unlearned)
-    result["before"] = record.describe_grade(before, relearnt)
+    result["before"] = record.describe_grade(before, None)
     result["mask"] = {"acc_rt": before.mask_acc_rt}
     with timed(seconds, "evaluate"):
         result |= _judge(model, outcome, prepared, report, cache)
@@ -155,20 +213,42 @@ def _run(prepared: Prepared, report: Reporter, cache: StageCache, live_images: i
     result["backdoor"] = outcome.triggered and outcome.triggered.to_dict()
     result["watch"] = {"layer": log.layer, "images": _watched_kind(prepared)} if log.frames else None
     result["history"] = log.merge(unlearned.history)
+    result["seconds"] = _by_stage(unlearned, seconds)
+    return result
+
+
+def _by_stage(unlearned: Unlearned, seconds: dict[str, float]) -> dict[str, float | None]:
+    """Return how long each stage took, None for one that the run has not."""
     spent = dict.fromkeys(STAGES) | unlearned.seconds | seconds
-    result["seconds"] = {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
-    outcome.result = finite(result)
-    return outcome
+    return {stage: s if s is None else round(s, 3) for stage, s in spent.items()}
 
 
-def _watch(model: Classifier, before: Grade, prepared: Prepared) -> Watch:
+def _relearn(
+    baseline: Baseline, outcome: _Outcome, report: Reporter, cache: StageCache, seconds: dict[str, float]
+) -> None:
+    """Count the steps that bring the classes back, and complete the result with them."""
+    found = {"before": baseline.relearnt()}
+    if outcome.after is not None:
+        with timed(seconds, "evaluate"):
+            found["after"] = cache.once(
+                "unlearned_relearnt",
+                lambda: relearning_of(outcome.unlearned.model, outcome.before, baseline.prepared, report),
+            )
+    for when, steps in found.items():
+        outcome.result[when]["relearning"] = steps and finite(steps.to_dict())
+
+
+def _watch(model: Classifier, before: Grade | None, prepared: Prepared) -> Watch:
     """Watch test images, of data without any some of the images to forget."""
     config, dataset = prepared.config, prepared.dataset
-    images, tested = dataset.test, before.tested
-    if _watched_kind(prepared) == "forget":
-        images = prepared.seen
-        tested = Labelled(logits_of(model, images.images), images.labels)
-    return Watch(model, images, choose_watched(tested, config.classes))
+    images = dataset.test if _watched_kind(prepared) == "test" else prepared.seen
+    if before is not None and images is dataset.test:
+        return Watch(model, images, choose_watched(before.tested, config.classes))
+
+    def answers(index: Tensor) -> Tensor:
+        return logits_of(model, images.images[index])
+
+    return Watch(model, images, choose_asking(answers, images.labels, dataset.num_classes, config.classes))
 
 
 def _watched_kind(prepared: Prepared) -> str:
@@ -192,26 +272,31 @@ def _unlearn(model: Classifier, prepared: Prepared, log: EpochLog, cache: StageC
 def _judge(
     model: Classifier, outcome: _Outcome, prepared: Prepared, report: Reporter, cache: StageCache
 ) -> dict[str, Any]:
-    """Grade what a run reached; return the parts of result.json that a cancelled run leaves empty."""
+    """Grade what a run reached, unless it was cancelled; return the parts of result.json that say so.
+
+    What looks into the layers and at the neighbours of the proxies is left open, see :func:`_look_inside`.
+    """
     unlearned = outcome.unlearned
-    if unlearned.stopped == "cancelled":
-        return {
-            "after": None,
-            "proxies": record.describe_proxies(unlearned, prepared, None),
-            "subspace": None,
-            "estimates": record.describe_estimates(model, unlearned, prepared, None),
-        }
-    outcome.after, relearnt = cache.once(
-        "after", lambda: grade_deeply(unlearned.model, outcome.before, prepared, report)
-    )
-    agreement = record.measure_agreement(model, unlearned, prepared)
-    subspace = record.describe_subspace(model, unlearned, prepared)
+    after = None
+    if unlearned.stopped != "cancelled":
+        outcome.after = cache.once("unlearned", lambda: grade_of(unlearned.model, prepared, report))
+        after = record.describe_grade(outcome.after, None)
     return {
-        "after": record.describe_grade(outcome.after, relearnt),
-        "proxies": record.describe_proxies(unlearned, prepared, agreement),
-        "subspace": subspace,
-        "estimates": record.describe_estimates(model, unlearned, prepared, subspace),
+        "after": after,
+        "proxies": record.describe_proxies(unlearned, prepared),
+        "subspace": None,
+        "estimates": record.describe_estimates(model, unlearned, prepared),
     }
+
+
+def _look_inside(model: Classifier, outcome: _Outcome, prepared: Prepared) -> None:
+    """Complete the result with what the layers do and where the proxies lie."""
+    result, unlearned = outcome.result, outcome.unlearned
+    if result["proxies"] is not None:
+        result["proxies"]["knn_agreement"] = finite(record.measure_agreement(model, unlearned, prepared))
+    result["subspace"] = finite(record.describe_subspace(model, unlearned, prepared))
+    if result["estimates"] is not None:
+        result["estimates"]["captured_energy"] = record.describe_energy(result["subspace"])
 
 
 def _write(folder: Path, prepared: Prepared, outcome: _Outcome) -> None:

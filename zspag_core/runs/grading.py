@@ -23,16 +23,22 @@ if TYPE_CHECKING:
 RELEARNING_IMAGES = 1000
 
 
-def grade_deeply(
-    model: Classifier, before: Grade | None, prepared: Prepared, report: Reporter
-) -> tuple[Grade, Relearning | None]:
-    """Grade a model on the run's data; `before` is the original's grade, None where that is what is being made."""
+def grade_of(model: Classifier, prepared: Prepared, report: Reporter) -> Grade:
+    """Grade a model on the run's data."""
+    config = prepared.config
+    return grade(model, prepared.dataset, config.classes, seed=config.seed, device=prepared.device, report=report)
+
+
+def relearning_of(model: Classifier, before: Grade, prepared: Prepared, report: Reporter) -> Relearning | None:
+    """Count the steps that bring the classes back, as far as the original, graded `before`, knew them; None: not asked.
+
+    Every model of a run gets the same images.
+    """
     config, dataset = prepared.config, prepared.dataset
-    found = grade(model, dataset, config.classes, seed=config.seed, device=prepared.device, report=report)
     if not wants_relearning(config.relearning, dataset, config.classes):
-        return found, None
-    known = (before or found).accuracy.acc_ut
-    return found, relearn(model, dataset, config.classes, known, seed=config.seed, report=report)
+        return None
+    known = before.accuracy.acc_ut
+    return relearn(model, dataset, config.classes, known, seed=config.seed, report=report)
 
 
 def wants_relearning(asked: bool | None, dataset: DataSet, classes: Sequence[int]) -> bool:  # noqa: FBT001

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zspag_core.batching import looked_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import values
 from zspag_core.metrics.estimates import estimate
@@ -75,16 +76,15 @@ def describe_grade(grade: Grade, relearning: Relearning | None) -> dict[str, Any
     return {**grade.to_dict(), "relearning": relearning and relearning.to_dict()}
 
 
-def describe_estimates(
-    model: Classifier, run: Unlearned, prepared: Prepared, subspace: dict[str, Any] | None
-) -> dict[str, Any] | None:
+def describe_estimates(model: Classifier, run: Unlearned, prepared: Prepared) -> dict[str, Any] | None:
     """Return what the forget images and the proxies alone say; None for data that has all that grading needs.
+
+    What is said of the layers ("captured_energy") is left open, see :func:`describe_energy`.
 
     Args:
         model: the original.
         run: what the method came to; of a run that was cancelled "after" is None.
         prepared: the run.
-        subspace: what :func:`describe_subspace` returned.
     """
     if not prepared.lacks:
         return None
@@ -97,14 +97,22 @@ def describe_estimates(
     estimates: dict[str, Any] = {
         name: {when: figures and figures[name] for when, figures in found.items()} for name in names
     }
+    return estimates | {"images": len(prepared.seen), "held_out": len(prepared.held_out), "captured_energy": None}
+
+
+def describe_energy(subspace: dict[str, Any] | None) -> dict[str, float] | None:
+    """Return how much of the proxies' energy the protected directions hold, by layers; None where nothing is said.
+
+    Args:
+        subspace: what :func:`describe_subspace` returned.
+    """
     shares = [layer["captured_proxy"] for layer in (subspace or {"layers": ()})["layers"]]
     known = [share for share in shares if share is not None]
-    energy = {"mean": fmean(known), "least": min(known)} if known else None
-    return estimates | {"images": len(prepared.seen), "held_out": len(prepared.held_out), "captured_energy": energy}
+    return {"mean": fmean(known), "least": min(known)} if known else None
 
 
-def describe_proxies(run: Unlearned, prepared: Prepared, agreement: float | None) -> dict[str, Any] | None:
-    """Return what is said of the proxies; None where the method makes none."""
+def describe_proxies(run: Unlearned, prepared: Prepared) -> dict[str, Any] | None:
+    """Return what is said of the proxies, their neighbours left open; None where the method makes none."""
     if run.proxies is None:
         return None
     counts = run.proxies.per_class(prepared.dataset.num_classes)
@@ -113,7 +121,7 @@ def describe_proxies(run: Unlearned, prepared: Prepared, agreement: float | None
         "asr": run.proxies.asr,
         "confidence": float(run.proxies.confidence.mean()) if len(run.proxies) else None,
         "per_class": {str(k): n for k, n in enumerate(counts) if k not in prepared.config.classes},
-        "knn_agreement": agreement,
+        "knn_agreement": None,
     }
 
 
@@ -141,6 +149,6 @@ def measure_agreement(model: Classifier, run: Unlearned, prepared: Prepared) -> 
     generator = torch.Generator().manual_seed(prepared.config.seed)
     real = prepared.dataset.test.sample(NEIGHBOUR_IMAGES, generator)
     drawn = torch.randperm(len(run.proxies), generator=generator)[:NEIGHBOUR_IMAGES]
-    there = outputs_of(model, real.images).features
+    there = outputs_of(model, real.images, batch_size=looked_at_once(model, real.images)).features
     here = outputs_of_pixels(model, run.proxies.images[drawn]).features
     return knn_agreement(here, run.proxies.labels[drawn], there, real.labels)

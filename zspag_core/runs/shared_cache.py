@@ -11,6 +11,7 @@ import torch
 from zspag_core import files
 from zspag_core.attacks.catalogue import BUILT_IN
 from zspag_core.methods.sharing import DEPENDS
+from zspag_core.runs.baseline import GRADE, RELEARNT
 from zspag_core.runs.resume import KINDS, cache_of
 from zspag_core.runs.stage_cache import FileStageCache, StageCache
 from zspag_core.runs.version import code_version
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 MOST_FILES, MOST_BYTES = 400, 4 << 30
 """The oldest stages beyond these are removed: those of 900 proxies of 32 pixels take some 40 MB a run."""
-BEFORE, METHOD = "before", "method"
-"""The grade of the original model, and the room of a method's own stages (see :mod:`zspag_core.runs.execute`)."""
+METHOD = "method"
+"""The room of a method's own stages (see :mod:`zspag_core.runs.execute`)."""
 
 
 class SharedCache(StageCache):
@@ -84,14 +85,17 @@ def shared_cache(prepared: Prepared, state: Path | None) -> StageCache:
     own, model, method = cache_of(prepared, state), _model_of(prepared), prepared.method
     config = prepared.config
     settings = {"seed": config.seed, "hold_out": config.hold_out, "relearning": config.relearning}
-    before = repr((BEFORE, model, settings))
+    original = {
+        GRADE: repr((GRADE, model, config.seed)),
+        RELEARNT: repr((RELEARNT, model, config.seed, config.relearning)),
+    }
     if getattr(method, "attack", "pgd") not in {attack.key for attack in BUILT_IN}:
-        return SharedCache(own, {BEFORE: before})  # a plug-in's source is not part of the code version
+        return SharedCache(own, original)  # a plug-in's source is not part of the code version
     parts = {
         part: repr((METHOD, method.name, model, settings, [(name, getattr(method, name)) for name in names]))
         for part, names in DEPENDS.get(method.name, {}).items()
     }
-    return SharedCache(own, {BEFORE: before}, {METHOD: parts})
+    return SharedCache(own, original, {METHOD: parts})
 
 
 def shared_with_all(prepared: Prepared, part: str) -> SharedCache:

@@ -32,8 +32,15 @@ def unlearn(job: Job, report: Reporter) -> dict[str, Any]:
         from zspag_core.tuning.trials import carry_out
 
         return carry_out(config, job.folder, report, state=state_folder(job.id))
+    state = state_folder(job.id)
     result = execute(
-        config, job.folder, report, state=state_folder(job.id), prepare=prepare_held, cache_of=shared_cache
+        config,
+        job.folder,
+        report,
+        state=state,
+        prepare=prepare_held,
+        cache_of=shared_cache,
+        finish_cancelled=False,
     )
     if result["after"] is not None:
         _draw_first_map(job)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -70,6 +73,18 @@ def test_a_job_is_drawn_as_it_is_now_and_once_it_is_over(store, end):
     end()
     assert shown(page.run()) == ["done"]
     assert page.session_state["runs"] == 2
+
+
+def test_a_job_that_is_being_cancelled_is_waited_for_a_moment(store, monkeypatch):
+    store.submit("unlearn", {"forget": [3]})
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    job = store.claim(Lane.RUNS, "w", "cpu")
+    store.cancel(job.id)
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: store.finish(job, State.CANCELLED))
+    monkeypatch.setattr("ui.shell.follow.time", clock)  # while the page waits, the worker ends the job
+    page = open_with(following, id=job.id)
+    assert shown(page) == ["cancelled"]
+    assert page.session_state["runs"] == 2, "the page is drawn anew at once"
 
 
 def test_several_jobs_are_said_while_one_of_them_is_active(store, end):

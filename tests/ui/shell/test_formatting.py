@@ -88,7 +88,7 @@ def test_things_are_counted(given, text):
 
 def test_steps_before_anything_happened_all_wait():
     found = steps(job(State.QUEUED), [])
-    assert [step.name for step in found] == ["load", "before", "proxies", "subspace", "labels", "unlearn", "evaluate"]
+    assert [step.name for step in found] == ["load", "proxies", "subspace", "labels", "unlearn", "before", "evaluate"]
     assert {step.status for step in found} == {"waiting"}
 
 
@@ -99,7 +99,17 @@ def test_running_step_has_count_and_time_left():
     assert (found["proxies"].status, found["proxies"].note) == ("running", "5 of 20 · 12 s left")
     assert found["proxies"].share == pytest.approx(0.25)
     assert found["unlearn"].status == "waiting"
-    assert (found["before"].status, found["before"].note) == ("skipped", "not in this run"), "it was passed over"
+    assert found["before"].status == "waiting"
+
+
+def test_a_grade_of_the_original_that_came_first_passes_no_stage_over():
+    progress = {"stage": "proxies", "done": 5, "total": 20, "seconds": {"load": 0.5, "before": 1.0, "proxies": 1.0}}
+    found = {step.name: step.status for step in steps(job(progress=progress), ["load", "before", "proxies"])}
+    assert found["before"] == "done"
+    assert found["subspace"] == found["evaluate"] == "waiting"
+    progress["stage"] = "before"
+    early = {step.name: step.status for step in steps(job(progress=progress), ["load", "before"])}
+    assert (early["before"], early["proxies"]) == ("running", "waiting")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""What a worker for runs does before the first one comes, so that the demo, which is often that, is quick."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from zspag_core.devices import place
+from zspag_core.errors import ZspagError
+from zspag_core.runs.baseline import Baseline
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.held import prepare_held
+from zspag_core.runs.shared_cache import shared_cache
+from zspag_core.shipped import DEMO_CLASS, DEMO_DATA, DEMO_MODEL
+
+if TYPE_CHECKING:
+    from zspag_core.progress import Reporter
+
+
+def warm_up(device: str, report: Reporter) -> None:
+    """Import what runs need, hold the demo's model and data, and grade that model where no run has yet.
+
+    To be called by the thread that carries out the runs, for what is held is a thread's own.
+
+    Args:
+        device: where runs compute.
+        report: told after every batch; it raises Cancelled when there is something better to do.
+    """
+    with contextlib.suppress(ZspagError):  # nobody has asked for this, and a run will say what is wrong
+        report.progress("load", 0, 1)
+        prepared = prepare_held(RunConfig(DEMO_DATA, str(DEMO_MODEL), (DEMO_CLASS,), device=device))
+        model = place(prepared.checkpoint.model, prepared.device)
+        Baseline(model, prepared, shared_cache(prepared, None), report, {}).grade()
