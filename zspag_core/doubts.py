@@ -15,11 +15,13 @@ from torch import Tensor
 
 from zspag_core.checkpoints.owners import stated_fields
 from zspag_core.data.classes import in_order
+from zspag_core.data.images import in_memory
 from zspag_core.data.reading import ORDERS
 from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.metrics.predictions import logits_of
 from zspag_core.models import build
 from zspag_core.models.foreign import ForeignClassifier
+from zspag_core.remembered import preparation_gap
 from zspag_core.shortfall import hardly_read
 
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ NEARLY = 90.0
 """Percent read rightly from which on an assumed image size is not doubted; below it small ones are tried, which are
 cheap."""
 SIZES, SMALL_SIZES = (32, 64, 224), (28, 32, 48, 64)
+STRANGE, FARTHER = 0.4, 2.5
+"""Where BatchNorm is asked, a normalisation is doubted that lies farther than this from what it remembers, and so many
+times as far as another one. Of eight trained networks, class by class, the right one lay at 0.31 at most and at 1.7
+times the best of the others (table in docs/your_model.md)."""
 FEWEST = 10
 """Images of a class from which on it is told that they are read as another one."""
 KEPT = "given"
@@ -122,7 +128,7 @@ def try_readings(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[in
     """
     assumed = READ_BY & set(checkpoint.about.get("assumed") or {})
     model = checkpoint.model
-    if not assumed and checkpoint.origin is None and "told" not in checkpoint.about:
+    if not _is_tried(checkpoint):
         return []
     if len(sample_of(dataset, model.config.image_size).labels.unique()) < 2:
         return []  # a reading that calls everything the same would look best
@@ -134,6 +140,12 @@ def try_readings(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[in
     if "image_size" in doubtful and best.accuracy < NEARLY:
         tried += list(_at_other_sizes(model, best, at_size, SIZES if best.accuracy < WELL else SMALL_SIZES))
     return [tried[0], *sorted(tried[1:], key=lambda one: -one.accuracy)]
+
+
+def _is_tried(checkpoint: Checkpoint) -> bool:
+    """Tell whether a model's reading may be wrong: it is assumed, or a foreign file's, or a person's."""
+    about = checkpoint.about
+    return bool(READ_BY & set(about.get("assumed") or {})) or checkpoint.origin is not None or "told" in about
 
 
 def _normalisations(model: Classifier) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -243,6 +255,8 @@ def check_reading(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[i
         WrongReading: it says both figures and how to choose.
     """
     tried = try_readings(checkpoint, dataset, at_size)
+    if not tried and _is_tried(checkpoint):
+        return _ask_batch_norm(checkpoint, dataset)
     if not another_is_better(tried):
         return ()
     taken, better = tried[:2]
@@ -256,6 +270,39 @@ def check_reading(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[i
     raise WrongReading(
         f"{start} ({_words(checkpoint, better.fields)}) it reads {figures}; choose with {_options(better.fields)} (or "
         "name what was taken in the same way)",
+        better,
+    )
+
+
+def _ask_batch_norm(checkpoint: Checkpoint, dataset: DataSet) -> tuple[str, ...]:
+    """Compare normalisations by what BatchNorm remembers, where images of one class say nothing by their answers.
+
+    Returns:
+        A note where a person stated what looks wrong.
+
+    Raises:
+        WrongReading: another usual normalisation is far closer.
+    """
+    model = checkpoint.model
+    images = in_memory(sample_of(dataset, model.config.image_size).images)
+    taken = preparation_gap(model, images)
+    if taken is None or taken <= STRANGE:
+        return ()
+    gaps = {name: preparation_gap(with_reading(model, **f), images) or 0.0 for name, f in _normalisations(model)}
+    name = min(gaps, key=gaps.__getitem__)
+    if taken <= FARTHER * gaps[name]:
+        return ()
+    fields = dict(_normalisations(model))[name]
+    better = Tried(f"normalisation: {name}", fields, math.nan, len(images))
+    figures = (
+        f"({_words(checkpoint, fields)}) the images enter its first layers {taken:.2f} away from what BatchNorm "
+        f"remembers of those in training, with {better.words} {gaps[name]:.2f}"
+    )
+    if is_stated(checkpoint, better):
+        return (f"prepared as stated {figures}: are mean and std those of the training?",)
+    raise WrongReading(
+        f"how its images are prepared looks wrong: as taken {figures}; choose with {_options(fields)} (or name what "
+        "was taken in the same way)",
         better,
     )
 
