@@ -76,8 +76,8 @@ def show_question(number: int, lesson: Lesson, value: str, choice: Choice) -> st
             with saying_refusals():
                 begin(number, lesson, value, choice)
                 st.rerun()
-    waits = "The answer is there at once, from a run made before; a run of your own takes 15 to 30 seconds."
-    st.caption(waits if ready else "A run takes 15 to 30 seconds.")
+    waits = "The answer is there at once, from a run made before; a run of your own takes 20 to 40 seconds."
+    st.caption(waits if ready else "A run takes 20 to 40 seconds.")
     return predicted
 
 

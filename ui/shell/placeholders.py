@@ -43,7 +43,7 @@ def stand_in(job: Job | None, shows: str, key: str = "A") -> None:
     with st.container(border=True):
         if job is None:
             st.markdown(
-                f"#### {nothing_open()}\n{shows} appears here after a run. It takes 15 to 30 seconds on digits."
+                f"#### {nothing_open()}\n{shows} appears here after a run. It takes 20 to 40 seconds on digits."
             )
         elif job.active:
             _under_way(job, shows, key)
