@@ -21,7 +21,7 @@ from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.metrics.predictions import logits_of
 from zspag_core.models import build
 from zspag_core.models.foreign import ForeignClassifier
-from zspag_core.remembered import preparation_gap
+from zspag_core.remembered import ASKED, preparation_gap
 from zspag_core.shortfall import hardly_read
 
 if TYPE_CHECKING:
@@ -254,8 +254,10 @@ def check_reading(checkpoint: Checkpoint, dataset: DataSet, at_size: Callable[[i
     Raises:
         WrongReading: it says both figures and how to choose.
     """
+    if not _is_tried(checkpoint):
+        return ()
     tried = try_readings(checkpoint, dataset, at_size)
-    if not tried and _is_tried(checkpoint):
+    if not tried:  # images of one class
         return _ask_batch_norm(checkpoint, dataset)
     if not another_is_better(tried):
         return ()
@@ -284,15 +286,17 @@ def _ask_batch_norm(checkpoint: Checkpoint, dataset: DataSet) -> tuple[str, ...]
         WrongReading: another usual normalisation is far closer.
     """
     model = checkpoint.model
-    images = in_memory(sample_of(dataset, model.config.image_size).images)
+    sample = sample_of(dataset, model.config.image_size)
+    images = in_memory(sample[torch.arange(min(ASKED, len(sample)))].images)
     taken = preparation_gap(model, images)
     if taken is None or taken <= STRANGE:
         return ()
-    gaps = {name: preparation_gap(with_reading(model, **f), images) or 0.0 for name, f in _normalisations(model)}
+    others = dict(_normalisations(model))
+    gaps = {name: preparation_gap(with_reading(model, **fields), images) or 0.0 for name, fields in others.items()}
     name = min(gaps, key=gaps.__getitem__)
     if taken <= FARTHER * gaps[name]:
         return ()
-    fields = dict(_normalisations(model))[name]
+    fields = others[name]
     better = Tried(f"normalisation: {name}", fields, math.nan, len(images))
     figures = (
         f"({_words(checkpoint, fields)}) the images enter its first layers {taken:.2f} away from what BatchNorm "

@@ -24,8 +24,8 @@ def replace_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; the error names `path`.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two processes may write the same file
     path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two processes may write the same file
     try:
         with writing(path):  # before the partial file goes, which gives room again
             yield partial

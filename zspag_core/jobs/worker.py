@@ -66,6 +66,7 @@ class Worker:
         self.stopping = threading.Event()
         self._store, self._lanes, self._device, self._until_idle = store, tuple(lanes), device, until_idle
         self._find, self._warm_up = find, warm_up
+        self._lasting = patient(store, self.stopping)
         self._busy: dict[str, Job] = {}
 
     def serve(self) -> bool:
@@ -121,13 +122,13 @@ class Worker:
         """Warm a lane up; whatever goes wrong, nobody has asked for it, and the first job will say the same."""
         try:
             if self._warm_up is not None:
-                self._warm_up(self._device, _Unasked(patient(self._store, self.stopping), lane, self.stopping))
+                self._warm_up(self._device, _Unasked(self._lasting, lane, self.stopping))
         except Exception:
             traceback.print_exc()  # into worker.log
 
     def _serve_one(self, lane: str) -> None:
         """Carry out the next job of a lane, or wait a little."""
-        job = patient(self._store, self.stopping).claim(lane, self.name, self._device)
+        job = self._lasting.claim(lane, self.name, self._device)
         if job is None:
             self.stopping.wait(POLL_SECONDS)
             return

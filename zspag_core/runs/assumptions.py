@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
@@ -25,6 +25,14 @@ ONE_CLASS = (
     "images of one class cannot tell whether it is so, for wrongly prepared ones may all be read as that class: what "
     "is estimated holds only if it is"
 )
+
+
+class _HowOrdered(TypedDict):
+    """How the order of the classes came about; the arguments of :func:`check_order` and :func:`check_classes`."""
+
+    chosen: str
+    assumed: str
+    named: bool
 
 
 def with_names(checkpoint: Checkpoint, names: Sequence[str] | None) -> Checkpoint:
@@ -104,9 +112,9 @@ def check_assumptions(
     Raises:
         UsageError: another reading of its input, or another order of its classes, is clearly better.
     """
+    if _says_everything(checkpoint):
+        return dataset
     assumed = checkpoint.about.get("assumed") or {}
-    if checkpoint.origin is None and not assumed:
-        return dataset  # our own file says everything
     dataset = replace(dataset, notes=(*dataset.notes, *_preparation_notes(assumed, dataset)))
 
     def at_size(size: int) -> DataSet:
@@ -116,10 +124,7 @@ def check_assumptions(
         told = replace(images, train=images.train.without_classes(left_out), test=images.test.without_classes(left_out))
         if not len(told.train) and not len(told.test):
             return ()
-        prepared = {name: value for name, value in assumed.items() if name in READ_BY}
-        named = tuple(checkpoint.about.get("class_names") or ()) == images.class_names
-        chosen = order or chosen_order(checkpoint)
-        return check_order(model, told, chosen, _in_words(prepared), named=named).doubt()
+        return check_order(model, told, **_how_ordered(checkpoint, images, order)).doubt()
 
     try:
         doubts = check_reading(checkpoint, dataset, at_size)
@@ -143,13 +148,23 @@ def check_forgotten(checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[
     Raises:
         UsageError: the images of a class are read as another one.
     """
+    if not _says_everything(checkpoint):
+        check_classes(checkpoint.model, dataset, classes, **_how_ordered(checkpoint, dataset, order))
+
+
+def _says_everything(checkpoint: Checkpoint) -> bool:
+    """Tell whether a model's own file says all of it, as ours do."""
+    return checkpoint.origin is None and not checkpoint.about.get("assumed")
+
+
+def _how_ordered(checkpoint: Checkpoint, dataset: DataSet, order: str) -> _HowOrdered:
+    """Return how the order of the classes came about: chosen, matched by name, and what else may be taken wrongly."""
     assumed = checkpoint.about.get("assumed") or {}
-    if checkpoint.origin is None and not assumed:
-        return  # our own file says everything
-    prepared = {name: value for name, value in assumed.items() if name in READ_BY}
-    named = tuple(checkpoint.about.get("class_names") or ()) == dataset.class_names
-    chosen = order or chosen_order(checkpoint)
-    check_classes(checkpoint.model, dataset, classes, chosen, _in_words(prepared), named=named)
+    return {
+        "chosen": order or chosen_order(checkpoint),
+        "assumed": _in_words({name: value for name, value in assumed.items() if name in READ_BY}),
+        "named": tuple(checkpoint.about.get("class_names") or ()) == dataset.class_names,
+    }
 
 
 def _then(
