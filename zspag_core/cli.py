@@ -16,6 +16,7 @@ from zspag_core.allocation import keep_freed_memory
 from zspag_core.errors import Cancelled, UnlearningError, ZspagError
 from zspag_core.faults import fault_words
 from zspag_core.plugins import use_files
+from zspag_core.threads import rest_while_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
     chosen = parser.parse_args(arguments)
     chosen.command = f"{program} {chosen.command}"
     keep_freed_memory()
+    rest_while_waiting()
     try:
         use_files(chosen.plugin)
         return _carry_out(chosen)
