@@ -7,6 +7,7 @@ import difflib
 import math
 import types
 import typing
+from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Configured = TypeVar("Configured")
+NUMBER = "a number such as 0.03 or 8/255"
 LISTED, ALIKE = 12, 0.6  # names that one sentence can hold; how alike two names are that may be meant for each other
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, str)}
 _TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
@@ -131,9 +133,21 @@ def _parse(name: str, kind: type, value: Any) -> Any:  # noqa: ANN401 - texts an
     try:
         if kind is bool:
             return value if isinstance(value, bool) else _parse_bool(str(value))
-        return _parse_int(value) if kind is int else kind(value)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{name}: expected {kind.__name__}, got {value!r}") from None
+        if kind is int:
+            return _parse_int(value)
+        return read_float(value) if kind is float else kind(value)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        expected = NUMBER if kind is float else kind.__name__
+        raise UsageError(f"{name}: expected {expected}, got {value!r}") from None
+
+
+def read_float(value: Any) -> float:  # noqa: ANN401 - as above
+    """Read a number, as a text also a fraction such as 8/255: papers write changes of pixels so.
+
+    Raises:
+        TypeError, ValueError, OverflowError, ZeroDivisionError: it is none.
+    """
+    return float(Fraction("".join(value.split()))) if isinstance(value, str) and "/" in value else float(value)
 
 
 def _parse_int(value: Any) -> int:  # noqa: ANN401 - as above

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", default="zspag", metavar="KEY", help="which method (zspag)")
     parser.add_argument("--preset", default="", metavar="NAME", help='named settings, for example "paper"')
     parser.add_argument("--seed", default="0", help="seed of everything random (0)")
-    add_settings(parser, "a hyper-parameter, for example epsilon=0.03 or attack=cw")
+    add_settings(parser, "a hyper-parameter, for example epsilon=8/255 or attack=cw")
     parser.add_argument(
         "--relearning",
         action=BooleanOptionalAction,

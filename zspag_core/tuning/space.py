@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
-from zspag_core.hyperparameters import read_value, schema, unknown
+from zspag_core.hyperparameters import NUMBER, read_float, read_value, schema, unknown
 from zspag_core.methods.catalogue import find_entry
 
 if TYPE_CHECKING:
@@ -194,6 +192,6 @@ def _parse_list(given: str, about: Mapping[str, Any]) -> tuple[Value, ...]:
 def _number(name: str, text: str) -> float:
     """Read a number, also a fraction such as 8/255."""
     try:
-        return float(Fraction(re.sub(r"\s", "", text))) if "/" in text else float(text)
+        return read_float(text)
     except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--space: {name}: expected a number such as 0.03 or 8/255, got {text.strip()!r}") from None
+        raise UsageError(f"--space: {name}: expected {NUMBER}, got {text.strip()!r}") from None
