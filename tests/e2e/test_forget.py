@@ -47,6 +47,17 @@ def cancel(page):
     expect(page.get_by_text("The run was cancelled.")).to_be_visible(timeout=LONG)
 
 
+WATCH_FOR_GAPS = """() => {
+    window.looks = window.gaps = 0
+    const seen = svg => getComputedStyle(svg).visibility == "visible" && svg.closest(".stPlotlyChart").clientHeight > 0
+    setInterval(() => {
+        window.looks += 1
+        const drawn = [...document.querySelectorAll(".st-key-accuracy-places .main-svg")]
+        window.gaps += !drawn.some(seen)
+    }, 50)
+}"""
+
+
 def start_long_run(page, app_url, batch_size=2):
     """Start a run that would take very long, the longer the smaller its batches; return its id once it is under way."""
     open_form(page, app_url)
@@ -102,8 +113,11 @@ def test_charts_move_while_it_runs_and_reload_page_switch_and_cancel_work(page, 
     job_id = start_long_run(page, app_url)
     drawn = page.get_by_label("After epoch", exact=False).first
     expect(drawn).to_be_visible(timeout=LONG)
+    expect(page.locator(".st-key-accuracy-places .main-svg").first).to_be_visible(timeout=LONG)
+    page.evaluate(WATCH_FOR_GAPS)
     first = drawn.get_attribute("aria-label")
     expect(page.get_by_label(first)).to_have_count(0, timeout=LONG)
+    assert page.evaluate("[window.looks > 5, window.gaps]") == [True, 0]  # never an empty place between two versions
 
     page.reload()
     expect(page.get_by_label("After epoch", exact=False).first).to_be_visible(timeout=LONG)

@@ -411,6 +411,20 @@ def test_a_failure_leaves_no_folder(config, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("broken", "what"), [("_look_inside", "what the layers do"), ("_relearn", "relearning")])
+def test_what_fails_after_the_figures_does_not_cost_the_model(config, told, tmp_path, monkeypatch, broken, what):
+    def fail(*_args):
+        raise RuntimeError("no kernel\nlong words of torch")
+
+    monkeypatch.setattr(f"zspag_core.runs.execute.{broken}", fail)
+    result = execute(config(method="mask", settings={}), tmp_path / "run", told)
+    assert told.notes == [f"{what} could not be measured, the run goes on without: no kernel"]
+    assert load_checkpoint(tmp_path / "run" / "model.safetensors")
+    assert result == json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (result["subspace"], result["after"]["relearning"]) == (None, None)
+    assert result["after"]["acc_ut"] == 0
+
+
 @pytest.mark.parametrize("method", ["zspag", "finetune", "boundary_shrink"])
 def test_images_made_late_give_the_same_run(config, tmp_path, monkeypatch, method):
     settings = QUICK | {"label_mode": "influence_anchored", "deep": 0.1} if method == "zspag" else {"epochs": 1}

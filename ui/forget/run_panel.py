@@ -17,6 +17,7 @@ from ui.shell.follow import follow, queue_line
 from ui.shell.formatting import between_words, epochs_of, glue, log_lines, state_words, steps, worked_words
 from ui.shell.job_controls import controls
 from ui.shell.jobs import job_store
+from ui.shell.live_chart import live_chart
 from ui.shell.methods import method_name
 from ui.shell.presenting import presenting
 from ui.shell.streamlit_fragments import redrawn
@@ -26,7 +27,7 @@ from zspag_core.jobs import State
 from zspag_core.metrics.catalogue import FORGET_IMAGES, sample_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from streamlit.delta_generator import DeltaGenerator
 
@@ -108,24 +109,31 @@ def _charts(job: Job, events: Sequence[Event]) -> None:
     total = figures.planned_epochs(epochs, job.config.get("settings", {}).get("epochs"), active=job.active)
     mask = (result or {}).get("mask") or {}
     left, right = st.columns(2)
+    draw = live_chart if job.active else chart
     if figures.without_tests(epochs):
-        _estimates(epochs, total, left, right)
+        _estimates(epochs, total, left, right, draw)
         return
     with left:
         st.markdown("**Accuracy on test images** :gray-badge[for grading only]", help=help_for("For grading only"))
         figure = figures.accuracy_figure(epochs, total, mask.get("acc_rt"))
-        chart(figure, key="accuracy", alt=figures.describe_accuracy(epochs))
+        draw(figure, key="accuracy", alt=figures.describe_accuracy(epochs))
     with right:
         st.markdown("**Loss and same-class attack**", help=f"{help_for('Loss')} {help_for('Same class')}")
         figure = figures.loss_figure(epochs, total)
-        chart(figure, key="loss", alt=figures.describe_loss(epochs))
+        draw(figure, key="loss", alt=figures.describe_loss(epochs))
 
 
-def _estimates(epochs: Sequence[Mapping[str, Any]], total: int, left: DeltaGenerator, right: DeltaGenerator) -> None:
+def _estimates(
+    epochs: Sequence[Mapping[str, Any]],
+    total: int,
+    left: DeltaGenerator,
+    right: DeltaGenerator,
+    draw: Callable[..., None],
+) -> None:
     """Draw estimates and loss by epoch, for data without test images."""
     with left:
         st.markdown(f"**On forget images and proxies** {ESTIMATE}", help=ESTIMATE_NOTE)
-        chart(figures.estimate_figure(epochs, total), key="accuracy", alt=figures.describe_estimates(epochs))
+        draw(figures.estimate_figure(epochs, total), key="accuracy", alt=figures.describe_estimates(epochs))
         sampled = sample_words(FORGET_IMAGES.per_epoch, epochs[-1])
         st.caption(
             "The data has no test images, so accuracy by epoch is not graded."
@@ -133,7 +141,7 @@ def _estimates(epochs: Sequence[Mapping[str, Any]], total: int, left: DeltaGener
         )
     with right:
         st.markdown("**Loss**", help=help_for("Loss"))
-        chart(figures.plain_loss_figure(epochs, total), key="loss", alt=figures.describe_loss(epochs))
+        draw(figures.plain_loss_figure(epochs, total), key="loss", alt=figures.describe_loss(epochs))
 
 
 def _watched(job: Job, events: Sequence[Event]) -> None:

@@ -15,6 +15,7 @@ from ui.shell.follow import follow, queue_line
 from ui.shell.formatting import duration, escape, percent, seconds_left, worked_words
 from ui.shell.job_controls import controls
 from ui.shell.jobs import job_store
+from ui.shell.live_chart import live_chart
 from ui.shell.paths import plain_name
 from ui.shell.settings_form import settings_form
 from ui.shell.url_params import UrlWord
@@ -207,14 +208,15 @@ def _curves(job: Job, epochs: Sequence[Mapping[str, Any]]) -> None:
     """Draw accuracy and loss by epoch."""
     total = int(job.config["epochs"])
     left, right = st.columns(2)
+    draw = live_chart if job.active else chart
     said = figures.describe_training(epochs)
     with left:
         note = "Training images are shifted and mirrored at random, so they can be harder than the test images."
         st.markdown("**Right answers**", help=note)
-        chart(figures.training_accuracy_figure(epochs, total), key="train-accuracy", alt=said)
+        draw(figures.training_accuracy_figure(epochs, total), key="train-accuracy", alt=said)
     with right:
         st.markdown("**Loss on training images**")
-        chart(figures.training_loss_figure(epochs, total), key="train-loss", alt=said)
+        draw(figures.training_loss_figure(epochs, total), key="train-loss", alt=said)
 
 
 def _ending(job: Job) -> None:

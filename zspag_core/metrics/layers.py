@@ -140,6 +140,8 @@ def _lengths(
 
         return hook
 
+    if not len(images):
+        return sums
     device, size = model.head.weight.device, images_at_once(model, images)
     with ExitStack() as hooks:
         for name, layer in layers.items():

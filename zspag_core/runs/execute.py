@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from zspag_core.runs.resume import cache_of
 from zspag_core.runs.stage_cache import NO_CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -162,11 +163,22 @@ def _run(
     outcome.result = finite(_describe(model, prepared, outcome, report, cache, seconds))
     if outcome.after is not None:
         report.graded(outcome.result)
-        with timed(seconds, "evaluate"):
+        with timed(seconds, "evaluate"), _spared("what the layers do", report):
             _look_inside(model, outcome, prepared)
-    _relearn(baseline, outcome, report, cache, seconds)
+    with _spared("relearning", report):
+        _relearn(baseline, outcome, report, cache, seconds)
     outcome.result["seconds"] = _by_stage(unlearned, seconds)
     return outcome
+
+
+@contextmanager
+def _spared(what: str, report: Reporter) -> Iterator[None]:
+    """Let torch fail at something that a finished run can do without: it must not cost the model."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        report.note(f"{what} could not be measured, the run goes on without: {reason}")
 
 
 def _say_where_it_begins(baseline: Baseline, log: EpochLog, resumed: bool, report: Reporter) -> None:  # noqa: FBT001

@@ -55,10 +55,16 @@ class ForeignClassifier(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, num_classes) of images (N, C, H, W) in [0, 1]."""
+        if not len(images):
+            logits: Tensor = self(_one_black(images))
+            return logits[:0]
         return logits_in(self.network(self.normalise(images)))
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, D) and logits (N, num_classes) of images (N, C, H, W) in [0, 1]."""
+        if not len(images):
+            features, logits = self.both(_one_black(images))
+            return features[:0], logits[:0]
         entered: list[Tensor] = []
         with self.head.register_forward_pre_hook(lambda _module, inputs: entered.append(inputs[0])):
             logits = self(images)
@@ -94,6 +100,11 @@ def _as_map(activations: Tensor) -> Tensor:
     if found is None:
         raise CheckpointError(f"expected activations that make a map, got shape {tuple(activations.shape)}")
     return found
+
+
+def _one_black(images: Tensor) -> Tensor:
+    """Return an image of the same shape: many owners' networks take no empty batch."""
+    return images.new_zeros(1, *images.shape[1:])
 
 
 def _pooled(features: Tensor, count: int) -> Tensor:

@@ -1,0 +1,56 @@
+"""A plotly figure that changes while it is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.shell.charts import prepared, put
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+STYLE = (
+    "<style>.st-key-{key}-places{{display:grid}}.st-key-{key}-places>*{{grid-area:1/1}}"
+    ".st-key-{key}-places:has(.st-key-{key}-{version} .main-svg) .st-key-{key}-{former}{{visibility:hidden}}</style>"
+)
+
+
+@dataclass
+class _Places:
+    """Two places, one above the other; versions of a figure stand in them by turns."""
+
+    drawn: list[tuple[go.Figure, str, int] | None] = field(default_factory=lambda: [None, None])
+    version: int = 0
+    spec: str = ""
+
+    def take(self, figure: go.Figure, alt: str) -> None:
+        """Put a figure over the version before the last, unless it is the one that is shown."""
+        if (spec := str(figure.to_json())) != self.spec:
+            self.version, self.spec = self.version + 1, spec
+            self.drawn[self.version % 2] = figure, alt, self.version
+
+
+def live_chart(figure: go.Figure, *, key: str, alt: str) -> None:
+    """Draw a figure of which a next version follows soon.
+
+    Streamlit 1.67 builds plotly's figure from nothing whenever its content changes (streamlit/streamlit#8782), and the
+    place is empty until the browser is done: on a busy machine most of the time. Here the former version stands until
+    the new one is drawn, each in a place of its own, by turns.
+
+    Args:
+        figure: the picture.
+        key: its name among the widgets.
+        alt: what it shows, for those who cannot see it.
+    """
+    places = st.session_state.setdefault(f"live-{key}", _Places())
+    places.take(prepared(figure), alt)
+    with st.container(key=f"{key}-places"):
+        for drawn in places.drawn:
+            with st.container():
+                if drawn is not None:
+                    figure, alt, version = drawn
+                    put(figure, key=f"{key}-{version}", alt=alt)
+        st.html(STYLE.format(key=key, version=places.version, former=places.version - 1))
