@@ -49,7 +49,7 @@ def cancel(page):
 
 WATCH_FOR_GAPS = """() => {
     window.looks = window.gaps = 0
-    const seen = svg => getComputedStyle(svg).visibility == "visible" && svg.closest(".stPlotlyChart").clientHeight > 0
+    const seen = svg => getComputedStyle(svg).visibility == "visible" && svg.clientWidth > 200 && svg.clientHeight > 200
     setInterval(() => {
         window.looks += 1
         const drawn = [...document.querySelectorAll(".st-key-accuracy-places .main-svg")]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 STYLE = (
-    "<style>.st-key-{key}-places{{display:grid}}.st-key-{key}-places>*{{grid-area:1/1}}"
+    "<style>.st-key-{key}-places{{display:grid;grid-template-columns:100%}}.st-key-{key}-places>*{{grid-area:1/1;width:100%}}"
     ".st-key-{key}-places:has(.st-key-{key}-{version} .main-svg) .st-key-{key}-{former}{{visibility:hidden}}</style>"
 )
 
