@@ -1,5 +1,6 @@
 """Wrong readings and wrong orders are found on labelled images, right ones are let through."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -192,3 +193,16 @@ def test_two_names_that_changed_places_among_many_are_told_by_the_class_to_forge
     check_classes(model, wrong, [1, 2], None, named=True)
     check_classes(model, wrong, [3], "given", named=True)
     check_classes(model, replace(wrong, train=wrong.train[:0], test=wrong.test[:0]), [3], None, named=True)
+
+
+def test_other_images_among_those_to_forget_are_told_of(model, digits):
+    assert check_classes(model, digits, [3, 8], None, named=True) == ()
+    train = digits.train
+    labels = torch.where((train.labels == 8) & (torch.arange(len(train)) % 3 > 0), 3, train.labels)
+    mixed = replace(digits, train=type(train)(train.images, labels), test=digits.test[torch.arange(0)])
+    (note,) = check_classes(model, mixed, [3], None, named=True)
+    share = float((train.labels == 8)[labels == 3].double().mean())
+    assert "images of '3' the model reads " in note
+    assert "% as '8': are they all of '3'" in note
+    told = [float(figure) for figure in re.findall(r"([\d.]+) %", note)]
+    assert told == pytest.approx([100 * (1 - share), 100 * share], abs=12)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
+from zspag_core.altered import check_altered
 from zspag_core.data import load_dataset
 from zspag_core.doubts import KEPT, READ_BY, WrongReading, check_classes, check_order, check_reading, with_reading
 from zspag_core.errors import UsageError
@@ -112,6 +113,9 @@ def check_assumptions(
     Raises:
         UsageError: another reading of its input, or another order of its classes, is clearly better.
     """
+    if checkpoint.about.get("data") != data:
+        altered = check_altered(checkpoint.model, dataset, kept=(order or chosen_order(checkpoint)) == KEPT)
+        dataset = replace(dataset, notes=(*dataset.notes, *altered))
     if _says_everything(checkpoint):
         return dataset
     assumed = checkpoint.about.get("assumed") or {}
@@ -136,20 +140,28 @@ def check_assumptions(
 def _preparation_notes(assumed: Mapping[str, Any], dataset: DataSet) -> tuple[str, ...]:
     """Say what is assumed of how the images are prepared, and that images of one class cannot tell."""
     alone = len(torch.cat([dataset.train.labels, dataset.test.labels]).unique()) == 1
-    note = f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}"
-    if not assumed:
-        return (f"the images are taken to be prepared as in the model's training; {ONE_CLASS}",) if alone else ()
-    return (f"{note}; {ONE_CLASS}" if alone and READ_BY & set(assumed) else note,)
+    sure = "the images are taken to be prepared as in the model's training"
+    note = (
+        f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}" if assumed else sure
+    )
+    if alone:
+        return (f"{note}; {ONE_CLASS}",)
+    return (note,) if assumed else ()
 
 
-def check_forgotten(checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[int], order: str) -> None:
+def check_forgotten(checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[int], order: str) -> DataSet:
     """Refuse classes to forget that a model which is not of ours reads as others; see :func:`check_classes`.
+
+    Returns:
+        The data set, with a note on every class of which many images are read as another one.
 
     Raises:
         UsageError: the images of a class are read as another one.
     """
-    if not _says_everything(checkpoint):
-        check_classes(checkpoint.model, dataset, classes, **_how_ordered(checkpoint, dataset, order))
+    if _says_everything(checkpoint):
+        return dataset
+    notes = check_classes(checkpoint.model, dataset, classes, **_how_ordered(checkpoint, dataset, order))
+    return replace(dataset, notes=(*dataset.notes, *notes))
 
 
 def _says_everything(checkpoint: Checkpoint) -> bool:

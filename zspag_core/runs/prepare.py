@@ -98,8 +98,7 @@ def read_for(config: RunConfig) -> tuple[Checkpoint, DataSet]:
     dataset = load_for(checkpoint, config.data, order=config.order)
     forget = find_forget(config.forget, dataset)  # a mistyped name is refused before anything is tried
     dataset = check_assumptions(checkpoint, dataset, config.data, config.order)
-    check_forgotten(checkpoint, dataset, forget, config.order)
-    return checkpoint, dataset
+    return checkpoint, check_forgotten(checkpoint, dataset, forget, config.order)
 
 
 def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepared:
