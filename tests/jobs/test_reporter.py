@@ -201,6 +201,16 @@ def test_what_a_run_has_come_to_is_an_event_but_not_of_a_trial(store, job, repor
     assert store.events(trial.id) == []
 
 
+def test_what_a_person_should_know_is_an_event_but_not_of_a_trial(store, job, report):
+    report.note("are all of them of '3'?")
+    assert [(event.kind, event.body) for event in store.events(job.id)] == [
+        ("note", {"sentence": "are all of them of '3'?"})
+    ]
+    trial = store.submit("unlearn", {"trial": 1})
+    JobReporter(store, trial, threading.Event()).note("as above")
+    assert store.events(trial.id) == []
+
+
 def test_relearning_is_part_of_the_grading(store, job, report):
     report.progress("evaluate", 10, 10)
     report.progress("relearning", 2, 500)

@@ -119,6 +119,17 @@ def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, an
     assert page.button(key="run-cancel").disabled
 
 
+def test_a_note_that_asks_stands_open_and_others_in_the_log(forget_page, answered, store, run_config):
+    job = running(store, run_config)
+    for _ in range(2):
+        store.record(job, "note", {"sentence": "of 60 images of '3' the model reads 40.0 % as that class: are they?"})
+    store.record(job, "note", {"sentence": "threes.zip has images of 1 class: 3"})
+    page = forget_page(job)
+    (warning,) = page.warning
+    assert warning.value.replace("\N{NO-BREAK SPACE}", " ").startswith("Of 60 images of '3' the model reads 40.0 %")
+    assert "threes.zip has images of 1 class" in page.code[0].value
+
+
 def test_run_behind_a_paused_one_says_that_nothing_moves(forget_page, answered, store, run_config):
     first = running(store, run_config)
     second = store.submit("unlearn", run_config)

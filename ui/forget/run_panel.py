@@ -14,7 +14,17 @@ from ui.shell.artifacts import load_arrays
 from ui.shell.charts import chart
 from ui.shell.class_names import names_of
 from ui.shell.follow import follow, queue_line
-from ui.shell.formatting import between_words, epochs_of, glue, log_lines, state_words, steps, worked_words
+from ui.shell.formatting import (
+    between_words,
+    epochs_of,
+    escape,
+    glue,
+    log_lines,
+    questions,
+    state_words,
+    steps,
+    worked_words,
+)
 from ui.shell.job_controls import controls
 from ui.shell.jobs import job_store
 from ui.shell.live_chart import live_chart
@@ -72,6 +82,8 @@ def _course(job: Job, events: Sequence[Event]) -> None:
         queue_line(job)
     if job.active or events:
         st.html(stepper_html(steps(job, [event.body["stage"] for event in events if event.kind == "stage"])))
+    for question in questions(events):
+        st.warning(escape(glue(question[0].upper() + question[1:])), icon=":material/help:")
     _charts(job, events)
     _watched(job, events)
 

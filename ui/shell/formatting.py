@@ -205,7 +205,7 @@ def first_epoch(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def log_lines(events: Iterable[Event]) -> list[str]:
-    """Return one line for every stage begun and every epoch made, newest last."""
+    """Return one line for every stage begun, every epoch made and every note, newest last."""
     lines = []
     for event in events:
         clock = time.strftime("%H:%M:%S", time.localtime(event.at))
@@ -216,7 +216,15 @@ def log_lines(events: Iterable[Event]) -> list[str]:
             known = (name for name in PER_EPOCH if body.get(name) is not None)
             figures = "  ".join(f"{name} {body[name]:.4g}{sample_words(name, body)}" for name in known)
             lines.append(f"{clock}  epoch {body['epoch']:<3}{figures}")
+        elif event.kind == "note":
+            lines.append(f"{clock}  note     {body['sentence']}")
     return lines
+
+
+def questions(events: Iterable[Event]) -> list[str]:
+    """Return the notes that ask the person something: those make a run's figures doubtful, the others explain them."""
+    notes = (str(event.body["sentence"]) for event in events if event.kind == "note")
+    return list(dict.fromkeys(note for note in notes if note.endswith("?")))
 
 
 def result_table(result: Mapping[str, Any]) -> str:

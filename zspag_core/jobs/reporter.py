@@ -82,6 +82,11 @@ class JobReporter(Reporter):
         if "trial" not in self._job.config:
             self._store.record(self._job, "graded", result)
 
+    def note(self, sentence: str) -> None:
+        """Write what a person should know of model, data or run; of a sweep's trials they all say the same."""
+        if "trial" not in self._job.config:
+            self._store.record(self._job, "note", {"sentence": sentence})
+
     def _enter(self, stage: str) -> None:
         """Note that a stage begins."""
         self._stage, self._written = stage, 0.0
