@@ -65,6 +65,40 @@ def test_killed_worker_is_replaced_and_its_job_interrupted_at_once(store, starte
     wait_until(lambda: store.require(after.id).state == State.DONE)
 
 
+def test_a_worker_that_fell_silent_ends_when_another_takes_its_place(store, started, wait_until, monkeypatch):
+    supervisor = Supervisor(store, (Lane.RUNS,))
+    supervisor.look()
+    wait_until(lambda: store.heartbeats.alive(WORKER))
+    supervisor.look()
+    monkeypatch.setattr(store.heartbeats, "alive", lambda *_: [])
+    monkeypatch.setattr(store.heartbeats, "reserve", lambda *_: True)
+    supervisor.look()
+    (_, _, former), (_, _, latter) = started
+    assert former.poll() is not None
+    assert latter.poll() is None
+
+
+def test_one_that_still_starts_is_left_alone(store, started, monkeypatch):
+    supervisor = Supervisor(store, (Lane.RUNS,))
+    monkeypatch.setattr(store.heartbeats, "alive", lambda *_: [])
+    monkeypatch.setattr(store.heartbeats, "reserve", lambda *_: True)
+    supervisor.look()
+    supervisor.look()
+    assert [process.poll() for _, _, process in started] == [None, None]
+
+
+def test_after_a_sleep_workers_have_a_moment_to_say_that_they_live(store, started, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(supervisor_module.time, "time", lambda: clock[0])
+    supervisor = Supervisor(store, (Lane.RUNS,))
+    clock[0] += 3600
+    supervisor.look()
+    assert started == []
+    clock[0] += 2
+    supervisor.look()
+    assert len(started) == 1
+
+
 def test_waiting_job_for_another_device_gets_a_worker_of_its_own(store, started, wait_until):
     supervisor = Supervisor(store, (Lane.RUNS,))
     supervisor.look()

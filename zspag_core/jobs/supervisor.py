@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zspag_core import files
-from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, WORKER
+from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, STALE_SECONDS, WORKER
 from zspag_core.jobs.records import ON_DEMAND, Lane
 from zspag_core.shipped import ROOT
 
@@ -28,17 +28,24 @@ IDLE_SECONDS = 60
 ON_DEMAND_IDLE_SECONDS = 600
 START_SECONDS = 60.0
 SOON_SECONDS = 20.0
+SLEPT_SECONDS = STALE_SECONDS / 2  # between two looks: longer, and the machine slept
 PURGE_SECONDS, CHORE_SECONDS = 3600.0, 60.0
 PATIENCE = 3
 
 
 @dataclass
 class _Child:
-    """A worker that this supervisor started, for a lane and a device."""
+    """A worker that this supervisor started, for a lane and a device, and whether it ever said that it lives."""
 
     key: tuple[str, str]
     process: subprocess.Popen[bytes]
     started: float
+    heard: bool = False
+
+    @property
+    def mark(self) -> str:
+        """Return how the names of its heartbeats begin."""
+        return f"{socket.gethostname()}-{self.process.pid}-"
 
 
 class Supervisor:
@@ -62,6 +69,7 @@ class Supervisor:
         self._children: list[_Child] = []
         self._deaths: dict[tuple[str, str], int] = {}
         self._purged, self._chored, self._chore = -PURGE_SECONDS, -CHORE_SECONDS, chore
+        self._looked = time.time()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="worker-supervisor", daemon=True)
 
@@ -85,7 +93,15 @@ class Supervisor:
 
     def look(self) -> None:
         """Do one round: beat, bury, start what is missing."""
+        slept = time.time() - self._looked > SLEPT_SECONDS
         self._store.heartbeats.beat(self.name, DASHBOARD)
+        if not slept:
+            self._tend()
+        self._looked = time.time()
+
+    def _tend(self) -> None:
+        """Do what a round is for; not after the machine slept: its workers, too, have had no moment to beat."""
+        self._listen()
         self._bury()
         for lane in self._lanes:
             always = set() if lane in ON_DEMAND else {"auto"}
@@ -113,7 +129,21 @@ class Supervisor:
             return
         key = (lane, device)
         if self._deaths.get(key, 0) < PATIENCE and self._store.heartbeats.reserve(_place(key), START_SECONDS):
+            self._end_silent(key)
             self._children.append(_Child(key, start_worker(lane, device), time.monotonic()))
+
+    def _listen(self) -> None:
+        """Note which children say that they live."""
+        names = [worker.name for worker in self._store.heartbeats.alive(WORKER)]
+        for child in self._children:
+            child.heard = child.heard or any(name.startswith(child.mark) for name in names)
+
+    def _end_silent(self, key: tuple[str, str]) -> None:
+        """End a child that fell silent before another takes its place; one that still starts may be slow."""
+        for child in [child for child in self._children if child.key == key and child.heard]:
+            child.process.kill()
+            child.process.wait()
+            self._children.remove(child)
 
     def _bury(self) -> None:
         """Clear up after children that have ended, so that others learn of it at once."""
@@ -121,9 +151,8 @@ class Supervisor:
             self._children.remove(child)
             soon = time.monotonic() - child.started < SOON_SECONDS
             self._deaths[child.key] = self._deaths.get(child.key, 0) + 1 if soon else 0
-            mark = f"{socket.gethostname()}-{child.process.pid}-"
             for worker in self._store.heartbeats.alive(WORKER):
-                if worker.name.startswith(mark):
+                if worker.name.startswith(child.mark):
                     self._store.heartbeats.forget(worker.name)
             self._store.heartbeats.forget(_place(child.key))
             self._store.interrupt_orphans()
