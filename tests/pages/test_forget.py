@@ -332,6 +332,7 @@ def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finis
     [
         (State.FAILED, "the loss became nan in epoch 2; try a smaller learning_rate", "Change the setting"),
         (State.FAILED, "no proxies: no forget sample crossed into a remaining class", "This is what too small"),
+        (State.FAILED, "unexpected: RuntimeError: no kernel", "No setting explains this"),
         (State.INTERRUPTED, "The worker was stopped during this run.", "Resume: what it had finished"),
         (State.CANCELLED, "The run was cancelled.", "stopped on request"),
     ],

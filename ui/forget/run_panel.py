@@ -52,29 +52,46 @@ NOTE_STYLE = "opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em"  # t
 
 def run_panel(job: Job) -> None:
     """Draw one run from its place in the queue to its result, again every second while the run is active."""
+    if job.active:
+        _follow(job)
+    else:
+        _ended(job)
+    if not presenting():
+        _log(job)
+
+
+def _follow(job: Job) -> None:
+    """Draw a run that goes on."""
     events: list[Event] = []  # lives as long as the page: a look reads what is new, a long run has thousands of them
 
     def panel(now: Job) -> None:
         events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
         course, early = st.container(), st.empty()  # emptied at once at the end, when the same stands below
         with course:
-            _course(now, events)
+            _head(now, events)
+            _pictures(now, events)
         told = [event.body for event in events if event.kind == "graded"]
         if told and now.active:
             with early.container():
                 show_early(told[-1])
 
     follow(job, panel)
+
+
+def _ended(job: Job) -> None:
+    """Draw a run that is over: one that ended early says why before anything else."""
+    events = job_store().events(job.id)
+    _head(job, events)
     if job.state == State.DONE:
+        _pictures(job, events)
         show_result(job)
-    elif not job.active:
+    else:
         show_ending(job)
-    if not presenting():
-        _log(job)
+        _pictures(job, events)
 
 
-def _course(job: Job, events: Sequence[Event]) -> None:
-    """Draw how a run goes: what can be done to it, its stages, epochs and watched images."""
+def _head(job: Job, events: Sequence[Event]) -> None:
+    """Draw what a run is, what can be done to it, its stages, and what it asks."""
     _heading(job)
     if job.active and not presenting():
         controls(job, "Ends the run; the chosen model stays as it was.", key="run", by_epoch=True)
@@ -84,6 +101,10 @@ def _course(job: Job, events: Sequence[Event]) -> None:
         st.html(stepper_html(steps(job, [event.body["stage"] for event in events if event.kind == "stage"])))
     for question in questions(events):
         st.warning(escape(glue(question[0].upper() + question[1:])), icon=":material/help:")
+
+
+def _pictures(job: Job, events: Sequence[Event]) -> None:
+    """Draw how a run goes, or went: its epochs and watched images."""
     _charts(job, events)
     _watched(job, events)
 

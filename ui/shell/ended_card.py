@@ -8,11 +8,17 @@ import streamlit as st
 
 from ui.shell.jobs import job_store, may_change
 from zspag_core.jobs import State
+from zspag_core.jobs.records import UNEXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zspag_core.jobs import Job
+
+OURS = (
+    "No setting explains this: it is a fault of this program, or of the network's own code. Run it once more; if it "
+    "fails again, please report it with the details below."
+)
 
 
 def ended_card(job: Job, remedy: str, key: str, others: Callable[[], object] | None = None) -> None:
@@ -27,7 +33,7 @@ def ended_card(job: Job, remedy: str, key: str, others: Callable[[], object] | N
     what = "training" if job.kind == "train" else "run"
     st.markdown(f"**What happened.** {job.error or f'The {what} was cancelled.'}")
     if may_change(job):
-        st.markdown(f"**What to do.** {remedy}")
+        st.markdown(f"**What to do.** {OURS if job.error.startswith(UNEXPECTED) else remedy}")
     with st.container(horizontal=True):
         resume_button(job, key)
         if others is not None:

@@ -32,6 +32,8 @@ class Lane(StrEnum):
     TRIALS = "trials"
 
 
+UNEXPECTED = "unexpected: "
+"""How the error of a job begins that no person's request explains: a fault here, or in an owner's network."""
 ON_DEMAND = frozenset({Lane.MAPS, Lane.SWEEPS, Lane.TRIALS})
 """The lanes whose process starts with the first work for it and ends a while after the last."""
 

@@ -18,7 +18,7 @@ from zspag_core.errors import Cancelled, ZspagError
 from zspag_core.faults import fault_words
 from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, WORKER
 from zspag_core.jobs.patience import patient
-from zspag_core.jobs.records import ON_DEMAND, Command, State
+from zspag_core.jobs.records import ON_DEMAND, UNEXPECTED, Command, State
 from zspag_core.jobs.reporter import JobReporter
 from zspag_core.progress import Reporter
 from zspag_core.tasks.table import find_task
@@ -190,7 +190,7 @@ def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable
     except ZspagError as error:
         lasting.finish(job, State.FAILED, error=str(error), details=traceback.format_exc())
     except Exception as error:
-        unexpected = f"unexpected: {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        unexpected = f"{UNEXPECTED}{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
         sentence = fault_words(error) or unexpected
         lasting.finish(job, State.FAILED, error=sentence, details=traceback.format_exc())
     finally:
