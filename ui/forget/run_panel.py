@@ -68,7 +68,8 @@ def _follow(job: Job) -> None:
         events.extend(job_store().events(now.id, after=events[-1].sequence if events else 0))
         course, early = st.container(), st.empty()  # emptied at once at the end, when the same stands below
         with course:
-            _head(now, events)
+            with st.container():  # what comes and goes in it moves no chart: one that is moved is built anew
+                _head(now, events)
             _pictures(now, events)
         told = [event.body for event in events if event.kind == "graded"]
         if told and now.active:
