@@ -76,7 +76,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tune, capsys
     assert "interrupted after" in capsys.readouterr().err
     assert tune("--json", space=space) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [trial["number"] for trial in found["trials"]] == [0, 1, 2, 3]
+    assert [trial["number"] for trial in found["trials"]] == [1, 2, 3, 4]
     assert finished <= {trial["jobs"][0] for trial in found["trials"]}
     assert len(store.latest(Lane.TRIALS)) == 4
     store.close()

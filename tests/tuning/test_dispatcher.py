@@ -73,7 +73,7 @@ def test_every_point_is_tried_once_and_told(store, sweep, served):
     found = dispatch(job, Reporter())
     assert len(served) == 4
     assert [row["point"]["n_adv"] for row in found["trials"]] == [4, 4, 8, 8]
-    assert found["trials"][found["best"][0]]["figures"]["acc_rt"] == 90.8
+    assert found["trials"][found["best"][0] - 1]["figures"]["acc_rt"] == 90.8
     assert set(found["importance"]) <= {"n_adv", "label_mode"}
     assert queue.rows_of(store, job.id) == found["trials"]
     runs = store.latest(Lane.TRIALS, comparison=job.id)
@@ -88,7 +88,7 @@ def test_after_a_stop_it_goes_on_and_does_nothing_twice(store, sweep, served):
     begun = len(served)
     job = queue.go_on(store, replace_state(store, job), trials=4)
     found = dispatch(job, Reporter())
-    assert [row["number"] for row in found["trials"]] == [0, 1, 2, 3]
+    assert [row["number"] for row in found["trials"]] == [1, 2, 3, 4]
     assert begun <= 4
     assert len({tuple(sorted(one.items())) for one in served}) == 4
     assert len(queue.rows_of(store, job.id)) == 4
@@ -106,7 +106,7 @@ def test_a_dispatcher_that_died_between_asking_and_queueing_loses_no_point(store
     number, point = study.ask()
     study.close()
     found = dispatch(job, Reporter())
-    assert (found["trials"][number]["point"], len(found["trials"]), len(served)) == (point, 4, 4)
+    assert (found["trials"][number - 1]["point"], len(found["trials"]), len(served)) == (point, 4, 4)
 
 
 def test_a_run_that_is_known_is_not_carried_out_again(store, sweep, served):
@@ -129,15 +129,41 @@ def test_a_trial_that_fails_says_why_and_the_sweep_goes_on(store, sweep, served)
     found = dispatch(queue.submit_sweep(store, replace(sweep, space=space, trials=2)), Reporter())
     assert [row["state"] for row in found["trials"]] == ["failed", "done"]
     assert found["trials"][0]["error"] == "the loss became nan"
-    assert found["best"] == [1]
+    assert found["best"] == [2]
 
 
 def test_a_sampler_that_learns_and_several_objectives(store, sweep, served):
-    tpe = replace(sweep, sampler="tpe", trials=5)
+    space = (Axis(name="n_adv", low=4, high=4000, whole=True), Axis(name="learning_rate", low=0.1, high=0.2))
+    tpe = replace(sweep, sampler="tpe", trials=5, space=space)
     assert len(dispatch(queue.submit_sweep(store, tpe), Reporter())["trials"]) == 5
     several = replace(sweep, sampler="nsga2", trials=4, objectives=("acc_rt", "forgotten"))
     found = dispatch(queue.submit_sweep(store, several), Reporter())
     assert found["best"]
+
+
+def test_a_space_that_is_used_up_ends_the_sweep(store, sweep, served):
+    asked = replace(sweep, sampler="random", trials=50, objectives=("acc_rt",))
+    found = dispatch(queue.submit_sweep(store, asked), Reporter())
+    tried = [(row["point"]["n_adv"], row["point"]["label_mode"]) for row in found["trials"]]
+    assert sorted(tried) == [(n, mode) for n in (4, 8) for mode in ("posterior", "second_best")]
+    assert len(served) == 4
+    assert [row["number"] for row in found["trials"]] == [1, 2, 3, 4]
+
+
+def test_a_sweep_that_repeated_points_goes_on_with_those_that_are_left(store, sweep, served):
+    asked = replace(sweep, sampler="random", trials=5, objectives=("acc_rt",))
+    job = queue.submit_sweep(store, asked)
+    study = Study(job.id, asked, database_url())
+    for number, mode in enumerate(("posterior", "posterior", "second_best")):  # as earlier versions did
+        point = {"n_adv": 4, "label_mode": mode}
+        study._study.enqueue_trial(point)
+        study.ask()
+        told = {"number": number, "point": point, "state": "done", "figures": {"acc_rt": 90.4}, "jobs": []}
+        study.tell(number + 1, told)
+    study.close()
+    found = dispatch(job, Reporter())
+    assert [row["number"] for row in found["trials"]] == [0, 1, 2, 4, 5]
+    assert sorted((one["n_adv"], one["label_mode"]) for one in served) == [(8, "posterior"), (8, "second_best")]
 
 
 def test_no_point_is_begun_when_the_time_is_over(store, sweep, served):

@@ -16,6 +16,7 @@ from zspag_core.tuning.report import (
     history_of_best,
     predicted_words,
     summarise,
+    used_up,
 )
 from zspag_core.tuning.space import Axis
 
@@ -41,6 +42,18 @@ def test_the_front_of_several_leaves_out_what_another_beats(sweep, rows):
     assert [row["number"] for row in front] == [0, 1]
 
 
+def test_a_point_stands_on_the_front_once(sweep, rows, row):
+    again = row(4, rows[1]["point"], retain_free=95.0, acc_rt=88.0, acc_ut=1.0, graded=88.0)
+    front = best_rows(replace(sweep, objectives=("acc_rt", "acc_ut")), [*rows, again])
+    assert [row["number"] for row in front] == [0, 1]
+
+
+def test_a_space_is_used_up_once_every_point_was_tried(sweep, rows):
+    assert used_up(sweep, rows)
+    assert not used_up(sweep, [*rows[:3], rows[0] | {"number": 3}])
+    assert not used_up(replace(sweep, space=(Axis(name="epsilon", low=0.1, high=0.2),), sampler="random"), rows)
+
+
 def test_the_best_so_far(sweep, rows):
     assert history_of_best(sweep, rows) == [80.0, 95.0, 95.0]
     assert history_of_best(replace(sweep, objectives=("acc_ut",)), rows) == [3.0, 1.0, 1.0]
@@ -56,9 +69,10 @@ def test_a_summary_has_everything(sweep, rows):
 
 
 def test_the_command_is_one_that_unlearn_takes(sweep, rows):
-    run = sweep.run | {"forget": ["a, b", 3], "hold_out": 20.0, "order": "natural", "model": "timm:x",
+    run = sweep.run | {"forget": [1, 3], "hold_out": 20.0, "order": "natural", "model": "timm:x",
                        "reading": {"mean": (0.1, 0.2), "image_size": 8}}  # fmt: skip
-    words = shlex.split(command_of(replace(sweep, run=run, seeds=(7,)), rows[1] | {"seeds": [7]}))[3:]
+    remembered = {"class_names": ["a, b", "3"], "trial": "something else"}
+    words = shlex.split(command_of(replace(sweep, run=run, seeds=(7,)), rows[1] | {"seeds": [7]}, remembered))[3:]
     asked = _build_parser("zspag").parse_args(words)
     assert (asked.forget, asked.seed, asked.hold_out, asked.order) == ('"a, b",3', "7", "20", "natural")
     assert (asked.model, asked.mean, asked.image_size) == ("timm:x", "0.1,0.2", "8")

@@ -31,7 +31,23 @@ def test_sobol_points_fill_the_space_and_begin_alike_for_a_larger_budget():
 def test_samplers_that_are_asked_one_by_one(sweep, name, kind):
     asked = replace(sweep, sampler=name)
     assert planned(asked) is None
-    assert type(build_sampler(asked, 0)).__name__ == kind
+    assert type(build_sampler(asked, set())._inner).__name__ == kind
+
+
+def test_sobol_points_of_a_finite_space_come_once_each_and_begin_alike():
+    axes = (Axis(name="n_adv", low=1, high=5, whole=True), Axis(name="label_mode", values=("posterior", "random")))
+    points = sobol_points(axes, 99, 0)
+    assert len(points) == 10
+    assert sorted((point["n_adv"], point["label_mode"]) for point in points) == [
+        (n, mode) for n in range(1, 6) for mode in ("posterior", "random")
+    ]
+    assert [sobol_points(axes, count, 0) for count in range(1, 11)] == [points[:count] for count in range(1, 11)]
+
+
+def test_what_sobols_sequence_misses_follows_in_order(monkeypatch):
+    monkeypatch.setattr("zspag_core.tuning.sampler.SOBOL_TIMES", 0)
+    axes = (Axis(name="label_mode", values=("a", "b", "c")),)
+    assert sorted(point["label_mode"] for point in sobol_points(axes, 3, 0)) == ["a", "b", "c"]
 
 
 def test_distributions_are_lists_and_ranges():

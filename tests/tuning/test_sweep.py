@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from zspag_core.errors import UsageError
+from zspag_core.tuning.space import Axis
 from zspag_core.tuning.sweep import Sweep
 
 
@@ -12,9 +13,12 @@ def test_a_sweep_survives_plain_values_and_what_pages_add(sweep):
     assert Sweep.from_dict(sweep.to_dict() | {"class_names": ["3"]}) == sweep
 
 
-def test_a_grid_has_no_more_trials_than_points(sweep):
+def test_there_are_no_more_trials_than_points(sweep):
     assert replace(sweep, trials=50).check().trials == 4
-    assert replace(sweep, trials=50, sampler="tpe").check().trials == 50
+    assert replace(sweep, trials=50, sampler="tpe").check().trials == 4
+    endless = (Axis(name="epsilon", low=0.1, high=0.2),)
+    assert replace(sweep, trials=50, sampler="tpe", space=endless).check().trials == 50
+    assert replace(sweep, trials=50, space=endless).check().trials == 5
 
 
 def test_another_budget_is_the_same_sweep(sweep):

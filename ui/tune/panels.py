@@ -76,7 +76,7 @@ def _figures(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
         st.info("The first trial appears here when it has ended.", icon=":material/hourglass_top:")
         return
     chosen = _chosen()
-    _best(sweep, rows)
+    _best(job, sweep, rows)
     left, right = st.columns(2, gap="large")
     with left:
         draw(history_figure(sweep, rows), "")
@@ -150,7 +150,7 @@ def _again(job: Job, sweep: Sweep) -> None:
         st.rerun(scope="app")
 
 
-def _best(sweep: Sweep, rows: Sequence[Row]) -> None:
+def _best(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
     """Say which trial to choose, with the command that repeats it."""
     best = best_rows(sweep, rows)
     if not best:
@@ -159,7 +159,7 @@ def _best(sweep: Sweep, rows: Sequence[Row]) -> None:
     steer = " and ".join(BY_KEY[key].title for key in sweep.objectives)
     badge = BADGE if any(BY_KEY[key].graded for key in sweep.objectives) else ""
     st.markdown(f"**{front} by {steer}: trial {', '.join(str(row['number']) for row in best)}** {badge}")
-    st.code(command_of(sweep, best[0]), language="bash", wrap_lines=True)
+    st.code(command_of(sweep, best[0], job.config), language="bash", wrap_lines=True)
 
 
 def _chosen() -> set[int]:

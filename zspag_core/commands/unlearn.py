@@ -35,6 +35,8 @@ from zspag_core.groups import ungraded
 if TYPE_CHECKING:
     import argparse
 
+    from zspag_core.runs.config import RunConfig
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `unlearn`."""
@@ -68,13 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the run")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Check the request, execute it, print the headline."""
+def config_of(arguments: argparse.Namespace) -> RunConfig:
+    """Return the run that is asked for."""
     from zspag_core.runs.config import RunConfig
-    from zspag_core.runs.execute import execute
-    from zspag_core.shortfall import reached, shortfall, unread
 
-    config = RunConfig(
+    return RunConfig(
         data=arguments.data,
         checkpoint=checkpoint_of(arguments),
         forget=parse_classes(arguments.forget, "--forget"),
@@ -89,6 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
         reading=parse_reading(arguments),
         order=arguments.order,
     )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the request, execute it, print the headline."""
+    from zspag_core.runs.execute import execute
+    from zspag_core.shortfall import reached, shortfall, unread
+
+    config = config_of(arguments)
     with interruptible() as report:
         result = execute(config, arguments.out, report, state=_state(arguments.out) if arguments.resume else None)
     if result["stopped"] == "cancelled":

@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Any
 from zspag_core.tuning.objectives import BY_KEY, GRADED, OBJECTIVES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+Row = dict[str, Any]
 LEAST = 3
 """Trials below which no rank correlation is told."""
 
 
-def agreements(rows: Sequence[Mapping[str, Any]], graded: str = GRADED.key) -> list[dict[str, Any]]:
+def distinct(rows: Sequence[Row]) -> list[Row]:
+    """Return the first trial of every point: another one of the same point says nothing new."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        found.setdefault(repr(sorted(row["point"].items())), row)
+    return list(found.values())
+
+
+def agreements(rows: Sequence[Row], graded: str = GRADED.key) -> list[dict[str, Any]]:
     """Return, for every retain-free figure that the trials have, how well it predicts a graded one.
 
     Args:
-        rows: finished trials, each with its "figures".
+        rows: finished trials, each with its "point" and "figures"; a point counts once.
         graded: key of the graded figure.
 
     Returns:
@@ -25,11 +34,12 @@ def agreements(rows: Sequence[Mapping[str, Any]], graded: str = GRADED.key) -> l
         trial that the figure takes for best), "best" (that which is), "regret" (by how much the chosen one is worse, in
         the graded figure's unit)}]
     """
-    found = (agreement(rows, objective.key, graded) for objective in OBJECTIVES if not objective.graded)
+    once = distinct(rows)
+    found = (agreement(once, objective.key, graded) for objective in OBJECTIVES if not objective.graded)
     return [one for one in found if one is not None]
 
 
-def agreement(rows: Sequence[Mapping[str, Any]], figure: str, graded: str = GRADED.key) -> dict[str, Any] | None:
+def agreement(rows: Sequence[Row], figure: str, graded: str = GRADED.key) -> dict[str, Any] | None:
     """Return how well one figure predicts a graded one, as in :func:`agreements`; None where no trial has both."""
     both = [row for row in rows if row["figures"].get(figure) is not None and row["figures"].get(graded) is not None]
     if not both:
@@ -60,7 +70,7 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
     return float(spearmanr(first, second).statistic)
 
 
-def _good(row: Mapping[str, Any], key: str) -> float:
+def _good(row: Row, key: str) -> float:
     """Return a figure so that more is better."""
     value = float(row["figures"][key])
     return value if BY_KEY[key].better == "higher" else -value

@@ -94,12 +94,12 @@ class Dispatcher:
         except Cancelled:
             queue.stop_runs(self.store, [run for trial in self.open for run in trial.runs])
             raise
-        return summarise(self.sweep, self.rows) | {"importance": self.study.importance()}
+        return summarise(self.sweep, self.rows, self.job.config) | {"importance": self.study.importance()}
 
     def _may_ask(self) -> bool:
         """Tell whether the budget has room for another point."""
         over = self.sweep.minutes and time.monotonic() - self.began > 60 * self.sweep.minutes
-        return not over and len(self.rows) + len(self.open) < self.sweep.trials
+        return not over and self.study.count() < self.sweep.trials
 
     def _fill(self) -> None:
         """Queue as many trials as keep the workers busy."""

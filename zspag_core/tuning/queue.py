@@ -11,6 +11,7 @@ from zspag_core.files import stamp
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import Command, Lane, State
 from zspag_core.jobs.schema import database_url, events, jobs, to_text
+from zspag_core.runs.command_line import CLASSES_FILE
 from zspag_core.runs.version import code_version
 from zspag_core.tuning.sweep import Sweep
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 KIND, RUN, ROW, EPOCH = "tune", "unlearn", "trial", "epoch"
 """A sweep's task, that of its runs, the event that tells one finished trial, and a run's that tells an epoch."""
 LISTED = 1000
-REMEMBERED = ("class_names", "all_names")
-"""What a sweep's runs remember for pages."""
+REMEMBERED = ("class_names", "all_names", CLASSES_FILE)
+"""What a sweep's runs remember for pages and for the line that repeats one."""
 STOPPED = (State.CANCELLED, State.INTERRUPTED)
 
 __all__ = ["Lane", "State", "database_url"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.tuning.agreement import agreements
+from zspag_core.runs.command_line import CLASSES_FILE, unlearn_line
+from zspag_core.tuning.agreement import agreements, distinct
 from zspag_core.tuning.objectives import BY_KEY, OBJECTIVES, Objective, find_objectives
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from zspag_core.tuning.sweep import Sweep
 
 Row = dict[str, Any]
-PROGRAM = "python -m zspag_core"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 IN_TABLE = ("retain_free", "forgotten", "agreement", "confidence", "graded", "acc_rt", "acc_ut", "probe", "seconds")
 
 
@@ -28,13 +29,22 @@ def finished(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Row]:
 
 
 def best_rows(sweep: Sweep, rows: Sequence[Row]) -> list[Row]:
-    """Return the trials that none is better than: one for one objective, the Pareto front for several."""
+    """Return the trials that none is better than: one for one objective, the Pareto front for several.
+
+    A point that was tried twice, as sweeps of earlier versions did, stands there once.
+    """
     objectives = find_objectives(sweep.objectives)
-    known = finished(rows, objectives)
+    known = distinct(finished(rows, objectives))
     points = [[good(row, objective) for objective in objectives] for row in known]
     if len(objectives) == 1:
         return [max(known, key=lambda row: good(row, objectives[0]))] if known else []
     return [row for row, point in zip(known, points, strict=True) if not any(_beats(other, point) for other in points)]
+
+
+def used_up(sweep: Sweep, rows: Sequence[Row]) -> bool:
+    """Tell whether every point that can be tried has been."""
+    most = sweep.points()
+    return most is not None and len(distinct(rows)) >= most
 
 
 def history_of_best(sweep: Sweep, rows: Sequence[Row]) -> list[float]:
@@ -48,8 +58,8 @@ def history_of_best(sweep: Sweep, rows: Sequence[Row]) -> list[float]:
     return best
 
 
-def summarise(sweep: Sweep, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return a sweep as plain values.
+def summarise(sweep: Sweep, rows: Sequence[Row], remembered: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+    """Return a sweep as plain values; `remembered` is what its job says beside it, as for :func:`command_of`.
 
     Returns:
         {"sweep", "trials": the rows, "best": numbers of the best trials (several on a Pareto front), "command": the
@@ -62,31 +72,22 @@ def summarise(sweep: Sweep, rows: Sequence[Row]) -> dict[str, Any]:
         "sweep": sweep.to_dict(),
         "trials": sorted(rows, key=lambda row: int(row["number"])),
         "best": [row["number"] for row in best],
-        "command": command_of(sweep, best[0]) if best else None,
+        "command": command_of(sweep, best[0], remembered) if best else None,
         "predicted": agreements(done),
     }
 
 
-def command_of(sweep: Sweep, row: Row) -> str:
-    """Return the line that makes a trial's first run again."""
-    run = sweep.config_at(row["point"], row["seeds"][0])
-    words = [*PROGRAM.split(), "unlearn", "--data", str(run["data"]), "--checkpoint", str(run["checkpoint"])]
-    words += ["--model", str(run["model"])] if run.get("model") else []
-    words += ["--forget", ",".join(map(_class_name, run["forget"])), "--method", str(run["method"])]
-    words += ["--seed", str(run["seed"])] if run["seed"] else []
-    for name, value in run["settings"].items():
-        words += ["--set", f"{name}={value}"]
-    words += ["--hold-out", f"{run['hold_out']:g}"] if run.get("hold_out") else []
-    words += ["--order", str(run["order"])] if run.get("order") else []
-    for name, value in run.get("reading", {}).items():
-        given = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        words += [f"--{name.replace('_', '-')}", given]
-    return shlex.join([*words, "--out", f"runs/trial-{row['number']}"])
+def command_of(sweep: Sweep, row: Row, remembered: Mapping[str, Any] = NOTHING) -> str:
+    """Return the line that makes a trial's first run again.
 
-
-def _class_name(name: object) -> str:
-    """Return a class as it is typed in a list."""
-    return f'"{name}"' if "," in str(name) else str(name)
+    Args:
+        sweep: whose trial it is.
+        row: the trial.
+        remembered: what the sweep's job says of it: "class_names", "classes_file"; see
+            :func:`zspag_core.runs.command_line.unlearn_line`.
+    """
+    known = {name: remembered[name] for name in ("class_names", CLASSES_FILE) if name in remembered}
+    return unlearn_line(sweep.config_at(row["point"], row["seeds"][0]) | known, f"runs/trial-{row['number']}")
 
 
 def as_csv(sweep: Sweep, rows: Sequence[Row]) -> str:

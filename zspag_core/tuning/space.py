@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
@@ -11,7 +12,7 @@ from zspag_core.hyperparameters import NUMBER, read_float, read_value, schema, u
 from zspag_core.methods.catalogue import find_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 GRID_POINTS = 5
 """How many values a grid takes from a range that does not say it."""
@@ -65,6 +66,10 @@ class Axis:
             return self.values
         steps = max(1, self.points - 1)
         return tuple(dict.fromkeys(self.at(k / steps) for k in range(self.points)))
+
+    def every(self) -> Sequence[Value]:
+        """Return all values that there are; of a range of whole numbers only, one of real numbers has no end."""
+        return self.values or range(int(self.low), int(self.high) + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -132,10 +137,25 @@ def check_space(axes: Sequence[Axis], knobs: Sequence[Mapping[str, Any]], settin
 
 def size_of(axes: Sequence[Axis]) -> int:
     """Return how many points the grid has."""
-    count = 1
-    for axis in axes:
-        count *= len(axis.grid())
-    return count
+    return prod(len(axis.grid()) for axis in axes)
+
+
+def count_points(axes: Sequence[Axis]) -> int | None:
+    """Return how many different points a space has; None where a range of real numbers has no end of them."""
+    if not all(axis.values or axis.whole for axis in axes):
+        return None
+    return prod(len(axis.every()) for axis in axes)
+
+
+def key_of(axes: Sequence[Axis], point: Mapping[str, Value]) -> tuple[Value, ...]:
+    """Return what tells a point from others: its values in the order of the knobs."""
+    return tuple(point[axis.name] for axis in axes)
+
+
+def every_point(axes: Sequence[Axis]) -> Iterator[dict[str, Value]]:
+    """Yield all points of a space that has an end, the last knob varying fastest."""
+    names = [axis.name for axis in axes]
+    return (dict(zip(names, point, strict=True)) for point in itertools.product(*(axis.every() for axis in axes)))
 
 
 def grid_points(axes: Sequence[Axis]) -> list[dict[str, Value]]:

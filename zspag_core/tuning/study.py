@@ -13,14 +13,19 @@ from zspag_core.jobs.schema import BUSY_SECONDS
 from zspag_core.tuning.objectives import find_objectives
 from zspag_core.tuning.pruning import PRUNED
 from zspag_core.tuning.sampler import build_sampler, distributions, planned, tidied
+from zspag_core.tuning.space import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+    from optuna.trial import FrozenTrial
 
     from zspag_core.tuning.space import Value
     from zspag_core.tuning.sweep import Sweep
 
 POINT, ROW = "point", "row"
+FIRST = 1
+"""Number of the first trial; Optuna counts from 0. Sweeps of earlier versions keep the numbers that they were told."""
 ENDED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 
 
@@ -50,6 +55,7 @@ class Study:
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
         self._sweep, self._space = sweep, distributions(sweep.space)
         self._planned = planned(sweep)
+        self._known: set[Hashable] = set()
         with calm():
             self._study = optuna.create_study(
                 storage=self._storage,
@@ -57,7 +63,9 @@ class Study:
                 load_if_exists=True,
                 directions=[objective.direction for objective in find_objectives(sweep.objectives)],
             )
-            self._study.sampler = build_sampler(sweep, len(self._study.trials))
+            trials = self._study.get_trials(deepcopy=False)
+            self._known |= {self._key(self._point_of(trial)) for trial in trials if trial.state != TrialState.WAITING}
+            self._study.sampler = build_sampler(sweep, self._known)
             self._study.set_metric_names(list(sweep.objectives))
 
     def close(self) -> None:
@@ -68,7 +76,7 @@ class Study:
     def under_way(self) -> list[tuple[int, dict[str, Value]]]:
         """Return number and point of the trials that were asked for and not told: an earlier dispatcher's."""
         open_ones = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
-        return [(trial.number, trial.user_attrs.get(POINT) or self._point(trial.params)) for trial in open_ones]
+        return [(trial.number + FIRST, self._point_of(trial)) for trial in open_ones]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return what was told of every ended trial."""
@@ -77,27 +85,29 @@ class Study:
         ]
 
     def count(self) -> int:
-        """Return how many points were asked for."""
-        return sum(trial.state != TrialState.WAITING for trial in self._study.get_trials(deepcopy=False))
+        """Return how many different points were asked for."""
+        return len(self._known)
 
     def ask(self) -> tuple[int, dict[str, Value]]:
-        """Return number and point of the next trial."""
+        """Return number, from 1, and point of the next trial, which is none that was asked for before."""
         if self._planned is not None and not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            self._study.enqueue_trial(self._planned[self.count()])
+            self._study.enqueue_trial(next(point for point in self._planned if self._key(point) not in self._known))
         trial = self._study.ask(self._space)
         point = self._point(trial.params)
         trial.set_user_attr(POINT, point)
-        return trial.number, point
+        self._known.add(self._key(point))
+        return trial.number + FIRST, point
 
     def tell(self, number: int, row: Mapping[str, Any]) -> None:
         """Note what came of a trial; it counts as failed where an objective has no value, unless it was pruned."""
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        kept = number - FIRST
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, kept)
         self._storage.set_trial_user_attr(trial_id, ROW, dict(row))
         found: Sequence[Any] = [row["figures"].get(key) for key in self._sweep.objectives]
         if row["state"] == "done" and None not in found:
-            self._study.tell(number, list(found))
+            self._study.tell(kept, list(found))
         else:
-            self._study.tell(number, state=TrialState.PRUNED if row["state"] == PRUNED else TrialState.FAIL)
+            self._study.tell(kept, state=TrialState.PRUNED if row["state"] == PRUNED else TrialState.FAIL)
 
     def importance(self) -> dict[str, float]:
         """Return the share that every knob has in what the first objective comes to; none for too few trials.
@@ -121,6 +131,14 @@ class Study:
                 self._study, evaluator=evaluator, params=varied, target=lambda trial: sign * trial.values[0]
             )
         return dict(shares)
+
+    def _point_of(self, trial: FrozenTrial) -> dict[str, Value]:
+        """Return the point of a trial, also of one that was asked for by a dispatcher that ended right then."""
+        found: dict[str, Value] = trial.user_attrs.get(POINT) or self._point(trial.params)
+        return found
+
+    def _key(self, point: Mapping[str, Value]) -> Hashable:
+        return key_of(self._sweep.space, point)
 
     def _point(self, params: dict[str, Any]) -> dict[str, Value]:
         return tidied(self._sweep.space, params)

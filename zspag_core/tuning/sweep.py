@@ -9,7 +9,7 @@ from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import schema
 from zspag_core.methods.catalogue import find_entry
 from zspag_core.tuning.objectives import RETAIN_FREE, find_objectives
-from zspag_core.tuning.space import Axis, check_space, size_of
+from zspag_core.tuning.space import Axis, check_space, count_points, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Sweep:
     prune: bool = False
 
     def check(self) -> Sweep:
-        """Return the sweep as it will be: a grid has no more trials than points.
+        """Return the sweep as it will be: there are no more trials than points.
 
         Raises:
             UsageError: something in it is impossible.
@@ -68,7 +68,12 @@ class Sweep:
             raise UsageError("--seeds: expected whole numbers, each once")
         if len(find_objectives(self.objectives)) > 1 and self.sampler == "tpe":
             raise UsageError("--sampler: expected nsga2, grid, qmc or random for several objectives, got tpe")
-        return replace(self, trials=min(self.trials, size_of(self.space))) if self.sampler == "grid" else self
+        most = self.points()
+        return self if most is None else replace(self, trials=min(self.trials, most))
+
+    def points(self) -> int | None:
+        """Return how many different points can be tried; None where there is no end of them."""
+        return size_of(self.space) if self.sampler == "grid" else count_points(self.space)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

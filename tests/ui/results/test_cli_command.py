@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from ui.results.cli_command import repeat_line, written
+from ui.results.cli_command import repeat_line
 from zspag_core.shipped import CHECKPOINTS, ROOT
 
 PARAMETERS = [
@@ -46,13 +46,6 @@ def test_a_shipped_model_is_named_so_that_it_is_found_from_every_folder(make_rec
     shipped = {"checkpoint": str(CHECKPOINTS / "digits_resnet.safetensors")}
     words = shlex.split(repeat_line(CONFIG | shipped, make_record(), PARAMETERS, "again"))
     assert words[7] == "digits_resnet"
-
-
-@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e-7, 12, True, False, "cw"])
-def test_settings_are_read_back_as_they_were(value):
-    from zspag_core.hyperparameters import _parse
-
-    assert _parse("x", type(value), written(value)) == value
 
 
 @pytest.mark.slow
