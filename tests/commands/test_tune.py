@@ -35,7 +35,10 @@ def test_a_sweep_from_end_to_end_and_again(tune, tmp_path, capsys, digits_checkp
     assert tune("--csv", str(table)) == 0
     said = capsys.readouterr()
     assert "2 trials of n_adv=8, label_mode=posterior,second_best" in said.err
-    assert "trial 2/2" in said.err
+    assert "trial 1 begins: n_adv 8, label_mode posterior" in said.err
+    assert "trial 2 (2/2): n_adv 8, label_mode second_best: retain_free" in said.err
+    assert "every point of the space has been tried" in said.err
+    assert "http://localhost:8501/Tune?sweep=" in said.err
     assert "* for grading only" in said.out
     assert "best by retain_free: trial" in said.out
     with table.open() as lines:

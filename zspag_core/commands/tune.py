@@ -10,6 +10,7 @@ command goes on. --trials may then be another number.
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 import threading
@@ -35,6 +36,7 @@ from zspag_core.commands.shared import (
 from zspag_core.commands.unlearn import preset_settings
 from zspag_core.errors import UnlearningError, UsageError
 from zspag_core.files import check_writable, replace_file
+from zspag_core.runs.command_line import CLASSES_FILE
 from zspag_core.tuning.objectives import OBJECTIVES, RETAIN_FREE, find_objectives
 from zspag_core.tuning.sweep import SAMPLERS, Sweep
 
@@ -46,8 +48,12 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job, JobStore
 
 TRIALS = 20
+DASHBOARD = "http://localhost:8501"
+"""Where `app` serves the dashboard unless it is told otherwise."""
 LOOK_SECONDS = 1.0
 STOP_SECONDS = 30.0
+LONG_SECONDS = 119.5
+"""From here on a time is told in minutes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,20 +118,23 @@ def run(arguments: argparse.Namespace) -> int:
     sweep, workers = _sweep(arguments), _count(arguments.workers, "--workers")
     exports = _exports(arguments)
     sweep, names = _prepared(sweep)
-    _tell(_plan(sweep))
+    remembered: dict[str, Any] = {"class_names": names}
+    if arguments.classes:
+        remembered[CLASSES_FILE] = _absolute(arguments.classes)
+    _tell(_plan(sweep, arguments.trials))
     from zspag_core.devices import resolve_device
     from zspag_core.jobs import JobStore
 
     store = JobStore()
     device = str(resolve_device(arguments.device))
     with _interruptible() as interrupted, _serving(store, workers, device, arguments):
-        job = _begun(store, sweep, names)
+        job = _begun(store, sweep, remembered)
         watcher = _Watcher(store, job, sweep)
         job = watcher.follow(interrupted)
     for form, place in exports:
-        _export(form, place, sweep, watcher.rows)
-    _print(sweep, watcher.rows, arguments)
-    return _end(job, len(watcher.rows), sweep)
+        _export(form, place, sweep, watcher.rows, remembered)
+    _print(sweep, watcher.rows, remembered, arguments)
+    return _end(job, watcher.rows, sweep)
 
 
 def _sweep(arguments: argparse.Namespace) -> Sweep:
@@ -183,13 +192,8 @@ def _prepared(sweep: Sweep) -> tuple[Sweep, list[str]]:
     settings = {name: read[name] for name in sweep.run["settings"]}
     checkpoint = str(model_path(Path(str(sweep.run["checkpoint"]))))
     places = {"data": _absolute(str(sweep.run["data"])), "checkpoint": _absolute(checkpoint)}
-    run = {
-        **sweep.run,
-        **places,
-        "checkpoint": checkpoint,
-        "forget": list(prepared.config.classes),
-        "settings": settings,
-    }
+    places["model"] = _absolute_source(str(sweep.run["model"]))
+    run = {**sweep.run, **places, "forget": list(prepared.config.classes), "settings": settings}
     names = [prepared.dataset.class_names[k] for k in prepared.config.classes]
     return Sweep.from_dict(sweep.to_dict() | {"run": run}), names
 
@@ -199,20 +203,31 @@ def _absolute(place: str) -> str:
     return str(Path(place).resolve()) if Path(place).exists() else place
 
 
-def _plan(sweep: Sweep) -> str:
-    """Say what will be done."""
+def _absolute_source(source: str) -> str:
+    """Return what --model named, its file or folder as a worker in another folder finds it."""
+    kind, colon, rest = source.partition(":")
+    if kind == "python":
+        file, mark, called = rest.rpartition(":")
+        return f"{kind}:{_absolute(str(Path(file).expanduser()))}{mark}{called}"
+    return f"{kind}:{_absolute(rest)}" if kind == "hf" and colon else source
+
+
+def _plan(sweep: Sweep, asked: str) -> str:
+    """Say what will be done, and that there is no more than that to do where more was asked for."""
     axes = ", ".join(map(str, sweep.space))
     seeds = f" x {len(sweep.seeds)} seeds" if len(sweep.seeds) > 1 else ""
-    return f"{sweep.trials} trials{seeds} of {axes}; {SAMPLERS[sweep.sampler]}; by {', '.join(sweep.objectives)}"
+    fewer = f" (not {asked}: there are no more points)" if asked and int(asked) > sweep.trials else ""
+    count = f"{sweep.trials} {'trial' if sweep.trials == 1 else 'trials'}{fewer}{seeds}"
+    return f"{count} of {axes}; {SAMPLERS[sweep.sampler]}; by {', '.join(sweep.objectives)}"
 
 
-def _begun(store: JobStore, sweep: Sweep, names: list[str]) -> Job:
+def _begun(store: JobStore, sweep: Sweep, remembered: dict[str, Any]) -> Job:
     """Return the sweep's job: a new one, or the same sweep's earlier one, which goes on."""
     from zspag_core.tuning import queue
 
     job = queue.find_sweep(store, sweep)
     if job is None:
-        return queue.submit_sweep(store, sweep, {"class_names": names})
+        return queue.submit_sweep(store, sweep, remembered)
     if not job.active:
         job = queue.go_on(store, job, trials=sweep.trials, minutes=sweep.minutes)
     _tell("this sweep is known: it goes on from what is finished")
@@ -230,18 +245,20 @@ class _Watcher:
         """Watch a sweep from now on."""
         self.store, self.job, self.sweep = store, job, sweep
         self.rows: list[dict[str, Any]] = []
-        self._event, self._began, self._first = 0, time.monotonic(), 0
+        self._event, self._seen = 0, set[int]()
+        self._now = _Transient()
 
     def follow(self, interrupted: threading.Event) -> Job:
-        """Tell every trial as it ends, until the sweep does; once interrupted, stop it and wait until it has."""
+        """Tell every trial as it begins and ends, until the sweep does; once interrupted, stop it and wait for that."""
         asked = 0.0
         while True:
             now = self.store.require(self.job.id)
             self._look()
             if not now.active:
+                self._now.clear()
                 return now
             if interrupted.is_set() and not asked:
-                _tell("stopping: what is finished is kept")
+                self._say("stopping: what is finished is kept")
                 asked = time.monotonic()
                 self.store.cancel(self.job.id)
             if asked and time.monotonic() - asked > STOP_SECONDS:
@@ -249,41 +266,90 @@ class _Watcher:
             time.sleep(LOOK_SECONDS)
 
     def _look(self) -> None:
-        """Tell the trials that have ended since the last look."""
+        """Tell the trials that have ended and begun since the last look, and where those under way are."""
         from zspag_core.tuning import queue
 
         for event in self.store.events(self.job.id, self._event):
             self._event = event.sequence
             if event.kind == queue.ROW:
                 self.rows.append(dict(event.body))
-                _tell(self._line(event.body))
+                self._say(self._line(event.body))
+        going = queue.under_way(self.store, self.job.id)
+        for trial, _ in going:
+            if trial["number"] not in self._seen:
+                self._seen.add(trial["number"])
+                self._say(f"trial {trial['number']} begins: {_knobs(self.sweep, trial)}")
+        self._now.show("; ".join(f"trial {trial['number']}: {self._stage(run)}" for trial, run in going))
+
+    def _say(self, line: str) -> None:
+        """Write a line that stays."""
+        self._now.clear()
+        _tell(line)
+
+    def _stage(self, run: Job) -> str:
+        """Return where a run is."""
+        from zspag_core.tuning import queue
+
+        stage, done, total = (run.progress.get(name, 0) for name in ("stage", "done", "total"))
+        epoch = queue.epoch_reached(self.store, run.id) if stage == "unlearn" else None
+        if epoch is not None:
+            return f"{stage}, epoch {epoch[0]} of {epoch[1]}"
+        return f"{stage} {done:,} of {total:,}" if stage else "starts"
 
     def _line(self, row: Any) -> str:  # noqa: ANN401 - a row of the report
         """Return one ended trial in words."""
-        from zspag_core.tuning.report import best_rows, plain
+        from zspag_core.tuning.report import best_rows
 
-        knobs = ", ".join(f"{name} {plain(value)}" for name, value in row["point"].items())
-        head = f"trial {len(self.rows)}/{self.sweep.trials}: {knobs}"
+        head = f"trial {row['number']} ({len(self.rows)}/{self.sweep.trials}): {_knobs(self.sweep, row)}"
         if row["state"] != "done":
             return f"{head}: {row['error']}"
         figures = ", ".join(f"{key} {_figure(row['figures'].get(key))}" for key in self._shown())
-        best = best_rows(self.sweep, self.rows)
-        numbers = ", ".join(str(one["number"]) for one in best)
-        return f"{head}: {figures}; best so far: {numbers or 'none'}{self._left(row)}"
+        numbers = ", ".join(str(one["number"]) for one in best_rows(self.sweep, self.rows))
+        return f"{head}: {figures}; best so far: {f'trial {numbers}' if numbers else 'none'}{self._left()}"
 
     def _shown(self) -> list[str]:
         """Return the figures of a line."""
         return list(dict.fromkeys((*self.sweep.objectives, "acc_rt", "acc_ut")))
 
-    def _left(self, row: Any) -> str:  # noqa: ANN401 - a row of the report
-        """Say how long it will take from here, judged by the trials of this start."""
-        if time.monotonic() - self._began < row["took"]:  # of an earlier start
-            self._first = len(self.rows)
-        done, left = len(self.rows) - self._first, self.sweep.trials - len(self.rows)
-        if not done or left <= 0:
+    def _left(self) -> str:
+        """Say how long it will take from here."""
+        from zspag_core.tuning import queue
+        from zspag_core.tuning.pace import seconds_left
+
+        seconds = seconds_left(self.rows, self.sweep.trials, queue.workers(self.store))
+        if seconds is None:
             return ""
-        minutes = (time.monotonic() - self._began) / done * left / 60
-        return f"; about {minutes:.0f} min left" if minutes >= 1 else f"; about {60 * minutes:.0f} s left"
+        return f"; about {seconds / 60:.0f} min left" if seconds >= LONG_SECONDS else f"; about {seconds:.0f} s left"
+
+
+class _Transient:
+    """A line at the end of a terminal that is written over; elsewhere nothing is written."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._on, self._shown = sys.stderr.isatty(), ""
+
+    def show(self, text: str) -> None:
+        """Write a text in place of the last one, as much of it as fits in a line."""
+        fitting = text[: shutil.get_terminal_size().columns - 1]
+        if self._on and fitting != self._shown:
+            self.clear()
+            sys.stderr.write(fitting)
+            sys.stderr.flush()
+            self._shown = fitting
+
+    def clear(self) -> None:
+        """Take the text away."""
+        if self._shown:
+            sys.stderr.write(f"\r{' ' * len(self._shown)}\r")
+        self._shown = ""
+
+
+def _knobs(sweep: Sweep, trial: dict[str, Any]) -> str:
+    """Return a trial's point in words."""
+    from zspag_core.tuning.report import plain
+
+    return ", ".join(f"{axis.name} {plain(trial['point'][axis.name])}" for axis in sweep.space)
 
 
 def _exports(arguments: argparse.Namespace) -> list[tuple[str, str]]:
@@ -303,7 +369,7 @@ def _exports(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     return asked
 
 
-def _export(form: str, place: str, sweep: Sweep, rows: list[dict[str, Any]]) -> None:
+def _export(form: str, place: str, sweep: Sweep, rows: list[dict[str, Any]], remembered: dict[str, Any]) -> None:
     """Write every trial."""
     from zspag_core.tuning.report import as_csv, summarise
 
@@ -314,16 +380,16 @@ def _export(form: str, place: str, sweep: Sweep, rows: list[dict[str, Any]]) -> 
         folders = {job: run_folder(job) for row in rows for job in row["jobs"] if run_folder(job).is_dir()}
         _tell(f"{log_sweep(place, sweep, rows, folders)} new runs logged to {place}")
         return
-    text = as_csv(sweep, rows) if form == "csv" else json.dumps(summarise(sweep, rows), indent=1)
+    text = as_csv(sweep, rows) if form == "csv" else json.dumps(summarise(sweep, rows, remembered), indent=1)
     with replace_file(Path(place)) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
-def _print(sweep: Sweep, rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+def _print(sweep: Sweep, rows: list[dict[str, Any]], remembered: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Print table, prediction and the best as a command; or everything as JSON."""
     from zspag_core.tuning.report import as_table, predicted_words, summarise
 
-    found = summarise(sweep, rows)
+    found = summarise(sweep, rows, remembered)
     if arguments.json:
         print(json.dumps(found, indent=1))  # noqa: T201
         return
@@ -336,20 +402,23 @@ def _print(sweep: Sweep, rows: list[dict[str, Any]], arguments: argparse.Namespa
         print(f"best by {', '.join(sweep.objectives)}: trial {numbers}\n{found['command']}")  # noqa: T201
 
 
-def _end(job: Job, trials: int, sweep: Sweep) -> int:
+def _end(job: Job, rows: list[dict[str, Any]], sweep: Sweep) -> int:
     """Return the exit code; say so where the sweep did not come to its end.
 
     Raises:
         UnlearningError: it failed.
     """
     from zspag_core.jobs import State
+    from zspag_core.tuning.report import used_up
 
     if job.state == State.FAILED:
         raise UnlearningError(job.error)
     if job.state != State.DONE:
-        _tell(f"interrupted after {trials} of {sweep.trials} trials; the same command goes on")
+        _tell(f"interrupted after {len(rows)} of {sweep.trials} trials; the same command goes on")
         return 130
-    _tell(f"the sweep's page: /Tune?sweep={job.id}")
+    if used_up(sweep, rows):
+        _tell("every point of the space has been tried")
+    _tell(f"open it in the dashboard (zspag app): {DASHBOARD}/Tune?sweep={job.id}")
     return 0
 
 

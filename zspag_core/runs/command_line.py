@@ -41,7 +41,8 @@ def unlearn_line(config: Mapping[str, Any], out: str) -> str:
 def forgotten(classes: Sequence[int | str], names: Sequence[object]) -> str:
     """Return the classes to forget as they are typed: by name where names are known, in the order of their numbers.
 
-    A name of digits that is not the class's own number is written name:1, for it could mean another class.
+    A name of digits that is not the class's own number is written name:1, for it could mean another class; one with a
+    dash in front likewise, for it could mean an option.
     """
     known = zip(classes, [*map(str, names), *[None] * len(classes)], strict=False)
     return ",".join(_class_word(k, name) for k, name in sorted(known, key=_number_first))
@@ -73,7 +74,7 @@ def _class_word(asked: int | str, name: str | None) -> str:
         return str(asked)
     if not name or name != name.strip() or "\n" in name:
         return f"index:{asked}"
-    return _quoted(f"name:{name}" if name.isdecimal() else name)
+    return _quoted(f"name:{name}" if name.isdecimal() or name.startswith("-") else name)
 
 
 def _quoted(name: str) -> str:

@@ -11,6 +11,7 @@ from zspag_core.errors import Cancelled
 from zspag_core.jobs.store import JobStore
 from zspag_core.tuning import queue
 from zspag_core.tuning.objectives import figures_of
+from zspag_core.tuning.pace import once_of
 from zspag_core.tuning.pruning import LEAST, PRUNED, Curve, curve_of, is_lost
 from zspag_core.tuning.report import summarise
 from zspag_core.tuning.study import Study
@@ -113,6 +114,7 @@ class Dispatcher:
         configs = [self.sweep.config_at(point, seed) for seed in self.sweep.seeds]
         runs = [queue.obtain(self.store, self.job, config).id for config in configs]
         self.open.append(_Open(number, point, runs))
+        queue.tell_begun(self.store, self.job, {"number": number, "point": point, "jobs": runs})
 
     def _gather(self) -> None:
         """Tell of the trials whose runs have all ended."""
@@ -160,7 +162,7 @@ def row_of(
     Returns:
         {"number", "point", "seeds", "jobs" (ids), "state": "done", "failed" or "pruned", "error", "figures": {key:
         mean over seeds, None where a run has none}, "spread": {key: standard deviation, with several seeds}, "took":
-        seconds}
+        seconds, "once": those of them that later trials need not spend, see :mod:`zspag_core.tuning.pace`}
     """
     done = [run for run in runs if run.state == queue.State.DONE and run.answer]
     failed = next((run for run in runs if run not in done), None)
@@ -176,6 +178,7 @@ def row_of(
         "figures": figures,
         "spread": spread,
         "took": sum((run.finished or 0.0) - (run.started or run.finished or 0.0) for run in runs),
+        "once": sum(map(once_of, runs)),
     }
 
 

@@ -60,9 +60,7 @@ class Fresh(BaseSampler):
         """Pass on that a trial begins."""
         self._inner.before_trial(study, trial)
 
-    def after_trial(
-        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """Pass on that a trial has ended."""
         self._inner.after_trial(study, trial, state, values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from zspag_core.jobs.records import Job
     from zspag_core.jobs.store import JobStore
 
-KIND, RUN, ROW, EPOCH = "tune", "unlearn", "trial", "epoch"
-"""A sweep's task, that of its runs, the event that tells one finished trial, and a run's that tells an epoch."""
+KIND, RUN, BEGUN, ROW, EPOCH = "tune", "unlearn", "begun", "trial", "epoch"
+"""A sweep's task, that of its runs, the events that tell a trial queued and one ended, a run's that tells an epoch."""
 LISTED = 1000
+OPEN = 256
+"""Trials among the newest of which some may be under way."""
 REMEMBERED = ("class_names", "all_names", CLASSES_FILE)
 """What a sweep's runs remember for pages and for the line that repeats one."""
 STOPPED = (State.CANCELLED, State.INTERRUPTED)
@@ -99,6 +102,32 @@ def epochs_of(store: JobStore, run: str) -> list[dict[str, Any]]:
 def tell_row(store: JobStore, sweep: Job, row: Mapping[str, Any]) -> None:
     """Tell everybody that a trial has ended."""
     store.record(sweep, ROW, row)
+
+
+def tell_begun(store: JobStore, sweep: Job, trial: Mapping[str, Any]) -> None:
+    """Tell everybody that the runs of a trial are queued: {"number", "point", "jobs"}."""
+    store.record(sweep, BEGUN, trial)
+
+
+def under_way(store: JobStore, sweep_id: str) -> list[tuple[dict[str, Any], Job]]:
+    """Return the trials of a sweep of which a run is being carried out, each with that run, by their numbers."""
+    begun = select(events.c.body).where(events.c.job == sweep_id, events.c.kind == BEGUN)
+    newest = begun.order_by(events.c.sequence.desc()).limit(OPEN)
+    with store.engine.connect() as connection:
+        told = {trial["number"]: trial for trial in map(json.loads, connection.execute(newest).scalars())}
+        runs = [run for trial in told.values() for run in trial["jobs"]]
+        at_work = select(jobs.c.id).where(jobs.c.id.in_(runs), jobs.c.state == State.RUNNING)
+        running = set(connection.execute(at_work).scalars())
+    firsts = (
+        (told[number], next((run for run in told[number]["jobs"] if run in running), "")) for number in sorted(told)
+    )
+    return [(trial, store.require(run)) for trial, run in firsts if run]
+
+
+def epoch_reached(store: JobStore, run: str) -> tuple[int, int] | None:
+    """Return the number of the last epoch of a run and how many there may be; None before the first."""
+    told = epochs_of(store, run)
+    return (told[-1]["epoch"], told[-1]["total"]) if told else None
 
 
 def workers(store: JobStore) -> int:

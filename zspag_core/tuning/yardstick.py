@@ -14,7 +14,7 @@ from zspag_core.methods.stages import Stages
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics.accuracy import percent
 from zspag_core.metrics.predictions import logits_of, outputs_of_pixels
-from zspag_core.progress import SILENT, Reporter
+from zspag_core.progress import SILENT, AsStage, Reporter
 from zspag_core.pseudo_labels import barred_labels
 from zspag_core.runs.shared_cache import shared_with_all
 
@@ -55,7 +55,8 @@ def make_yardstick(model: Classifier, forget: Split, classes: Sequence[int], rep
     barred = barred_labels(forget.labels, classes, model.config.num_classes)
     generator = torch.Generator().manual_seed(SEED)
     logits = logits_of(model, forget.images)
-    return Stages(ZSPAG(), model, forget, logits, tuple(classes), barred, generator, report).proxies()
+    told = AsStage(report, PART)  # its proxies are none of the run's
+    return Stages(ZSPAG(), model, forget, logits, tuple(classes), barred, generator, told).proxies()
 
 
 def measure(
