@@ -12,8 +12,8 @@ from zspag_core.jobs import Lane
 LISTED = 20
 
 
-frame("Tune", "Try many settings, and choose without looking at what must be kept.")
 sweep = st.query_params.get("sweep")
+frame("Tune", "Try many settings, and choose without looking at what must be kept.", strip=not sweep)
 if sweep:
     sweep_panel(sweep)
 else:

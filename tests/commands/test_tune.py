@@ -3,17 +3,21 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 import zspag_core.jobs.worker  # noqa: F401 - SQLAlchemy must be whole before a thread asks it
-from zspag_core.cli import main
+from zspag_core.cli import _build_parser, main
+from zspag_core.commands.unlearn import config_of
 from zspag_core.jobs import JobStore, Lane, State
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.execute import execute
+from zspag_core.runs.prepare import prepare
 
 
 @pytest.fixture
@@ -29,10 +33,16 @@ def tune(digits_checkpoint, tmp_path, monkeypatch):
     return tune
 
 
+def everything_of(prepared):
+    """Return all that a prepared run is asked, settings as the method reads them."""
+    return replace(prepared.config, settings={}), prepared.method
+
+
 @pytest.mark.slow
 def test_a_sweep_from_end_to_end_and_again(tune, tmp_path, capsys, digits_checkpoint):
-    table = tmp_path / "trials.csv"
-    assert tune("--csv", str(table)) == 0
+    table, names = tmp_path / "trials.csv", tmp_path / "names.txt"
+    names.write_text("\n".join(map(str, range(10))))
+    assert tune("--csv", str(table), "--classes", str(names)) == 0
     said = capsys.readouterr()
     assert "2 trials of n_adv=8, label_mode=posterior,second_best" in said.err
     assert "trial 1 begins: n_adv 8, label_mode posterior" in said.err
@@ -45,7 +55,7 @@ def test_a_sweep_from_end_to_end_and_again(tune, tmp_path, capsys, digits_checkp
         trials = list(csv.DictReader(lines))
     assert [trial["label_mode"] for trial in trials] == ["posterior", "second_best"]
 
-    assert tune("--json") == 0  # the same sweep: nothing is computed again
+    assert tune("--json", "--classes", str(names)) == 0  # the same sweep: nothing is computed again
     said = capsys.readouterr()
     assert "this sweep is known" in said.err
     found = json.loads(said.out)
@@ -53,6 +63,11 @@ def test_a_sweep_from_end_to_end_and_again(tune, tmp_path, capsys, digits_checkp
     runs = store.latest(Lane.TRIALS)
     store.close()
     assert {run.id for run in runs} == {run for trial in found["trials"] for run in trial["jobs"]}
+
+    (best,) = (run for run in runs if run.id == found["trials"][found["best"][0] - 1]["jobs"][0])
+    asked = config_of(_build_parser("zspag").parse_args(shlex.split(found["command"])[3:]))
+    assert f"--classes {names}" in found["command"]
+    assert everything_of(prepare(asked)) == everything_of(prepare(RunConfig.from_job(best.config)))
 
     settings = {"epochs": 1, "energy": 0.8, "epsilon": 0.3, "n_adv": 8, "label_mode": "second_best"}
     alone = RunConfig("digits", str(digits_checkpoint), (3,), settings=settings, device="cpu", relearning=False)

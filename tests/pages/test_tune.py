@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from zspag_core.jobs import Lane, State
@@ -22,8 +24,8 @@ def sweep(checkpoint):
 def told(store, sweep):
     """Return a function that queues a sweep of which some trials have ended."""
 
-    def told(trials, state=None):
-        job = queue.submit_sweep(store, sweep, {"class_names": ["3"]})
+    def told(trials, state=None, **changes):
+        job = queue.submit_sweep(store, replace(sweep, **changes), {"class_names": ["3"]})
         store.heartbeats.beat("worker", "worker", (Lane.SWEEPS,), "cpu")
         job = store.claim(Lane.SWEEPS, "worker", "cpu")
         for number in range(trials):
@@ -108,8 +110,52 @@ def test_a_sweep_under_way_shows_its_trials_and_can_be_paused(tune, store, told)
     assert store.require(job.id).command == "cancel"
 
 
-def test_before_the_first_trial_it_says_so(tune, told):
-    assert "The first trial appears here" in words(tune(told(0).id))
+def test_before_the_first_trial_has_ended_it_says_where_it_is(tune, store, told):
+    job = told(0)
+    assert "The worker is starting" in words(tune(job.id))
+    point = {"epsilon": 8 / 255, "n_adv": 10}
+    run = queue.obtain(store, job, Sweep.from_dict(job.config).config_at(point, 0))
+    queue.tell_begun(store, job, {"number": 1, "point": point, "jobs": [run.id]})
+    store.heartbeats.beat("worker", "worker", (Lane.TRIALS,), "cpu")
+    assert "The next trial is about to begin" in words(tune(job.id))
+    run = store.claim(Lane.TRIALS, "worker", "cpu")
+    assert "Trial 1 (ε · perturbation budget 8/255, n\\_adv · per class 10): begins" in words(tune(job.id))
+    store.advance(run, {"stage": "proxies", "done": 12, "total": 100})
+    assert "Proxies: 12 of 100" in words(tune(job.id))
+    store.advance(run, {"stage": "unlearn", "done": 12, "total": 100})
+    store.record(run, queue.EPOCH, {"epoch": 3, "total": 20})
+    page = tune(job.id)
+    assert "Unlearn: epoch 3 of 20" in words(page)
+    assert "Figures appear here when the first trial has ended" in words(page)
+
+
+def test_two_objectives_are_drawn_against_each_other(tune, told):
+    two = tune(told(4, State.DONE, objectives=("retain_free", "acc_ut"), sampler="nsga2").id)
+    assert "tune-front" in str([one.proto.id for one in two.get("plotly_chart")])
+    assert "Pareto front by Retain-free score and" in words(two)
+    assert "tune-front-of" not in [one.key for one in two.segmented_control]
+
+
+def test_of_three_objectives_a_pair_is_chosen(tune, told):
+    page = tune(told(4, State.DONE, objectives=("retain_free", "acc_ut", "acc_rt"), sampler="nsga2").id)
+    chosen = page.segmented_control(key="tune-front-of")
+    assert chosen.options == ["score and Acc_ut", "score and Acc_rt", "Acc_ut and Acc_rt"]
+    chosen.set_value("Acc_ut and Acc_rt").run()
+    assert not page.exception
+    assert "Good is less Acc_ut and more Acc_rt" in words(page)
+
+
+def test_a_sweep_says_whose_it_is_and_not_what_the_run_is_that_is_open(
+    tune, overview, finish, run_config, result, told
+):
+    job = told(1, State.DONE)
+    overview.query_params["job"] = finish("unlearn", run_config | {"class_names": ["wolf"]}, answer=result).id
+    page = tune(job.id)
+    assert "wolf" not in words(page)
+    assert "ZS-PAG, " in words(page)
+    assert "on digits" in words(page)
+    page.button(key="tune-new").click().run()
+    assert any("wolf" in one.label for one in page.get("page_link")), "the form starts from it"
 
 
 def test_a_stopped_sweep_goes_on(tune, store, told):

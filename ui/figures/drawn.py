@@ -31,6 +31,12 @@ plotly.io.templates[TEMPLATE] = {
 }
 """What figures look like: thin margins, a legend above, room for the names at the axes."""
 
+NARROW = 0.1
+ENDS = {"%": (0.0, 100.0, 2.0), "s": (0.0, float("inf"), 0.0), "nats": (0.0, float("inf"), 0.0)}
+"""Unit -> least and largest value that there can be, and how much of the scale is drawn at least; 0: a share of it."""
+ROOM = 0.05
+"""Share of an axis beyond its values."""
+
 SLANTED_FROM = 60  # letters that fit under half a page
 
 
@@ -77,6 +83,36 @@ def name_ticks(axis_names: Sequence[str], classes: Sequence[int], forget: Collec
 def slanted(names: Sequence[str], classes: Sequence[int]) -> bool:
     """Tell whether the names of classes are too long to stand beside each other."""
     return sum(len(names[k]) + 2 for k in classes) > SLANTED_FROM
+
+
+def span_of(values: Collection[float], unit: str) -> tuple[float, float] | None:
+    """Return the ends of a scale that some values lie on, None where plotly's own choice is right.
+
+    Shares stay between 0 and 100 percent, times and divergences above 0; values that are nearly alike are not torn
+    apart. Where all are 0, plotly would draw from -1 to 1.
+
+    Args:
+        values: that are drawn; there may be none.
+        unit: of the values, as measures and objectives have it.
+    """
+    if unit not in ENDS or not values:
+        return None
+    least, most, width = ENDS[unit]
+    low, high = min(values), max(values)
+    lacking = max(0.0, (width or NARROW * high or 1.0) - (high - low)) / 2
+    low, high = low - lacking, high + lacking
+    low, high = low + max(0.0, least - low), high + max(0.0, least - low)
+    down = max(0.0, high - most)
+    return max(least, low - down), high - down
+
+
+def range_of(values: Collection[float], unit: str) -> list[float] | None:
+    """Return the range of an axis: :func:`span_of` with room for the marks at its ends."""
+    span = span_of(values, unit)
+    if span is None:
+        return None
+    room = ROOM * (span[1] - span[0])
+    return [span[0] - room, span[1] + room]
 
 
 def lay_out(figure: go.Figure, height: int, **layout: Any) -> None:  # noqa: ANN401 - whatever plotly takes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from ui.figures.drawn import SHADES, Drawn
+from ui.figures.drawn import SHADES, Drawn, span_of
 from ui.figures.palette import FORGOTTEN
 from ui.figures.tuning import FULL, knob_text, lay_out_plain, values_of
 from ui.shell.formatting import counted
@@ -85,12 +85,15 @@ def heat_figure(
     for row in done:
         held.setdefault((columns.of(row), lines.of(row)), []).append(row)
     means = {place: fmean(row["figures"][key] for row in own) for place, own in held.items()}
+    least, most = span_of(means.values(), objective.unit) or (None, None)
     figure = go.Figure(
         go.Heatmap(
             x=columns.names,
             y=lines.names,
             z=[[means.get((x, y)) for x in columns.names] for y in lines.names],
             colorscale=SHADES,
+            zmin=least,
+            zmax=most,
             reversescale=objective.better == "lower",
             texttemplate="%{z:.1f}" if len(columns.names) * len(lines.names) <= MOST_WRITTEN else None,
             colorbar={"title": objective.unit},

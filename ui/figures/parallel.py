@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import plotly.graph_objects as go
 from ui.figures.drawn import Drawn, lay_out
 from ui.figures.palette import FORGOTTEN, REFERENCE, REMAINING
 from ui.figures.tuning import FAINT, FULL, HEIGHT, knob_text, records_of, shades, told
-from ui.shell.words import knob_label
+from ui.shell.words import knob_short
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 from zspag_core.tuning.objectives import BY_KEY
 from zspag_core.tuning.report import finished, good
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 COLOURS = (REMAINING, "#7D818B", "#947A6C", "#AB724D", "#C26B2E", FORGOTTEN)
 """Of the worst to the best sixth of the trials; each reads on a light and on a dark page."""
 MOST_TICKS = 8
+LETTERS, LEAST_LETTERS, LINE_SHARE = 100, 8, 0.09
+"""Letters of all names above the axes that fit on a line of a narrow page, those that one has at least, and the share
+of the picture's height that a line takes."""
 MANY, HALF = 100, 0.4
 """Lines from which on they are drawn half through, so that values at the axes can be read."""
 
@@ -59,7 +63,7 @@ def parallel_figure(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) 
     )
     _lay_out_scales(figure, scales)
     better = "more" if objective.better == "higher" else "less"
-    note = f"Orange lines have {better} of: {objective.title.lower()}. Draw around a part of an axis to pick trials."
+    note = f"Orange lines have {better} {objective.short}. Draw around a part of an axis to pick trials."
     alt = f"{len(strong)} of {len(done)} trials as lines through {len(scales)} axes."
     return Drawn("tune-parallel", "Parallel coordinates", figure, alt, records_of(strong), note, grading=True)
 
@@ -76,15 +80,16 @@ class _Scale:
 
 def _knob_scale(axis: Axis, rows: Sequence[Row]) -> _Scale:
     """Return one knob as an axis: words and lists by their place, a range as it is spread."""
+    label = knob_short(axis.name)
 
     def text(row: Row) -> str:
-        return f"{knob_label(axis.name)} {knob_text(axis.name, row['point'][axis.name])}"
+        return f"{label} {knob_text(axis.name, row['point'][axis.name])}"
 
     if axis.values:
         steps = max(1, len(axis.values) - 1)
         places = {value: place / steps for place, value in enumerate(axis.values)}
         ticks = [(place, knob_text(axis.name, value)) for value, place in places.items()]
-        return _Scale(knob_label(axis.name), lambda row: places.get(row["point"][axis.name], 0.0), text, ticks)
+        return _Scale(label, lambda row: places.get(row["point"][axis.name], 0.0), text, ticks)
     spread = math.log10 if axis.log else float
     low, width = spread(axis.low), spread(axis.high) - spread(axis.low)
 
@@ -92,7 +97,7 @@ def _knob_scale(axis: Axis, rows: Sequence[Row]) -> _Scale:
         return (spread(value) - low) / width
 
     ticks = [(share(float(value)), knob_text(axis.name, value)) for value in axis.grid()]
-    return _Scale(knob_label(axis.name), lambda row: share(row["point"][axis.name]), text, ticks)
+    return _Scale(label, lambda row: share(row["point"][axis.name]), text, ticks)
 
 
 def _figure_scales(sweep: Sweep, rows: Sequence[Row]) -> list[_Scale]:
@@ -131,23 +136,32 @@ def _lines(rows: Sequence[Row], scales: Sequence[_Scale], colour: str, opacity: 
 def _lay_out_scales(figure: go.Figure, scales: Sequence[_Scale]) -> None:
     """Draw the upright axes with their names above and values beside them."""
     last = len(scales) - 1
+    labels = [textwrap.wrap(scale.label, max(LEAST_LETTERS, LETTERS // len(scales))) for scale in scales]
+    top = 1.1 + LINE_SHARE * max(map(len, labels))
     line = {"type": "line", "y0": 0, "y1": 1, "line": {"color": REFERENCE, "width": 1}, "layer": "below"}
     lay_out(
         figure,
         HEIGHT,
         xaxis={"visible": False, "range": [-0.1, last + 0.35]},
-        yaxis={"visible": False, "range": [-0.08, 1.2]},
+        yaxis={"visible": False, "range": [-0.08, top]},
         shapes=[line | {"x0": place, "x1": place} for place in range(len(scales))],
-        annotations=[note for place, scale in enumerate(scales) for note in _notes(scale, place, last)],
+        annotations=[
+            note
+            for place, (scale, label) in enumerate(zip(scales, labels, strict=True))
+            for note in _notes(scale, "<br>".join(label), place, last)
+        ],
         dragmode="select",
     )
 
 
-def _notes(scale: _Scale, place: int, last: int) -> list[dict[str, Any]]:
-    """Return the values beside an axis and the name above it."""
+def _notes(scale: _Scale, label: str, place: int, last: int) -> list[dict[str, Any]]:
+    """Return the values beside an axis and the name above it.
+
+    The page's style draws a rim of its background around them, so that no line strikes them through.
+    """
     few = scale.ticks if len(scale.ticks) <= MOST_TICKS else (scale.ticks[0], scale.ticks[-1])
     beside = {"x": place, "showarrow": False, "xanchor": "left", "xshift": 5, "font": {"size": 11}}
     anchor = "left" if place == 0 else "right" if place == last else "center"
     shift = {"left": -8, "right": 8}.get(anchor, 0)
     above = {"x": place, "y": 1.06, "showarrow": False, "yanchor": "bottom", "xanchor": anchor, "xshift": shift}
-    return [*(beside | {"y": at, "text": text} for at, text in few), above | {"text": f"<b>{scale.label}</b>"}]
+    return [*(beside | {"y": at, "text": text} for at, text in few), above | {"text": f"<b>{label}</b>"}]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.figures.drawn import Drawn, lay_out
+from ui.figures.drawn import ROOM, Drawn, lay_out, range_of
 from ui.figures.palette import CLASSES, FORGOTTEN, REMAINING
 from ui.shell.words import knob_label, levels_text
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 from zspag_core.tuning.objectives import BY_KEY, GRADED, RETAIN_FREE
-from zspag_core.tuning.report import best_rows, finished, history_of_best
+from zspag_core.tuning.report import best_rows, finished, good, history_of_best
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -40,22 +41,50 @@ def history_figure(sweep: Sweep, rows: Sequence[Row]) -> Drawn:
     figure.add_scatter(x=numbers, y=values, mode="markers", name="trial", marker={"color": REMAINING, "size": 7})
     figure.add_scatter(x=numbers, y=best, mode="lines", name="best so far", line={"color": FORGOTTEN, "shape": "hv"})
     lay_out_plain(figure, "trial", f"{objective.short}, {objective.unit}")
+    figure.update_yaxes(range=range_of(values, objective.unit))
     alt = f"{objective.title} of {len(done)} trials" + (f"; the best has {best[-1]:.2f}." if best else ".")
     records = [{"trial": n, objective.key: v, "best": b} for n, v, b in zip(numbers, values, best, strict=True)]
     return Drawn("tune-history", "History of the best", figure, alt, records, objective.meaning, objective.graded)
 
 
+def front_figure(sweep: Sweep, rows: Sequence[Row], across: str, up: str, chosen: Collection[int]) -> Drawn:
+    """Draw one objective against another; of two objectives the front is a line, on whose good side no trial lies.
+
+    Where there are more than two, a trial of the front may look beaten in two of them.
+    """
+    drawn = points_figure(sweep, rows, across, up, chosen, "tune-front", "Pareto front", best="front")
+    first, second = BY_KEY[across], BY_KEY[up]
+    front = sorted(best_rows(sweep, rows), key=lambda row: good(row, first))
+    if len(sweep.objectives) == 2:
+        line = {"color": FORGOTTEN, "width": 1.5, "shape": "vh"}  # first down to what the next one has, then across
+        x, y = ([row["figures"][key] for row in front] for key in (across, up))
+        drawn.figure.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    ways = " and ".join(f"{'more' if one.better == 'higher' else 'less'} {one.short}" for one in (first, second))
+    note = f"Good is {ways}. Nothing that was tried is better than a star in one objective and no worse in the others."
+    alt = f"{drawn.alt} On the front: trial {', '.join(str(row['number']) for row in front)}."
+    return replace(drawn, note=note, alt=alt)
+
+
 def points_figure(
-    sweep: Sweep, rows: Sequence[Row], across: str, up: str, chosen: Collection[int], name: str, title: str
+    sweep: Sweep,
+    rows: Sequence[Row],
+    across: str,
+    up: str,
+    chosen: Collection[int],
+    name: str,
+    title: str,
+    *,
+    best: str = "best",
 ) -> Drawn:
     """Draw every trial as a point of two figures; the best ones as stars, those not chosen faint."""
     first, second = BY_KEY[across], BY_KEY[up]
     done = finished(rows, [first, second])
-    best = {row["number"] for row in best_rows(sweep, rows)}
+    ahead = {row["number"] for row in best_rows(sweep, rows)}
+    star = {"color": FORGOTTEN, "size": LARGE, "symbol": "star"}
     figure = go.Figure()
     for label, own, mark in (
-        ("trial", [row for row in done if row["number"] not in best], {"color": REMAINING, "size": 9}),
-        ("best", [row for row in done if row["number"] in best], {"color": FORGOTTEN, "size": LARGE, "symbol": "star"}),
+        ("trial", [row for row in done if row["number"] not in ahead], {"color": REMAINING, "size": 9}),
+        (best, [row for row in done if row["number"] in ahead], star),
     ):
         figure.add_scatter(
             x=np.array([row["figures"][across] for row in own]),
@@ -63,10 +92,13 @@ def points_figure(
             name=label,
             marker={**mark, "opacity": shades(own, chosen), "line": {"width": 1, "color": "white"}},
             **told(own),
-            hovertemplate="trial %{customdata}: %{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+            hovertemplate="trial %{customdata}: %{text}<br>"
+            f"{first.short} %{{x:.2f}}, {second.short} %{{y:.2f}}<extra></extra>",
         )
     lay_out_plain(figure, f"{first.short}, {first.unit}", f"{second.short}, {second.unit}")
     figure.update_layout(dragmode="select")
+    figure.update_xaxes(range=range_of([row["figures"][across] for row in done], first.unit))
+    figure.update_yaxes(range=range_of([row["figures"][up] for row in done], second.unit))
     records = [{"trial": row["number"], across: row["figures"][across], up: row["figures"][up]} for row in done]
     alt = f"{second.title} against {first.title} of {len(done)} trials."
     return Drawn(name, title, figure, alt, records, "", first.graded or second.graded)
@@ -83,13 +115,16 @@ def predicted_and_graded(sweep: Sweep, rows: Sequence[Row], chosen: Collection[i
     return points_figure(sweep, rows, RETAIN_FREE.key, GRADED.key, chosen, "tune-predicted", title)
 
 
-def curves_figure(curves: Mapping[str, Sequence[Row]], name: str, title: str, *, grading: bool) -> Drawn:
+def curves_figure(
+    curves: Mapping[str, Sequence[Row]], name: str, title: str, unit: str = "", *, grading: bool
+) -> Drawn:
     """Draw one figure of every epoch for several trials.
 
     Args:
         curves: name of a trial -> its epochs.
         name: of the figure in an epoch's record.
         title: of the axis.
+        unit: of the figure.
         grading: whether it needs data that is for grading only.
     """
     figure, records = go.Figure(), []
@@ -103,7 +138,8 @@ def curves_figure(curves: Mapping[str, Sequence[Row]], name: str, title: str, *,
             line={"color": CLASSES[place % len(CLASSES)]},
         )
         records += [{"trial": trial, "epoch": row["epoch"], name: row[name]} for row in known]
-    lay_out_plain(figure, "epoch", title)
+    lay_out_plain(figure, "epoch", f"{title}, {unit}" if unit else title)
+    figure.update_yaxes(range=range_of([row[name] for row in records], unit))
     alt = f"{title} after every epoch of {len(curves)} pinned trials."
     return Drawn("tune-curves", "Pinned trials, epoch by epoch", figure, alt, records, "", grading)
 
@@ -122,7 +158,7 @@ def slices(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> list[D
             x=[_place(axis, row["point"][axis.name]) for row in done],
             y=np.array([row["figures"][objective.key] for row in done]),
             error_y={"type": "data", "array": spread, "thickness": 1} if any(spread) else None,
-            marker={"color": CLASSES[place], "size": 8, "opacity": shades(done, chosen)},
+            marker={"color": CLASSES[place % len(CLASSES)], "size": 8, "opacity": shades(done, chosen)},
             **told(done),
             hovertemplate="trial %{customdata}: %{text}<br>%{y:.2f}<extra></extra>",
             showlegend=False,
@@ -130,6 +166,8 @@ def slices(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> list[D
         lay_out_plain(figure, knob_label(axis.name), f"{objective.short}, {objective.unit}")
         figure.update_layout(dragmode="select")
         figure.update_xaxes(**_slice_axis(axis))
+        if not any(spread):
+            figure.update_yaxes(range=range_of([row["figures"][objective.key] for row in done], objective.unit))
         alt = f"{objective.title} over {knob_label(axis.name)}, {len(done)} trials."
         name = f"tune-slice-{axis.name}"
         found.append(Drawn(name, knob_label(axis.name), figure, alt, records_of(done), "", objective.graded))
@@ -149,6 +187,7 @@ def importance_figure(shares: Mapping[str, float]) -> Drawn:
         )
     )
     lay_out_plain(figure, "share, %", "")
+    figure.update_xaxes(range=[0, 100 * (1 + ROOM)])
     records = [{"knob": name, "share": shares[name]} for name in names]
     note = "PED-ANOVA (Watanabe et al., 2023): what tells the better half of the trials from the rest."
     return Drawn("tune-importance", "Importance of the knobs", figure, "Importance of every knob.", records, note)

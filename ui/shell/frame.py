@@ -48,8 +48,14 @@ GAPS = {
 }  # captions in the sidebar
 
 
-def frame(title: str, purpose: str) -> Job | None:
-    """Draw what every page shares and return the visitor's run; must be the first Streamlit call of a page."""
+def frame(title: str, purpose: str, *, strip: bool = True) -> Job | None:
+    """Draw what every page shares and return the visitor's run; must be the first Streamlit call of a page.
+
+    Args:
+        title: of the page.
+        purpose: what it is for, one sentence.
+        strip: whether the visitor's run stands above; not where a page shows something of another.
+    """
     say_refusals()
     leave_out_late_requests()
     forgive_case([address_of(path) for path in PAGES if path != ENTRY])
@@ -71,7 +77,8 @@ def frame(title: str, purpose: str) -> Job | None:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             st.title(title, anchor=False, width="content")
             st.caption(purpose, width="content")
-        story_strip()
+        if strip:
+            story_strip()
     read_only_line()
     look_at_class()
     return job

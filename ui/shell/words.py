@@ -180,6 +180,11 @@ def knob_label(name: str) -> str:
     return KNOBS.get(name, name.replace("_", " ").capitalize())
 
 
+def knob_short(name: str) -> str:
+    """Return the shortest plain name of a setting, where many stand beside each other: ε, n_adv, τ."""
+    return knob_label(name).partition(" · ")[0]
+
+
 MASK_NOTE = (
     "**Mask** blocks the forgotten outputs of the original model and learns nothing. Only what exceeds it speaks for "
     "the method; the probe shows whether the features forgot too."

@@ -17,7 +17,8 @@ from zspag_core.errors import UsageError
 from zspag_core.jobs import Lane, State
 from zspag_core.tuning import queue
 from zspag_core.tuning.objectives import BY_KEY, OBJECTIVES, RETAIN_FREE
-from zspag_core.tuning.space import read_space, size_of
+from zspag_core.tuning.pace import lasting
+from zspag_core.tuning.space import read_space
 from zspag_core.tuning.sweep import SAMPLERS, Sweep
 
 if TYPE_CHECKING:
@@ -215,30 +216,34 @@ def _sweep(
         raise UsageError("Choose at least one figure that steers the sweep.")
     if len(chosen["objectives"]) > 1 and chosen["sampler"] == "tpe":
         raise UsageError("TPE takes one figure to be steered by; for several choose NSGA-II, a grid or Sobol points.")
-    trials = min(chosen["trials"], size_of(space)) if chosen["sampler"] == "grid" else chosen["trials"]
     return Sweep(
         run=run,
         space=space,
         sampler=chosen["sampler"],
-        trials=trials,
+        trials=chosen["trials"],
         objectives=tuple(chosen["objectives"]),
         seeds=tuple(chosen["seeds"]),
         prune=chosen["prune"],
-    )
+    ).at_most()
 
 
 def _plan_words(sweep: Sweep) -> str:
-    """Say how many runs there will be and how long they will take, judged by earlier ones of the same model."""
+    """Say how many runs there will be and how long they will take, judged by what was measured on the same model.
+
+    A run alone counts relearning steps and looks at more images, so trials take less.
+    """
     words = f"**{counted(sweep.runs(), 'run')}**: {counted(sweep.trials, 'point')}"
     words += f" × {counted(len(sweep.seeds), 'seed')}" if len(sweep.seeds) > 1 else ""
-    known = [
-        (job.finished or 0.0) - (job.started or 0.0)
-        for lane in (Lane.TRIALS, Lane.RUNS)
-        for job in job_store().latest(lane, LOOKED_AT, kind=queue.RUN)
-        if job.state == State.DONE and job.config.get("checkpoint") == sweep.run["checkpoint"]
-    ]
-    if not known:
-        return f"{words}. How long they take shows after the first: nothing has run on this model yet."
-    return (
-        f"{words}, about {duration(median(known) * sweep.runs())} at {duration(median(known))} a run, as earlier ones."
-    )
+    for lane, about, whose in ((Lane.TRIALS, "about", "earlier trials"), (Lane.RUNS, "at most about", "earlier runs")):
+        known = [lasting(job) for job in job_store().latest(lane, LOOKED_AT, kind=queue.RUN) if _alike(job, sweep)]
+        if known:
+            each, workers = median(known), max(1, queue.workers(job_store()))
+            told = f"{duration(each * sweep.runs() / workers)} at {duration(each)} a run, as {whose} took"
+            return f"{words}, {about} {told}."
+    return f"{words}. How long they take shows after the first: nothing has run on this model yet."
+
+
+def _alike(job: Job, sweep: Sweep) -> bool:
+    """Tell whether a run has ended that says how long those of a sweep will take."""
+    same = ("checkpoint", "data", "method")
+    return job.state == State.DONE and all(job.config.get(name) == sweep.run[name] for name in same)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -12,6 +14,7 @@ from ui.figures.parallel import parallel_figure
 from ui.figures.tuning import (
     axis_text,
     curves_figure,
+    front_figure,
     history_figure,
     importance_figure,
     kept_and_forgotten,
@@ -21,19 +24,22 @@ from ui.figures.tuning import (
     slices,
 )
 from ui.shell.charts import BADGE, draw, picking_chart
-from ui.shell.follow import follow
+from ui.shell.follow import follow, progress_of
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.job_controls import controls
-from ui.shell.jobs import job_store, may_change
+from ui.shell.jobs import job_store, may_change, worker_ready
+from ui.shell.methods import method_name
+from ui.shell.paths import title_of
 from ui.shell.url_params import UrlWord
-from ui.shell.words import GRADING_NOTE, knob_label
+from ui.shell.words import GRADING_NOTE, STAGES, knob_label
 from ui.tune.form import LIKE, copy_into_form
-from zspag_core.jobs import State
+from zspag_core.jobs import Lane, State
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, FORGET_IMAGES, PROXY_AGREEMENT
 from zspag_core.tuning import queue
 from zspag_core.tuning.agreement import agreements
 from zspag_core.tuning.objectives import BY_KEY, OBJECTIVES
-from zspag_core.tuning.report import as_csv, best_rows, command_of, predicted_words
+from zspag_core.tuning.pace import seconds_left
+from zspag_core.tuning.report import as_csv, best_rows, command_of, predicted_words, used_up
 from zspag_core.tuning.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -50,6 +56,10 @@ PINS = UrlWord("pin", "tune-pinned")
 MOST_PINNED = 8
 CURVES = (PROXY_AGREEMENT.per_epoch, FORGET_IMAGES.per_epoch, "loss", ACC_RT.key, ACC_UT.key)
 """What is drawn of the epochs of pinned trials; the last two are for grading only."""
+TWO = 2
+"""Objectives that one figure shows."""
+MOST_TOLD = 8
+"""Trials under way of which it is said where they are."""
 HEAD_PIXELS, ROW_PIXELS, MOST_ROWS = 38, 35, 12
 
 
@@ -73,14 +83,17 @@ def sweep_panel(sweep_id: str) -> None:
 def _figures(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
     """Draw what the trials came to."""
     if not any(row["state"] == "done" for row in rows):
-        st.info("The first trial appears here when it has ended.", icon=":material/hourglass_top:")
+        if job.active:
+            st.info("Figures appear here when the first trial has ended.", icon=":material/hourglass_top:")
         return
     chosen = _chosen()
     _best(job, sweep, rows)
+    _front(sweep, rows, chosen)
     left, right = st.columns(2, gap="large")
     with left:
         draw(history_figure(sweep, rows), "")
-        _pick(kept_and_forgotten(sweep, rows, chosen))
+        if set(sweep.objectives) != {ACC_RT.key, ACC_UT.key}:  # their front shows the same
+            _pick(kept_and_forgotten(sweep, rows, chosen))
     with right:
         _maps(sweep, rows, chosen)
         _pick(predicted_and_graded(sweep, rows, chosen))
@@ -95,24 +108,49 @@ def _head(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
     """Say what the sweep is and where it stands, with the buttons that it takes now."""
     axes = " · ".join(f"{knob_label(axis.name)} {axis_text(axis)}" for axis in sweep.space)
     names = ", ".join(map(str, job.config.get("class_names", sweep.run["forget"])))
-    st.markdown(f"#### Sweep {job.number}: forget :orange[{escape(names)}]\n{escape(axes)}")
-    left = _left(job, sweep, rows)
+    model, data = (title_of(Path(str(sweep.run[name]))) for name in ("checkpoint", "data"))
+    whose = f"{method_name(sweep.run)}, {model} on {data}"
+    st.markdown(f"#### Sweep {job.number}: forget :orange[{escape(names)}]\n{escape(whose)}  \n{escape(axes)}")
+    left, done = _left(job, sweep, rows), used_up(sweep, rows)
+    end = "; every point of the space has been tried" if done and len(rows) < sweep.trials else ""
     st.progress(
-        min(1.0, len(rows) / sweep.trials), f"{len(rows)} of {counted(sweep.trials, 'trial')}, {job.state}{left}"
+        min(1.0, len(rows) / sweep.trials), f"{len(rows)} of {counted(sweep.trials, 'trial')}, {job.state}{left}{end}"
     )
+    if job.active:
+        _under_way(job)
     if job.error:
         st.error(job.error)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if job.active:
             controls(job, "Stops the sweep; what is finished is kept, and it can be gone on with.", key="tune")
         else:
-            _again(job, sweep)
+            _again(job, sweep, done=done)
         if st.button("Clone", key="tune-clone", icon=":material/content_copy:", help="The form with what this one has"):
             copy_into_form(job, sweep)
             _leave()
         if st.button("New sweep", key="tune-new", icon=":material/add:"):
             st.session_state.pop(LIKE, None)
             _leave()
+
+
+def _under_way(job: Job) -> None:
+    """Say which trials are being carried out, and where each is."""
+    going = queue.under_way(job_store(), job.id)
+    for trial, run in going[:MOST_TOLD]:
+        st.caption(f"Trial {trial['number']} ({escape(point_text(trial['point']))}): {_stage_words(run)}")
+    if len(going) > MOST_TOLD:
+        st.caption(f"and {len(going) - MOST_TOLD} more")
+    if not going:
+        ready = job.state == State.RUNNING and worker_ready(Lane.TRIALS)
+        st.caption("The next trial is about to begin." if ready else "The worker is starting: about five seconds.")
+
+
+def _stage_words(run: Job) -> str:
+    """Return the stage that a run is at, and the epoch where there are some."""
+    if not run.progress:
+        return "begins"
+    epoch = queue.epoch_reached(job_store(), run.id) if run.progress.get("stage") == "unlearn" else None
+    return progress_of(run)[0] if epoch is None else f"{STAGES['unlearn']}: epoch {epoch[0]:,} of {epoch[1]:,}"
 
 
 def _leave() -> None:
@@ -125,15 +163,11 @@ def _leave() -> None:
 
 def _left(job: Job, sweep: Sweep, rows: Sequence[Row]) -> str:
     """Say how long the rest will take."""
-    took = [row["took"] for row in rows if row["took"]]
-    left = sweep.trials - len(rows)
-    if not job.active or not took or left <= 0:
-        return ""
-    workers = max(1, queue.workers(job_store()))
-    return f", about {duration(sum(took) / len(took) * left / workers)} left"
+    seconds = seconds_left(rows, sweep.trials, queue.workers(job_store())) if job.active else None
+    return "" if seconds is None else f", about {duration(seconds)} left"
 
 
-def _again(job: Job, sweep: Sweep) -> None:
+def _again(job: Job, sweep: Sweep, *, done: bool) -> None:
     """Draw what a sweep that has ended can be told: go on, with more trials."""
     if not may_change(job):
         return
@@ -143,8 +177,8 @@ def _again(job: Job, sweep: Sweep) -> None:
         "Extend" if ended else "Go on",
         key="tune-go-on",
         icon=":material/play_arrow:",
-        disabled=ended and (int(more) <= sweep.trials or sweep.sampler == "grid"),
-        help="A grid that is complete has no further point." if sweep.sampler == "grid" else None,
+        disabled=ended and (int(more) <= sweep.trials or done),
+        help="Every point has been tried: there is no further one." if done else None,
     ):
         queue.go_on(job_store(), job, trials=int(more))
         st.rerun(scope="app")
@@ -160,6 +194,19 @@ def _best(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
     badge = BADGE if any(BY_KEY[key].graded for key in sweep.objectives) else ""
     st.markdown(f"**{front} by {steer}: trial {', '.join(str(row['number']) for row in best)}** {badge}")
     st.code(command_of(sweep, best[0], job.config), language="bash", wrap_lines=True)
+
+
+def _front(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> None:
+    """Draw two objectives against each other; of more, those that are chosen."""
+    if len(sweep.objectives) < TWO:
+        return
+    pair = sweep.objectives[:TWO]
+    if len(sweep.objectives) > TWO:
+        pairs = list(combinations(sweep.objectives, TWO))
+        named = {f"{BY_KEY[one].short} and {BY_KEY[other].short}": (one, other) for one, other in pairs}
+        picked = st.segmented_control("Pareto front of", list(named), default=next(iter(named)), key="tune-front-of")
+        pair = named.get(str(picked), pairs[0])
+    _pick(front_figure(sweep, rows, *pair, chosen))
 
 
 def _chosen() -> set[int]:
@@ -256,7 +303,8 @@ def _pinned(rows: Sequence[Row], chosen: Collection[int]) -> None:
     name = str(st.segmented_control("Epochs", CURVES, default=CURVES[0], key="tune-curve", format_func=_curve_title))
     epochs = {f"trial {number}": queue.epochs_of(job_store(), done[number]["jobs"][0]) for number in pins}
     name = name if name in CURVES else CURVES[0]
-    draw(curves_figure(epochs, name, _curve_title(name), grading=name in {ACC_RT.key, ACC_UT.key}), "")
+    unit, graded = "" if name == "loss" else "%", name in {ACC_RT.key, ACC_UT.key}
+    draw(curves_figure(epochs, name, _curve_title(name), unit, grading=graded), "")
     links = (f"[trial {number}](/Results?job={done[number]['jobs'][0]})" for number in pins)
     st.caption(f"Open {', '.join(links)}.")
 

@@ -68,6 +68,10 @@ class Sweep:
             raise UsageError("--seeds: expected whole numbers, each once")
         if len(find_objectives(self.objectives)) > 1 and self.sampler == "tpe":
             raise UsageError("--sampler: expected nsga2, grid, qmc or random for several objectives, got tpe")
+        return self.at_most()
+
+    def at_most(self) -> Sweep:
+        """Return the sweep with no more trials than there are points."""
         most = self.points()
         return self if most is None else replace(self, trials=min(self.trials, most))
 

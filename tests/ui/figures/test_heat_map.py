@@ -12,6 +12,13 @@ def test_the_map_has_a_cell_a_pair_of_values_and_a_hole_where_nothing_was_tried(
     assert drawn.grading
 
 
+def test_colours_of_shares_that_are_all_nought_go_from_nought(sweep, rows):
+    for row in rows:
+        row["figures"]["acc_ut"] = 0.0
+    (heat, _) = heat_figure(sweep, rows, *sweep.space, "acc_ut").figure.data
+    assert (heat.zmin, heat.zmax) == (0.0, 2.0)
+
+
 def test_a_cell_of_the_map_carries_its_trials_and_is_framed_with_a_chosen_one(sweep, rows):
     marks = heat_figure(sweep, rows[:3], *sweep.space, "acc_rt", {2}).figure.data[1]
     held = dict(zip(zip(marks.x, marks.y, strict=True), marks.customdata, strict=True))

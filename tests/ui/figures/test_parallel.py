@@ -51,7 +51,7 @@ def test_points_carry_their_trial_and_say_what_they_are(sweep, rows):
     assert sorted(set(points.customdata)) == ["0", "1", "2", "3"]
     assert len(points.x) == 4 * 5
     first, second = points.text[:2]
-    assert first == "ε · perturbation budget 51/255"
+    assert first == "ε 51/255"
     assert second.endswith(" 30")
     assert {number for number, o in zip(points.customdata, points.marker.opacity, strict=True) if o == 1} == {"2"}
 
@@ -60,7 +60,7 @@ def test_axes_have_names_and_values_beside_them(sweep, rows):
     figure = parallel_figure(sweep, rows, set()).figure
     assert len(figure.layout.shapes) == 5
     texts = [[note.text for note in figure.layout.annotations if note.x == place] for place in range(5)]
-    assert (texts[0][0], texts[0][-2], texts[0][-1]) == ("25.5/255", "102/255", "<b>ε · perturbation budget</b>")
+    assert (texts[0][0], texts[0][-2], texts[0][-1]) == ("25.5/255", "102/255", "<b>ε</b>")
     assert texts[1][:2] == ["10", "30"]
     assert texts[4] == ["5.0", "<b>Acc_ut</b>"]
     assert all(0 <= note.y <= 1.1 for note in figure.layout.annotations)

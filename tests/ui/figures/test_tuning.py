@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ui.figures.tuning import (
     axis_text,
     curves_figure,
+    front_figure,
     history_figure,
     importance_figure,
     kept_and_forgotten,
@@ -27,6 +30,35 @@ def test_points_carry_their_trial_and_those_not_chosen_are_faint(sweep, rows):
     assert others.marker.opacity[0] > others.marker.opacity[1]
     assert drawn.grading
     assert predicted_and_graded(sweep, rows, set()).rows[0] == {"trial": 0, "retain_free": 90.0, "graded": 85.0}
+
+
+def test_the_front_of_two_objectives_is_a_line_on_whose_good_side_nothing_lies(sweep, rows):
+    two = replace(sweep, objectives=("acc_rt", "acc_ut"))
+    drawn = front_figure(two, rows, "acc_rt", "acc_ut", {0})
+    others, front, line = drawn.figure.data
+    assert (list(others.customdata), list(front.customdata)) == (["1", "3"], ["0", "2"])
+    assert (list(line.x), list(line.y), line.line.shape) == ([90.0, 95.0], [0.0, 2.0], "vh")
+    assert front.name == "front"
+    assert "more Acc_rt and less Acc_ut" in drawn.note
+    assert "front: trial 0, 2" in drawn.alt
+    assert "trial %{customdata}: %{text}" in front.hovertemplate
+
+
+def test_the_front_of_three_is_shown_two_by_two_without_a_line(sweep, rows):
+    three = replace(sweep, objectives=("acc_rt", "acc_ut", "graded"))
+    drawn = front_figure(three, rows, "acc_ut", "graded", set())
+    assert [list(trace.customdata) for trace in drawn.figure.data] == [["1", "3"], ["0", "2"]]
+
+
+def test_shares_that_are_all_nought_are_drawn_from_nought(sweep, rows):
+    for row in rows:
+        row["figures"]["acc_ut"] = 0.0
+    steered = replace(sweep, objectives=("acc_ut",))
+    figures = [history_figure(steered, rows), kept_and_forgotten(steered, rows, set()), *slices(steered, rows, set())]
+    assert {tuple(one.figure.layout.yaxis.range) for one in figures} == {(-0.1, 2.1)}
+    told = curves_figure({"trial 1": [{"epoch": 1, "acc_ut": 0.0}]}, "acc_ut", "Acc_ut", "%", grading=True)
+    assert tuple(told.figure.layout.yaxis.range) == (-0.1, 2.1)
+    assert told.figure.layout.yaxis.title.text == "Acc_ut, %"
 
 
 def test_curves_of_pinned_trials_lie_over_each_other():
