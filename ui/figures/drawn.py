@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,12 @@ plotly.io.templates[TEMPLATE] = {
 """What figures look like: thin margins, a legend above, room for the names at the axes."""
 
 NARROW = 0.1
-ENDS = {"%": (0.0, 100.0, 2.0), "s": (0.0, float("inf"), 0.0), "nats": (0.0, float("inf"), 0.0)}
+ENDS = {
+    "%": (0.0, 100.0, 2.0),
+    "points": (-math.inf, 100.0, 2.0),
+    "s": (0.0, math.inf, 0.0),
+    "nats": (0.0, math.inf, 0.0),
+}
 """Unit -> least and largest value that there can be, and how much of the scale is drawn at least; 0: a share of it."""
 ROOM = 0.05
 """Share of an axis beyond its values."""
@@ -88,8 +94,8 @@ def slanted(names: Sequence[str], classes: Sequence[int]) -> bool:
 def span_of(values: Collection[float], unit: str) -> tuple[float, float] | None:
     """Return the ends of a scale that some values lie on, None where plotly's own choice is right.
 
-    Shares stay between 0 and 100 percent, times and divergences above 0; values that are nearly alike are not torn
-    apart. Where all are 0, plotly would draw from -1 to 1.
+    Shares stay between 0 and 100 percent, scores below 100 points, times and divergences above 0; values that are nearly
+    alike are not torn apart. Where all are 0, plotly would draw from -1 to 1.
 
     Args:
         values: that are drawn; there may be none.

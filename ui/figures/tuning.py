@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -225,7 +226,9 @@ def _slice_axis(axis: Axis) -> dict[str, Any]:
         return {"type": "category", "categoryorder": "array", "categoryarray": names}
     grid = axis.grid()
     ticks = {"tickvals": list(grid), "ticktext": [knob_text(axis.name, value) for value in grid]}
-    return {"type": "log" if axis.log else "linear", **ticks}
+    low, high = (math.log10(end) if axis.log else end for end in (axis.low, axis.high))
+    room = ROOM * (high - low)
+    return {"type": "log" if axis.log else "linear", "range": [low - room, high + room], **ticks}
 
 
 def values_of(rows: Sequence[Row], name: str) -> list[Any]:

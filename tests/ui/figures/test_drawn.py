@@ -18,6 +18,8 @@ from ui.figures.drawn import range_of, span_of
         ([0.0], "s", (0.0, 1.0)),
         ([20.0, 20.0], "s", (19.0, 21.0)),
         ([0.01, 0.03], "nats", (0.01, 0.03)),
+        ([-30.0, 99.0], "points", (-30.0, 99.0)),
+        ([99.9, 100.0], "points", (98.0, 100.0)),
     ],
 )
 def test_a_scale_holds_its_values_and_nothing_that_cannot_be(values, unit, expected):
@@ -25,7 +27,7 @@ def test_a_scale_holds_its_values_and_nothing_that_cannot_be(values, unit, expec
 
 
 def test_what_has_no_ends_is_plotlys_own():
-    assert span_of([-3.0, 4.0], "points") is None
+    assert span_of([-3.0, 4.0], "steps") is None
     assert span_of([], "%") is None
     assert range_of([1.0], "") is None
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from ui.figures.tuning import (
@@ -82,6 +83,8 @@ def test_what_a_knob_is_varied_over(sweep):
 def test_a_slice_a_knob(sweep, rows):
     first, second = slices(sweep, rows, set())
     assert first.figure.layout.xaxis.type == "log"
+    low, high = first.figure.layout.xaxis.range
+    assert low < math.log10(0.1) < math.log10(0.4) < high < 0
     assert list(second.figure.data[0].x) == ["10", "30", "10", "30"]
     assert slices(sweep, rows[:1], set()) == []
 
