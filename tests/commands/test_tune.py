@@ -111,6 +111,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tune, capsys
         (("--workers", "0"), "--workers: expected"),
         (("--set", "n_adv=3"), "set by --set"),
         (("--preset", "nothing"), "--preset: expected one of"),
+        (("--model", "python:mine.py:Net"), "--model: the trials of a sweep wait in the queue"),
     ],
 )
 def test_bad_requests_get_one_line_and_nothing_is_begun(tune, tmp_path, capsys, extra, words):

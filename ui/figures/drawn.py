@@ -94,8 +94,8 @@ def slanted(names: Sequence[str], classes: Sequence[int]) -> bool:
 def span_of(values: Collection[float], unit: str) -> tuple[float, float] | None:
     """Return the ends of a scale that some values lie on, None where plotly's own choice is right.
 
-    Shares stay between 0 and 100 percent, scores below 100 points, times and divergences above 0; values that are nearly
-    alike are not torn apart. Where all are 0, plotly would draw from -1 to 1.
+    Shares stay between 0 and 100 percent, scores below 100 points, times and divergences above 0; values that are
+    nearly alike are not torn apart. Where all are 0, plotly would draw from -1 to 1.
 
     Args:
         values: that are drawn; there may be none.

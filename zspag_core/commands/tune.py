@@ -37,6 +37,7 @@ from zspag_core.commands.unlearn import preset_settings
 from zspag_core.errors import UnlearningError, UsageError
 from zspag_core.files import check_writable, replace_file
 from zspag_core.runs.command_line import CLASSES_FILE
+from zspag_core.safety import CODE
 from zspag_core.tuning.objectives import OBJECTIVES, RETAIN_FREE, find_objectives
 from zspag_core.tuning.sweep import SAMPLERS, Sweep
 
@@ -142,6 +143,11 @@ def _sweep(arguments: argparse.Namespace) -> Sweep:
     from zspag_core.runs.config import RunConfig
     from zspag_core.tuning.space import parse_space, size_of
 
+    if arguments.model.startswith(CODE):
+        raise UsageError(
+            "--model: the trials of a sweep wait in the queue, which runs nobody's own code: expected "
+            f"torchvision:NAME, timm:NAME or hf:FOLDER, got {arguments.model} (unlearn takes it)"
+        )
     settings = preset_settings(arguments.method, arguments.preset) | parse_settings(arguments.settings)
     config = RunConfig(
         data=arguments.data,
@@ -206,9 +212,6 @@ def _absolute(place: str) -> str:
 def _absolute_source(source: str) -> str:
     """Return what --model named, its file or folder as a worker in another folder finds it."""
     kind, colon, rest = source.partition(":")
-    if kind == "python":
-        file, mark, called = rest.rpartition(":")
-        return f"{kind}:{_absolute(str(Path(file).expanduser()))}{mark}{called}"
     return f"{kind}:{_absolute(rest)}" if kind == "hf" and colon else source
 
 
