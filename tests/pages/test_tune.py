@@ -78,6 +78,17 @@ def test_the_form_says_how_many_runs_there_will_be_and_starts_them(tune, store, 
     assert page.query_params["sweep"] == job.id
 
 
+def test_the_form_says_how_long_by_what_was_measured_on_the_same_settings(tune, finish, answered, run_config):
+    config = run_config | {"method": "zspag"}
+    finish("unlearn", config | {"settings": {"epochs": 9}}, answer=None)
+    assert "as earlier runs of other settings took" in words(tune())
+    finish("unlearn", config | {"settings": {"epsilon": 0.1}}, answer=None)  # what is varied may differ
+    assert "at most about" in words(tune())
+    finish("unlearn", config | {"settings": {}, "trial": []}, lane=Lane.TRIALS, answer=None)
+    assert "24 points, about" in words(tune())
+    assert "as earlier trials took" in words(tune())
+
+
 def test_a_sweep_starts_from_what_the_forget_page_holds(overview, store, answered):
     page = overview.switch_page("pages/2_Forget.py").run()
     page.checkbox(key="forget-digits_resnet-3").check().run()
@@ -119,7 +130,7 @@ def test_before_the_first_trial_has_ended_it_says_where_it_is(tune, store, told)
     store.heartbeats.beat("worker", "worker", (Lane.TRIALS,), "cpu")
     assert "The next trial is about to begin" in words(tune(job.id))
     run = store.claim(Lane.TRIALS, "worker", "cpu")
-    assert "Trial 1 (ε · perturbation budget 8/255, n\\_adv · per class 10): begins" in words(tune(job.id))
+    assert "Trial 1 (ε 8/255, n\\_adv 10): begins" in words(tune(job.id))
     store.advance(run, {"stage": "proxies", "done": 12, "total": 100})
     assert "Proxies: 12 of 100" in words(tune(job.id))
     store.advance(run, {"stage": "unlearn", "done": 12, "total": 100})

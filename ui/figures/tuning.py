@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from ui.figures.drawn import ROOM, Drawn, lay_out, range_of
 from ui.figures.palette import CLASSES, FORGOTTEN, REMAINING
-from ui.shell.words import knob_label, levels_text
+from ui.shell.words import knob_label, knob_short, levels_text
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 from zspag_core.tuning.objectives import BY_KEY, GRADED, RETAIN_FREE
 from zspag_core.tuning.report import best_rows, finished, good, history_of_best
@@ -196,7 +196,7 @@ def importance_figure(shares: Mapping[str, float]) -> Drawn:
 
 def point_text(point: Mapping[str, Any]) -> str:
     """Return a point in words."""
-    return ", ".join(f"{knob_label(name)} {knob_text(name, value)}" for name, value in point.items())
+    return ", ".join(f"{knob_short(name)} {knob_text(name, value)}" for name, value in point.items())
 
 
 def knob_text(name: str, value: Any) -> str:  # noqa: ANN401 - a value of any knob type

@@ -43,6 +43,14 @@ LIKE = "tune-like"
 """In the session: the sweep that the form copies, as {"title", "method", "settings", "space": knob -> its values}."""
 USUAL = 20
 LOOKED_AT = 50
+GUESSES = (
+    (Lane.TRIALS, True, "about", "earlier trials"),
+    (Lane.RUNS, True, "at most about", "earlier runs"),
+    (Lane.TRIALS, False, "perhaps", "earlier trials of other settings"),
+    (Lane.RUNS, False, "perhaps", "earlier runs of other settings"),
+)
+"""By which jobs it is told how long a sweep will take, the best first: their lane, whether their settings must be the
+sweep's, how sure that is, what they are called."""
 
 
 def new_sweep(choice: Choice, about: Job, engine: Mapping[str, Any]) -> None:
@@ -234,8 +242,9 @@ def _plan_words(sweep: Sweep) -> str:
     """
     words = f"**{counted(sweep.runs(), 'run')}**: {counted(sweep.trials, 'point')}"
     words += f" × {counted(len(sweep.seeds), 'seed')}" if len(sweep.seeds) > 1 else ""
-    for lane, about, whose in ((Lane.TRIALS, "about", "earlier trials"), (Lane.RUNS, "at most about", "earlier runs")):
-        known = [lasting(job) for job in job_store().latest(lane, LOOKED_AT, kind=queue.RUN) if _alike(job, sweep)]
+    for lane, same, about, whose in GUESSES:
+        jobs = job_store().latest(lane, LOOKED_AT, kind=queue.RUN)
+        known = [lasting(job) for job in jobs if job.state == State.DONE and _alike(job, sweep, settings=same)]
         if known:
             each, workers = median(known), max(1, queue.workers(job_store()))
             told = f"{duration(each * sweep.runs() / workers)} at {duration(each)} a run, as {whose} took"
@@ -243,7 +252,19 @@ def _plan_words(sweep: Sweep) -> str:
     return f"{words}. How long they take shows after the first: nothing has run on this model yet."
 
 
-def _alike(job: Job, sweep: Sweep) -> bool:
-    """Tell whether a run has ended that says how long those of a sweep will take."""
-    same = ("checkpoint", "data", "method")
-    return job.state == State.DONE and all(job.config.get(name) == sweep.run[name] for name in same)
+def _alike(job: Job, sweep: Sweep, *, settings: bool) -> bool:
+    """Tell whether a run is of a sweep's model, data and method; on demand, of its settings, as far as none is varied.
+
+    Args:
+        job: the run.
+        sweep: what is asked for.
+        settings: whether the settings count.
+    """
+    if any(job.config.get(name) != sweep.run[name] for name in ("checkpoint", "data", "method")):
+        return False
+    varied = {axis.name for axis in sweep.space}
+    own, asked = (
+        {name: value for name, value in one["settings"].items() if name not in varied}
+        for one in (job.config, sweep.run)
+    )
+    return own == asked or not settings

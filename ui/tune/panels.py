@@ -116,8 +116,6 @@ def _head(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
     st.progress(
         min(1.0, len(rows) / sweep.trials), f"{len(rows)} of {counted(sweep.trials, 'trial')}, {job.state}{left}{end}"
     )
-    if job.active:
-        _under_way(job)
     if job.error:
         st.error(job.error)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -131,6 +129,8 @@ def _head(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
         if st.button("New sweep", key="tune-new", icon=":material/add:"):
             st.session_state.pop(LIKE, None)
             _leave()
+    if job.active:
+        _under_way(job)  # below the buttons, which must not move when a trial begins
 
 
 def _under_way(job: Job) -> None:

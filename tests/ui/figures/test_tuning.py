@@ -95,4 +95,4 @@ def test_importance_is_in_percent_the_largest_on_top():
 
 
 def test_a_point_in_words():
-    assert point_text({"epsilon": 8 / 255, "learning_rate": 0.1}).endswith("Learning rate 0.1")
+    assert point_text({"epsilon": 8 / 255, "learning_rate": 0.1}) == "ε 8/255, Learning rate 0.1"
