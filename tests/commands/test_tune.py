@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import shlex
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -13,11 +15,15 @@ import pytest
 
 import zspag_core.jobs.worker  # noqa: F401 - SQLAlchemy must be whole before a thread asks it
 from zspag_core.cli import _build_parser, main
+from zspag_core.commands.tune import _absolute, _absolute_source, _Watcher
 from zspag_core.commands.unlearn import config_of
 from zspag_core.jobs import JobStore, Lane, State
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.execute import execute
 from zspag_core.runs.prepare import prepare
+from zspag_core.tuning import queue
+from zspag_core.tuning.space import Axis
+from zspag_core.tuning.sweep import Sweep
 
 
 @pytest.fixture
@@ -134,3 +140,75 @@ def test_graded_objectives_are_refused_where_nothing_can_be_graded(tune, tmp_pat
     np.savez(tmp_path / "threes.npz", x=chosen.images.squeeze(1).numpy(), y=np.array(["3"] * len(chosen)))
     assert tune("--objective", "acc_rt", data=str(tmp_path / "threes.npz")) == 2
     assert "acc_rt cannot be graded" in capsys.readouterr().err
+
+
+class Screen(io.StringIO):
+    """A terminal of a person's."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    monkeypatch.delenv("ZSPAG_DATABASE_URL", raising=False)
+    opened = JobStore()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sweep(digits_checkpoint):
+    config = RunConfig("digits", str(digits_checkpoint), (3,), device="cpu", relearning=False)
+    space = (Axis(name="n_adv", values=(4, 8)), Axis(name="label_mode", values=("posterior", "second_best")))
+    return Sweep(run=config.to_dict(), space=space, trials=4)
+
+
+@pytest.fixture
+def watched(store, sweep, monkeypatch):
+    """Return a function that watches a sweep of which one run is being carried out, its words going to a file."""
+    job = queue.submit_sweep(store, sweep)
+    point = {"n_adv": 4, "label_mode": "posterior"}
+    run = queue.obtain(store, job, sweep.config_at(point, 0))
+    queue.tell_begun(store, job, {"number": 1, "point": point, "jobs": [run.id]})
+    store.heartbeats.beat("worker", "worker", (Lane.TRIALS,), "cpu")
+    claimed = store.claim(Lane.TRIALS, "worker", "cpu")
+
+    def watched(told):
+        monkeypatch.setattr(sys, "stderr", told)
+        return _Watcher(store, job, sweep), claimed
+
+    return watched
+
+
+def test_a_terminal_is_told_which_trial_begins_and_where_it_is(watched, store):
+    watcher, run = watched(screen := Screen())
+    watcher._look()
+    assert screen.getvalue() == "trial 1 begins: n_adv 4, label_mode posterior\ntrial 1: starts"
+    store.advance(run, {"stage": "proxies", "done": 1200, "total": 3000})
+    watcher._look()
+    assert screen.getvalue().endswith(f"\r{' ' * len('trial 1: starts')}\rtrial 1: proxies 1,200 of 3,000")
+    store.advance(run, {"stage": "unlearn", "done": 9, "total": 60})
+    store.record(run, queue.EPOCH, {"epoch": 3, "total": 20})
+    watcher._look()
+    assert screen.getvalue().endswith("\rtrial 1: unlearn, epoch 3 of 20")
+    store.finish(run, State.DONE)
+    watcher._look()
+    assert screen.getvalue().count("begins") == 1
+    assert screen.getvalue().endswith(" \r"), "nothing is left of the last line"
+
+
+def test_a_file_is_told_nothing_that_is_written_over(watched):
+    watcher, _ = watched(told := io.StringIO())
+    watcher._look()
+    assert told.getvalue() == "trial 1 begins: n_adv 4, label_mode posterior\n"
+
+
+def test_places_are_told_such_that_a_worker_in_another_folder_finds_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert _absolute("mine") == str(tmp_path / "mine")
+    assert _absolute("digits") == "digits"
+    assert _absolute_source("hf:mine") == f"hf:{tmp_path / 'mine'}"
+    assert (_absolute_source("timm:mine"), _absolute_source("")) == ("timm:mine", "")

@@ -54,12 +54,8 @@ def test_a_point_by_chance_where_there_are_too_many_to_list(drawn, monkeypatch):
 
 def test_ranges_without_end_are_drawn_as_the_sampler_does():
     axes = (Axis(name="energy", low=0.5, high=0.9), Axis(name="n_adv", low=10, high=1000, log=True, whole=True))
-    alone, wrapped = (
-        optuna.create_study(sampler=sampler)
-        for sampler in (
-            optuna.samplers.RandomSampler(seed=1),
-            Fresh(optuna.samplers.RandomSampler(seed=1), axes, (), 0),
-        )
-    )
+    inner, space = optuna.samplers.RandomSampler, distributions(axes)
+    samplers = (inner(seed=1), Fresh(inner(seed=1), axes, space, (), 0))
+    alone, wrapped = (optuna.create_study(sampler=sampler) for sampler in samplers)
     points = [[study.ask(distributions(axes)).params for _ in range(3)] for study in (alone, wrapped)]
     assert points[0] == points[1]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from zspag_core.tuning.sampler import build_sampler, distributions, planned, sobol_points, tidied
-from zspag_core.tuning.space import Axis
+from zspag_core.tuning.sampler import build_sampler, distributions, planned, sobol_points
+from zspag_core.tuning.space import Axis, tidied
 
 SPACE = (Axis(name="energy", low=0.5, high=0.9), Axis(name="label_mode", values=("posterior", "random")))
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.samplers import BaseSampler
 
-from zspag_core.tuning.sampler import distributions, tidied
-from zspag_core.tuning.space import count_points, every_point, key_of
+from zspag_core.tuning.space import count_points, every_point, key_of, tidied
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterator, Sequence
+    from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 
     from optuna import Study
     from optuna.distributions import BaseDistribution
@@ -28,10 +27,25 @@ MOST_LISTED = 200_000
 class Fresh(BaseSampler):
     """Draws as another sampler does, until the point is new."""
 
-    def __init__(self, inner: BaseSampler, axes: tuple[Axis, ...], tried: Collection[Hashable], seed: int) -> None:
-        """Draw by `inner`; `tried` are keys of points (:func:`zspag_core.tuning.space.key_of`) and may grow."""
+    def __init__(
+        self,
+        inner: BaseSampler,
+        axes: Sequence[Axis],
+        space: Mapping[str, BaseDistribution],
+        tried: Collection[Hashable],
+        seed: int,
+    ) -> None:
+        """Stand before another sampler.
+
+        Args:
+            inner: draws.
+            axes: the knobs.
+            space: the same as Optuna knows them.
+            tried: keys of points (:func:`zspag_core.tuning.space.key_of`); it may grow.
+            seed: for a point by chance.
+        """
         self._inner, self._axes, self._tried = inner, axes, tried
-        self._space = {name: about for name, about in distributions(axes).items() if not about.single()}
+        self._space = {name: about for name, about in space.items() if not about.single()}
         self._fixed = {axis.name: axis.at(0.0) for axis in axes if axis.name not in self._space}
         self._rng = np.random.default_rng(seed)
 

@@ -82,7 +82,7 @@ def build_sampler(sweep: Sweep, tried: Collection[Hashable]) -> BaseSampler:
 
     seed = sweep.seeds[0] * 100_003 + len(tried)
     inner = _of_optuna(sweep, seed)
-    return inner if sweep.sampler in PLANNED else Fresh(inner, sweep.space, tried, seed)
+    return inner if sweep.sampler in PLANNED else Fresh(inner, sweep.space, distributions(sweep.space), tried, seed)
 
 
 def _of_optuna(sweep: Sweep, seed: int) -> BaseSampler:
@@ -110,8 +110,3 @@ def distributions(axes: tuple[Axis, ...]) -> dict[str, BaseDistribution]:
         return FloatDistribution(axis.low, axis.high, log=axis.log)
 
     return {axis.name: of(axis) for axis in axes}
-
-
-def tidied(axes: tuple[Axis, ...], point: dict[str, Any]) -> dict[str, Value]:
-    """Return a point with its numbers rounded to what can be typed again."""
-    return {axis.name: point[axis.name] if axis.values else axis.tidy(point[axis.name]) for axis in axes}

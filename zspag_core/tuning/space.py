@@ -140,6 +140,11 @@ def size_of(axes: Sequence[Axis]) -> int:
     return prod(len(axis.grid()) for axis in axes)
 
 
+def tidied(axes: Sequence[Axis], point: dict[str, Any]) -> dict[str, Value]:
+    """Return a point with its numbers rounded to what can be typed again."""
+    return {axis.name: point[axis.name] if axis.values else axis.tidy(point[axis.name]) for axis in axes}
+
+
 def count_points(axes: Sequence[Axis]) -> int | None:
     """Return how many different points a space has; None where a range of real numbers has no end of them."""
     if not all(axis.values or axis.whole for axis in axes):

@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 from zspag_core.jobs.schema import BUSY_SECONDS
 from zspag_core.tuning.objectives import find_objectives
 from zspag_core.tuning.pruning import PRUNED
-from zspag_core.tuning.sampler import build_sampler, distributions, planned, tidied
-from zspag_core.tuning.space import key_of
+from zspag_core.tuning.sampler import build_sampler, distributions, planned
+from zspag_core.tuning.space import key_of, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
