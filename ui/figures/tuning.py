@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 HEIGHT = 320
 FAINT, FULL = 0.18, 1.0
 LARGE = 14
+FEW = 8
 
 
 def history_figure(sweep: Sweep, rows: Sequence[Row]) -> Drawn:
@@ -42,6 +43,7 @@ def history_figure(sweep: Sweep, rows: Sequence[Row]) -> Drawn:
     figure.add_scatter(x=numbers, y=values, mode="markers", name="trial", marker={"color": REMAINING, "size": 7})
     figure.add_scatter(x=numbers, y=best, mode="lines", name="best so far", line={"color": FORGOTTEN, "shape": "hv"})
     lay_out_plain(figure, "trial", f"{objective.short}, {objective.unit}")
+    figure.update_xaxes(**_counted(numbers))
     figure.update_yaxes(range=range_of(values, objective.unit))
     alt = f"{objective.title} of {len(done)} trials" + (f"; the best has {best[-1]:.2f}." if best else ".")
     records = [{"trial": n, objective.key: v, "best": b} for n, v, b in zip(numbers, values, best, strict=True)]
@@ -140,6 +142,7 @@ def curves_figure(
         )
         records += [{"trial": trial, "epoch": row["epoch"], name: row[name]} for row in known]
     lay_out_plain(figure, "epoch", f"{title}, {unit}" if unit else title)
+    figure.update_xaxes(**_counted([row["epoch"] for row in records]))
     figure.update_yaxes(range=range_of([row[name] for row in records], unit))
     alt = f"{title} after every epoch of {len(curves)} pinned trials."
     return Drawn("tune-curves", "Pinned trials, epoch by epoch", figure, alt, records, "", grading)
@@ -212,6 +215,11 @@ def axis_text(axis: Axis) -> str:
         return ", ".join(knob_text(axis.name, value) for value in axis.values)
     scale = ", logarithmic" if axis.log else ""
     return f"{knob_text(axis.name, axis.low)} to {knob_text(axis.name, axis.high)}{scale}"
+
+
+def _counted(numbers: Sequence[int]) -> dict[str, Any]:
+    """Return the axis of what is counted: of a few, plotly would write halves and fifths."""
+    return {"dtick": 1} if numbers and max(numbers) - min(numbers) <= FEW else {}
 
 
 def _place(axis: Axis, value: Any) -> Any:  # noqa: ANN401 - a value of any knob type

@@ -20,6 +20,9 @@ from zspag_core.tuning.space import Axis
 def test_history_never_falls(sweep, rows):
     drawn = history_figure(sweep, rows)
     assert list(drawn.figure.data[1].y) == [90.0, 90.0, 95.0, 95.0]
+    assert drawn.figure.layout.xaxis.dtick == 1
+    many = [rows[0] | {"number": k} for k in range(20)]
+    assert history_figure(sweep, many).figure.layout.xaxis.dtick is None
     assert not drawn.grading
 
 
