@@ -38,7 +38,7 @@ from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, FORGET_IMAGES, PROXY_AG
 from zspag_core.tuning import queue
 from zspag_core.tuning.agreement import agreements
 from zspag_core.tuning.objectives import BY_KEY, OBJECTIVES
-from zspag_core.tuning.pace import seconds_left
+from zspag_core.tuning.pace import time_left
 from zspag_core.tuning.report import as_csv, best_rows, command_of, predicted_words, used_up
 from zspag_core.tuning.sweep import Sweep
 
@@ -163,8 +163,8 @@ def _leave() -> None:
 
 def _left(job: Job, sweep: Sweep, rows: Sequence[Row]) -> str:
     """Say how long the rest will take."""
-    seconds = seconds_left(rows, sweep.trials, queue.workers(job_store())) if job.active else None
-    return "" if seconds is None else f", about {duration(seconds)} left"
+    left = time_left(rows, sweep.trials, queue.workers(job_store())) if job.active else None
+    return "" if left is None else f", {left.about} {duration(left.seconds)} left"
 
 
 def _again(job: Job, sweep: Sweep, *, done: bool) -> None:

@@ -317,12 +317,13 @@ class _Watcher:
     def _left(self) -> str:
         """Say how long it will take from here."""
         from zspag_core.tuning import queue
-        from zspag_core.tuning.pace import seconds_left
+        from zspag_core.tuning.pace import time_left
 
-        seconds = seconds_left(self.rows, self.sweep.trials, queue.workers(self.store))
-        if seconds is None:
+        left = time_left(self.rows, self.sweep.trials, queue.workers(self.store))
+        if left is None:
             return ""
-        return f"; about {seconds / 60:.0f} min left" if seconds >= LONG_SECONDS else f"; about {seconds:.0f} s left"
+        long = left.seconds >= LONG_SECONDS
+        return f"; {left.about} {f'{left.seconds / 60:.0f} min' if long else f'{left.seconds:.0f} s'} left"
 
 
 class _Transient:

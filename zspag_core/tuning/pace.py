@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 ONCE = ("load", "before", "yardstick")
 """Stages whose result later trials of the same worker, or all, find ready: the first one alone pays for them."""
+SETTLED = 0.1
+"""Share of a trial's time up to which it counts as one that found them ready."""
 
 
 def once_of(run: Job) -> float:
@@ -25,14 +28,27 @@ def lasting(run: Job) -> float:
     return max(0.0, (run.finished or 0.0) - (run.started or run.finished or 0.0) - once_of(run))
 
 
-def seconds_a_trial(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return how many seconds a further trial takes, judged by those that have ended; None where none took any."""
-    took = [max(0.0, row["took"] - row.get("once", 0.0)) for row in rows if row["took"]]
-    return median(took) if took else None
+@dataclass(frozen=True)
+class Left:
+    """How long a sweep still takes.
+
+    Attributes:
+        seconds: as far as it was measured.
+        rough: whether only trials have ended that paid for what later ones find ready: what they spent on it is left
+            out where a stage says it; their first grading and first imports are not.
+    """
+
+    seconds: float
+    rough: bool
+
+    @property
+    def about(self) -> str:
+        """Return the word before the time."""
+        return "roughly" if self.rough else "about"
 
 
-def seconds_left(rows: Sequence[Mapping[str, Any]], trials: int, workers: int) -> float | None:
-    """Return how many seconds a sweep still takes.
+def time_left(rows: Sequence[Mapping[str, Any]], trials: int, workers: int) -> Left | None:
+    """Return how long a sweep still takes, by the median of the trials that have ended.
 
     Args:
         rows: its trials that have ended.
@@ -42,5 +58,9 @@ def seconds_left(rows: Sequence[Mapping[str, Any]], trials: int, workers: int) -
     Returns:
         None where nothing was measured yet, or nothing is left.
     """
-    each, left = seconds_a_trial(rows), trials - len(rows)
-    return None if each is None or left <= 0 else each * left / max(1, min(workers, left))
+    measured, left = [row for row in rows if row["took"]], trials - len(rows)
+    if not measured or left <= 0:
+        return None
+    settled = [row for row in measured if row.get("once", 0.0) <= SETTLED * row["took"]]
+    each = median(row["took"] - row.get("once", 0.0) for row in settled or measured)
+    return Left(max(0.0, each) * left / max(1, min(workers, left)), rough=not settled)
