@@ -83,7 +83,9 @@ def _asked(path: Path, entry: str | None, sentence: str) -> dict[str, Any]:
         raise CheckpointError(sentence)
     if "pass heads" in sentence:
         return answer | {"asks": HEADS}
-    return answer | {"asks": NETWORK, "networks": [one.source for one in candidates(contents.weights)]}
+    parts = (part.weights for part in (contents, *contents.large_parts()))
+    networks = next(filter(None, map(candidates, parts)), [])
+    return answer | {"asks": NETWORK, "networks": [one.source for one in networks]}
 
 
 def _names(found: re.Match[str]) -> list[str]:
