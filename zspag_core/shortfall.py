@@ -51,7 +51,7 @@ def unread(result: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"This run shows nothing, and may have cost another class: before it the model read only {what}. Are size, "
-        "normalisation and order of the classes those that it was trained with?"
+        "normalisation and order of the classes those that it was trained with, or has it forgotten them already?"
     )
 
 

@@ -45,5 +45,5 @@ def _misread(before: Grade, prepared: Prepared) -> str | None:
     most = prepared.dataset.class_names[int(seen.logits.argmax(1).mode().values)]
     return (
         f"the model reads only {right:.1f} % of the images to forget as their class, most often as {most!r}: do the "
-        "names belong to its outputs in this order?"
+        "names belong to its outputs in this order, or has it forgotten them already?"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zspag_core.errors import DataError, MisfitError
 from zspag_core.fit import other_names, why_not
 from zspag_core.progress import SILENT
+from zspag_core.runs.forgotten import already_forgotten, forgotten_before
 from zspag_core.tasks.describe import describe_class
 from zspag_core.tasks.inspect_model import describe_reading, network_of
 
@@ -104,8 +105,14 @@ def _model_side(loaded: Checkpoint, data: DataSet, misfit: str | None) -> dict[s
         "test_accuracy": loaded.about.get("test_accuracy"),
         "trained_on": loaded.about.get("data"),
         **reading,
-        "notes": [*reading["notes"], *(note for note in data.notes if note != other_names(data))],
+        "notes": [*_forgotten(loaded, data), *reading["notes"], *(n for n in data.notes if n != other_names(data))],
     }
+
+
+def _forgotten(loaded: Checkpoint, data: DataSet) -> list[str]:
+    """Say which classes a model has forgotten already, where its file says so."""
+    earlier = forgotten_before(loaded.about)
+    return [already_forgotten(earlier, data.class_names)] if earlier else []
 
 
 def summarise(architecture: str, image_size: int) -> str:
