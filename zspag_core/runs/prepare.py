@@ -135,6 +135,11 @@ def _check_hold_out(config: RunConfig, dataset: DataSet) -> None:
     """Refuse a share that leaves nothing to forget."""
     if not 0 <= config.hold_out <= MOST_HELD_OUT:
         raise UsageError(f"hold_out: expected 0 to {MOST_HELD_OUT:g} percent, got {config.hold_out:g}")
+    if 0 < config.hold_out < 1:
+        raise UsageError(
+            f"hold_out: expected a percentage such as 20, got {config.hold_out:g}, less than one percent; "
+            f"{config.hold_out:g} of the images is {100 * config.hold_out:g}"
+        )
     for k in config.classes if config.hold_out else ():
         if int((dataset.train.labels == k).sum()) < 2:
             name = dataset.class_names[k]

@@ -95,7 +95,7 @@ def _model_side(loaded: Checkpoint, data: DataSet, misfit: str | None) -> dict[s
     config, reading = loaded.model.config, describe_reading(loaded)
     fits = misfit or why_not(config.num_classes, loaded.about.get("class_names"), data)
     return {
-        "fits": None if fits is None else _sentence(fits),
+        "fits": None if fits is None else _sentence(fits, data.name),
         "doubt": doubt(loaded.about, data) if fits is None else None,
         "architecture": loaded.model.architecture,
         "summary": summarise(network_of(loaded) or loaded.model.architecture, config.image_size),
@@ -135,7 +135,7 @@ def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
     if about.get("class_names") is None:
         return _taken_by_order(data.class_names)
     names = other_names(data)
-    return None if names is None else _sentence(names)
+    return None if names is None else _sentence(names, data.name)
 
 
 def _taken_by_order(names: Sequence[str]) -> str:
@@ -147,6 +147,6 @@ def _taken_by_order(names: Sequence[str]) -> str:
     return f"The file does not name its classes. The data do, and their order is taken: {first}{rest}. {LOOK}"
 
 
-def _sentence(words: str) -> str:
-    """Write words as a sentence."""
-    return f"{words[0].upper()}{words[1:]}."
+def _sentence(words: str, name: str) -> str:
+    """Write words as a sentence; the name of the data at its beginning stays as it is."""
+    return f"{words[0] if words.startswith(name) else words[0].upper()}{words[1:]}."
