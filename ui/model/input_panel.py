@@ -141,8 +141,8 @@ def _input_panel(path: Path, answer: Mapping[str, Any], *, told: bool) -> bool:
     with st.expander(_title(answer), icon=":material/tune:", expanded=bool(asks)):
         if not asks:
             st.caption(
-                "The weights do not show how images are to be prepared. Wrong numbers cost accuracy: compare the "
-                "headline."
+                "The weights do not show how images are to be prepared, and wrong numbers cost accuracy: **Right "
+                "answers**, once data is chosen, should come near to what the model reached where it was trained."
             )
         said, flaw = _form(answer, path.name)
         if flaw in NOT_YET:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 FEW_IMAGES = 10
-"""Images to forget below which the outcome is unsure. Of the digits' test images of class 3 the shipped model still reads
-38 % after one of them, 11 % after three and 3 % after ten; with one image a network of eight classes lost two points of
-the rest, where masking gained two."""
+"""Images to forget below which the outcome is unsure. Of the digits' test images of class 3 the shipped model still
+reads 38 % after one of them, 11 % after three and 3 % after ten; with one image a network of eight classes lost two
+points of the rest, where masking gained two."""
 
 
 def say_assumptions(prepared: Prepared, report: Reporter) -> None:
@@ -34,8 +34,8 @@ def _few(images: int) -> str:
         return ""
     there = "there is one image" if images == 1 else f"there are {images} images"
     return (
-        f"{there} to forget: after fewer than {FEW_IMAGES} other images of the class are often still recognised, and the "
-        "remaining classes may lose more than with masking alone"
+        f"{there} to forget: after fewer than {FEW_IMAGES} other images of the class are often still recognised, and "
+        "the remaining classes may lose more than with masking alone"
     )
 
 
