@@ -170,7 +170,14 @@ def test_held_out_images_are_not_shown_and_estimated_apart(asked, brought, tmp_p
     assert len(taught["truth"]) == len(taught["labels"]) == estimates["images"]
 
 
-@pytest.mark.parametrize(("share", "said"), [(-1.0, "got -1"), (95.0, "hold_out: expected 0 to 90 percent, got 95")])
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (-1.0, "got -1"),
+        (95.0, "hold_out: expected 0 to 90 percent, got 95"),
+        (0.2, "a percentage such as 20, got 0.2, less than one percent; 0.2 of the images is 20"),
+    ],
+)
 def test_a_share_out_of_range_is_refused(asked, brought, share, said):
     with pytest.raises(UsageError, match=said):
         prepare(asked(brought["threes"], hold_out=share))

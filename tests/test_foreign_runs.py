@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from textwrap import dedent
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import nn
 
 from zspag_core.cli import main
 from zspag_core.data import load_dataset
+from zspag_core.runs.config import RunConfig
+from zspag_core.runs.prepare import read_for
 
 CODE = """
     from torch import nn
@@ -128,6 +131,11 @@ def test_the_run_s_own_file_is_measured_with_the_owner_s_code(owner, tmp_path, c
     assert "never run on a file's word" in capsys.readouterr().err
     assert main([*line, *ours, "--model", f"python:{owner / 'mine.py'}:Net"]) == 0
     assert json.loads(capsys.readouterr().out)["acc_ut"] <= 3
+    reading = {"image_size": 16, "mean": (MEAN,), "std": (STD,)}
+    asked = RunConfig(str(owner / "threes.npz"), "", ("3",), model=f"python:{owner / 'mine.py'}:Net", reading=reading)
+    for file in ("model.safetensors", "unlearned.pth"):
+        _, data = read_for(replace(asked, checkpoint=str(tmp_path / "run" / file)))
+        assert data.notes[-1] == "this model has already forgotten 3"
 
 
 def test_what_is_wrong_is_said_in_one_line(owner, tmp_path, capsys):

@@ -13,7 +13,25 @@ def result(still, stopped="rule", **config):
 def test_a_run_that_ended_early_says_why_and_what_to_change():
     assert "cost the proxies too much. Less energy or a larger stop_margin" in shortfall(result(80.0))
     assert "with 80 % of the forget samples still recognised" in shortfall(result(80.0))
-    assert "All epochs were made while 80 %" in shortfall(result(80.0, "epochs"))
+    assert shortfall(result(80.0, "epochs")) == (
+        "All epochs were made; 80 % of the forget samples were still recognised in the last one, each counted before "
+        "its step. More epochs or a larger learning rate would go on."
+    )
+
+
+def test_what_the_model_reads_at_the_end_counts_before_what_was_counted_on_the_way():
+    def known(after, *how):
+        return result(*how) | {"estimates": {"forget_accuracy": {"before": 98.0, "after": after}}}
+
+    assert shortfall(known(0.0, 100.0, "epochs")) is None
+    assert shortfall(known(4.0, 100.0, "epochs")).startswith(
+        "All epochs were made; 4 % of the forget samples are still recognised. "
+    )
+    assert shortfall(known(0.0, 80.0)) is None
+    assert "ended with 7 %" in shortfall(known(7.0, 80.0))
+    done = known(0.0, 0.25)
+    done["config"]["epochs"] = 9
+    assert ": 0 % of the forget samples are still recognised" in reached(done)
 
 
 def test_a_run_that_the_rule_ended_at_its_goal_says_so():

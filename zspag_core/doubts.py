@@ -507,5 +507,6 @@ def _one_class(dataset: DataSet, figures: OrderFigures, assumed: str, *, named: 
         f"{dataset.class_names[k]!r} the model reads {figures.taken:.1f} % as that class, its output {k}, and "
         f"{share:.1f} % as output {output}, {dataset.class_names[output]!r}; first compare side, mean, std, grey or "
         "colour, and red before blue with the network's training, for wrongly prepared images are often all read as "
-        f"one class; where all that is right, {_put_right(named=named)}; --order given keeps both as they are"
+        f"one class; where all that is right, the model may have forgotten that class already, or "
+        f"{_put_right(named=named)}; --order given keeps both as they are"
     )

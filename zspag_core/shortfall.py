@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 GUESSING = 1.5  # times the accuracy of blind guessing
@@ -51,8 +51,20 @@ def unread(result: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"This run shows nothing, and may have cost another class: before it the model read only {what}. Are size, "
-        "normalisation and order of the classes those that it was trained with?"
+        "normalisation and order of the classes those that it was trained with, or has it forgotten them already?"
     )
+
+
+def _after(result: Mapping[str, Any]) -> float | None:
+    """Return the percentage of the images to forget that the model still recognises after a run, where it is known."""
+    known: float | None = ((result.get("estimates") or {}).get("forget_accuracy") or {}).get("after")
+    return known
+
+
+def _still(result: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the same, or else what was counted while the last epoch went, each image before its own step."""
+    after = _after(result)
+    return after if after is not None else history[-1].get("forget_accuracy")
 
 
 def shortfall(result: Mapping[str, Any]) -> str | None:
@@ -65,13 +77,17 @@ def shortfall(result: Mapping[str, Any]) -> str | None:
     goal = config.get("stop_forget")
     if goal is None or not config.get("stop_rule") or config.get("deep") or not history:
         return None
-    still = history[-1].get("forget_accuracy")
+    still = _still(result, history)
     if still is None or still <= goal or result["stopped"] == "cancelled":
         return None
     if result["stopped"] == "epochs":
+        known = _after(result) is not None
+        when = (
+            "are still recognised" if known else "were still recognised in the last one, each counted before its step"
+        )
         return (
-            f"All epochs were made while {still:.0f} % of the forget samples were still recognised; "
-            "more epochs or a larger learning rate would go on."
+            f"All epochs were made; {still:.3g} % of the forget samples {when}. More epochs or a larger learning rate "
+            "would go on."
         )
     counts = ((result.get("proxies") or {}).get("per_class") or {}).values()
     bare = sum(count == 0 for count in counts)
@@ -82,7 +98,7 @@ def shortfall(result: Mapping[str, Any]) -> str | None:
         else "Less energy or a larger stop_margin leaves more room to move."
     )
     return (
-        f"The run ended with {still:.0f} % of the forget samples still recognised: every further step would have cost "
+        f"The run ended with {still:.3g} % of the forget samples still recognised: every further step would have cost "
         f"the proxies too much. {way}"
     )
 
@@ -96,7 +112,7 @@ def reached(result: Mapping[str, Any]) -> str | None:
     config, history = result.get("config") or {}, result.get("history") or []
     if result["stopped"] != "rule" or not history or config.get("stop_forget") is None:
         return None
-    still = history[-1].get("forget_accuracy")
+    still = _still(result, history)
     if still is None or still > config["stop_forget"]:
         return None
     return (

@@ -264,3 +264,61 @@ def test_a_network_in_memory_is_adapted_without_being_changed():
     with torch.no_grad():
         expected = network.eval()(_normalised(PIXELS))
         torch.testing.assert_close(adapted(PIXELS), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A small network of timm as its owner trained it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return timm.create_model("test_resnet", num_classes=3)
+
+
+def _saved(folder, *parts):
+    """Write a Lightning checkpoint of networks, each below a prefix."""
+    tensors = {f"{prefix}{name}": tensor.clone() for prefix, state in parts for name, tensor in state.items()}
+    path = folder / "last.ckpt"
+    moments = [{"state": {0: {"exp_avg": torch.ones(3, 3)}}, "param_groups": []}]
+    torch.save({"epoch": 3, "state_dict": tensors, "optimizer_states": moments}, path)
+    return path
+
+
+def test_a_compiled_network_beside_its_average_is_asked_for(small, tmp_path):
+    average = torch.optim.swa_utils.AveragedModel(small).state_dict()
+    path = _saved(tmp_path, ("net._orig_mod.", small.state_dict()), ("ema.", average))
+    for model in ("", "timm:test_resnet"):
+        with pytest.raises(CheckpointError, match="holds several networks: net, ema; say which"):
+            load_checkpoint(path, model=model)
+    for entry in ("net", "ema"):
+        loaded = load_checkpoint(path, model="timm:test_resnet", entry=entry)
+        assert torch.equal(loaded.model.network.state_dict()["fc.weight"], small.fc.weight)
+
+
+PROBE = {"weight": torch.ones(4, 4)}
+
+
+def test_a_named_network_is_found_below_any_prefix(small, tmp_path):
+    state = small.state_dict()
+    path = _saved(tmp_path, ("lit.learner._orig_mod.", state), ("lit.probe.", PROBE))
+    loaded = load_checkpoint(path, model="timm:test_resnet")
+    assert "beside the network, and left aside: lit.probe" in loaded.notes
+    back = torch.load(loaded.origin.write(tmp_path, "unlearned", loaded.model), weights_only=True)["state_dict"]
+    assert torch.equal(back["lit.learner._orig_mod.fc.weight"], state["fc.weight"])
+    path = _saved(tmp_path, ("student.", state), ("teacher.backbone.", state), ("probe.", PROBE))
+    with pytest.raises(CheckpointError, match=r"holds several networks: student, teacher\.backbone; say which"):
+        load_checkpoint(path, model="timm:test_resnet")
+    both = _saved(tmp_path, ("", state), ("ema.", state), ("ema.probe.", PROBE))
+    assert (
+        "beside the network, and left aside: ema, had with --entry ema"
+        in load_checkpoint(both, model="timm:test_resnet").notes
+    )
+
+
+def test_features_alone_have_no_head(small, tmp_path):
+    features = {name: tensor for name, tensor in small.state_dict().items() if not name.startswith("fc.")}
+    for prefix in ("", "backbone."):
+        with pytest.raises(CheckpointError, match="has no head: these are the features of timm:test_resnet alone, "):
+            load_checkpoint(_saved(tmp_path, (prefix, features)), model="timm:test_resnet")
+    path = _saved(tmp_path, ("backbone.", features), ("probe.", PROBE))
+    with pytest.raises(CheckpointError, match=r"has no head: .*; beside them stands probe: .* --model python:"):
+        load_checkpoint(path, model="timm:test_resnet")

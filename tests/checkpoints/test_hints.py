@@ -5,7 +5,8 @@ import argparse
 import pytest
 import torch
 
-from zspag_core.checkpoints.hints import class_names, hints
+from zspag_core.checkpoints.hints import hints
+from zspag_core.class_names import class_names
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def test_payloads_that_contain_themselves_or_repeat_without_end_are_gone_through
         (["state_dict", "state_dict_ema"], "state_dict_ema", ("state_dict_ema", None)),
         (["a", "b"], "b.net", ("b", "net")),
         (["state_dict"], "net", ("state_dict", "net")),
+        (["state_dict", "best"], "net", ("state_dict", "net")),
     ],
 )
 def test_the_usual_or_the_named_network_is_chosen(names, entry, expected):
@@ -137,6 +138,40 @@ def test_networks_side_by_side_are_asked_for_and_can_be_named():
         readings(tensors, "other")
 
 
+AVERAGE = _with("ema.module.") | {"ema.n_averaged": torch.tensor(3)}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "asked"),
+    [
+        (_with("net._orig_mod.") | AVERAGE, ["net", "ema"]),
+        (
+            _with("lit.net.module.") | _with("lit.ema.") | {"lit.criterion.weight": torch.ones(3)},
+            ["lit.net", "lit.ema"],
+        ),
+        (
+            _with("net.") | _with("ema.online_model.") | _with("ema.ema_model.") | {"ema.step": torch.tensor(1)},
+            ["net", "ema.online_model", "ema.ema_model"],
+        ),
+        (_with("model.student.") | _with("model.teacher.backbone."), ["model.student", "model.teacher"]),
+    ],
+)
+def test_networks_are_told_by_what_stands_below_any_wrappers(tensors, asked):
+    with pytest.raises(CheckpointError, match=rf"several networks: {', '.join(asked)}; .* --entry {asked[0]}$"):
+        readings(tensors, None)
+    for entry in (*asked, asked[0].rpartition(".")[2]):
+        found, _ = readings(tensors, entry)
+        assert list(NET) in [list(reading.values()) for reading in found]
+        assert all("." in name for name in found[0])
+
+
+def test_a_network_without_a_prefix_is_taken_before_its_average():
+    found, notes = readings(NET | AVERAGE, None)
+    assert found[0] == {name: name for name in NET}
+    assert notes[-1] == "beside the network, and left aside: ema, had with --entry ema"
+    assert readings(NET | AVERAGE, "ema")[0][0] == {f"ema.module.{name}": name for name in NET}
+
+
 @pytest.mark.parametrize(
     "tensors",
     [
@@ -157,3 +192,6 @@ def test_copies_are_found_only_where_everything_is_there():
     assert copies(tensors, taken) == {f"ema.module.{name}": name for name in NET}
     assert copies(tensors | {"ema.module.fc.weight": torch.ones(9, 5)}, taken) == {}
     assert copies(NET, {name: name for name in NET}) == {}
+    assert copies(NET | AVERAGE, {f"ema.module.{name}": name for name in NET}) == {name: name for name in NET}
+    compiled = _with("net.") | {f"ema.{name.replace('.', '._orig_mod.')}": tensor for name, tensor in NET.items()}
+    assert list(copies(compiled, taken).values()) == list(NET), "whatever torch.compile put into the names"

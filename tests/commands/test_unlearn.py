@@ -16,7 +16,9 @@ def test_the_headline_says_both_accuracies_before_and_after():
         "after": {"acc_rt": 91.234, "acc_ut": None},
         "mask": {"acc_rt": 91.0},
     }
-    assert headline(result) == ("remaining 90.00 % -> 91.23 % (masking alone: 91.00 %), forgotten 80.00 % -> undefined")
+    assert headline(result) == (
+        "test images: remaining 90.00 % -> 91.23 % (masking alone: 91.00 %), forgotten 80.00 % -> undefined"
+    )
 
 
 def test_a_backdoor_has_a_line_of_its_own():

@@ -27,3 +27,5 @@ def lay_out_epochs(figure: go.Figure, title: str, *, first: int, total: int, hei
     if empty:
         words = "the line starts with the first epoch"
         figure.add_annotation(text=words, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
+        figure.update_xaxes(showgrid=False)
+        figure.update_yaxes(showgrid=False, zeroline=False)  # no line through the words

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.model.input_panel import tell, title_start
+from ui.model.input_panel import names_in, tell, title_start
 from ui.model.panels import refusal, wait
 from ui.shell.formatting import counted, escape, glue, percent
 from ui.shell.jobs import ask
@@ -166,30 +166,29 @@ def names_file_panel(path: Path, model_classes: int | None) -> None:
         upload = st.file_uploader(
             "What the outputs are called",
             key=f"names-{path.name}",
-            help="A text file with one name a line, in the order of the model's outputs. Folders of the data are "
-            "matched to them by name.",
+            help="A text file with one name a line, in the order of the model's outputs, or JSON. Folders of the data "
+            "are matched to them by name.",
         )
         if upload is None:
             st.caption("A text file, one name a line in the order of the outputs. It counts more than any guess.")
             return
-        names, flaw = read_names(bytes(upload.getbuffer()), model_classes)
+        names, note, flaw = read_names(bytes(upload.getbuffer()), model_classes)
         if flaw:
             st.error(flaw, icon=":material/error:")
             return
-        st.caption(f"{len(names)} names: {_names(names)}")
+        st.caption(f"{len(names)} names: {_names(names)}{note}")
         if st.button("Use these names", key="take-names"):
             tell(path, class_names=names)
 
 
-def read_names(content: bytes, count: int | None) -> tuple[list[str], str]:
-    """Return the names in a text file, one a line, and what is wrong with them."""
+def read_names(content: bytes, count: int | None) -> tuple[list[str], str, str]:
+    """Return the names in a file, how their order was taken where that is to be said, and what is wrong with them."""
     text = content[:MOST_BYTES].decode("utf-8-sig", errors="replace")
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(content) > MOST_BYTES or not names:
-        return [], "One name a line is expected, in at most 1 MB."
+    if len(content) > MOST_BYTES:
+        return [], "", "One name a line is expected, in at most 1 MB."
     if {"\0", "\ufffd"} & set(text):
-        return [], "This is no text file; one name a line is expected."
-    if count is not None and len(names) != count:
-        return [], f"The model has {count} outputs, the file names {len(names)}."
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    return names, "" if twice is None else f"The name {escape(twice)} stands there twice."
+        return [], "", "This is no text file; one name a line is expected."
+    names, note, flaw = names_in(text)
+    if not flaw and count is not None and len(names) != count:
+        flaw = f"The model has {count} outputs, the file names {len(names)}."
+    return ([], "", flaw) if flaw else (names, note, "")

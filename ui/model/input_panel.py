@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from ui.model.panels import refusal, wait
-from ui.shell.formatting import counted, escape
+from ui.shell.formatting import as_sentence, counted, escape
 from ui.shell.jobs import ask, checkpoint_question, job_store
 from ui.shell.paths import note_made
 from ui.shell.words import help_for
+from zspag_core.class_names import read_class_names
+from zspag_core.errors import UsageError
 from zspag_core.jobs import Lane, State
 from zspag_core.safety import CODE
 from zspag_core.visitors.belongings import uploads
@@ -139,8 +141,8 @@ def _input_panel(path: Path, answer: Mapping[str, Any], *, told: bool) -> bool:
     with st.expander(_title(answer), icon=":material/tune:", expanded=bool(asks)):
         if not asks:
             st.caption(
-                "The weights do not show how images are to be prepared. Wrong numbers cost accuracy: compare the "
-                "headline."
+                "The weights do not show how images are to be prepared, and wrong numbers cost accuracy: **Right "
+                "answers**, once data is chosen, should come near to what the model reached where it was trained."
             )
         said, flaw = _form(answer, path.name)
         if flaw in NOT_YET:
@@ -193,12 +195,27 @@ def names_panel(path: Path, about: Job) -> None:
             help="In the order of the network's outputs, as the code that trained it numbered them. Another order "
             "would destroy another class.",
         )
-        names = [line.strip() for line in text.splitlines() if line.strip()]
+        names, note, flaw = names_in(text) if text.strip() else ([], "", "")
+        if flaw:
+            st.error(flaw, icon=":material/error:")
         st.caption(
             f"{counted(len(names), 'name')}. The data's folders{_folders(about)} are then matched to these by name."
+            f"{note}"
         )
         if st.button("Use these names", key="tell-names", disabled=not names):
             tell(path, class_names=names)
+
+
+def names_in(text: str) -> tuple[list[str], str, str]:
+    """Return the class names in a text, how their order was taken where that is to be said, and what is wrong."""
+    try:
+        found = read_class_names(text)
+    except UsageError as error:
+        return [], "", escape(as_sentence(str(error)))
+    twice = next((name for place, name in enumerate(found.names) if name in found.names[:place]), None)
+    if twice is not None:
+        return [], "", f"The name {escape(twice)} stands there twice."
+    return list(found.names), f" {as_sentence(found.note)}" if found.note else "", ""
 
 
 def _folders(about: Job) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,7 +16,6 @@ from zspag_core.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 
 PLAIN = 2
@@ -25,7 +25,7 @@ OPTIONS = (
     (r", had with --entry \S+", ", which can be chosen above"),
     (r" \(--classes FILE, one name a line\)", ": a file of names below does, one a line"),
     (r"give the model's names with --classes \(a file, one name a line in the order of the outputs\)",
-     "upload the names of the model's outputs below, one a line in their order"),
+     "give the names of the model's outputs below, one a line in their order"),
     (r"; --order natural takes", "; counted as a person does they would be"),
     (r"--order natural", "natural order"),
     (r"; (name|it looks like)[^;]*--model .*$", ""),
@@ -44,7 +44,8 @@ def for_page(sentence: str, *paths: str | Path) -> str:
 
 def notes_panel(notes: Sequence[str], *paths: str | Path) -> None:
     """Draw notes as captions, folded where they are many."""
-    lines = [as_sentence(for_page(note, *paths)) for note in dict.fromkeys(notes)]
+    names = [in_words(Path(path).name, path) for path in paths]
+    lines = [as_sentence(for_page(note, *paths), *names) for note in dict.fromkeys(notes)]
     if len(lines) <= PLAIN:
         for line in lines:
             st.caption(escape(line))

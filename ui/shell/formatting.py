@@ -29,6 +29,8 @@ UNFORESEEN = ("before", "evaluate")
 
 TABLE_HEAD = 2  # lines
 LEAST_BETWEEN = 1.0  # seconds; less is not worth a word
+FILE_NAME = re.compile(r"\S*\w(?:[._/]\w|\d)")
+"""The beginning of a sentence that begins with a file's name, or another that is no word: wolf.zip, layer4, my_set."""
 NEAR = 3.0  # points within which a percentage counts as that of retrained models
 
 
@@ -265,10 +267,16 @@ def find(part: Mapping[str, Any], path: Sequence[str]) -> float | None:
     return None if found is None else float(found)
 
 
-def as_sentence(words: str) -> str:
-    """Write words as a sentence."""
+def as_sentence(words: str, *names: str) -> str:
+    """Write words as a sentence; a file's or another name at its beginning keeps its letters.
+
+    Args:
+        words: the sentence, perhaps without its capital and its stop.
+        names: that may stand at its beginning, beside those of files, which are known by their dots and digits.
+    """
     end = "" if words.endswith((".", "?", "!")) else "."
-    return f"{words[:1].upper()}{words[1:]}{end}"
+    named = FILE_NAME.match(words) or any(name and words.startswith(name) for name in names)
+    return f"{words[:1] if named else words[:1].upper()}{words[1:]}{end}"
 
 
 def page_of(job: Job) -> str:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from zspag_core.checkpoints.folders import open_folder
-from zspag_core.checkpoints.networks import copies, readings
+from zspag_core.checkpoints.networks import below, beside, copies, left_aside, plain_names, readings, several, shapes_of
 from zspag_core.checkpoints.opening import open_file
+from zspag_core.checkpoints.side_by_side import Shape, equal_parts, hosts, large_parts
 from zspag_core.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Contents:
         hints: plain facts beside the weights, see `hints.hints`; for a model folder also `hf_config` or `timm_config`
             (config.json) and `preprocessor` (preprocessor_config.json); for a Lightning checkpoint `hyper_parameters`.
         others: other ways to name the tensors, for a recogniser to try when `weights` fits nothing; see `readings`.
+        entry: words before the names of the tensors that were asked for, None for nothing.
     """
 
     weights: dict[str, Tensor]
@@ -46,6 +48,7 @@ class Contents:
     notes: tuple[str, ...] = ()
     hints: dict[str, Any] = field(default_factory=dict)
     others: tuple[Reading, ...] = ()
+    entry: str | None = None
 
     def readings(self) -> Iterator[Contents]:
         """Yield these contents, then the same tensors under other names: without a first word that all share
@@ -54,8 +57,61 @@ class Contents:
         """  # noqa: D205
         yield replace(self, others=())
         for reading in self.others:
-            weights = {short: self.container.tensors[name] for name, short in reading.items()}
-            yield replace(self, weights=weights, container=_named(self.container, reading), others=())
+            yield self._of(reading)
+
+    def of_network(self, expected: Mapping[str, Shape | None]) -> Contents | None:
+        """Return the part of these contents that a known network's tensors are, wherever it stands; None without one.
+
+        Args:
+            expected: shapes of the network's tensors by name; None where any shape will do.
+
+        Raises:
+            CheckpointError: there are several of them.
+        """
+        tensors = self.container.tensors
+        found = [prefix for prefix in hosts(shapes_of(tensors), expected) if self._is_asked(prefix)]
+        if not found:
+            return None
+        if len(found) > 1 and "" not in found:
+            raise CheckpointError(several(found))
+        prefix = "" if "" in found else found[0]
+        others = [other for other in found if other != prefix]
+        part = self._of(below(tensors, prefix, others))
+        notes = beside(others) if others else left_aside(part.beside(prefix))
+        return replace(part, notes=tuple(notes), entry=prefix)
+
+    def large_parts(self) -> Iterator[Contents]:
+        """Yield the parts that may be networks by their size, the largest first."""
+        for prefix in large_parts(shapes_of(self.container.tensors)):
+            if self._is_asked(prefix):
+                yield replace(self._of(below(self.container.tensors, prefix, [])), entry=prefix)
+
+    def equals_of(self, prefix: str) -> list[str]:
+        """Return the prefixes of the parts with equal names and shapes of which one holds what is below a prefix."""
+        parts = equal_parts(shapes_of(self.container.tensors))
+        return next((alike for alike in parts if any(f"{prefix}.".startswith(f"{one}.") for one in alike)), [prefix])
+
+    def _of(self, reading: Reading) -> Contents:
+        """Return these contents with other names for the tensors, or fewer of them."""
+        weights = {short: self.container.tensors[name] for name, short in reading.items()}
+        return replace(self, weights=weights, container=_named(self.container, reading), others=())
+
+    def _is_asked(self, prefix: str) -> bool:
+        """Tell whether what stands below a prefix is among what the caller asked for."""
+        return self.entry is None or f"{prefix}.".startswith(f"{self.entry}.")
+
+    def beside(self, prefix: str) -> list[str]:
+        """Return what stands beside a network, with as many words of the names as tell it from the network's."""
+        tensors, taken = self.container.tensors, self.container.taken
+        others = [short for name, short in plain_names(tensors).items() if name not in taken and tensors[name].ndim]
+        mine = prefix.split(".")
+        return list(dict.fromkeys(".".join(_until_they_differ(name.split("."), mine)) for name in others))
+
+
+def _until_they_differ(words: list[str], others: list[str]) -> list[str]:
+    """Return the words of a name up to the first that others do not have at its place."""
+    same = next((place for place, word in enumerate(words) if others[place : place + 1] != [word]), len(words))
+    return words[: same + 1]
 
 
 def default_limit_mb() -> float:
@@ -95,7 +151,7 @@ def read_contents(path: Path, limit_mb: float, *, entry: str | None = None) -> C
     _check_size(weights, limit_mb)
     container = _named(opened.container, found[0])
     notes = [*opened.notes, *notes]
-    return Contents(weights, opened.header, container, tuple(notes), opened.hints, tuple(found[1:]))
+    return Contents(weights, opened.header, container, tuple(notes), opened.hints, tuple(found[1:]), opened.entry)
 
 
 def _named(container: Container, reading: Reading) -> Container:

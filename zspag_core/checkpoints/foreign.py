@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zspag_core.checkpoints.weights import check_fit_of_weights, converted
-from zspag_core.errors import CheckpointError, UsageError
+from zspag_core.errors import CheckpointError, UsageError, some_of
 from zspag_core.models.foreign import ForeignClassifier, ForeignConfig, parse_source
 from zspag_core.models.foreign.anatomy import dry_images, examine
 from zspag_core.models.foreign.reading import (
@@ -24,10 +24,15 @@ from zspag_core.models.foreign.reading import (
     usual,
 )
 from zspag_core.models.foreign.sources import build_network, hf_folder, python_network
-from zspag_core.models.foreign.surgery import assumed_activation, differences, side_of_tables
+from zspag_core.models.foreign.surgery import assumed_activation, differences, head_name, side_of_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Headless(CheckpointError):
+    """Weights of a named network without its head."""
+
 
 PLACEHOLDER = 977
 """Classes a network is first built for: a number that no layer has by chance."""
@@ -81,6 +86,35 @@ def load_foreign(
     if names := _class_names(hints, classifier.config.num_classes):
         about["class_names"] = names
     return classifier, about
+
+
+def expected_tensors(
+    source: str, weights: Mapping[str, Tensor], hints: Mapping[str, Any]
+) -> dict[str, tuple[int, ...] | None]:
+    """Return names and shapes of the tensors of a network that a source names; nothing where that is not known.
+
+    Args:
+        source: as `--model` takes it.
+        weights: the owner's; they say how many outputs a class of the owner's is called with.
+        hints: as in :func:`load_foreign`.
+
+    Returns:
+        None in place of a shape that depends on the number of classes; counters of batches are left out.
+    """
+    kind, name = parse_source(source)
+    if kind == "hf":
+        return {}
+    if kind == "python":
+        network, _ = python_network(name, _told_owner(weights, hints))
+    else:
+        network = _described(_of_classes(ForeignConfig(source=source, arguments=_arguments(kind, hints)), PLACEHOLDER))
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if not _counts(name)}
+    return {name: None if PLACEHOLDER in shape else shape for name, shape in shapes.items()}
+
+
+def _counts(name: str) -> bool:
+    """Tell whether a tensor is a counter of batches."""
+    return name.endswith("num_batches_tracked")
 
 
 def rebuild_foreign(settings: Mapping[str, Any], weights: Mapping[str, Tensor], source: str = "") -> ForeignClassifier:
@@ -145,7 +179,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
         CheckpointError: a tensor is missing, surplus, of another shape or kind, or not finite.
     """
     expected = network.state_dict()
-    counters = {name: torch.tensor(0) for name in expected if name.endswith("num_batches_tracked")}
+    counters = {name: torch.tensor(0) for name in expected if _counts(name)}
     have = {**{name: value for name, value in counters.items() if name not in weights}, **weights}
     check_fit_of_weights(expected, have)
     network.load_state_dict({name: converted(name, have[name], like) for name, like in expected.items()}, strict=True)
@@ -169,6 +203,7 @@ def _built_for(
     config = ForeignConfig(source=source, arguments=arguments)
     config = _of_classes(config, PLACEHOLDER)
     described = _described(config)
+    _check_head(source, described, weights)
     count, changes = differences(described, weights, PLACEHOLDER)
     config = replace(_of_classes(config, max(2, count)), changes=changes)
     if size := _size_of_tables(kind, described, weights, given):
@@ -176,6 +211,24 @@ def _built_for(
     if (stem := changes.get("stem")) and stem["channels"] in {1, 3}:
         config = replace(config, **_grey_or_colour(stem["channels"]))
     return config, build_network(config)
+
+
+def _check_head(source: str, described: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights of a network's features alone.
+
+    Raises:
+        Headless: all that they have is the network's, and all that is missing belongs to its head.
+    """
+    expected = {name for name in described.state_dict() if not _counts(name)}
+    given = {name for name in weights if not _counts(name)}
+    head, missing = head_name(described, PLACEHOLDER), sorted(expected - given)
+    if not given or given - expected or head is None or f"{head}.weight" not in missing:
+        return
+    if all(name.partition(".")[0] == head.partition(".")[0] for name in missing):
+        raise Headless(
+            f"has no head: these are the features of {source} alone, without {some_of(missing, 2)}; expected weights "
+            "of a classifier, with the layer that gives one output a class"
+        )
 
 
 def _of_classes(config: ForeignConfig, count: int) -> ForeignConfig:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from zspag_core.checkpoints.harmless import plain
+from zspag_core.class_names import CLASS_NAMES, CLASS_NUMBERS, class_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CLASS_NAMES = ("class_names", "classes", "label_names", "labels", "categories", "idx_to_class", "id2label", "idx2label")
-CLASS_NUMBERS = ("class_to_idx", "label2id", "class_to_id", "class_indices")
 ARCHITECTURE = ("arch", "architecture", "model_name", "model_arch", "backbone", "model", "net", "network")
 COUNT = ("num_classes", "n_classes", "nb_classes", "num_labels")
 SIZE = ("image_size", "img_size", "input_size", "crop_size", "imgsz")
@@ -65,31 +64,6 @@ def _facts(name: str, value: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 
         yield "image_size", size
     if name in {"mean", "image_mean", "std", "image_std"} and (numbers := _channels(value)):
         yield name.removeprefix("image_"), numbers
-
-
-def class_names(value: object) -> list[str]:
-    """Return class names in the order of the outputs; nothing where the value does not say each output's name.
-
-    Args:
-        value: a list of names, or names by number ({"0": "cat"}), or numbers by name ({"cat": 0}).
-    """
-    if isinstance(value, dict):
-        value = _in_order(value)
-    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
-        return []
-    return list(value) if len(set(value)) == len(value) else []
-
-
-def _in_order(value: dict[Any, Any]) -> list[Any]:
-    """Return the names of a dictionary by their numbers, which must count up from 0."""
-    pairs = (
-        value.items() if any(isinstance(name, str) for name in value.values()) else ((n, k) for k, n in value.items())
-    )
-    try:
-        numbered = {int(number): name for number, name in pairs}
-    except (TypeError, ValueError):
-        return []
-    return [numbered[index] for index in range(len(numbered))] if set(numbered) == set(range(len(value))) else []
 
 
 def _size(value: Any) -> int:  # noqa: ANN401 - any plain value

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import reprlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.checkpoints.configs import blueprint, checked_config
 from zspag_core.checkpoints.contents import Contents, default_limit_mb, read_contents
-from zspag_core.checkpoints.foreign import folder_source, load_foreign, rebuild_foreign
+from zspag_core.checkpoints.foreign import Headless, expected_tensors, folder_source, load_foreign, rebuild_foreign
+from zspag_core.checkpoints.networks import several
 from zspag_core.checkpoints.weights import restore
-from zspag_core.errors import CheckpointError, UsageError
+from zspag_core.errors import CheckpointError, UsageError, some_of
 from zspag_core.models import ARCHITECTURES
 from zspag_core.models.convert import Recognised, Unanswered, recognise
 from zspag_core.models.foreign import ForeignClassifier
@@ -162,42 +163,79 @@ def _read(
     if source and source.startswith("hf:"):  # the folder that was read is the one that is meant
         source = f"hf:{path}"
     attempts = (_of(reading, source, config, given, limit_mb) for reading in contents.readings())
-    try:
-        return _first(attempts)
-    except CheckpointError as error:
-        if source and source == model and not isinstance(error, Unanswered):
-            raise CheckpointError(_not_of(source, error, contents.weights)) from None
-        if source or config is not None or isinstance(error, Unanswered):
-            raise
-        if looks := hint(contents.weights):
-            raise CheckpointError(f"its file does not say which network it is; {looks}") from None
-        raise CheckpointError(
-            f"{error}; {NAME_IT}" if {"names", "lacks"} & set(str(error).split()) else str(error)
-        ) from None
+    found = _first(attempts)
+    if isinstance(found, _Found):
+        return found
+    if source and "tensor" in str(found) and (part := _part_of(contents, source)) is not None:
+        contents, again = part, _of(part, source, config, given, limit_mb)
+        if isinstance(again, _Found):
+            return replace(again, notes=(*part.notes, *again.notes))
+        found = again
+    if config is not None or isinstance(found, Unanswered) or (source and source != model):
+        raise found
+    raise CheckpointError(_not_of(source, found, contents) if source else _unknown(found, contents))
 
 
-def _not_of(source: str, error: CheckpointError, weights: Mapping[str, Tensor]) -> str:
+def _unknown(error: CheckpointError, contents: Contents) -> str:
+    """Say why nothing was recognised, and how the network is named."""
+    if looks := _look(contents):
+        return f"its file does not say which network it is; {looks}"
+    return f"{error}; {NAME_IT}" if {"names", "lacks"} & set(str(error).split()) else str(error)
+
+
+def _part_of(contents: Contents, source: str) -> Contents | None:
+    """Return the part of contents that the tensors of a named network are, None without one or for another reason.
+
+    Raises:
+        CheckpointError: there are several of them.
+    """
+    expected = expected_tensors(source, contents.weights, contents.hints)
+    return contents.of_network(expected) if expected else None
+
+
+def _look(contents: Contents) -> str:
+    """Say which network contents, or else a large part of them, look like; nothing where they look like none.
+
+    Raises:
+        CheckpointError: several equal parts do.
+    """
+    if looks := hint(contents.weights):
+        return looks
+    for part in contents.large_parts():
+        if looks := hint(part.weights):
+            if len(alike := contents.equals_of(part.entry or "")) > 1:
+                raise CheckpointError(several(alike))
+            return looks
+    return ""
+
+
+def _not_of(source: str, error: CheckpointError, contents: Contents) -> str:
     """Say why weights do not fit the network that was named, and of which other one they look to be."""
+    if isinstance(error, Headless) and (others := contents.beside(contents.entry or "")):
+        return (
+            f"{error}; beside them stands {some_of(others, 3)}: where that is a head of your own, name your class with "
+            "--model python:FILE.py:CALLABLE"
+        )
     if source.startswith("python:") and "tensor" in str(error):
         file, _, called = source.partition(":")[2].rpartition(":")
         return (
             f"{error}; if {called} takes arguments that these weights were made with, name a function in {file} that "
             f"returns {called} with them"
         )
-    looks = hint(weights) if {"names", "lacks"} & set(str(error).split()) else ""
+    looks = hint(contents.weights) if {"names", "lacks"} & set(str(error).split()) else ""
     if looks and source not in looks:
         return f"{error}; these are not the weights of {source}: {looks}"
     return f"{error}; these are not the weights of {source}" if "lacks" in str(error).split() else str(error)
 
 
-def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found:
+def _first(attempts: Iterator[_Found | CheckpointError]) -> _Found | CheckpointError:
     """Return the first reading of the names that fits; the first one's refusal where none does."""
     refusal: CheckpointError | None = None
     for attempt in attempts:
         if isinstance(attempt, _Found):
             return attempt
         refusal = refusal or attempt
-    raise refusal or CheckpointError("holds no weights")
+    return refusal or CheckpointError("holds no weights")
 
 
 def _of(

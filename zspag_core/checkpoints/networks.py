@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from zspag_core.checkpoints.side_by_side import copies_in
 from zspag_core.errors import CheckpointError, some_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ NO_WEIGHTS = re.compile(
     re.I,
 )
 COUNTED = ("total_ops", "total_params")  # what the thop profiler leaves in every module
+AVERAGED = "n_averaged"  # what torch.optim.swa_utils.AveragedModel leaves beside its module
 DEEPEST = 6
 
 
@@ -87,10 +89,15 @@ def chosen(found: Mapping[Route, dict[str, Any]], entry: str | None) -> tuple[Ro
     routes = list(found)
     if entry is not None:
         return _named(routes, entry)
-    usual = [route for route in routes if all(name in USUAL_ENTRIES for name in route)]
+    usual = _usual(routes)
     if len(routes) == 1 or len(usual) == 1:
         return (usual or routes)[0], None
     raise CheckpointError(several([".".join(route) for route in routes]))
+
+
+def _usual(routes: list[Route]) -> list[Route]:
+    """Return the ways to networks that have the usual names."""
+    return [route for route in routes if all(name in USUAL_ENTRIES for name in route)]
 
 
 def _named(routes: list[Route], entry: str) -> tuple[Route, str | None]:
@@ -101,6 +108,8 @@ def _named(routes: list[Route], entry: str) -> tuple[Route, str | None]:
             return route, entry[len(way) + 1 :] or None
     if len(routes) == 1:
         return routes[0], entry
+    if len(usual := _usual(routes)) == 1:
+        return usual[0], entry
     raise CheckpointError(f"holds no network called {entry!r}; it holds {some_of(['.'.join(r) for r in routes], 6)}")
 
 
@@ -117,7 +126,7 @@ def readings(names: Mapping[str, Tensor], entry: str | None) -> tuple[list[Readi
 
     Args:
         names: the tensors of the dictionary by their names in the file.
-        entry: first word of the network's names where several stand side by side, None for nothing.
+        entry: words before the network's names where several stand side by side, None for nothing.
 
     Returns:
         The readings, and notes on what the first one leaves aside.
@@ -127,19 +136,72 @@ def readings(names: Mapping[str, Tensor], entry: str | None) -> tuple[list[Readi
     """
     whole, notes = _without_bookkeeping(names)
     if entry is not None:
-        asked = _below(whole, f"{entry}.")
-        if not asked:
-            raise CheckpointError(f"no tensor's name begins with {f'{entry}.'!r}; they begin with {_firsts(whole)}")
+        asked = _asked(whole, entry)
         return _stripped(asked), [*notes, *_left_aside(whole, asked)]
+    if twins := copies_in(shapes_of(names), lambda word: NO_WEIGHTS.search(word) is not None):
+        if twins[0]:
+            raise CheckpointError(several(twins))
+        alone = without(whole, twins[1:])
+        return _stripped(alone), [*notes, *beside(twins[1:])]
     bare = _stripped(whole)
     likeliest = bare[0]
-    if twins := _twins(names, likeliest):
-        raise CheckpointError(several(twins))
     part = _main_part(names, likeliest)
     others = [_stripped(_below(likeliest, f"{first}."))[0] for first in _usual_parts(names, likeliest)]
     if part is None:
         return _unique([*bare, *others]), notes
     return _unique([*_stripped(part), *bare, *others]), [*notes, *_left_aside(likeliest, part)]
+
+
+def _asked(whole: Reading, entry: str) -> Reading:
+    """Return the tensors whose names begin with an entry, behind wrappers' words or not.
+
+    Raises:
+        CheckpointError: there are none.
+    """
+    for reading in (whole, *_stripped(whole)):
+        if asked := _below(reading, f"{entry}."):
+            return asked
+    raise CheckpointError(f"no tensor's name begins with {f'{entry}.'!r}; they begin with {_firsts(whole)}")
+
+
+def without(reading: Reading, prefixes: list[str]) -> Reading:
+    """Return the tensors whose names begin with none of several words."""
+    return {
+        name: short for name, short in reading.items() if not any(short.startswith(f"{word}.") for word in prefixes)
+    }
+
+
+def left_aside(words: list[str]) -> list[str]:
+    """Say what stands beside the network, nothing where nothing does."""
+    return [f"beside the network, and left aside: {some_of(words, 6)}"] if words else []
+
+
+def beside(others: list[str]) -> list[str]:
+    """Say which networks stand beside one whose tensors have no word before their names."""
+    return [f"beside the network, and left aside: {some_of(others, 6)}, had with --entry {others[0]}"]
+
+
+def below(names: Mapping[str, Tensor], prefix: str, others: list[str]) -> Reading:
+    """Return the tensors of a dictionary below a prefix of their names, "" for all, but those below others."""
+    whole = plain_names(names)
+    part = _below(whole, f"{prefix}.") if prefix else whole
+    longer = [other[len(prefix) + 1 if prefix else 0 :] for other in others if _is_longer(other, prefix)]
+    return without(part, longer)
+
+
+def _is_longer(other: str, prefix: str) -> bool:
+    """Tell whether a prefix goes on where another ends."""
+    return other != prefix and (not prefix or other.startswith(f"{prefix}."))
+
+
+def shapes_of(names: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a dictionary's tensors by their names without wrappers' words in the middle of them."""
+    return {short: tuple(names[name].shape) for name, short in plain_names(names).items()}
+
+
+def plain_names(names: Mapping[str, Tensor]) -> Reading:
+    """Return a dictionary's tensors without counters, and their names without wrappers' words in the middle."""
+    return _without_bookkeeping(names)[0]
 
 
 def _without_bookkeeping(names: Mapping[str, Tensor]) -> tuple[Reading, list[str]]:
@@ -153,8 +215,9 @@ def _without_bookkeeping(names: Mapping[str, Tensor]) -> tuple[Reading, list[str
 
 def _is_counter(name: str, tensor: Tensor) -> bool:
     """Return whether a tensor counts steps (SWA's n_averaged) or operations (thop's total_ops)."""
-    single = tensor.ndim == 0 and "." not in name
-    return single or (name.rpartition(".")[2] in COUNTED and tensor.numel() == 1)
+    last = name.rpartition(".")[2]
+    single = tensor.ndim == 0 and ("." not in name or last == AVERAGED)
+    return single or (last in COUNTED and tensor.numel() == 1)
 
 
 def _cleaned(name: str) -> str:
@@ -211,21 +274,6 @@ def _parts(tensors: Mapping[str, Tensor], reading: Reading) -> dict[str, dict[st
     return parts
 
 
-def _twins(tensors: Mapping[str, Tensor], reading: Reading) -> list[str]:
-    """Return the first words of networks of equal names and shapes that make up everything but a few values.
-
-    Layers of equal shape side by side (block1, block2; fc1, fc2) are parts of one network, and are not meant.
-    """
-    parts = _parts(tensors, reading)
-    forms = Counter(tuple(sorted(part.items())) for part in parts.values())
-    form, count = forms.most_common(1)[0]
-    twins = [first for first, part in parts.items() if tuple(sorted(part.items())) == form]
-    layers = {shape for _, shape in form if len(shape) > 1}
-    numbered = any(re.sub(r"\d+", "", first) == re.sub(r"\d+", "", twins[0]) for first in twins[1:])
-    rest = [first for first in parts if first not in twins and not NO_WEIGHTS.search(first)]
-    return twins if 2 <= count <= 3 and len(layers) > 2 and not numbered and not rest else []
-
-
 def copies(tensors: Mapping[str, Tensor], taken: Reading) -> dict[str, str]:
     """Return the names of tensors beside the taken ones that belong to a copy of the network (its average, say).
 
@@ -235,12 +283,13 @@ def copies(tensors: Mapping[str, Tensor], taken: Reading) -> dict[str, str]:
     """
     wanted = {short: tuple(tensors[name].shape) for name, short in taken.items()}
     last = next(iter(wanted), "")
-    prefixes = [name[: -len(last)] for name in tensors if name.endswith(f".{last}") and name not in taken]
+    there = {_cleaned(name): name for name in tensors if name not in taken}
+    prefixes = [name[: -len(last)] for name in there if name == last or name.endswith(f".{last}")]
     found: dict[str, str] = {}
     for prefix in prefixes:
-        names = {f"{prefix}{short}": short for short in wanted}
-        if all(n in tensors and n not in taken and tuple(tensors[n].shape) == wanted[s] for n, s in names.items()):
-            found |= names
+        names = {short: there.get(f"{prefix}{short}", "") for short in wanted}
+        if all(name and tuple(tensors[name].shape) == wanted[short] for short, name in names.items()):
+            found |= {name: short for short, name in names.items()}
     return found
 
 
@@ -262,8 +311,7 @@ def _usual_parts(tensors: Mapping[str, Tensor], reading: Reading) -> list[str]:
 
 def _left_aside(whole: Reading, part: Reading) -> list[str]:
     """Say which tensors a part leaves aside."""
-    names = sorted({short.partition(".")[0] for name, short in whole.items() if name not in part})
-    return [f"beside the network, and left aside: {some_of(names, 6)}"] if names else []
+    return left_aside(sorted({short.partition(".")[0] for name, short in whole.items() if name not in part}))
 
 
 def _firsts(reading: Reading) -> str:

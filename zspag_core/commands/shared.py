@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.class_names import read_class_names
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.metrics.catalogue import FORGET_SAMPLE, sample_words
 from zspag_core.progress import Reporter
@@ -40,7 +41,7 @@ def add_classes(parser: argparse.ArgumentParser) -> None:
         "--classes",
         default="",
         metavar="FILE",
-        help="names of the model's classes in the order of its outputs, one a line, where the checkpoint has none",
+        help="names of the model's classes in the order of its outputs, one a line or JSON, where its file has none",
     )
 
 
@@ -119,24 +120,23 @@ def checkpoint_of(arguments: argparse.Namespace) -> str:
 
 
 def read_names(path: str) -> tuple[str, ...] | None:
-    """Return the lines of a file of class names, without blanks around them and at its end; None for no file.
+    """Return the class names in a file, see :func:`read_class_names`; None for no file.
 
     Raises:
-        UsageError: it cannot be read, holds no name, or has an empty line between names.
+        UsageError: it cannot be read, or does not hold one name for each output.
     """
     if not path:
         return None
     try:
-        lines = [line.strip() for line in Path(path).read_text("utf-8-sig").splitlines()]
+        found = read_class_names(Path(path).read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"--classes: expected a text file with one class name a line, got {path}: {reason}") from None
-    while lines and not lines[-1]:
-        lines.pop()
-    if not lines or "" in lines:
-        where = f"line {lines.index('') + 1} of {path} is empty" if lines else f"{path} is empty"
-        raise UsageError(f"--classes: expected one class name a line, but {where}")
-    return tuple(lines)
+    except UsageError as error:
+        raise UsageError(f"--classes: {path}: {error}") from None
+    if found.note:
+        print(f"note: {found.note}", file=sys.stderr)  # noqa: T201
+    return found.names
 
 
 def parse_share(text: str, option: str) -> float:

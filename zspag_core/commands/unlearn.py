@@ -148,7 +148,7 @@ def headline(result: dict[str, Any]) -> str:
     """Say a run's two accuracies, before and after, in one line."""
     before, after = result["before"], result["after"]
     return (
-        f"remaining {_percent(before['acc_rt'])} -> {_percent(after['acc_rt'])} "
+        f"test images: remaining {_percent(before['acc_rt'])} -> {_percent(after['acc_rt'])} "
         f"(masking alone: {_percent(result['mask']['acc_rt'])}), "
         f"forgotten {_percent(before['acc_ut'])} -> {_percent(after['acc_ut'])}"
     )

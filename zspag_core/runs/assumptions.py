@@ -12,6 +12,7 @@ from zspag_core.data import load_dataset
 from zspag_core.doubts import KEPT, READ_BY, WrongReading, check_classes, check_order, check_reading, with_reading
 from zspag_core.errors import UsageError
 from zspag_core.fit import check_fit
+from zspag_core.runs.forgotten import already_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -125,16 +126,20 @@ def check_assumptions(
         return load_for(checkpoint, data, order=order, size=size)
 
     def ordered(model: Classifier, images: DataSet) -> tuple[str, ...]:
-        told = replace(images, train=images.train.without_classes(left_out), test=images.test.without_classes(left_out))
-        if not len(told.train) and not len(told.test):
-            return ()
-        return check_order(model, told, **_how_ordered(checkpoint, images, order)).doubt()
+        told = without(images, left_out)
+        return () if told is None else check_order(model, told, **_how_ordered(checkpoint, images, order)).doubt()
 
     try:
         doubts = check_reading(checkpoint, dataset, at_size)
     except WrongReading as wrong:
         raise UsageError(f"{wrong}{_then(wrong.better, checkpoint, dataset, at_size, ordered)}") from None
     return replace(dataset, notes=(*dataset.notes, *doubts, *ordered(checkpoint.model, dataset)))
+
+
+def without(dataset: DataSet, classes: Sequence[int]) -> DataSet | None:
+    """Return a data set without the images of some classes, None where it has no others."""
+    rest = replace(dataset, train=dataset.train.without_classes(classes), test=dataset.test.without_classes(classes))
+    return rest if len(rest.train) + len(rest.test) else None
 
 
 def _preparation_notes(assumed: Mapping[str, Any], dataset: DataSet) -> tuple[str, ...]:
@@ -149,18 +154,36 @@ def _preparation_notes(assumed: Mapping[str, Any], dataset: DataSet) -> tuple[st
     return (note,) if assumed else ()
 
 
-def check_forgotten(checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[int], order: str) -> DataSet:
+def check_forgotten(
+    checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[int], order: str, earlier: Sequence[int] = ()
+) -> DataSet:
     """Refuse classes to forget that a model which is not of ours reads as others; see :func:`check_classes`.
 
+    Args:
+        checkpoint: the model.
+        dataset: as loaded for it.
+        classes: to forget.
+        order: see :class:`RunConfig`.
+        earlier: classes that the model is known to have forgotten before.
+
     Returns:
-        The data set, with a note on every class of which many images are read as another one.
+        The data set, with a note on every class of which many images are read as another one, and where
+        classes are to be forgotten again.
 
     Raises:
         UsageError: the images of a class are read as another one.
     """
-    if _says_everything(checkpoint):
-        return dataset
-    notes = check_classes(checkpoint.model, dataset, classes, **_how_ordered(checkpoint, dataset, order))
+    again, new = set(classes) & set(earlier), [k for k in classes if k not in earlier]
+    how, sure = _how_ordered(checkpoint, dataset, order), _says_everything(checkpoint)
+    notes = () if sure else check_classes(checkpoint.model, dataset, new, **how)
+    if again:
+        words = already_forgotten(again, dataset.class_names)
+        if not sure and not new:
+            try:
+                check_classes(checkpoint.model, dataset, list(again), **how)
+            except UsageError:
+                raise UsageError(f"{words}; name other classes, or the model as it was before") from None
+        notes = (*notes, words)
     return replace(dataset, notes=(*dataset.notes, *notes))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +26,7 @@ from zspag_core.runs.baseline import Baseline
 from zspag_core.runs.context import RunContext
 from zspag_core.runs.epoch_log import EpochLog
 from zspag_core.runs.folder import UNLEARNED, check_out, new_folder
+from zspag_core.runs.forgotten import forgotten_before
 from zspag_core.runs.grading import grade_of, read_triggers, relearning_of
 from zspag_core.runs.notes import say_assumptions, say_doubts
 from zspag_core.runs.prepare import Prepared, prepare
@@ -33,7 +35,6 @@ from zspag_core.runs.stage_cache import NO_CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -334,6 +335,8 @@ def _about(prepared: Prepared) -> dict[str, Any]:
         "seed": config.seed,
         "from_sha256": prepared.checkpoint.sha256,
     }
+    if earlier := forgotten_before(prepared.checkpoint.about, Path(config.checkpoint)):
+        about["unlearned"]["before"] = list(earlier)
     return about
 
 

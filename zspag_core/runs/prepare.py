@@ -16,6 +16,7 @@ from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
 from zspag_core.methods.catalogue import find_entry
 from zspag_core.runs.assumptions import check_assumptions, check_forgotten, load_for, with_names
+from zspag_core.runs.forgotten import forgotten_before
 from zspag_core.runs.samples import as_trained, find_forget, forget_samples, shown_to_method
 
 if TYPE_CHECKING:
@@ -97,8 +98,9 @@ def read_for(config: RunConfig) -> tuple[Checkpoint, DataSet]:
     checkpoint = with_names(loaded, config.model_classes)
     dataset = load_for(checkpoint, config.data, order=config.order)
     forget = find_forget(config.forget, dataset)  # a mistyped name is refused before anything is tried
-    dataset = check_assumptions(checkpoint, dataset, config.data, config.order)
-    return checkpoint, check_forgotten(checkpoint, dataset, forget, config.order)
+    earlier = forgotten_before(loaded.about, Path(config.checkpoint))
+    dataset = check_assumptions(checkpoint, dataset, config.data, config.order, left_out=earlier)
+    return checkpoint, check_forgotten(checkpoint, dataset, forget, config.order, earlier)
 
 
 def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepared:
@@ -133,6 +135,11 @@ def _check_hold_out(config: RunConfig, dataset: DataSet) -> None:
     """Refuse a share that leaves nothing to forget."""
     if not 0 <= config.hold_out <= MOST_HELD_OUT:
         raise UsageError(f"hold_out: expected 0 to {MOST_HELD_OUT:g} percent, got {config.hold_out:g}")
+    if 0 < config.hold_out < 1:
+        raise UsageError(
+            f"hold_out: expected a percentage such as 20, got {config.hold_out:g}, less than one percent; "
+            f"{config.hold_out:g} of the images is {100 * config.hold_out:g}"
+        )
     for k in config.classes if config.hold_out else ():
         if int((dataset.train.labels == k).sum()) < 2:
             name = dataset.class_names[k]

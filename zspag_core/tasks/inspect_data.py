@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zspag_core.errors import DataError, MisfitError
 from zspag_core.fit import other_names, why_not
 from zspag_core.progress import SILENT
+from zspag_core.runs.forgotten import already_forgotten, forgotten_before
 from zspag_core.tasks.describe import describe_class
 from zspag_core.tasks.inspect_model import describe_reading, network_of
 
@@ -94,7 +95,7 @@ def _model_side(loaded: Checkpoint, data: DataSet, misfit: str | None) -> dict[s
     config, reading = loaded.model.config, describe_reading(loaded)
     fits = misfit or why_not(config.num_classes, loaded.about.get("class_names"), data)
     return {
-        "fits": None if fits is None else _sentence(fits),
+        "fits": None if fits is None else _sentence(fits, data.name),
         "doubt": doubt(loaded.about, data) if fits is None else None,
         "architecture": loaded.model.architecture,
         "summary": summarise(network_of(loaded) or loaded.model.architecture, config.image_size),
@@ -104,8 +105,14 @@ def _model_side(loaded: Checkpoint, data: DataSet, misfit: str | None) -> dict[s
         "test_accuracy": loaded.about.get("test_accuracy"),
         "trained_on": loaded.about.get("data"),
         **reading,
-        "notes": [*reading["notes"], *(note for note in data.notes if note != other_names(data))],
+        "notes": [*_forgotten(loaded, data), *reading["notes"], *(n for n in data.notes if n != other_names(data))],
     }
+
+
+def _forgotten(loaded: Checkpoint, data: DataSet) -> list[str]:
+    """Say which classes a model has forgotten already, where its file says so."""
+    earlier = forgotten_before(loaded.about)
+    return [already_forgotten(earlier, data.class_names)] if earlier else []
 
 
 def summarise(architecture: str, image_size: int) -> str:
@@ -128,7 +135,7 @@ def doubt(about: Mapping[str, Any], data: DataSet) -> str | None:
     if about.get("class_names") is None:
         return _taken_by_order(data.class_names)
     names = other_names(data)
-    return None if names is None else _sentence(names)
+    return None if names is None else _sentence(names, data.name)
 
 
 def _taken_by_order(names: Sequence[str]) -> str:
@@ -140,6 +147,6 @@ def _taken_by_order(names: Sequence[str]) -> str:
     return f"The file does not name its classes. The data do, and their order is taken: {first}{rest}. {LOOK}"
 
 
-def _sentence(words: str) -> str:
-    """Write words as a sentence."""
-    return f"{words[0].upper()}{words[1:]}."
+def _sentence(words: str, name: str) -> str:
+    """Write words as a sentence; the name of the data at its beginning stays as it is."""
+    return f"{words[0] if words.startswith(name) else words[0].upper()}{words[1:]}."

@@ -83,7 +83,9 @@ def _asked(path: Path, entry: str | None, sentence: str) -> dict[str, Any]:
         raise CheckpointError(sentence)
     if "pass heads" in sentence:
         return answer | {"asks": HEADS}
-    return answer | {"asks": NETWORK, "networks": [one.source for one in candidates(contents.weights)]}
+    parts = (part.weights for part in (contents, *contents.large_parts()))
+    networks = next(filter(None, map(candidates, parts)), [])
+    return answer | {"asks": NETWORK, "networks": [one.source for one in networks]}
 
 
 def _names(found: re.Match[str]) -> list[str]:
@@ -132,7 +134,8 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         without images]}}
     """
     from zspag_core.doubts import WELL, another_is_better, is_stated, try_orders, try_readings
-    from zspag_core.runs.assumptions import load_for
+    from zspag_core.runs.assumptions import load_for, without
+    from zspag_core.runs.forgotten import forgotten_before
     from zspag_core.tasks.model_cache import cached_checkpoint, cached_dataset
 
     report.progress("assumptions", 0, 2)
@@ -142,7 +145,10 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     report.progress("assumptions", 1, 2)
     none_fits = len(tried) > 1 and max(one.accuracy for one in tried) < WELL
     misread = another_is_better(tried) and not is_stated(loaded, tried[1])
-    order = _order(loaded, data, try_orders(loaded.model, data))
+    told = without(data, forgotten_before(loaded.about))
+    order = _order(loaded, data, try_orders(loaded.model, told or data))
+    if told is None:  # images of forgotten classes alone say nothing of an order
+        order |= {"misnumbered": False, "kept_against": False}
     report.progress("assumptions", 2, 2)
     readings = [asdict(one) | {"fields": dict(one.fields)} for one in tried]
     return {"readings": readings, "misread": misread, "none_fits": none_fits, "order": order}

@@ -37,6 +37,10 @@ def test_references_are_drawn_dashed_and_the_mask_dotted():
 def test_chart_without_epochs_says_when_it_starts():
     for figure in (accuracy_figure([], 3), loss_figure([], 3)):
         assert "the line starts with the first epoch" in [note.text for note in figure.layout.annotations]
+        assert (figure.layout.xaxis.showgrid, figure.layout.yaxis.showgrid) == (False, False), (
+            "no line through the words"
+        )
+    assert accuracy_figure(EPOCHS, 2).layout.yaxis.showgrid is None
 
 
 def test_loss_and_membership_have_a_picture_each_above_the_same_epochs():

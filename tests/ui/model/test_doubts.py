@@ -16,7 +16,11 @@ def zipped() -> bytes:
 
 
 def test_names_are_read_one_a_line():
-    assert read_names("\ufeffcat\r\n\n dog \n".encode(), 2) == (["cat", "dog"], "")
+    assert read_names("\ufeffcat\r\n dog \n\n".encode(), 2) == (["cat", "dog"], "", "")
+    assert read_names(b'{"dog": 1, "cat": 0}', 2) == (["cat", "dog"], "", "")
+    names, note, flaw = read_names(b"1 cat\n2 dog", 2)
+    assert (names, flaw) == (["cat", "dog"], "")
+    assert note.startswith(" The lines of class names are numbered from 1")
 
 
 @pytest.mark.parametrize(
@@ -25,11 +29,13 @@ def test_names_are_read_one_a_line():
         (zipped(), "no text file"),
         (b"a\0b", "no text file"),
         ("Löwe".encode("latin-1"), "no text file"),
-        (b"\n \n", "One name a line"),
+        (b"\n \n", "Expected one class name a line, but there is none."),
+        (b"a\n\nb\nc", "Expected one class name a line, but line 2 is empty."),
+        (b"a,b,c", "Expected one class name a line, got 3 in one line\\: a,b,c."),
         (b"x" * (MOST_BYTES + 1), "at most 1 MB"),
         (b"a\nb", "has 3 outputs, the file names 2"),
         (b"a\nb\na", "stands there twice"),
     ],
 )
 def test_what_names_no_outputs_is_refused_in_a_sentence(content, flaw):
-    assert flaw in read_names(content, 3)[1]
+    assert flaw in read_names(content, 3)[2]

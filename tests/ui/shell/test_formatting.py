@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ui.shell.formatting import (
+    as_sentence,
     between,
     between_words,
     counted,
@@ -193,3 +194,19 @@ def test_table_leaves_out_what_is_unknown_on_both_sides():
 def test_headline_needs_an_end():
     assert headline(job(State.CANCELLED, answer={"after": None})) is None
     assert headline(job(State.DONE, answer={"after": {"acc_rt": 1.0}})) == {"after": {"acc_rt": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("the file is gone", "The file is gone."),
+        ("is it?", "Is it?"),
+        ("wolf.zip has images", "wolf.zip has images."),
+        ("layer4 is not moved", "layer4 is not moved."),
+        ("my_set has images", "my_set has images."),
+        ("wolf has images", "wolf has images."),
+        ("as told, e.g. 32 pixels", "As told, e.g. 32 pixels."),
+    ],
+)
+def test_sentences_begin_large_but_for_names(words, sentence):
+    assert as_sentence(words, "", "wolf") == sentence
