@@ -15,6 +15,7 @@ from ui.shell.charts import chart
 from ui.shell.class_names import names_of
 from ui.shell.follow import follow, queue_line
 from ui.shell.formatting import (
+    as_sentence,
     between_words,
     epochs_of,
     escape,
@@ -101,7 +102,7 @@ def _head(job: Job, events: Sequence[Event]) -> None:
     if job.active or events:
         st.html(stepper_html(steps(job, [event.body["stage"] for event in events if event.kind == "stage"])))
     for question in questions(events):
-        st.warning(escape(glue(question[0].upper() + question[1:])), icon=":material/help:")
+        st.warning(escape(glue(as_sentence(question))), icon=":material/help:")
 
 
 def _pictures(job: Job, events: Sequence[Event]) -> None:
