@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from zspag_core.jobs import Lane, State
@@ -87,16 +89,18 @@ def test_one_that_still_starts_is_left_alone(store, started, monkeypatch):
     assert [process.poll() for _, _, process in started] == [None, None]
 
 
-def test_after_a_sleep_workers_have_a_moment_to_say_that_they_live(store, started, monkeypatch):
-    clock = [1000.0]
-    monkeypatch.setattr(supervisor_module.time, "time", lambda: clock[0])
-    supervisor = Supervisor(store, (Lane.RUNS,))
-    clock[0] += 3600
-    supervisor.look()
-    assert started == []
-    clock[0] += 2
-    supervisor.look()
-    assert len(started) == 1
+@pytest.mark.parametrize(("clock", "rests"), [(2.0, 1), (3600.0, 2)])
+def test_after_a_sleep_workers_have_a_moment_to_say_that_they_live(store, monkeypatch, clock, rests):
+    supervisor, waited, now = Supervisor(store, (Lane.RUNS,)), [], [1000.0]
+
+    def wait(seconds):
+        waited.append(seconds)
+        now[0] += clock
+
+    monkeypatch.setattr(supervisor_module, "time", SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr(supervisor, "_stopping", SimpleNamespace(wait=wait))
+    supervisor._rest()
+    assert waited == [supervisor_module.BEAT_SECONDS] * rests
 
 
 def test_waiting_job_for_another_device_gets_a_worker_of_its_own(store, started, wait_until):

@@ -28,7 +28,7 @@ IDLE_SECONDS = 60
 ON_DEMAND_IDLE_SECONDS = 600
 START_SECONDS = 60.0
 SOON_SECONDS = 20.0
-SLEPT_SECONDS = STALE_SECONDS / 2  # between two looks: longer, and the machine slept
+SLEPT_SECONDS = STALE_SECONDS / 2  # by the clock, for a rest of two seconds: longer, and the machine slept
 PURGE_SECONDS, CHORE_SECONDS = 3600.0, 60.0
 PATIENCE = 3
 
@@ -69,7 +69,6 @@ class Supervisor:
         self._children: list[_Child] = []
         self._deaths: dict[tuple[str, str], int] = {}
         self._purged, self._chored, self._chore = -PURGE_SECONDS, -CHORE_SECONDS, chore
-        self._looked = time.time()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="worker-supervisor", daemon=True)
 
@@ -93,14 +92,7 @@ class Supervisor:
 
     def look(self) -> None:
         """Do one round: beat, bury, start what is missing."""
-        slept = time.time() - self._looked > SLEPT_SECONDS
         self._store.heartbeats.beat(self.name, DASHBOARD)
-        if not slept:
-            self._tend()
-        self._looked = time.time()
-
-    def _tend(self) -> None:
-        """Do what a round is for; not after the machine slept: its workers, too, have had no moment to beat."""
         self._listen()
         self._bury()
         for lane in self._lanes:
@@ -121,6 +113,13 @@ class Supervisor:
         while not self._stopping.is_set():
             with contextlib.suppress(OperationalError):  # busy or away for a moment: look again at the next round
                 self.look()
+            self._rest()
+
+    def _rest(self) -> None:
+        """Wait for the next round; once more where the machine slept: its workers, too, need a moment to beat."""
+        began = time.time()
+        self._stopping.wait(BEAT_SECONDS)
+        if time.time() - began > SLEPT_SECONDS:
             self._stopping.wait(BEAT_SECONDS)
 
     def _provide(self, lane: str, device: str) -> None:

@@ -1,10 +1,9 @@
-"""What a model has forgotten before, as far as the file says it, or the file that a run wrote beside it."""
+"""What a model has forgotten before, by its file or the one that a run wrote beside it; without torch, for pages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.checkpoints.owners import about_of
 from zspag_core.errors import some_of
 from zspag_core.runs.folder import UNLEARNED
 
@@ -26,6 +25,8 @@ def forgotten_before(about: Mapping[str, Any], path: Path | None = None) -> tupl
     """
     made = about.get("unlearned")
     if made is None and path is not None and path.name.partition(".")[0] == UNLEARNED:
+        from zspag_core.checkpoints.owners import about_of
+
         made = about_of(path.with_name(OURS)).get("unlearned")
     if not isinstance(made, dict):
         return ()
