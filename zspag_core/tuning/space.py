@@ -55,10 +55,12 @@ class Axis:
         return self.tidy(self.low * (self.high / self.low) ** share if self.log else self._between(share))
 
     def tidy(self, value: float) -> Value:
-        """Return a number of a range, rounded, within its ends."""
+        """Return a number of a range, rounded, within its ends, which stay as they are."""
         if self.whole:
             return min(max(round(value), int(self.low)), int(self.high))
-        return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
+        rounded = _rounded(value)
+        end = next((end for end in (self.low, self.high) if rounded == _rounded(end)), rounded)
+        return min(max(end, self.low), self.high)
 
     def grid(self) -> tuple[Value, ...]:
         """Return the values that a grid has."""
@@ -138,6 +140,10 @@ def check_space(axes: Sequence[Axis], knobs: Sequence[Mapping[str, Any]], settin
 def size_of(axes: Sequence[Axis]) -> int:
     """Return how many points the grid has."""
     return prod(len(axis.grid()) for axis in axes)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def tidied(axes: Sequence[Axis], point: dict[str, Any]) -> dict[str, Value]:

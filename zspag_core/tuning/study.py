@@ -90,12 +90,14 @@ class Study:
 
     def ask(self) -> tuple[int, dict[str, Value]]:
         """Return number, from 1, and point of the next trial, which is none that was asked for before."""
-        if self._planned is not None and not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            self._study.enqueue_trial(next(point for point in self._planned if self._key(point) not in self._known))
+        waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        planned = None if self._planned is None or waiting else self._next_planned()
+        if planned is not None:
+            self._study.enqueue_trial(planned)
         trial = self._study.ask(self._space)
         point = self._point(trial.params)
         trial.set_user_attr(POINT, point)
-        self._known.add(self._key(point))
+        self._known.add(self._key(planned or point))  # what was planned is done, whatever Optuna made of it
         return trial.number + FIRST, point
 
     def tell(self, number: int, row: Mapping[str, Any]) -> None:
@@ -136,6 +138,10 @@ class Study:
         """Return the point of a trial, also of one that was asked for by a dispatcher that ended right then."""
         found: dict[str, Value] = trial.user_attrs.get(POINT) or self._point(trial.params)
         return found
+
+    def _next_planned(self) -> dict[str, Value]:
+        """Return the next of the points that are known beforehand."""
+        return next(point for point in self._planned or () if self._key(point) not in self._known)
 
     def _key(self, point: Mapping[str, Value]) -> Hashable:
         return key_of(self._sweep.space, point)
