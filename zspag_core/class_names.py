@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CLASS_NAMES = ("class_names", "classes", "label_names", "labels", "categories", "idx_to_class", "id2label", "idx2label")
 CLASS_NUMBERS = ("class_to_idx", "label2id", "class_to_id", "class_indices")
@@ -51,6 +54,11 @@ def read_class_names(text: str) -> Names:
         parts = len([part for part in lines[0].split(mark) if part.strip()])
         raise UsageError(f"{ONE_A_LINE}, got {parts} in one line: {_short(lines[0])}")
     return _without_numbers(lines)
+
+
+def given_twice(names: Sequence[str]) -> str | None:
+    """Return the first name that stands there twice, None where there is none."""
+    return next((name for place, name in enumerate(names) if name in names[:place]), None)
 
 
 def class_names(value: object) -> list[str]:

@@ -13,7 +13,7 @@ from ui.shell.formatting import as_sentence, counted, escape
 from ui.shell.jobs import ask, checkpoint_question, job_store
 from ui.shell.paths import note_made
 from ui.shell.words import help_for
-from zspag_core.class_names import read_class_names
+from zspag_core.class_names import given_twice, read_class_names
 from zspag_core.errors import UsageError
 from zspag_core.jobs import Lane, State
 from zspag_core.safety import CODE
@@ -212,8 +212,7 @@ def names_in(text: str) -> tuple[list[str], str, str]:
         found = read_class_names(text)
     except UsageError as error:
         return [], "", escape(as_sentence(str(error)))
-    twice = next((name for place, name in enumerate(found.names) if name in found.names[:place]), None)
-    if twice is not None:
+    if (twice := given_twice(found.names)) is not None:
         return [], "", f"The name {escape(twice)} stands there twice."
     return list(found.names), f" {as_sentence(found.note)}" if found.note else "", ""
 

@@ -6,6 +6,7 @@ asks for certain words: networks are told by the names and shapes below a prefix
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -150,10 +151,4 @@ def _cuts(name: str) -> Iterator[tuple[str, str]]:
 
 def _values(shapes: Iterable[Shape]) -> int:
     """Return the number of values of several tensors."""
-    total = 0
-    for shape in shapes:
-        count = 1
-        for side in shape:
-            count *= side
-        total += count
-    return total
+    return sum(map(math.prod, shapes))

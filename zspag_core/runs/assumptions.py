@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 
 from zspag_core.altered import check_altered
+from zspag_core.class_names import given_twice
 from zspag_core.data import load_dataset
 from zspag_core.doubts import KEPT, READ_BY, WrongReading, check_classes, check_order, check_reading, with_reading
 from zspag_core.errors import UsageError
@@ -48,8 +49,7 @@ def with_names(checkpoint: Checkpoint, names: Sequence[str] | None) -> Checkpoin
     count = checkpoint.model.config.num_classes
     if len(names) != count:
         raise UsageError(f"classes: expected {count} names, one for each output of the model, got {len(names)}")
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
+    if (twice := given_twice(names)) is not None:
         raise UsageError(f"classes: expected every name once, got {twice!r} twice")
     return replace(checkpoint, about=checkpoint.about | {"class_names": list(names)})
 
