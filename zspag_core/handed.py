@@ -15,7 +15,8 @@ from zspag_core.data.dataset import DataSet, Split, to_pixels
 from zspag_core.data.given import Pixels, labels_of, pixels_of, taken_apart
 from zspag_core.data.images import in_memory
 from zspag_core.data.resizing import Resizing
-from zspag_core.doubts import try_orders
+from zspag_core.doubts.asked import Asked
+from zspag_core.doubts.orders import try_orders
 from zspag_core.models import Classifier
 from zspag_core.models.foreign import ForeignClassifier
 from zspag_core.models.foreign.reading import IMAGENET_MEAN, IMAGENET_STD, channels_of
@@ -132,7 +133,7 @@ class Given:
         """
         if isinstance(self.owner, Classifier):
             return
-        figures = try_orders(self.checkpoint.model, self.dataset(images, self.nothing))
+        figures = try_orders(Asked.about(self.checkpoint.model, self.dataset(images, self.nothing)))
         if not figures.contradicted:
             return
         k, (output, share) = max(figures.said.items(), key=lambda one: (one[0] != one[1][0], one[1][1]))

@@ -247,6 +247,30 @@ def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
     assert asked_to_adopt(store)["told"] == BETTER["fields"]
 
 
+def test_what_batch_norm_speaks_against_is_asked(open_model, store):
+    strange = {"sentence": "how they are prepared looks wrong: BatchNorm_2 remembers 0.8, with none 0.1"}
+    page = open_model(READ, GOOD | {"strange": strange | {key: BETTER[key] for key in ("words", "fields")}})
+    assert "How they are prepared looks wrong: BatchNorm_2 remembers 0.8, with none 0.1." in said(page)
+    assert page.button(key="use").disabled
+    page.button(key="take-reading").click().run()
+    assert asked_to_adopt(store)["told"] == BETTER["fields"]
+
+
+def test_images_that_look_altered_are_kept_by_a_button(open_model, store):
+    page = open_model(READ, GOOD | {"altered": "the images look altered: 41.8 %, with red and blue exchanged 79.3 %"})
+    assert "The images look altered: 41.8 %, with red and blue exchanged 79.3 %." in said(page)
+    assert page.button(key="use").disabled
+    page.button(key="keep-images").click().run()
+    asked = asked_to_adopt(store)
+    assert (asked["order"], asked["class_names"]) == ("given", NAMES)
+
+
+def test_what_is_doubtful_and_stops_nothing_is_said(open_model):
+    page = open_model(READ, GOOD | {"notes": ["were the images altered on their way? 41.8 %, exchanged 79.3 %"]})
+    assert "Were the images altered on their way? 41.8 %, exchanged 79.3 %." in said(page)
+    assert not page.button(key="use").disabled
+
+
 def test_while_something_told_is_taken_over_nothing_of_before_is_drawn_or_asked(open_model, store, weights):
     page = open_model(READ)
     (tried,) = [job for job in store.latest(Lane.INTERACTIVE) if job.kind == "doubts"]

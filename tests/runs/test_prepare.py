@@ -8,7 +8,7 @@ import torch
 
 from zspag_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from zspag_core.data.backdoor import poison
-from zspag_core.doubts import with_reading
+from zspag_core.doubts.tried import with_reading
 from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.hyperparameters import values
 from zspag_core.models import build
@@ -204,4 +204,4 @@ def test_images_of_classes_that_may_be_forgotten_say_nothing_about_the_order(dig
     foreign = Checkpoint(digits_model, {"assumed": {"heads": 1}}, "")
     with pytest.raises(UsageError, match="order of the classes looks wrong"):
         check_assumptions(foreign, alone, "digits", "")
-    assert "looks wrong" not in " ".join(check_assumptions(foreign, alone, "digits", "", left_out=(7,)).notes)
+    assert "looks wrong" not in " ".join(check_assumptions(foreign, alone, "digits", "", forgotten=(7,)).notes)

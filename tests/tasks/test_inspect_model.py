@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import zipfile
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -188,3 +189,38 @@ def test_a_header_that_names_code_runs_none(tmp_path, digits_config, monkeypatch
     assert answer["asks"] == ""
     import_weights(job_for({"checkpoint": str(path), "told": {}}))
     assert not (tmp_path / "harmed").exists()
+
+
+def written(path, digits, change=lambda image: image, classes=range(10)):
+    """Write some of the digits' training images as they are after a change; return the file's path."""
+    some = digits.train.of_classes(list(classes))
+    np.savez(path, x=change(some.images[:, 0]).numpy(), y=some.labels.numpy())
+    return str(path)
+
+
+def test_images_that_look_altered_are_told_until_they_are_kept(bare_digits, digits_model, small_digits, tmp_path):
+    told = {"image_size": 8, "mean": list(digits_model.config.mean), "std": list(digits_model.config.std)}
+    made = import_weights(job_for({"checkpoint": str(bare_digits), "told": told}))["checkpoint"]
+    data = written(tmp_path / "negatives.npz", small_digits, lambda images: 255 - images)
+    answer = try_assumptions(job_for({"checkpoint": made, "data": data}))
+    assert "with light and dark exchanged" in answer["altered"]
+    assert "--order" not in answer["altered"]
+    names = next(offer["names"] for offer in answer["order"]["offers"] if offer["order"] == "given")
+    kept = import_weights(job_for({"checkpoint": made, "told": {}, "class_names": names, "order": "given"}))
+    answer = try_assumptions(job_for({"checkpoint": kept["checkpoint"], "data": data}))
+    assert answer["altered"] is None
+    assert "with light and dark exchanged" in answer["notes"][0]
+
+
+def test_images_of_one_class_are_asked_by_what_batch_norm_remembers(bare_digits, small_digits, tmp_path):
+    made = import_weights(job_for({"checkpoint": str(bare_digits), "told": {"image_size": 8}}))["checkpoint"]
+    data = written(tmp_path / "threes.npz", small_digits, classes=[3])
+    answer = try_assumptions(job_for({"checkpoint": made, "data": data}))
+    assert answer["readings"] == []
+    assert set(answer["strange"]["fields"]) == {"mean", "std"}
+    assert "BatchNorm remembers" in answer["strange"]["sentence"]
+    assert "--mean" not in answer["strange"]["sentence"]
+    json.dumps(answer)
+    told = answer["strange"]["fields"]
+    again = import_weights(job_for({"checkpoint": made, "told": told}))["checkpoint"]
+    assert try_assumptions(job_for({"checkpoint": again, "data": data}))["strange"] is None

@@ -11,7 +11,7 @@ import streamlit as st
 
 from ui.model.input_panel import names_in, tell, title_start
 from ui.model.panels import refusal, wait
-from ui.shell.formatting import counted, escape, glue, percent
+from ui.shell.formatting import as_sentence, counted, escape, glue, percent
 from ui.shell.jobs import ask
 from ui.shell.selection import inspect_question
 from zspag_core.jobs import State
@@ -47,23 +47,41 @@ def doubts_panel(path: Path, data: str, about: Mapping[str, Any], job: Job | Non
     if job.state != State.DONE:
         refusal(job, path, data)
         return False
-    if job.answer["misread"]:
-        _ask_reading(path, about, job.answer["readings"], none_fits=job.answer.get("none_fits", False))
+    if _ask_anything(path, about, job.answer):
         return False
-    if job.answer.get("none_fits"):
-        st.warning(none_fits_words(about, job.answer["readings"]), icon=":material/help:")
-    if job.answer["order"]["misnumbered"]:
-        _ask_order(path, job.answer["order"])
+    _say_doubts(about, job.answer)
+    return True
+
+
+def _ask_anything(path: Path, about: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+    """Draw the first question that must be answered before anything runs; return whether there is one."""
+    if answer["misread"]:
+        _ask_reading(path, about, answer["readings"], none_fits=answer.get("none_fits", False))
+    elif answer.get("strange"):
+        _ask_strange(path, about, answer["strange"])
+    elif answer.get("altered"):
+        _ask_altered(path, answer["altered"], answer["order"])
+    elif answer["order"]["misnumbered"]:
+        _ask_order(path, answer["order"])
+    else:
         return False
-    if job.answer["order"].get("kept_against"):
-        order = job.answer["order"]
-        st.warning(
+    return True
+
+
+def _say_doubts(about: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """Draw what is doubtful and stops nothing."""
+    order = answer["order"]
+    words = [as_sentence(escape(note)) for note in answer.get("notes", ())]
+    if answer.get("none_fits"):
+        words.append(none_fits_words(about, answer["readings"]))
+    if order.get("kept_against"):
+        words.append(
             f"**The order is kept as you chose**, though in it the model reads {_percent(order['taken'])} of "
             f"{order['count']} labelled images, in another one {_percent(_best(order))}: probably **another class will "
-            "be forgotten** than the one you tick.",
-            icon=":material/warning:",
+            "be forgotten** than the one you tick."
         )
-    return True
+    for sentence in words:
+        st.warning(sentence, icon=":material/help:")
 
 
 def _ask_reading(path: Path, about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]], *, none_fits: bool) -> None:
@@ -71,8 +89,33 @@ def _ask_reading(path: Path, about: Mapping[str, Any], tried: Sequence[Mapping[s
     better = tried[1]
     words = none_fits_words(about, tried) if none_fits else _better_words(about, tried)
     st.warning(f"{words} Choose before anything runs.", icon=":material/help:")
-    take = "Take the best of these all the same" if none_fits else "Take"
-    if st.button(f"{take}{':' * none_fits} {better['words']}", key="take-reading", width="stretch"):
+    _choose_reading(path, about, better, "Take the best of these all the same:" if none_fits else "Take")
+
+
+def _ask_strange(path: Path, about: Mapping[str, Any], better: Mapping[str, Any]) -> None:
+    """Draw what BatchNorm says of images that are all of one class, and the buttons that choose."""
+    st.warning(
+        f"**How are its images prepared?** {as_sentence(escape(better['sentence']))} Choose before anything runs.",
+        icon=":material/help:",
+    )
+    _choose_reading(path, about, better, "Take")
+
+
+def _ask_altered(path: Path, sentence: str, order: Mapping[str, Any]) -> None:
+    """Draw that the images look altered, and the button that keeps them, and the order of the classes, as they are."""
+    st.warning(
+        f"**Were the images altered on their way?** {as_sentence(escape(sentence))} Save them as they were in the "
+        "model's training and load them again.",
+        icon=":material/help:",
+    )
+    if st.button("Keep them as they are", key="keep-images", width="stretch"):
+        (kept,) = (offer for offer in order["offers"] if offer["order"] == "given")
+        tell(path, class_names=kept["names"], order="given")
+
+
+def _choose_reading(path: Path, about: Mapping[str, Any], better: Mapping[str, Any], take: str) -> None:
+    """Draw the buttons that take another reading, and that keep what was taken."""
+    if st.button(f"{take} {better['words']}", key="take-reading", width="stretch"):
         tell(path, told=dict(better["fields"]))
     if st.button("Keep what was taken", key="keep-reading", width="stretch"):
         tell(path, told={name: about["open"][name] for name in {*about["assumed"], *better["fields"]}})

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 PLACES = 3
 """How many versions stand at once: the browser may be two behind before a place is empty."""
-AREA = ".st-key-{key}-places{{display:grid;grid-template-columns:100%}}.st-key-{key}-places>*{{grid-area:1/1;width:100%}}"
+AREA = (
+    ".st-key-{key}-places{{display:grid;grid-template-columns:100%}}.st-key-{key}-places>*{{grid-area:1/1;width:100%}}"
+)
 DRAWN = ".js-plotly-plot:not([style*='visibility: hidden']) .main-svg"
 """A figure that can be seen: Streamlit keeps one hidden while plotly builds it."""
 COVER = ".st-key-{key}-places:has(.st-key-{key}-{newer} " + DRAWN + ") .st-key-{key}-{older}{{visibility:hidden}}"

@@ -153,7 +153,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     checkpoint = with_names(loaded, read_names(arguments.classes))
     dataset = load_for(checkpoint, arguments.data, order=arguments.order)
     forget = dataset.find_classes(parse_classes(arguments.forget, "--forget"), "--forget")
-    dataset = check_assumptions(checkpoint, dataset, arguments.data, arguments.order, left_out=forget)
+    dataset = check_assumptions(checkpoint, dataset, arguments.data, arguments.order, forgotten=forget)
     lacks = lacking(dataset, forget)
     dataset = as_trained(without_parts(dataset, forget), checkpoint.about, forget)
     models = {"model": checkpoint.model.to(device)}

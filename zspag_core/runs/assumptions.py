@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
-from zspag_core.altered import check_altered
 from zspag_core.class_names import given_twice
 from zspag_core.data import load_dataset
-from zspag_core.doubts import KEPT, READ_BY, WrongReading, check_classes, check_order, check_reading, with_reading
+from zspag_core.doubts.altered import check_altered
+from zspag_core.doubts.asked import Asked
+from zspag_core.doubts.classes import check_classes
+from zspag_core.doubts.orders import KEPT, check_order
+from zspag_core.doubts.readings import READ_BY, check_reading
+from zspag_core.doubts.tried import WrongReading, with_reading
 from zspag_core.errors import UsageError
 from zspag_core.fit import check_fit
 from zspag_core.runs.forgotten import already_forgotten
@@ -21,8 +25,7 @@ if TYPE_CHECKING:
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data.dataset import DataSet
     from zspag_core.data.resizing import Size
-    from zspag_core.doubts import Tried
-    from zspag_core.models import Classifier
+    from zspag_core.doubts.tried import Tried
 
 ONE_CLASS = (
     "images of one class cannot tell whether it is so, for wrongly prepared ones may all be read as that class: what "
@@ -96,7 +99,13 @@ def _in_words(assumed: Mapping[str, Any]) -> str:
 
 
 def check_assumptions(
-    checkpoint: Checkpoint, dataset: DataSet, data: str, order: str, *, left_out: Sequence[int] = ()
+    checkpoint: Checkpoint,
+    dataset: DataSet,
+    data: str,
+    order: str,
+    *,
+    forget: Sequence[int] = (),
+    forgotten: Sequence[int] = (),
 ) -> DataSet:
     """Try what is only assumed, or doubtful, about a model that is not of ours on the images at hand.
 
@@ -105,41 +114,45 @@ def check_assumptions(
         dataset: as loaded for it.
         data: name or path of that.
         order: see :class:`RunConfig`.
-        left_out: classes whose images say nothing about the order: the model may have forgotten them.
+        forget: classes to forget, whose images must be read as theirs.
+        forgotten: classes that the model may have forgotten before: their images say nothing about the order.
 
     Returns:
-        The data set, with a note on what is assumed, and one where an order was chosen that the model's answers
-        contradict.
+        The data set, with notes: on what is assumed, where an order was chosen that the model's answers contradict,
+        where many images of a class to forget are read as another one, where one is to be forgotten again.
 
     Raises:
-        UsageError: another reading of its input, or another order of its classes, is clearly better.
+        UsageError: another reading of its input, or another order of its classes, is clearly better, the images look
+            altered, or those of a class to forget are read as another one.
     """
+    asked = Asked.about(checkpoint.model, dataset)
+    notes: tuple[str, ...] = ()
     if checkpoint.about.get("data") != data:
-        altered = check_altered(checkpoint.model, dataset, kept=(order or chosen_order(checkpoint)) == KEPT)
-        dataset = replace(dataset, notes=(*dataset.notes, *altered))
-    if _says_everything(checkpoint):
-        return dataset
-    assumed = checkpoint.about.get("assumed") or {}
-    dataset = replace(dataset, notes=(*dataset.notes, *_preparation_notes(assumed, dataset)))
+        notes += check_altered(asked, kept=(order or chosen_order(checkpoint)) == KEPT)
+    if not _says_everything(checkpoint):
+        notes += _check_input_and_order(checkpoint, asked, data, order, forgotten)
+    notes += _check_forgotten(checkpoint, asked, forget, order, forgotten)
+    return replace(dataset, notes=(*dataset.notes, *notes))
+
+
+def _check_input_and_order(
+    checkpoint: Checkpoint, asked: Asked, data: str, order: str, forgotten: Sequence[int]
+) -> tuple[str, ...]:
+    """Try how the images are prepared, and the order of the classes, of a model that is not of ours."""
+    notes = _preparation_notes(checkpoint.about.get("assumed") or {}, asked.dataset)
 
     def at_size(size: int) -> DataSet:
         return load_for(checkpoint, data, order=order, size=size)
 
-    def ordered(model: Classifier, images: DataSet) -> tuple[str, ...]:
-        told = without(images, left_out)
-        return () if told is None else check_order(model, told, **_how_ordered(checkpoint, images, order)).doubt()
+    def ordered(images: Asked) -> tuple[str, ...]:
+        told = images.without(forgotten)
+        return () if told is None else check_order(told, **_how_ordered(checkpoint, images.dataset, order)).doubt()
 
     try:
-        doubts = check_reading(checkpoint, dataset, at_size)
+        doubts = check_reading(checkpoint, asked, at_size)
     except WrongReading as wrong:
-        raise UsageError(f"{wrong}{_then(wrong.better, checkpoint, dataset, at_size, ordered)}") from None
-    return replace(dataset, notes=(*dataset.notes, *doubts, *ordered(checkpoint.model, dataset)))
-
-
-def without(dataset: DataSet, classes: Sequence[int]) -> DataSet | None:
-    """Return a data set without the images of some classes, None where it has no others."""
-    rest = replace(dataset, train=dataset.train.without_classes(classes), test=dataset.test.without_classes(classes))
-    return rest if len(rest.train) + len(rest.test) else None
+        raise UsageError(f"{wrong}{_then(wrong.better, asked, at_size, ordered)}") from None
+    return (*notes, *doubts, *ordered(asked))
 
 
 def _preparation_notes(assumed: Mapping[str, Any], dataset: DataSet) -> tuple[str, ...]:
@@ -154,37 +167,22 @@ def _preparation_notes(assumed: Mapping[str, Any], dataset: DataSet) -> tuple[st
     return (note,) if assumed else ()
 
 
-def check_forgotten(
-    checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[int], order: str, earlier: Sequence[int] = ()
-) -> DataSet:
-    """Refuse classes to forget that a model which is not of ours reads as others; see :func:`check_classes`.
-
-    Args:
-        checkpoint: the model.
-        dataset: as loaded for it.
-        classes: to forget.
-        order: see :class:`RunConfig`.
-        earlier: classes that the model is known to have forgotten before.
-
-    Returns:
-        The data set, with a note on every class of which many images are read as another one, and where
-        classes are to be forgotten again.
-
-    Raises:
-        UsageError: the images of a class are read as another one.
-    """
+def _check_forgotten(
+    checkpoint: Checkpoint, asked: Asked, classes: Sequence[int], order: str, earlier: Sequence[int]
+) -> tuple[str, ...]:
+    """Refuse classes to forget that a model which is not of ours reads as others; see :func:`check_classes`."""
     again, new = set(classes) & set(earlier), [k for k in classes if k not in earlier]
-    how, sure = _how_ordered(checkpoint, dataset, order), _says_everything(checkpoint)
-    notes = () if sure else check_classes(checkpoint.model, dataset, new, **how)
+    how, sure = _how_ordered(checkpoint, asked.dataset, order), _says_everything(checkpoint)
+    notes = () if sure else check_classes(asked, new, **how)
     if again:
-        words = already_forgotten(again, dataset.class_names)
+        words = already_forgotten(again, asked.dataset.class_names)
         if not sure and not new:
             try:
-                check_classes(checkpoint.model, dataset, list(again), **how)
+                check_classes(asked, list(again), **how)
             except UsageError:
                 raise UsageError(f"{words}; name other classes, or the model as it was before") from None
         notes = (*notes, words)
-    return replace(dataset, notes=(*dataset.notes, *notes))
+    return notes
 
 
 def _says_everything(checkpoint: Checkpoint) -> bool:
@@ -202,17 +200,11 @@ def _how_ordered(checkpoint: Checkpoint, dataset: DataSet, order: str) -> _HowOr
     }
 
 
-def _then(
-    better: Tried,
-    checkpoint: Checkpoint,
-    dataset: DataSet,
-    at_size: Callable[[int], DataSet],
-    ordered: Callable[[Classifier, DataSet], object],
-) -> str:
+def _then(better: Tried, asked: Asked, at_size: Callable[[int], DataSet], ordered: Callable[[Asked], object]) -> str:
     """Say what is wrong with the order, too, once the images are prepared in a better way; empty where nothing is."""
-    size = better.fields.get("image_size")
+    size, model = better.fields.get("image_size"), with_reading(asked.model, **better.fields)
     try:
-        ordered(with_reading(checkpoint.model, **better.fields), at_size(size) if size else dataset)
+        ordered(Asked.about(model, at_size(size)) if size else asked.by(model))
     except UsageError as error:
         return f"; then {error}"
     return ""

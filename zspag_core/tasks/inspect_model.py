@@ -13,7 +13,8 @@ from zspag_core.progress import SILENT
 if TYPE_CHECKING:
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
-    from zspag_core.doubts import OrderFigures
+    from zspag_core.doubts.asked import Asked
+    from zspag_core.doubts.orders import OrderFigures
     from zspag_core.jobs.records import Job
     from zspag_core.progress import Reporter
 
@@ -126,6 +127,9 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         {"readings": [{"words", "fields" (of the model's config), "accuracy" (percent), "count" (images)}] the one that
         was taken first, then the others, the best first; "misread": whether the first of the others reads clearly
         better, and no person stated what was taken; "none_fits": whether several were tried and none reads well;
+        "strange": {"sentence", "words", "fields"} of a reading that is far closer to what BatchNorm remembers, asked
+        where all images are of one class, else None; "altered": the sentence where images of several look altered, else
+        None; "notes": what else is doubtful, as sentences;
         "order": {"taken", "best" (percent, as numbered and under the best matching of outputs to classes), "count",
         "misnumbered": whether another one reads clearly better and nobody chose to keep it, "kept_against": whether it
         does and somebody chose so, "offers": [{"order",
@@ -133,30 +137,62 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         that most images of the class are read as, percent of them] for each class, None
         without images]}}
     """
-    from zspag_core.doubts import WELL, another_is_better, is_stated, try_orders, try_readings
-    from zspag_core.runs.assumptions import load_for, without
+    from zspag_core.doubts.asked import Asked
+    from zspag_core.doubts.orders import try_orders
+    from zspag_core.doubts.readings import WELL, another_is_better, try_readings
+    from zspag_core.doubts.tried import is_stated
+    from zspag_core.runs.assumptions import load_for
     from zspag_core.runs.forgotten import forgotten_before
     from zspag_core.tasks.model_cache import cached_checkpoint, cached_dataset
 
     report.progress("assumptions", 0, 2)
     loaded, source = cached_checkpoint(str(job.config["checkpoint"])), str(job.config["data"])
-    data = cached_dataset(source, loaded, download=True)
-    tried = try_readings(loaded, data, lambda size: load_for(loaded, source, size=size))
+    asked = Asked.about(loaded.model, cached_dataset(source, loaded, download=True))
+    tried = try_readings(loaded, asked, lambda size: load_for(loaded, source, size=size))
+    strange, notes = _strange(loaded, asked)
+    altered, more = (None, ()) if another_is_better(tried) else _altered(loaded, asked)
     report.progress("assumptions", 1, 2)
     none_fits = len(tried) > 1 and max(one.accuracy for one in tried) < WELL
     misread = another_is_better(tried) and not is_stated(loaded, tried[1])
-    told = without(data, forgotten_before(loaded.about))
-    order = _order(loaded, data, try_orders(loaded.model, told or data))
+    told = asked.without(forgotten_before(loaded.about))
+    order = _order(loaded, asked.dataset, try_orders(told or asked))
     if told is None:  # images of forgotten classes alone say nothing of an order
         order |= {"misnumbered": False, "kept_against": False}
     report.progress("assumptions", 2, 2)
     readings = [asdict(one) | {"fields": dict(one.fields)} for one in tried]
-    return {"readings": readings, "misread": misread, "none_fits": none_fits, "order": order}
+    found = {"readings": readings, "misread": misread, "none_fits": none_fits}
+    return found | {"strange": strange, "altered": altered, "notes": [*notes, *more], "order": order}
+
+
+def _altered(loaded: Checkpoint, asked: Asked) -> tuple[str | None, tuple[str, ...]]:
+    """Ask whether the images were altered on their way; return the sentence where they look so, and notes."""
+    from zspag_core.doubts.altered import AlteredImages, check_altered
+    from zspag_core.doubts.orders import KEPT
+    from zspag_core.runs.assumptions import chosen_order
+
+    try:
+        return None, check_altered(asked, kept=chosen_order(loaded) == KEPT)
+    except AlteredImages as altered:
+        return altered.plain, ()
+
+
+def _strange(loaded: Checkpoint, asked: Asked) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """Ask BatchNorm how images of one class are prepared; return what it says against, and notes."""
+    from zspag_core.doubts.batch_norm import check_batch_norm
+    from zspag_core.doubts.tried import WrongReading
+
+    if not asked.one_class:
+        return None, ()
+    try:
+        return None, check_batch_norm(loaded, asked)
+    except WrongReading as wrong:
+        better = {"words": wrong.better.words, "fields": dict(wrong.better.fields)}
+        return {"sentence": wrong.plain} | better, ()
 
 
 def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str, Any]:
     """Return what the model says of the classes, and the orders that may be meant."""
-    from zspag_core.doubts import KEPT
+    from zspag_core.doubts.orders import KEPT
     from zspag_core.runs.assumptions import chosen_order
 
     names, count = list(data.class_names), figures.count

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from zspag_core.altered import check_altered
 from zspag_core.data.dataset import DataSet, Split
+from zspag_core.doubts.altered import check_altered
+from zspag_core.doubts.asked import Asked
 from zspag_core.errors import UsageError
 from zspag_core.models.base import Classifier, ModelConfig
 
@@ -29,6 +30,10 @@ class ReadsColour(Classifier):
 
     def forward(self, images):
         return self.embed(images)
+
+
+def check(model, dataset, *, kept):
+    return check_altered(Asked.about(model, dataset), kept=kept)
 
 
 @pytest.fixture
@@ -53,31 +58,31 @@ def inverted(images):
 
 
 def test_images_as_in_the_training_pass(colours, digits_model, small_digits):
-    assert check_altered(ReadsColour(), colours, kept=False) == ()
-    assert check_altered(digits_model, small_digits, kept=False) == ()
+    assert check(ReadsColour(), colours, kept=False) == ()
+    assert check(digits_model, small_digits, kept=False) == ()
 
 
 def test_red_and_blue_exchanged_are_refused(colours):
     with pytest.raises(UsageError, match=r"as they are .* 33.3 % of 90 of them, with red and blue exchanged 100.0 %"):
-        check_altered(ReadsColour(), with_images(colours, swapped), kept=False)
+        check(ReadsColour(), with_images(colours, swapped), kept=False)
 
 
 def test_light_and_dark_exchanged_are_refused_unless_kept(digits_model, small_digits):
     negatives = with_images(small_digits, inverted)
     with pytest.raises(UsageError) as caught:
-        check_altered(digits_model, negatives, kept=False)
+        check(digits_model, negatives, kept=False)
     assert "with light and dark exchanged" in str(caught.value)
     assert "--order given" in str(caught.value)
-    (note,) = check_altered(digits_model, negatives, kept=True)
+    (note,) = check(digits_model, negatives, kept=True)
     assert note.startswith("were the images altered on their way?")
 
 
 def test_of_one_class_it_is_noted(digits_model, small_digits, colours):
     negatives = with_images(small_digits, inverted)
     alone = replace(negatives, train=negatives.train.of_classes([3]), test=negatives.test[torch.arange(0)])
-    (note,) = check_altered(digits_model, alone, kept=False)
+    (note,) = check(digits_model, alone, kept=False)
     assert "with light and dark exchanged" in note
     red = replace(colours, train=with_images(colours, swapped).train.of_classes([0]))
-    (note,) = check_altered(ReadsColour(), red, kept=False)
+    (note,) = check(ReadsColour(), red, kept=False)
     assert "as they are the model reads 0.0 %" in note
     assert "with red and blue exchanged 100.0 %" in note
