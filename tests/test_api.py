@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,51 @@ def test_labels_that_are_not_the_networks_are_refused_unless_they_are_trusted(re
         zspag.unlearn(reader, some, 5, trust_labels=True, **asked)
 
 
+def test_images_that_look_altered_are_refused_unless_they_are_trusted(reader, small_digits):
+    train, asked = small_digits.train, {"forget": 3, "preprocess": PREPROCESS} | FAST
+    with pytest.raises(ValueError, match=r"images: .* with light and dark exchanged .*OpenCV.*trust_labels=True"):
+        zspag.unlearn(reader, 255 - train.images, train.labels, **asked)
+    with pytest.warns(UserWarning, match="the model read only"):
+        result = zspag.unlearn(reader, 255 - train.images, train.labels, trust_labels=True, **asked)
+    assert any("were the images altered on their way?" in note for note in result.notes)
+
+
+def test_two_numbers_that_changed_places_among_many_are_refused(reader, small_digits):
+    train = small_digits.train
+    swapped = torch.tensor([0, 1, 2, 8, 4, 5, 6, 7, 3, 9])[train.labels]
+    with pytest.raises(ValueError, match=r"labels: the network reads .* '3', its output 3, as output 8"):
+        zspag.unlearn(reader, train.images, swapped, forget=3, preprocess=PREPROCESS, **FAST)
+
+
+def test_other_images_among_those_to_forget_are_told_of(reader, small_digits):
+    both = small_digits.train.of_classes([3, 8])
+    some = both[(both.labels == 3) | (torch.arange(len(both)) % 3 == 0)]
+    notes = zspag.unlearn(reader, some.images, 3, forget=3, preprocess=PREPROCESS, **FAST).notes
+    (note,) = (note for note in notes if "are they all of" in note)
+    assert "% as '8'" in note
+
+
+class Halved(nn.Module):
+    """A network with BatchNorm for what was normalised by 0.5 and 0.5."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x * 0.5 + 0.5)
+
+
+def test_images_of_one_class_that_are_prepared_otherwise_are_told_of(digits_model, threes):
+    network, asked = Halved(copy.deepcopy(digits_model)), {"forget": 3, "trust_labels": True} | FAST
+    right, far = ({"mean": (mean,), "std": (0.5,)} for mean in (0.5, 1.5))
+    told = zspag.unlearn(network, threes.images, 3, preprocess=right, **asked).notes
+    assert "BatchNorm remembers" not in " ".join(told)
+    with pytest.warns(UserWarning, match="the model read only"):
+        told = zspag.unlearn(network, threes.images, 3, preprocess=far, **asked).notes
+    assert "BatchNorm remembers" in " ".join(told)
+
+
 def test_the_same_as_the_command_line(digits_checkpoint, threes, tmp_path):
     config = RunConfig("digits", str(digits_checkpoint), (3,), settings=FAST, seed=4, relearning=False)
     execute(config, tmp_path / "run")
@@ -147,8 +193,6 @@ def test_a_method_that_needs_remaining_data(reader, threes, small_digits):
 
 
 def test_half_precision_comes_back_as_it_was(reader, threes):
-    import copy
-
     half = copy.deepcopy(reader).to(torch.bfloat16)
     result = zspag.unlearn(half, threes.images, 3, forget=3, preprocess=PREPROCESS, **FAST)
     assert {value.dtype for value in result.model.state_dict().values()} == {torch.bfloat16}

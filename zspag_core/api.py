@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zspag_core.data.given import joined, taken_apart
 from zspag_core.devices import place, resolve_device
 from zspag_core.errors import CheckpointError, DataError, UsageError
-from zspag_core.handed import NAME, take_over
+from zspag_core.handed import NAME, listed, take_over
 from zspag_core.metrics.grade import grade
 from zspag_core.progress import SILENT, Relay, Reporter
 from zspag_core.runs.config import RunConfig
@@ -84,7 +84,7 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
         test: (images, labels) of any classes that it was not trained on, or a Dataset of them.
         class_names: one name per output of the network, in its order; else what the network itself says.
         normalised: whether float images were normalised already; mean and std of `preprocess` are undone.
-        trust_labels: whether labels stand that the network's answers contradict; else they are refused.
+        trust_labels: whether images and labels stand that the network's answers contradict; else they are refused.
         hold_out: percent of the images of every forgotten class that the method does not see: estimates are made on
             them.
         relearning: whether to measure how quickly the classes can be won back; None does for at most 1,000 images.
@@ -105,13 +105,13 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
         train = given.split("images", pictures, first[1])
         if preprocess is None:
             given.check_reading(train)
-        if not trust_labels:
-            given.check_labels(train)
+        for sentence in given.check_images(train, given.find("forget", forget), trusted=trust_labels):
+            notes.note(sentence)
         dataset = given.dataset(joined(train, given.pair("retain", retain)), given.pair("test", test))
         config = RunConfig(
             data=NAME,
             checkpoint=str(given.checkpoint.about["origin"]),
-            forget=_listed(forget),
+            forget=listed(forget),
             method=method,
             settings=settings,
             seed=seed,
@@ -169,8 +169,7 @@ def evaluate(  # noqa: PLR0913 - all but the first three are named
         test = given.split("images", pictures, first[1])
         if preprocess is None:
             given.check_reading(test)
-        dataset = given.dataset(given.pair("train", train), test)
-        classes = dataset.find_classes(_listed(forget), "forget")
+        dataset, classes = given.dataset(given.pair("train", train), test), given.find("forget", forget)
         where = resolve_device(device)
     network = place(given.checkpoint.model, where)
     found = grade(network, dataset, classes, seed=seed, device=where, report=report)
@@ -198,10 +197,3 @@ def _as_value_errors() -> Iterator[None]:
         yield
     except (UsageError, DataError, CheckpointError) as error:
         raise ValueError(str(error)) from None
-
-
-def _listed(forget: Sequence[int | str] | int | str) -> tuple[int | str, ...]:
-    """Return the classes to forget, of which there may be one alone."""
-    if isinstance(forget, int | str):
-        return (forget,)
-    return tuple(one if isinstance(one, str) else int(one) for one in forget)

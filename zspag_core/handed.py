@@ -15,8 +15,12 @@ from zspag_core.data.dataset import DataSet, Split, to_pixels
 from zspag_core.data.given import Pixels, labels_of, pixels_of, taken_apart
 from zspag_core.data.images import in_memory
 from zspag_core.data.resizing import Resizing
+from zspag_core.doubts.altered import AlteredImages, check_altered
 from zspag_core.doubts.asked import Asked
+from zspag_core.doubts.batch_norm import check_batch_norm
+from zspag_core.doubts.classes import class_figures, read_as_another, strangers
 from zspag_core.doubts.orders import try_orders
+from zspag_core.doubts.tried import WrongReading
 from zspag_core.models import Classifier
 from zspag_core.models.foreign import ForeignClassifier
 from zspag_core.models.foreign.reading import IMAGENET_MEAN, IMAGENET_STD, channels_of
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zspag_core.data.images import Pictures
+    from zspag_core.doubts.orders import OrderFigures
     from zspag_core.progress import Reporter
 
 NAME = "the data given"
@@ -42,6 +47,7 @@ READ, BATCH = 64, 32
 CLEARLY = 20.0
 """So many points more of the images are read right in a reading that is clearly better."""
 
+TRUST = "trust_labels=True takes them as they are"
 AS_THEY_ARE = (
     "no preprocess was given: the network takes pixels in [0, 1], as large as the images are; where it wants them "
     "normalised or resized, say so with preprocess"
@@ -74,6 +80,14 @@ class Given:
     def dataset(self, train: Split, test: Split) -> DataSet:
         """Return both parts as a data set."""
         return DataSet(NAME, self.class_names, train, test)
+
+    def find(self, what: str, forget: Sequence[int | str] | int | str) -> tuple[int, ...]:
+        """Return the numbers of classes that are named or numbered.
+
+        Raises:
+            UsageError: there is no such class, or one is named twice.
+        """
+        return self.dataset(self.nothing, self.nothing).find_classes(listed(forget), what)
 
     def split(self, what: str, pictures: Pictures, labels: object) -> Split:
         """Return prepared images with their labels by number.
@@ -125,24 +139,50 @@ class Given:
             "trained with; preprocess={} takes the pixels as they are all the same"
         )
 
-    def check_labels(self, images: Split) -> None:
-        """Refuse labels that the network's answers contradict: another class would be forgotten.
+    def check_images(self, images: Split, forget: Sequence[int], *, trusted: bool) -> tuple[str, ...]:
+        """Refuse images and labels that the network's answers contradict: another class would be forgotten.
+
+        Args:
+            images: prepared, with their labels.
+            forget: the classes to forget.
+            trusted: whether images and labels stand whatever the network reads.
+
+        Returns:
+            Notes for the person.
 
         Raises:
             ValueError: it says as what the images are read.
         """
+        asked = Asked.about(self.checkpoint.model, self.dataset(images, self.nothing))
+        try:
+            notes = check_altered(asked, kept=trusted)
+        except AlteredImages as altered:
+            raise ValueError(f"images: {altered.plain} (OpenCV, for one, reads blue before red); {TRUST}") from None
         if isinstance(self.owner, Classifier):
-            return
-        figures = try_orders(Asked.about(self.checkpoint.model, self.dataset(images, self.nothing)))
-        if not figures.contradicted:
-            return
+            return notes
+        found = [*class_figures(asked, forget)]
+        if not trusted:
+            whole = try_orders(asked)
+            for figures in (*([whole] if whole.contradicted else []), *filter(read_as_another, found)):
+                raise ValueError(self._contradiction(figures))
+        more = (note for figures in found for note in strangers(asked.dataset, figures))
+        return (*notes, *self._strange_preparation(asked), *more)
+
+    def _contradiction(self, figures: OrderFigures) -> str:
+        """Say what the network reads in images of another label."""
         k, (output, share) = max(figures.said.items(), key=lambda one: (one[0] != one[1][0], one[1][1]))
-        raise ValueError(
+        return (
             f"labels: the network reads {figures.taken:.1f} % of {figures.count} images as they are labelled, and "
             f"{share:.0f} % of those of {self.class_names[k]!r}, its output {k}, as output {output}, "
-            f"{self.class_names[output]!r}: expected images prepared and labels numbered as in its training; "
-            "trust_labels=True takes them as they are"
+            f"{self.class_names[output]!r}: expected images prepared and labels numbered as in its training; {TRUST}"
         )
+
+    def _strange_preparation(self, asked: Asked) -> tuple[str, ...]:
+        """Say it where images of one class lie far from what the network's BatchNorm remembers."""
+        try:
+            return check_batch_norm(self.checkpoint, asked) if asked.one_class else ()
+        except WrongReading as wrong:
+            return (f"{wrong.plain}: are they prepared as in the network's training?",)
 
     @torch.no_grad()
     def _right(self, some: Split, mean: Sequence[float], std: Sequence[float]) -> float:
@@ -273,3 +313,10 @@ def _id2label(owner: nn.Module, count: int) -> list[str] | None:
     names = [str(told.get(k, told.get(str(k)))) for k in range(count)]
     plain = names == [f"LABEL_{k}" for k in range(count)]
     return None if plain or len(set(names)) < count else names
+
+
+def listed(forget: Sequence[int | str] | int | str) -> tuple[int | str, ...]:
+    """Return the classes to forget, of which there may be one alone."""
+    if isinstance(forget, int | str):
+        return (forget,)
+    return tuple(one if isinstance(one, str) else int(one) for one in forget)

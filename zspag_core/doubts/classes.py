@@ -10,7 +10,7 @@ from zspag_core.errors import UsageError
 from zspag_core.shortfall import hardly_read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from zspag_core.data import DataSet
     from zspag_core.doubts.asked import Asked
@@ -44,19 +44,29 @@ def check_classes(
     Raises:
         UsageError: it says as what the images are read and how to put it right.
     """
-    dataset, notes = asked.dataset, list[str]()
-    for k in classes:
-        if sum(int((part.labels == k).sum()) for part in (dataset.train, dataset.test)) < FEWEST:
-            continue
-        figures = try_orders(asked.about_class(k))
-        output, share = figures.said[k]
-        if output != k and share >= WELL and hardly_read(figures.taken) and chosen != KEPT:
-            raise UsageError(one_class_words(dataset, figures, assumed, named=named))
-        notes += _strangers(dataset, figures)
+    notes: list[str] = []
+    for figures in class_figures(asked, classes):
+        if read_as_another(figures) and chosen != KEPT:
+            raise UsageError(one_class_words(asked.dataset, figures, assumed, named=named))
+        notes += strangers(asked.dataset, figures)
     return tuple(notes)
 
 
-def _strangers(dataset: DataSet, figures: OrderFigures) -> tuple[str, ...]:
+def class_figures(asked: Asked, classes: Sequence[int]) -> Iterator[OrderFigures]:
+    """Yield what a model reads in the images of each class, where there are enough of them."""
+    parts = (asked.dataset.train, asked.dataset.test)
+    for k in classes:
+        if sum(int((part.labels == k).sum()) for part in parts) >= FEWEST:
+            yield try_orders(asked.about_class(k))
+
+
+def read_as_another(figures: OrderFigures) -> bool:
+    """Tell whether hardly an image of a class is read as it, and many as one other."""
+    ((k, (output, share)),) = figures.said.items()
+    return output != k and share >= WELL and hardly_read(figures.taken)
+
+
+def strangers(dataset: DataSet, figures: OrderFigures) -> tuple[str, ...]:
     """Say it where many images of one class are read as another one."""
     for k, (output, share) in figures.else_said.items():
         if share >= STRANGERS or figures.taken <= UNSURE:
