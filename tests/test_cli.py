@@ -61,7 +61,7 @@ BAD = [
     ({}, ["--set", "volume=3"], "volume: no such setting"),
     ({}, ["--set", "epsilon=3"], "epsilon: expected 0 to 1, got 3"),
     ({}, ["--set", "epsilon=nan"], "epsilon: expected a finite number"),
-    ({}, ["--set", "n_adv=many"], "n_adv: expected int, got 'many'"),
+    ({}, ["--set", "n_adv=many"], "n_adv: expected a whole number, got 'many'"),
     ({}, ["--set", "attack=laser"], "attack: expected one of pgd"),
     ({}, ["--set", "epsilon"], "expected key=value, got 'epsilon'"),
     ({}, ["--set", "=3"], "expected key=value, got '=3'"),

@@ -104,7 +104,7 @@ def test_a_backdoor_is_planted_in_the_images(train, tmp_path, monkeypatch):
         ({"data": "nowhere"}, "nowhere"),
         ({"model": "alexnot"}, "--model: expected one of alexnet"),
         ({"epochs": "0"}, "epochs: expected 1 to 1000, got 0"),
-        ({"epochs": "many"}, "epochs: expected int, got 'many'"),
+        ({"epochs": "many"}, "epochs: expected a whole number, got 'many'"),
         ({"out": "a.pt"}, "out: expected a file name ending in .safetensors, got 'a.pt'"),
         ({"exclude": "3,3"}, "exclude: expected every class once"),
         ({"exclude": "11"}, "exclude: expected classes 0 to 9, got 11"),

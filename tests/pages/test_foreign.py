@@ -362,7 +362,7 @@ def test_a_file_of_names_says_which_output_is_which(open_model, store, weights):
 def test_notes_are_folded_and_speak_of_the_page(open_model):
     page = open_model(READ, GOOD)
     (notes,) = [part for part in page.expander if part.label == "3 notes on model and data"]
-    assert "state_dict is taken; the file also holds ema, which can be chosen above." in [
+    assert "state_dict is taken; the file also holds ema, which can be chosen on the page Model." in [
         part.value.replace("\\", "") for part in notes.caption
     ]
 

@@ -58,7 +58,7 @@ def test_a_share_names_a_value():
         ("=3", "expected NAME="),
         ("n_adv=", "expected NAME="),
         ("n_adv=,", "expected values"),
-        ("n_adv=x", "n_adv: expected int"),
+        ("n_adv=x", "n_adv: expected a whole number"),
         ("n_advs=3", "no such setting"),
         ("n_adv=0,3", "n_adv: expected 1 to"),
         ("attack=pgd,none", "attack: expected one of"),

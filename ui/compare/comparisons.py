@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.shell.checkpoints import read_header, recipe_of, shipped_checkpoints
 from ui.shell.class_names import names_of
+from ui.shell.engine_words import said_of
 from ui.shell.formatting import find, headline
 from ui.shell.jobs import answers_about, job_store
 from ui.shell.paths import data_of
@@ -198,7 +199,7 @@ def _outcome(job: Job, result: Mapping[str, Any] | None) -> Outcome | None:
     if result is not None:
         return outcome_of(result, seed)
     if job.state == State.FAILED:
-        return Outcome(seed=seed, acc_rt=None, acc_ut=None, stopped=FAILED, error=job.error)
+        return Outcome(seed=seed, acc_rt=None, acc_ut=None, stopped=FAILED, error=said_of(job, job.error))
     return None
 
 

@@ -14,6 +14,7 @@ from ui.compare.table import KINDS, ORDERS, records, table_html
 from ui.figures.compare import inside, kept_and_forgotten, mean_of, membership, named_with_kinds, seconds
 from ui.figures.sweeps import sweeps
 from ui.shell.charts import draw
+from ui.shell.engine_words import said_of
 from ui.shell.follow import follow_all, progress_of
 from ui.shell.formatting import NEAR, duration, escape, worked
 from ui.shell.jobs import job_store
@@ -213,7 +214,7 @@ def _endings(name: str, jobs: Sequence[Job]) -> None:
     ]
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         done = sum(job.state == State.DONE for job in jobs)
-        reasons = dict.fromkeys(f"Run {job.number}: {escape(job.error)}" for job in early if job.error)
+        reasons = dict.fromkeys(f"Run {job.number}: {escape(said_of(job, job.error))}" for job in early if job.error)
         st.markdown(
             f"**{done} of {len(jobs)} runs came to their end**, {', '.join(counts)}. " + "  \n".join(list(reasons)[:3]),
             width="stretch",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ui.figures.compare import mean_of, reference, span
 from ui.figures.markers import MASK, ORIGINAL, RETRAIN, looks, role_of
+from ui.shell.engine_words import said_of
 from ui.shell.formatting import duration, near, page_of, setting_text
 from ui.shell.methods import method_summary
 from ui.shell.words import STATES
@@ -260,7 +261,7 @@ def _runs(row: Row, jobs: Sequence[Job]) -> str:
 def _link(job: Job) -> str:
     """Return the link to a run, with a word for its state unless it is done."""
     word = "" if job.state == State.DONE else f" <small>{STATES[job.state][2].lower()}</small>"
-    title = html.escape(f"Run {job.number}, seed {job.config.get('seed', 0)}. {job.error}".strip())
+    title = html.escape(f"Run {job.number}, seed {job.config.get('seed', 0)}. {said_of(job, job.error)}".strip())
     return f'<a href="/{page_of(job)}?job={job.id}" target="_self" title="{title}">{job.number}</a>{word}'
 
 

@@ -13,6 +13,7 @@ from ui.forget.watched_images import frame_html, watched_from_arrays, watched_fr
 from ui.shell.artifacts import load_arrays
 from ui.shell.charts import chart
 from ui.shell.class_names import names_of
+from ui.shell.engine_words import said_of
 from ui.shell.follow import follow, queue_line
 from ui.shell.formatting import (
     as_sentence,
@@ -102,7 +103,7 @@ def _head(job: Job, events: Sequence[Event]) -> None:
     if job.active or events:
         st.html(stepper_html(steps(job, [event.body["stage"] for event in events if event.kind == "stage"])))
     for question in questions(events):
-        st.warning(escape(glue(as_sentence(question))), icon=":material/help:")
+        st.warning(escape(glue(as_sentence(said_of(job, question)))), icon=":material/help:")
 
 
 def _pictures(job: Job, events: Sequence[Event]) -> None:
@@ -209,5 +210,5 @@ def _frame(job: Job, watched: Watched, place: int) -> str:
 def _log(job: Job) -> None:
     """Draw what happened, folded; it grows with the run only when opened anew, so that reading is not disturbed."""
     with st.expander("Log", icon=":material/notes:"):
-        lines = log_lines(job_store().events(job.id))
+        lines = [said_of(job, line) for line in log_lines(job_store().events(job.id))]
         st.code("\n".join(lines) or "Nothing has happened yet.", language=None, height=240)

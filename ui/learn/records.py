@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ui.shell.engine_words import said_of
 from zspag_core import files
 from zspag_core.jobs import State
 
@@ -56,7 +57,7 @@ def record_of_job(job: Job, grading: Arrays | None) -> dict[str, Any] | None:
     """Return the record of a visitor's run; None while it is under way, or when it was stopped."""
     if job.state == State.DONE and isinstance(job.answer, dict) and job.answer.get("after"):
         return record_of(job.answer, grading)
-    return {"error": job.error.rstrip(".")} if job.state == State.FAILED else None
+    return {"error": said_of(job, job.error).rstrip(".")} if job.state == State.FAILED else None
 
 
 def _figures(part: Mapping[str, Any]) -> dict[str, Any]:

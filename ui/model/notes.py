@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.shell.checkpoints import read_header
+from ui.shell.engine_words import for_page
 from ui.shell.formatting import as_sentence, counted, escape
 from ui.shell.paths import in_words
 from zspag_core.errors import CheckpointError
@@ -21,25 +21,6 @@ if TYPE_CHECKING:
 PLAIN = 2
 """More notes than this are folded."""
 NAMED_LAYERS = 6
-OPTIONS = (
-    (r", had with --entry \S+", ", which can be chosen above"),
-    (r" \(--classes FILE, one name a line\)", ": a file of names below does, one a line"),
-    (r"give the model's names with --classes \(a file, one name a line in the order of the outputs\)",
-     "give the names of the model's outputs below, one a line in their order"),
-    (r"; --order natural takes", "; counted as a person does they would be"),
-    (r"--order natural", "natural order"),
-    (r"; (name|it looks like)[^;]*--model .*$", ""),
-    (r": name its (own )?class with --model python:FILE\.py:CALLABLE", ": only its own class does, on a command line"),
-)  # fmt: skip
-"""Options of the command line -> what a page says in their place."""
-
-
-def for_page(sentence: str, *paths: str | Path) -> str:
-    """Return a sentence of the engine without options of the command line, with files called as visitors do."""
-    sentence = in_words(sentence, *paths)
-    for pattern, words in OPTIONS:
-        sentence = re.sub(pattern, words, sentence)
-    return sentence
 
 
 def notes_panel(notes: Sequence[str], *paths: str | Path) -> None:

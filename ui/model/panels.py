@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ui.figures import model as figures
-from ui.model.notes import for_page
 from ui.shell.charts import chart
+from ui.shell.engine_words import for_page
 from ui.shell.follow import follow
 from ui.shell.formatting import escape, percent
 from ui.shell.headline_cards import Card, draw_cards

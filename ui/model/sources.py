@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.model.input_panel import told_file
-from ui.model.notes import for_page
 from ui.shell.checkpoints import read_header, shipped_checkpoints
 from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, kept_upload, known_data, uploaded_data
+from ui.shell.engine_words import for_page
 from ui.shell.formatting import escape
 from ui.shell.paths import (
     OWN,

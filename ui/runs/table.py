@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.shell.engine_words import said_of
 from ui.shell.formatting import counted, duration, find, headline, page_of, percent, worked
 from ui.shell.methods import method_name, way_name
 from ui.shell.paths import plain_name, title_of
@@ -101,7 +102,7 @@ def _state(job: Job, *, graded: bool) -> str:
     word = STATES[job.state][2]
     if not graded:
         return f"{word}, not graded"
-    return word if job.active or job.state == State.DONE else f"{word}: {job.error or REASONS[job.state]}"
+    return word if job.active or job.state == State.DONE else f"{word}: {said_of(job, job.error) or REASONS[job.state]}"
 
 
 def settings_text(config: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.shell.engine_words import said_of
+from ui.shell.formatting import escape
 from ui.shell.jobs import job_store, may_change
 from zspag_core.jobs import State
 from zspag_core.jobs.records import UNEXPECTED
@@ -31,7 +33,8 @@ def ended_card(job: Job, remedy: str, key: str, others: Callable[[], object] | N
         others: draws further buttons beside it.
     """
     what = "training" if job.kind == "train" else "run"
-    st.markdown(f"**What happened.** {job.error or f'The {what} was cancelled.'}")
+    reason = escape(said_of(job, job.error))
+    st.markdown(f"**What happened.** {reason or f'The {what} was cancelled.'}")
     if may_change(job):
         st.markdown(f"**What to do.** {OURS if job.error.startswith(UNEXPECTED) else remedy}")
     with st.container(horizontal=True):

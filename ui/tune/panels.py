@@ -24,6 +24,7 @@ from ui.figures.tuning import (
     slices,
 )
 from ui.shell.charts import BADGE, draw, picking_chart
+from ui.shell.engine_words import said_of
 from ui.shell.follow import follow, progress_of
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.job_controls import controls
@@ -117,7 +118,7 @@ def _head(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
         min(1.0, len(rows) / sweep.trials), f"{len(rows)} of {counted(sweep.trials, 'trial')}, {job.state}{left}{end}"
     )
     if job.error:
-        st.error(job.error)
+        st.error(escape(said_of(job, job.error)))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if job.active:
             controls(job, "Stops the sweep; what is finished is kept, and it can be gone on with.", key="tune")
