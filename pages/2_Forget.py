@@ -56,8 +56,7 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     values = pick_basics(method)
     with budget:
         values |= pick_budget(method, budgets_of(values.get("attack"), attacks))
-    with st.expander("All settings"):
-        rest = pick_rest(method, engine.answer, values)
+    rest = pick_rest(method, engine.answer, values)
     values |= rest["settings"]
     with held:
         rest["hold_out"] = pick_held_out(about, forget)

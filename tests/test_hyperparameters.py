@@ -91,7 +91,7 @@ def test_values_are_what_configure_gives_back():
         ("rate", "8/b", "rate: expected a number such as 0.03 or 8/255, got '8/b'"),
         ("limit", "3", "limit: expected at most 2, got 3.0"),
         ("kind", "c", "kind: expected one of a, b, got 'c'"),
-        ("loud", "perhaps", "loud: expected bool, got 'perhaps'"),
+        ("loud", "perhaps", "loud: expected true or false, got 'perhaps'"),
         ("volume", "1", "volume: no such setting; expected one of steps, rate, kind, loud, limit, seed"),
         ("note", "x", "note: no such setting; expected one of steps, rate, kind, loud, limit, seed"),
     ],

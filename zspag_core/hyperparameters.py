@@ -137,7 +137,7 @@ def _parse(name: str, kind: type, value: Any) -> Any:  # noqa: ANN401 - texts an
             return _parse_int(value)
         return read_float(value) if kind is float else kind(value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        expected = {float: NUMBER, int: "a whole number"}.get(kind, kind.__name__)
+        expected = {float: NUMBER, int: "a whole number", bool: "true or false"}.get(kind, kind.__name__)
         raise UsageError(f"{name}: expected {expected}, got {value!r}") from None
 
 

@@ -159,8 +159,9 @@ def open_page(overview):
 
 
 @pytest.fixture
-def forget_page(open_page):
-    """Return a function that opens the Forget page, with a run or without."""
+def forget_page(overview, open_page):
+    """Return a function that opens the Forget page, all its settings unfolded, with a run or without."""
+    overview.session_state["all-settings"] = True
     return partial(open_page, "2_Forget.py")
 
 

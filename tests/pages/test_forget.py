@@ -206,11 +206,30 @@ def test_what_was_set_is_still_there_after_a_switch_of_pages(forget_page, answer
     page.selectbox(key="zspag-attack").select("fgsm")
     page.number_input(key="seed").set_value(9).run()
     page.switch_page("app.py").run()
+    page.session_state["all-settings"] = True
     page.switch_page("pages/2_Forget.py").run()
     assert page.checkbox(key="forget-digits_resnet-3").value
     assert page.slider(key="zspag-epsilon").value == 12.5
     assert page.selectbox(key="zspag-attack").value == "fgsm"
     assert page.number_input(key="seed").value == 9
+
+
+def test_settings_that_are_folded_away_are_kept_and_not_drawn(forget_page, answered, store):
+    page = forget_page()
+    page.checkbox(key="forget-digits_resnet-3").check()
+    page.selectbox(key="zspag-attack").select("cw").run()
+    page.number_input(key="zspag-cw_rate").set_value(0.4)
+    page.number_input(key="seed").set_value(9).run()
+    page.session_state["all-settings"] = False
+    page.run()
+    assert not [box for box in page.number_input if box.key in {"zspag-cw_rate", "seed"}]
+    page.button(key="go").click().run()
+    (run,) = store.latest(kind="unlearn")
+    assert run.config["seed"] == 9
+    assert run.config["settings"] == {"attack": "cw", "cw_rate": 0.4}
+    page.session_state["all-settings"] = True
+    page.run()
+    assert (page.number_input(key="zspag-cw_rate").value, page.number_input(key="seed").value) == (0.4, 9)
 
 
 def test_budget_belongs_to_the_attack(forget_page, answered):
@@ -400,6 +419,7 @@ def test_form_is_kept_by_its_address(forget_page, overview, answered):
 def test_form_is_filled_from_its_address(overview, answered):
     settings = {"epochs": 7, "epsilon": 8 / 255, "n_adv": -5, "attack": "magic", "unknown": 1, "pooling": "pooled"}
     overview.query_params["form"] = json.dumps({"forget": [3, 8], "settings": settings, "seed": 4})
+    overview.session_state["all-settings"] = True
     page = overview.switch_page("pages/2_Forget.py").run()
     assert not page.exception
     assert [box.label for box in page.checkbox if box.value] == ["3", "8"]

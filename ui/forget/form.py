@@ -12,7 +12,7 @@ from ui.shell.class_names import names_of, says_names
 from ui.shell.jobs import job_store, made_of, show_run
 from ui.shell.methods import USUAL, method_card, method_summary
 from ui.shell.selection import choice_of, use
-from ui.shell.settings_form import apply_settings, changed, fitting, same, settings_form
+from ui.shell.settings_form import apply_settings, changed, fitting, same, settings_form, settings_held
 from ui.shell.words import PRESETS, SETTING_GROUPS, help_for
 from zspag_core.errors import ZspagError
 from zspag_core.jobs import State
@@ -168,7 +168,7 @@ def budgets_of(attack: str | None, attacks: Mapping[str, Sequence[str]]) -> list
 
 
 def pick_rest(method: Mapping[str, Any], engine: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw all other settings, in groups, with seed and device; return {"settings", "seed", "device"}.
+    """Draw all other settings, folded and in groups, with seed and device; return {"settings", "seed", "device"}.
 
     Args:
         method: as the engine describes it.
@@ -177,7 +177,13 @@ def pick_rest(method: Mapping[str, Any], engine: Mapping[str, Any], chosen: Mapp
     """
     groups = groups_of(method, set(chosen) | idle(chosen, engine["attacks"]))
     values: dict[str, Any] = {}
-    for tab, (group, names) in zip(st.tabs(list(groups)), groups.items(), strict=True):
+    folded = st.expander("All settings", key="all-settings", on_change="rerun")
+    if not folded.open:  # drawn when opened: the browser draws the page again at every look at a run
+        held = [name for names in groups.values() for name in names]
+        return {"settings": settings_held(method, held)} | _place_held(engine["devices"])
+    with folded:
+        tabs = st.tabs(list(groups))
+    for tab, (group, names) in zip(tabs, groups.items(), strict=True):
         with tab, st.container(gap="xsmall"):
             if group == "Labels" and not names:
                 st.caption(FOR_INFLUENCE)
@@ -185,6 +191,12 @@ def pick_rest(method: Mapping[str, Any], engine: Mapping[str, Any], chosen: Mapp
             if group == "Loop":
                 place = _pick_place(engine["devices"])
     return {"settings": values} | place
+
+
+def _place_held(devices: Sequence[str]) -> dict[str, Any]:
+    """Return seed and device without drawing them."""
+    device = st.session_state.get("device")
+    return {"seed": int(st.session_state.get("seed", 0)), "device": device if device in devices else devices[0]}
 
 
 def _pick_place(devices: Sequence[str]) -> dict[str, Any]:

@@ -43,6 +43,16 @@ def settings_form(
     return {name: value for name, value in values.items() if value is not None}
 
 
+def settings_held(method: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return what :func:`settings_form` would, without drawing: what its widgets last held, defaults where none was."""
+    known = {about["name"]: about for about in method["parameters"]}
+    values = {}
+    for name in (name for name in names if name in known):
+        key, about = knob_key(method, name), known[name]
+        values[name] = from_widget(about, st.session_state[key]) if key in st.session_state else about["default"]
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def knob_key(method: Mapping[str, Any], name: str) -> str:
     """Return the key of a setting's widget."""
     return f"{method['name']}-{name}"
@@ -105,7 +115,7 @@ def to_widget(about: Schema, value: Any) -> Any:  # noqa: ANN401 - a value of an
 
 def from_widget(about: Schema, held: Any) -> Any:  # noqa: ANN401 - a value of any knob type
     """Return the value of a setting whose widget holds this."""
-    return held / PIXEL_LEVELS if in_levels(about) else held
+    return held / PIXEL_LEVELS if held is not None and in_levels(about) else held
 
 
 def _most_levels(about: Schema) -> float:
