@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from zspag_core import threads
+from zspag_core.cli import main
 
 COMMAND = "from zspag_core.cli import main; main(['methods']); import torch"
 
@@ -34,6 +35,61 @@ def test_what_was_chosen_stays(unset, name):
     before = dict(os.environ)
     assert not threads.rest_while_waiting()
     assert os.environ == before
+
+
+@pytest.fixture
+def eight_cores(monkeypatch):
+    """A machine with eight cores, of which nobody has said how many to use."""
+    names = {threads.NUMBER, threads.OF_MKL, threads.AS_TOLD}
+    monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k not in names})
+    monkeypatch.setattr(threads, "usable_cores", lambda: 8)
+
+
+def environment_numbers():
+    return os.environ.get(threads.NUMBER), os.environ.get(threads.OF_MKL)
+
+
+@pytest.mark.parametrize(("workers", "each"), [(2, 4), (3, 2), (16, 1)])
+def test_workers_share_the_cores(eight_cores, workers, each):
+    threads.share_cores(workers)
+    assert environment_numbers() == (str(each), str(each))
+    assert torch.get_num_threads() == each, "torch, which is loaded already, has heard of it, too"
+    assert threads.chosen_threads() == {threads.NUMBER: str(each), threads.OF_MKL: str(each)}
+
+
+def test_one_worker_takes_what_it_would_take_alone(eight_cores):
+    threads.share_cores(1)
+    assert environment_numbers() == (None, None)
+    assert threads.chosen_threads() == {}
+
+
+def test_a_number_of_threads_that_was_chosen_stays(eight_cores):
+    os.environ[threads.NUMBER] = "3"
+    threads.share_cores(2)
+    assert environment_numbers() == ("3", None)
+    assert threads.chosen_threads() == {threads.NUMBER: "3", threads.OF_MKL: "3"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say which cores a process may use")
+def test_cores_are_those_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 7, 9})
+    assert threads.usable_cores() == 3
+
+
+def test_a_command_computes_with_the_threads_that_it_was_told(eight_cores):
+    show = "import sys; assert 'torch' not in sys.modules; main(['--threads', '3', 'methods'])"
+    show += "; import torch; print(torch.get_num_threads())"
+    done = subprocess.run(
+        [sys.executable, "-c", f"from zspag_core.cli import main; {show}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "3"
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "1025"])
+def test_a_number_of_threads_that_cannot_be_is_refused(number, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--threads", number, "methods"])
+    assert f"--threads: expected a whole number from 1 to 1024, got '{number}'" in capsys.readouterr().err
 
 
 @pytest.mark.skipif("USE_OPENMP=ON" not in torch.__config__.show(), reason="this torch was built without OpenMP")

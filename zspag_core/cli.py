@@ -16,7 +16,7 @@ from zspag_core.allocation import keep_freed_memory
 from zspag_core.errors import Cancelled, UnlearningError, ZspagError
 from zspag_core.faults import fault_words
 from zspag_core.plugins import use_files
-from zspag_core.threads import rest_while_waiting
+from zspag_core.threads import rest_while_waiting, use_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,7 @@ COMMANDS = {
     "worker": "serve the dashboard's queue on one device",
 }
 PROGRAM = "zspag_core"
+MOST_THREADS = 1024
 EPILOG = """examples:
   {how} unlearn  --data digits --checkpoint digits_resnet --forget 3 --out runs/first
   {how} evaluate --data digits --checkpoint runs/first/model.safetensors --forget 3
@@ -67,8 +68,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
     parser = _build_parser(program)
     chosen = parser.parse_args(arguments)
     chosen.command = f"{program} {chosen.command}"
-    keep_freed_memory()
-    rest_while_waiting()
+    _prepare_process(chosen.threads)
     try:
         use_files(chosen.plugin)
         return _carry_out(chosen)
@@ -86,6 +86,14 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
         if (words := fault_words(error)) is None:
             raise
         return _fail(chosen.command, words, 1)
+
+
+def _prepare_process(threads: int) -> None:
+    """Choose how this process computes, before anything loads torch; 0 threads are as many as it takes by itself."""
+    keep_freed_memory()
+    rest_while_waiting()
+    if threads:
+        use_threads(threads)
 
 
 def _carry_out(chosen: argparse.Namespace) -> int:
@@ -114,6 +122,13 @@ def _build_parser(program: str) -> _Parser:
         metavar="FILE",
         help="a Python file with further methods or attacks, which is run; before the command, may be repeated",
     )
+    parser.add_argument(
+        "--threads",
+        type=_thread_count,
+        default=0,
+        metavar="N",
+        help="compute with so many threads (OMP_NUM_THREADS, else the cores); before the command",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     for name, summary in COMMANDS.items():
         module = import_module(f"zspag_core.commands.{name}")
@@ -126,6 +141,13 @@ def _build_parser(program: str) -> _Parser:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
+
+
+def _thread_count(text: str) -> int:
+    """Read a number of threads."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MOST_THREADS}, got {text!r}")
+    return int(text)
 
 
 def _fail(command: str, message: str, code: int) -> int:

@@ -49,7 +49,7 @@ def client():
 def test_waiting_jobs_are_sent_once_with_what_they_need(store, home, client):
     jobs = [store.submit("a", {}, lane=Lane.TRIALS).id for _ in range(2)]
     store.submit("b", {}, lane=Lane.RUNS)
-    cluster = Cluster(store, client, device="cpu", gpu=0.5)
+    cluster = Cluster(store, client, device="cpu", gpu=0.5, environment={"OMP_NUM_THREADS": "3"})
     cluster.look()
     cluster.look()
     assert [job for job, *_ in client.sent] == jobs
@@ -57,6 +57,7 @@ def test_waiting_jobs_are_sent_once_with_what_they_need(store, home, client):
     assert (device, resources) == ("cpu", {"GPU": 0.5})
     assert environment["ZSPAG_HOME"] == str(home.resolve())
     assert environment["ZSPAG_DATABASE_URL"].startswith("sqlite:///")
+    assert environment["OMP_NUM_THREADS"] == "3"
     assert jobs[0] in key
 
 

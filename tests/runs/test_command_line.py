@@ -12,6 +12,7 @@ import pytest
 from zspag_core.cli import _build_parser
 from zspag_core.commands.unlearn import config_of
 from zspag_core.data.dataset import DataSet, Split
+from zspag_core.runs import command_line
 from zspag_core.runs.command_line import forgotten, unlearn_line, written
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.samples import find_forget
@@ -51,6 +52,16 @@ def test_a_run_with_everything_is_asked_for_again(everything, tmp_path):
     assert again.forget == ("wolf", "a, b")
     assert replace(again, forget=everything.forget, settings={}) == replace(everything, settings={})
     assert again.settings == {name: written(value) for name, value in everything.settings.items()}
+
+
+def test_threads_are_said_where_the_machine_would_take_others(monkeypatch):
+    monkeypatch.setattr(command_line, "usable_cores", lambda: 4)
+    run = RunConfig("digits", "model", (3,)).to_dict()
+    words = shlex.split(unlearn_line(run | {"threads": 2}, "new"))
+    assert words[:6] == ["python", "-m", "zspag_core", "--threads", "2", "unlearn"]
+    assert _build_parser("zspag").parse_args(words[3:]).threads == 2
+    for same in ({"threads": 4}, {"threads": None}, {}):
+        assert "--threads" not in unlearn_line(run | same, "new")
 
 
 def test_every_field_of_a_run_is_looked_at(everything):

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
+import torch
 
 from zspag_core.progress import Reporter
 from zspag_core.runs import shared_cache as module
@@ -47,6 +48,13 @@ def test_only_what_depends_on_the_same_is_shared(asked, tmp_path, monkeypatch):
     assert memory(relearning=True).recall("original_relearnt") is None
     assert isinstance(memory().room("other").recall("proxies"), type(None))
     assert memory().file("descent") is None
+
+
+def test_what_other_threads_made_is_made_again(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
+    shared_cache(prepare_held(asked), None).keep("original", 1)
+    torch.set_num_threads(2)  # another number of threads is another rounding; the next test has one again
+    assert shared_cache(prepare_held(asked), None).recall("original") is None
 
 
 def test_a_second_run_takes_over_and_says_so(asked, tmp_path, monkeypatch):

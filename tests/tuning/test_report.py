@@ -79,6 +79,12 @@ def test_the_command_is_one_that_unlearn_takes(sweep, rows):
     assert asked.settings == ["epochs=2", "energy=0.8", "n_adv=8", "label_mode=posterior"]
 
 
+def test_the_command_says_with_how_many_threads_the_trial_was_computed(sweep, rows, monkeypatch):
+    monkeypatch.setattr("zspag_core.runs.command_line.usable_cores", lambda: 4)
+    assert " --threads 2 unlearn " in command_of(sweep, rows[1] | {"threads": 2})
+    assert "--threads" not in command_of(sweep, rows[1]), "a trial of an earlier version does not say it"
+
+
 def test_csv_has_a_line_a_trial_and_marks_what_is_graded(sweep, rows):
     lines = list(csv.DictReader(io.StringIO(as_csv(sweep, rows))))
     assert [line["n_adv"] for line in lines] == ["4", "8", "4", "8"]

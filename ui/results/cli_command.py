@@ -17,11 +17,12 @@ def repeat_line(
 
     Args:
         config: of the job: model, data and classes, and how they are read.
-        result: of the run: method, the hyper-parameters used, seed and the device that it ran on.
+        result: of the run: method, the hyper-parameters used, seed, the device that it ran on, and with how many
+            threads (of older ones nobody knows).
         parameters: the schemas of the method's settings; only what differs from their defaults is written.
         out: the new folder.
     """
-    used = {name: result[name] for name in ("method", "seed", "device")}
+    used = {name: result[name] for name in ("method", "seed", "device", "threads") if name in result}
     return unlearn_line({**config, **used, "settings": changed_settings(result["config"], parameters)}, out)
 
 

@@ -38,6 +38,7 @@ from zspag_core.errors import UnlearningError, UsageError
 from zspag_core.files import check_writable, replace_file
 from zspag_core.runs.command_line import CLASSES_FILE
 from zspag_core.safety import CODE
+from zspag_core.threads import chosen_threads, share_cores
 from zspag_core.tuning.objectives import OBJECTIVES, RETAIN_FREE, find_objectives
 from zspag_core.tuning.sweep import SAMPLERS, Sweep
 
@@ -90,7 +91,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--relearning", action="store_true", help="count relearning steps of every trial, which is slow"
     )
-    parser.add_argument("--workers", default="1", metavar="N", help="processes that carry out trials (1)")
+    parser.add_argument(
+        "--workers", default="1", metavar="N", help="processes that carry out trials (1) and share the cores"
+    )
     parser.add_argument(
         "--cluster",
         default="",
@@ -116,7 +119,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, carry the sweep out, print what came of it."""
-    sweep, workers = _sweep(arguments), _count(arguments.workers, "--workers")
+    from zspag_core.jobs.cluster import LOCAL
+
+    workers = _count(arguments.workers, "--workers")
+    if arguments.cluster in {"", LOCAL}:
+        share_cores(workers)
+    sweep = _sweep(arguments)
     exports = _exports(arguments)
     sweep, names = _prepared(sweep)
     remembered: dict[str, Any] = {"class_names": names}
@@ -435,13 +443,14 @@ def _serving(store: JobStore, workers: int, device: str, arguments: argparse.Nam
         with _own_worker(store, (Lane.SWEEPS, Lane.TRIALS), device), _others(workers - 1, device):
             yield
         return
-    from zspag_core.jobs.cluster import Cluster, open_client
+    from zspag_core.jobs.cluster import LOCAL, Cluster, open_client
 
     share = _gpu_share(arguments.gpu)
+    more = chosen_threads() if arguments.cluster == LOCAL else {}
     with (
         open_client(arguments.cluster, workers) as client,
         _own_worker(store, (Lane.SWEEPS,), device),
-        Cluster(store, client, device=arguments.device, gpu=share, complain=_tell),
+        Cluster(store, client, device=arguments.device, gpu=share, environment=more, complain=_tell),
     ):
         yield
 

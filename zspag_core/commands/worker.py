@@ -1,7 +1,8 @@
 """Serve the dashboard's queue on one device, until stopped with Ctrl-C.
 
 The dashboard starts its own worker; start more by hand, one a device, here or on other machines that share
-ZSPAG_DATABASE_URL and ZSPAG_HOME.
+ZSPAG_DATABASE_URL and ZSPAG_HOME. It takes all cores and knows of none beside it: of N on one machine, start each as
+`zspag --threads T worker` with T the cores over N.
 """
 
 from __future__ import annotations

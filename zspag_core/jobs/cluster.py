@@ -28,7 +28,7 @@ from zspag_core.jobs.worker import NOT_TAKEN
 from zspag_core.shipped import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from distributed import Client, Future
 
@@ -55,6 +55,7 @@ class Cluster:
         lane: str = Lane.TRIALS,
         device: str = "auto",
         gpu: float = 0.0,
+        environment: Mapping[str, str] | None = None,
         complain: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Prepare.
@@ -65,12 +66,13 @@ class Cluster:
             lane: whose jobs.
             device: as :func:`zspag_core.devices.resolve_device` takes it, on the machine that computes.
             gpu: how much of the resource GPU, which Dask workers declare, a job takes; 0 asks for none.
+            environment: what else the processes of jobs find in theirs.
             complain: told in one sentence why the cluster is given up.
         """
         self.trouble = ""
         self._store, self._client, self._lane, self._device = store, client, lane, device
         self._resources = {"GPU": gpu} if gpu else None
-        self._complain = complain
+        self._environment, self._complain = environment or {}, complain
         self._name = f"cluster-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._sent: dict[str, Future[Any]] = {}
         self._failures, self._beaten = 0, 0
@@ -111,10 +113,10 @@ class Cluster:
                 self._send(job)
 
     def _send(self, job: str) -> None:
-        environment = {"ZSPAG_DATABASE_URL": database_url(), "ZSPAG_HOME": str(home().resolve())}
+        places = {"ZSPAG_DATABASE_URL": database_url(), "ZSPAG_HOME": str(home().resolve())}
         key = f"zspag-{job}-{secrets.token_hex(4)}"  # another one each time: Dask answers the same key from memory
         self._sent[job] = self._client.submit(
-            carry_out, job, self._device, environment, key=key, resources=self._resources
+            carry_out, job, self._device, places | dict(self._environment), key=key, resources=self._resources
         )
 
     def _judge(self, job: str, sent: Future[Any]) -> None:

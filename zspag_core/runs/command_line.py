@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.shipped import CHECKPOINTS, ROOT
+from zspag_core.threads import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +25,11 @@ def unlearn_line(config: Mapping[str, Any], out: str) -> str:
     Args:
         config: of a run, as :meth:`zspag_core.runs.config.RunConfig.to_dict` gives it; what is left out is at its
             default. What a job remembers beside it is used where it is there: "class_names", those of the classes to
-            forget in their order, and "classes_file", the file that --classes named.
+            forget in their order, "classes_file", the file that --classes named, and "threads", with how many the run
+            was computed: said where this machine would take another number by itself, which rounds otherwise.
         out: the new folder.
     """
-    words = [*PROGRAM, "unlearn", "--data", place(str(config["data"]))]
+    words = [*PROGRAM, *_threads(config), "unlearn", "--data", place(str(config["data"]))]
     words += ["--checkpoint", place(str(config["checkpoint"]))]
     words += ["--model", str(config["model"])] if config.get("model") else []
     words += _reading(config.get("reading") or {})
@@ -59,6 +61,12 @@ def place(name: str) -> str:
     if path.parent == CHECKPOINTS:
         return path.stem
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else name
+
+
+def _threads(config: Mapping[str, Any]) -> list[str]:
+    """Return the number of threads as an option, where it is not what this machine takes by itself."""
+    number = config.get("threads") or usable_cores()
+    return [] if number == usable_cores() else ["--threads", str(number)]
 
 
 def _number_first(pair: tuple[int | str, str | None]) -> tuple[bool, int, str]:

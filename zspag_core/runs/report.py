@@ -35,6 +35,7 @@ def describe_run(prepared: Prepared, run: Unlearned) -> dict[str, Any]:
         "config": values(prepared.method),
         "seed": prepared.config.seed,
         "device": str(prepared.device),
+        "threads": torch.get_num_threads(),
         "forget": list(prepared.config.classes),
         "num_classes": prepared.dataset.num_classes,
         "lacks": list(prepared.lacks),

@@ -104,11 +104,11 @@ def shared_with_all(prepared: Prepared, part: str) -> SharedCache:
 
 
 def _model_of(prepared: Prepared) -> tuple[Any, ...]:
-    """Return what says which model, data, classes, device and code are meant."""
+    """Return what says which model, data, classes, device, threads (another number is another rounding) and code."""
     config, data = prepared.config, prepared.dataset
     reading = (config.model, sorted(config.reading.items()), config.model_classes, config.order)
     images = [(len(part), part.fingerprint()) for part in (data.train, data.test)]
-    place = (str(prepared.device), torch.backends.cpu.get_cpu_capability())
+    place = (str(prepared.device), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
     return prepared.checkpoint.sha256, reading, images, config.classes, place, code_version()
 
 

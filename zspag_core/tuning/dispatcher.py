@@ -162,7 +162,8 @@ def row_of(
     Returns:
         {"number", "point", "seeds", "jobs" (ids), "state": "done", "failed" or "pruned", "error", "figures": {key:
         mean over seeds, None where a run has none}, "spread": {key: standard deviation, with several seeds}, "took":
-        seconds, "once": those of them that later trials need not spend, see :mod:`zspag_core.tuning.pace`}
+        seconds, "once": those of them that later trials need not spend, see :mod:`zspag_core.tuning.pace`,
+        "threads": with how many its first run was computed, None where that is not known}
     """
     done = [run for run in runs if run.state == queue.State.DONE and run.answer]
     failed = next((run for run in runs if run not in done), None)
@@ -179,6 +180,7 @@ def row_of(
         "spread": spread,
         "took": sum((run.finished or 0.0) - (run.started or run.finished or 0.0) for run in runs),
         "once": sum(map(once_of, runs)),
+        "threads": done[0].answer.get("threads") if done else None,
     }
 
 

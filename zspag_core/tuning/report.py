@@ -82,11 +82,12 @@ def command_of(sweep: Sweep, row: Row, remembered: Mapping[str, Any] = NOTHING) 
 
     Args:
         sweep: whose trial it is.
-        row: the trial.
+        row: the trial; with how many threads it was computed is said where it was not with all of this machine.
         remembered: what the sweep's job says of it: "class_names", "classes_file"; see
             :func:`zspag_core.runs.command_line.unlearn_line`.
     """
     known = {name: remembered[name] for name in ("class_names", CLASSES_FILE) if name in remembered}
+    known["threads"] = row.get("threads")
     return unlearn_line(sweep.config_at(row["point"], row["seeds"][0]) | known, f"runs/trial-{row['number']}")
 
 
