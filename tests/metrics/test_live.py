@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from zspag_core.data import to_pixels
 from zspag_core.errors import UnlearningError
-from zspag_core.metrics.live import LiveGrades
+from zspag_core.metrics.live import LiveGrades, QuickGrades
+from zspag_core.metrics.predictions import logits_of
 
 
 def test_grades_are_those_of_the_sample_by_hand(small_digits, digits_model, state_of, assert_untouched):
@@ -67,3 +68,13 @@ def test_outputs_that_are_no_numbers_are_told_in_one_sentence(small_digits, digi
         model.head.bias[0] = broken
     with pytest.raises(UnlearningError, match="outputs became NaN or infinite; try a smaller learning_rate"):
         LiveGrades(small_digits, (3,), 0).grade(model)
+
+
+def test_a_quick_look_is_at_fewer_images_and_leaves_membership_out(digits_model, small_digits):
+    live = QuickGrades(small_digits, (3,), 0)
+    assert sum(live.sizes[:2]) <= QuickGrades.most < LiveGrades.most
+    found = live.grade(digits_model)
+    assert found["mia"] is None
+    tested = live.sample.labels[: sum(live.sizes[:2])]
+    right = logits_of(digits_model, live.sample.images)[: len(tested)].argmax(1) == tested
+    assert found["acc_ut"] == pytest.approx(100 * float(right[tested == 3].float().mean()))

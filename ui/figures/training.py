@@ -76,7 +76,7 @@ def describe_estimates(epochs: Epochs) -> str:
 
 
 def plain_loss_figure(epochs: Epochs, total: int) -> go.Figure:
-    """Draw the training loss on the forget samples by epoch, where no membership attack can be made."""
+    """Draw the training loss on the forget samples by epoch, where no membership attack was made."""
     figure = go.Figure()
     x, y = _series(epochs, "loss")
     figure.add_scatter(x=x, y=y, name="loss", mode="lines+markers", line={"color": FORGOTTEN, "width": 3})

@@ -154,9 +154,7 @@ def _charts(job: Job, events: Sequence[Event]) -> None:
         figure = figures.accuracy_figure(epochs, total, mask.get("acc_rt"))
         draw(figure, key="accuracy", alt=figures.describe_accuracy(epochs))
     with right:
-        st.markdown("**Loss and same-class attack**", help=f"{help_for('Loss')} {help_for('Same class')}")
-        figure = figures.loss_figure(epochs, total)
-        draw(figure, key="loss", alt=figures.describe_loss(epochs))
+        _loss(epochs, total, draw)
 
 
 def _estimates(
@@ -176,8 +174,18 @@ def _estimates(
             + (f" Forget images by epoch:{sampled[:-1].replace('(', '')}." if sampled else "")
         )
     with right:
+        _loss(epochs, total, draw)
+
+
+def _loss(epochs: Sequence[Mapping[str, Any]], total: int, draw: Callable[..., None]) -> None:
+    """Draw the loss by epoch and, where epochs know of it, the same-class attack; those of a sweep's trials do not."""
+    if any(row.get("mia") is not None for row in epochs):
+        st.markdown("**Loss and same-class attack**", help=f"{help_for('Loss')} {help_for('Same class')}")
+        figure = figures.loss_figure(epochs, total)
+    else:
         st.markdown("**Loss**", help=help_for("Loss"))
-        draw(figures.plain_loss_figure(epochs, total), key="loss", alt=figures.describe_loss(epochs))
+        figure = figures.plain_loss_figure(epochs, total)
+    draw(figure, key="loss", alt=figures.describe_loss(epochs))
 
 
 def _watched(job: Job, events: Sequence[Event]) -> None:

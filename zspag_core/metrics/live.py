@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet
     from zspag_core.models import Classifier
 
-LIVE_IMAGES = 1000
 FORGET_SHARE = 0.25
 
 
@@ -32,15 +31,18 @@ class LiveGrades:
     they are not all that there are, the reporter is told of how many it is (forget_sample).
 
     Attributes:
+        most: how many test images are drawn.
         names: what is found.
         in_part: beside it, of how many images an estimate is (forget_sample), where it is of a sample.
     """
 
-    def __init__(self, dataset: DataSet, forget: tuple[int, ...], seed: int, images: int = LIVE_IMAGES) -> None:
-        """Draw the sample, of so many test images."""
+    most = 1000
+
+    def __init__(self, dataset: DataSet, forget: tuple[int, ...], seed: int) -> None:
+        """Draw the sample."""
         generator = torch.Generator().manual_seed(seed)
-        few = round(images * FORGET_SHARE)
-        remaining = dataset.test.without_classes(forget).sample(images - few, generator)
+        few = round(self.most * FORGET_SHARE)
+        remaining = dataset.test.without_classes(forget).sample(self.most - few, generator)
         forgotten = dataset.test.of_classes(forget).sample(few, generator)
         members = dataset.train.of_classes(forget).sample(few, generator)
         parts = (remaining, forgotten, members)
@@ -66,8 +68,24 @@ class LiveGrades:
         tested = both[: remaining + forgotten]
         figures = accuracy(tested.logits, tested.labels, self.forget)
         members = both[remaining + forgotten :]
-        mia = same_class_accuracy(members, both[remaining : remaining + forgotten], seed=self.seed)
+        mia = self.membership(members, both[remaining : remaining + forgotten])
         found = {"acc_rt": figures.acc_rt, "acc_ut": figures.acc_ut, "loss_rt": figures.loss_rt, "mia": mia}
         if forgotten:
             return found
         return found | {FORGET_IMAGES.per_epoch: percent(members.logits.argmax(1) == members.labels)}
+
+    def membership(self, members: Labelled, others: Labelled) -> float | None:
+        """Return the accuracy of the same-class attack."""
+        return same_class_accuracy(members, others, seed=self.seed)
+
+
+class QuickGrades(LiveGrades):
+    """A look for trials of a sweep: at 100 test images, and without membership, which 25 images say nothing of.
+
+    With 1,000 images looks took most of a short trial's time, with membership at 100 still a third.
+    """
+
+    most = 100
+
+    def membership(self, _members: Labelled, _others: Labelled) -> None:
+        """Return that it is not measured."""

@@ -17,7 +17,7 @@ from zspag_core.explain.watch import Watch, choose_asking, choose_watched
 from zspag_core.files import finite, write_json
 from zspag_core.hyperparameters import values
 from zspag_core.methods.base import call_method, timed
-from zspag_core.metrics.live import LIVE_IMAGES, LiveGrades
+from zspag_core.metrics.live import LiveGrades
 from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.runs import artifacts
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from zspag_core.runs.config import RunConfig
     from zspag_core.runs.stage_cache import StageCache
 
+LiveKind = type[LiveGrades]
 STAGES = ("proxies", "subspace", "labels", "unlearn", "evaluate")
 
 
@@ -68,7 +69,7 @@ def execute(
     state: Path | None = None,
     prepare: Callable[[RunConfig], Prepared] = prepare,
     cache_of: Callable[[Prepared, Path | None], StageCache] = cache_of,
-    live_images: int = LIVE_IMAGES,
+    live: LiveKind = LiveGrades,
     finish_cancelled: bool = True,
 ) -> dict[str, Any]:
     """Carry out a run and write its folder.
@@ -91,7 +92,7 @@ def execute(
             end. None keeps nothing.
         prepare: loads and checks; whoever has model and data at hand may know a shorter way.
         cache_of: returns what keeps finished parts, given what was prepared and `state`.
-        live_images: test images that are looked at after every epoch.
+        live: what is looked at after every epoch.
         finish_cancelled: whether a run that was cancelled between epochs is written also where the original must still
             be graded for that; not where nobody reads it and others wait.
 
@@ -110,7 +111,7 @@ def execute(
     report.progress("load", 1, 1)
     cache = cache_of(prepared, state)
     with new_folder(out) as folder, torch.random.fork_rng(devices=[]):
-        outcome = _run(prepared, report, cache, live_images, finish_cancelled=finish_cancelled)
+        outcome = _run(prepared, report, cache, live, finish_cancelled=finish_cancelled)
         _write(folder, prepared, outcome)
     if outcome.after is not None:
         cache.forget()
@@ -136,7 +137,7 @@ def _run(
     prepared: Prepared,
     report: Reporter,
     cache: StageCache,
-    live_images: int = LIVE_IMAGES,
+    live_kind: LiveKind = LiveGrades,
     *,
     finish_cancelled: bool = True,
 ) -> _Outcome:
@@ -146,7 +147,7 @@ def _run(
     say_assumptions(prepared, report)
     resumed = cache.begun
     baseline = Baseline(model, prepared, cache, report, seconds)
-    live = LiveGrades(prepared.dataset, prepared.config.classes, prepared.config.seed, live_images)
+    live = live_kind(prepared.dataset, prepared.config.classes, prepared.config.seed)
     with timed(seconds, "evaluate"):
         watch = _watch(model, baseline.known, prepared)
     log = EpochLog(live, watch, report, cache)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.checkpoints import load_checkpoint
+from zspag_core.metrics.live import QuickGrades
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.runs.execute import execute
 from zspag_core.runs.held import prepare_held
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from zspag_core.runs.config import RunConfig
     from zspag_core.runs.prepare import Prepared
-
-LIVE_IMAGES = 100
-"""Test images that are looked at after every epoch, a run alone looks at 1,000; 200 took a quarter of a trial."""
 
 
 def carry_out(config: RunConfig, out: Path, report: Reporter = SILENT, *, state: Path | None = None) -> dict[str, Any]:
@@ -37,9 +35,7 @@ def carry_out(config: RunConfig, out: Path, report: Reporter = SILENT, *, state:
     Raises:
         Cancelled, ZspagError: as in :func:`zspag_core.runs.execute.execute`.
     """
-    result = execute(
-        config, out, report, state=state, prepare=prepare_held, cache_of=shared_cache, live_images=LIVE_IMAGES
-    )
+    result = execute(config, out, report, state=state, prepare=prepare_held, cache_of=shared_cache, live=QuickGrades)
     if result["after"] is None:
         return result
     return result | {YARDSTICK: hold_against(prepare_held(config), out, report)}
