@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from zspag_core.jobs.store import JobStore
 
 LOCAL = "local"
+PROGRAM = ("-m", "zspag_core")
 LOOK_SECONDS, LEAVE_SECONDS, ANSWER_SECONDS = 0.2, 15.0, 10
 PATIENCE = 3
 """How many processes in a row may end without having taken their job; then the cluster is given up."""
@@ -216,7 +217,7 @@ def carry_out(job: str, device: str, environment: dict[str, str]) -> int:
     Raises:
         RuntimeError: the process did not carry it out.
     """
-    command = [sys.executable, "-m", "zspag_core", "worker", "--once", job, "--device", device]
+    command = [sys.executable, *PROGRAM, "worker", "--once", job, "--device", device]
     done = subprocess.run(  # noqa: S603 - our own command
         command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False
     )
