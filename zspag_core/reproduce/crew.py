@@ -8,7 +8,6 @@ not need each other, beyond the original's figures and the stages that rows of o
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import Cancelled
 from zspag_core.progress import Reporter
+from zspag_core.threads import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -99,7 +99,7 @@ def fill_together(harness: Harness, table: str, arena: Arena, workers: int) -> N
 
 def processes(workers: int, stop: Any) -> Executor:  # noqa: ANN401 - multiprocessing's events have no public type
     """Return a pool of fresh processes, which share the machine's cores and heed `stop`."""
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, usable_cores() // workers)
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(stop, threads))
 
