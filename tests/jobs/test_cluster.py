@@ -99,7 +99,7 @@ def test_it_counts_as_so_many_workers_as_it_has_threads(store, client):
 def test_a_real_cluster_carries_jobs_out_in_processes_of_their_own(store, wait_until):
     jobs = [store.submit("engine", {"number": number}, lane=Lane.TRIALS) for number in range(2)]
     with open_client("local", 2) as client, Cluster(store, client, device="cpu"):
-        wait_until(lambda: all(not store.require(job.id).active for job in jobs), 120.0)
+        wait_until(lambda: all(not store.require(job.id).active for job in jobs), 300.0)
     found = [store.require(job.id) for job in jobs]
     assert [job.state for job in found] == [State.DONE, State.DONE]
     assert len({job.worker for job in found}) == 2
