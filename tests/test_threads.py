@@ -43,6 +43,9 @@ def eight_cores(monkeypatch):
     names = {threads.NUMBER, threads.OF_MKL, threads.AS_TOLD}
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k not in names})
     monkeypatch.setattr(threads, "usable_cores", lambda: 8)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def environment_numbers():
@@ -71,9 +74,13 @@ def test_a_number_of_threads_that_was_chosen_stays(eight_cores):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say which cores a process may use")
-def test_cores_are_those_that_this_process_may_use(monkeypatch):
+def test_cores_are_those_that_this_process_may_use(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 7, 9})
+    monkeypatch.setattr(threads, "SIBLINGS", str(tmp_path / "cpu{}"))
     assert threads.usable_cores() == 3
+    for processor, siblings in ((5, "5,9"), (7, "7"), (9, "5,9")):
+        (tmp_path / f"cpu{processor}").write_text(f"{siblings}\n")
+    assert threads.usable_cores() == 2, "two threads of one core are one"
 
 
 def test_a_command_computes_with_the_threads_that_it_was_told(eight_cores):

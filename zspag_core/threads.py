@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 WAITING, SPINNING = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"  # read once, by OpenMP as torch loads it
 NUMBER, OF_MKL = "OMP_NUM_THREADS", "MKL_NUM_THREADS"
@@ -26,11 +27,26 @@ def rest_while_waiting() -> bool:
     return True
 
 
+SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+"""Where Linux lists the processors that are threads of the same core."""
+
+
 def usable_cores() -> int:
-    """Return how many cores this process may use: the threads that it computes with when nobody says otherwise."""
+    """Return how many cores this process may use: the threads that it computes with when nobody says otherwise.
+
+    A core that runs two threads at once counts once, as it does for MKL and so for torch.
+    """
     if sys.platform != "linux":
         return os.cpu_count() or 1
-    return len(os.sched_getaffinity(0))
+    return len({_core_of(processor) for processor in os.sched_getaffinity(0)})
+
+
+def _core_of(processor: int) -> str:
+    """Return what is the same for all processors of one core; the processor itself where that is not known."""
+    try:
+        return Path(SIBLINGS.format(processor)).read_text().strip()
+    except OSError:
+        return str(processor)
 
 
 def use_threads(number: int) -> None:
