@@ -68,6 +68,17 @@ def test_labels_become_the_models_outputs():
     assert data.notes[1] == "the test part of mine has no image of eel, cat: that is not graded"
 
 
+def test_labels_may_be_numbers_of_customers():
+    """Their table of two billion places ended the process."""
+    data = finish(source([2_000_000_000, 1, 30, 1], [30]), 1, 1, Reading(num_classes=3))
+    assert data.train.labels.tolist() == [2, 0, 1, 0]
+    assert data.test.labels.tolist() == [1]
+
+
+def test_halves_of_characters_in_names_are_written_out():
+    assert finish(source([0, 1, 0, 1], class_names=("\ud83d", "eel")), 1, 1).class_names == ("\\ud83d", "eel")
+
+
 def test_names_that_no_label_uses_need_no_output():
     data = finish(source([1, 1], class_names=("ant", "dog"), numbered=True), 1, 1, Reading(PETS))
     assert data.train.labels.tolist() == [1, 1]

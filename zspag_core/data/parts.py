@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from zspag_core.class_names import well_formed
 from zspag_core.data.classes import NAMED, Numbering, number_labels, number_names, numbered
 from zspag_core.data.dataset import DataSet, Split
 from zspag_core.data.reading import PLAIN, Reading
@@ -132,7 +133,7 @@ def _number(found: Found, parts: Sequence[Part], reading: Reading) -> Numbering:
     for part in parts:
         check_range(part.what, part.labels, len(found.class_names))
     used = _used(found, parts, reading)
-    names = [found.class_names[k] for k in used]
+    names = [well_formed(found.class_names[k]) for k in used]
     numbering = number_names(found.name, names, reading, numbered=found.numbered)
     return Numbering(numbering.class_names, {used[k]: at for k, at in numbering.places.items()}, numbering.notes)
 
@@ -159,10 +160,10 @@ def _used(found: Found, parts: Sequence[Part], reading: Reading) -> list[int]:
 
 def _renumbered(labels: Tensor, numbering: Numbering) -> Tensor:
     """Return the outputs that labels stand for."""
-    places = torch.full((max(numbering.places) + 1,), UNLABELLED, dtype=torch.int64)
-    for label, place in numbering.places.items():
-        places[label] = place
-    return places[labels]
+    known = sorted(numbering.places)  # no table up to the highest label: labels may be years, or numbers of customers
+    places = torch.tensor([numbering.places[label] for label in known])
+    at = torch.searchsorted(torch.tensor(known), labels).clamp(max=len(known) - 1)
+    return torch.where(torch.tensor(known)[at] == labels, places[at], UNLABELLED)
 
 
 def _check_whole(name: str, class_names: Sequence[str], parts: Sequence[Part]) -> list[str]:
