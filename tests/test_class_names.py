@@ -42,6 +42,8 @@ def test_numbers_that_belong_to_the_names_stay(text):
         ("", "expected one class name a line, but there is none"),
         ("a\n\nb", "expected one class name a line, but line 2 is empty"),
         ("orchid, rose,tulip", "expected one class name a line, got 3 in one line: orchid, rose,tulip"),
+        ('{"a": Infinity, "b": 0}', 'numbered from 0: .*got ."a": Infinity, "b": 0.$'),
+        ('["\\ud83d", 3]', r'numbered from 0: .*got ."\\ud83d", 3.$'),
         ('["a", "a"]', 'numbered from 0: .*got ."a", "a".$'),
         ('{"1": "a", "3": "b"}', 'numbered from 0: .*got ."1": "a", "3": "b".$'),
     ],
@@ -49,3 +51,12 @@ def test_numbers_that_belong_to_the_names_stay(text):
 def test_what_names_no_outputs_is_refused(text, said):
     with pytest.raises(UsageError, match=said):
         read_class_names(text)
+
+
+def test_halves_of_characters_are_written_out():
+    assert read_class_names('["\\ud83d", "rose"]').names == ("\\ud83d", "rose")
+
+
+def test_a_number_of_thousands_of_digits_is_a_name():
+    lines = f"{'9' * 5000} orchid\n1 rose"
+    assert read_class_names(lines).names == tuple(lines.splitlines())

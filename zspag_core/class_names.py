@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CLASS_NAMES = ("class_names", "classes", "label_names", "labels", "categories", "idx_to_class", "id2label", "idx2label")
 CLASS_NUMBERS = ("class_to_idx", "label2id", "class_to_id", "class_indices")
 ONE_A_LINE = "expected one class name a line"
-NUMBERED = re.compile(r"(\d+)(?:\s*[:;,.)=-]\s*|\s+)(\S.*)")
+NUMBERED = re.compile(r"(\d{1,9})(?:\s*[:;,.)=-]\s*|\s+)(\S.*)")
 SHOWN = 60
 
 
@@ -56,6 +56,11 @@ def read_class_names(text: str) -> Names:
     return _without_numbers(lines)
 
 
+def well_formed(text: str) -> str:
+    """Return a text that can be shown and sent: JSON and file systems hold halves of characters, which become \\udce9."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def given_twice(names: Sequence[str]) -> str | None:
     """Return the first name that stands there twice, None where there is none."""
     return next((name for place, name in enumerate(names) if name in names[:place]), None)
@@ -71,7 +76,7 @@ def class_names(value: object) -> list[str]:
         value = _in_order(value)
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
         return []
-    return list(value) if len(set(value)) == len(value) else []
+    return [well_formed(name) for name in value] if len(set(value)) == len(value) else []
 
 
 def _in_order(value: dict[Any, Any]) -> list[Any]:
@@ -81,7 +86,7 @@ def _in_order(value: dict[Any, Any]) -> list[Any]:
     )
     try:
         numbered = {int(number): name for number, name in pairs}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a text, a list, infinity
         return []
     return [numbered[index] for index in range(len(numbered))] if set(numbered) == set(range(len(value))) else []
 
@@ -126,4 +131,4 @@ def _without_numbers(lines: list[str]) -> Names:
 
 def _short(text: str) -> str:
     """Return the beginning of a text."""
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return well_formed(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")

@@ -17,6 +17,8 @@ def outputs(name, found, reading=None, **options):
 
 def test_natural_order_counts():
     assert sorted(["c10", "C2", "b", "c1"], key=natural) == ["b", "c1", "C2", "c10"]
+    long = "c" + "9" * 5000
+    assert sorted([long, "c1"], key=natural) == ["c1", long]
 
 
 def test_without_a_model_classes_are_numbered_as_image_folder_does():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import stat
+import sys
 import zipfile
 
 import numpy as np
@@ -45,6 +47,12 @@ def test_a_folder_and_its_zip_are_the_same_data_set(folder, pack, digit_images):
     images, labels = digit_images[0][:100], digit_images[1][:100]
     ours = torch.cat([loose.train.images, loose.test.images])[:, 0].flatten(1).tolist()
     assert sorted(ours) == sorted(images[labels < 3].reshape(-1, 64).tolist())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' folders have no names but Unicode")
+def test_names_of_before_utf8_are_read(folder, pack):
+    os.rename(os.fsencode(folder / "0"), os.path.join(os.fsencode(folder), b"caf\xe9"))  # noqa: PTH104, PTH118
+    assert load_folder(folder, "mine", 8, 1).class_names == ("1", "2", "café")
 
 
 def test_nothing_is_written(folder, pack, tmp_path):

@@ -116,6 +116,15 @@ def test_plain_binary_images(write, expected, png):
         ({"label": [0.5] * 100}, r"The label column of .*a\.parquet is double in row 0; expected integers or names"),
         ({"label": [[0, 1]] * 100}, r"The label column of .*a\.parquet is list.* \(several classes for an image\)"),
         ({"label": [None] * 100}, r"The images of mine have no labels; expected the class of each"),
+        (
+            {"label": pa.Array.from_buffers(pa.string(), 100, pa.array([b"\xff"] * 100).buffers())},
+            r"The label column of .*a\.parquet holds names that are no UTF-8 text, from row 0 on",
+        ),
+        (
+            {"label": pa.array([0, 2**64 - 1] * 50, pa.uint64())},
+            r"a\.parquet has values up to 1\.8.*e\+19; expected class",
+        ),
+        ({"label": [0.0, 1e300] * 50}, r"a\.parquet has values up to 1e\+300; expected class numbers"),
         ({"label": pa.array([b"a"] * 100)}, r"The label column of .*a\.parquet is binary in row 0"),
         ({"label": [0, 1] * 49 + [2, 4]}, r"label of the images of mine is 4; expected 0 to 3"),
         ({"label": [0, 1] * 50}, "Class 'two' is empty in the images of mine"),
@@ -204,9 +213,10 @@ def test_twelve_bits_are_scaled_by_the_range_of_all_parts(write, tmp_path, expec
     assert "200 images of mine have more than 8 bits a pixel, values 0 to 4080 in all" in data.notes[0]
 
 
-def test_metadata_that_is_no_json_is_ignored(write):
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_metadata_that_is_no_json_is_ignored(write, text):
     path = write("a.parquet")
-    table = parquet.read_table(path).replace_schema_metadata({"huggingface": "{"})
+    table = parquet.read_table(path).replace_schema_metadata({"huggingface": text})
     parquet.write_table(table, path)
     assert load_parquet(path, "mine", 8, 1).class_names == ("0", "1", "2", "3")
 

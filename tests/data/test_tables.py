@@ -79,6 +79,12 @@ def test_numbers_in_a_table_are_the_models_outputs(load, write):
     assert data.train.labels.tolist() == [k % 2 + 1 for k in range(8)]
 
 
+def test_a_number_of_thousands_of_digits_is_a_name(load):
+    long = "9" * 5000
+    data = load(NAMES, **{"labels.csv": rows([(k, long if k % 2 else "1") for k in range(8)])})
+    assert data.class_names == ("1", long)
+
+
 def test_one_table_for_each_part(load):
     names = [f"images/{k}.png" for k in range(8)]
     train, test = (rows([(f"{k}.png", KINDS[k]) for k in some], "path,label") for some in (range(4), range(4, 8)))

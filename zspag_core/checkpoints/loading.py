@@ -333,7 +333,8 @@ def _architecture_of(config: ModelConfig) -> str | None:
 def _checked_about(about: object, num_classes: int) -> dict[str, Any]:
     """Return what the file says about the model as plain JSON values."""
     try:
-        plain = json.loads(json.dumps(about, allow_nan=False))
+        text = json.dumps(about, allow_nan=False, ensure_ascii=False)
+        plain = json.loads(text.encode("utf-8", "replace"))  # JSON may hold halves of characters, which nobody can show
     except (TypeError, ValueError, RecursionError):
         raise CheckpointError("about: expected plain JSON values") from None
     if not isinstance(plain, dict):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 NAMED = 6
 """How many names a sentence lists."""
 MAX_CLASSES = 1000
+MOST_DIGITS = 300
+"""Of a number in a name, for its place in the order: Python reads no more than 4,300 as a number."""
 DIFFER = "names of classes differ"
 """How the note on classes that are taken by their order begins."""
 HOW = "give the model's names with --classes (a file, one name a line in the order of the outputs)"
@@ -39,7 +41,7 @@ class Numbering:
 def natural(name: str) -> tuple[list[str | int], str]:
     """Return a sorting key that puts `class2` before `class10`."""
     pieces = re.split(r"(\d+)", name.casefold())
-    return [int(piece) if number % 2 else piece for number, piece in enumerate(pieces)], name
+    return [int(piece[:MOST_DIGITS]) if number % 2 else piece for number, piece in enumerate(pieces)], name
 
 
 def number_names(name: str, found: Sequence[str], reading: Reading = PLAIN, *, numbered: bool = False) -> Numbering:

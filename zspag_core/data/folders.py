@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def load_folder(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
     """Return the data set of a folder of class folders; see :func:`zspag_core.data.tree.load_tree`."""
-    entries = {PurePosixPath(entry.relative_to(path).as_posix()): entry for entry in _walk(path, frozenset())}
+    entries = {PurePosixPath(*map(_named, entry.relative_to(path).parts)): entry for entry in _walk(path, frozenset())}
     folders = [short for short, entry in entries.items() if entry.is_dir()]
     files = {short: OnDisk(entry) for short, entry in entries.items() if entry.is_file()}
     return load_tree(Tree.of(str(path), folders, files), name, image_size, channels, reading)
@@ -39,6 +40,14 @@ def load_zip(path: Path, name: str, image_size: Size, channels: int, reading: Re
         folders = [short for short, info in members.items() if info.is_dir()]
         files = {short: InArchive(path, info.filename) for short, info in members.items() if not info.is_dir()}
         return load_tree(Tree.of(str(path), folders, files), name, image_size, channels, reading)
+
+
+def _named(part: str) -> str:
+    """Return a file's name as people read it: on a disk it may be of before UTF-8, as from an old archive."""
+    try:
+        return os.fsencode(part).decode()
+    except UnicodeDecodeError:
+        return os.fsencode(part).decode("latin-1")
 
 
 def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _IMAGE_COLUMNS = ("img", "image")
 _LABEL_COLUMNS = ("label", "fine_label", "labels", "target")
 _ROWS = 4096
+LARGEST = 2**62
+"""Of a label's number."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class File:
         """Return what Hugging Face's metadata say of each column."""
         try:
             found = json.loads((self.schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return {}
         told = found.items() if isinstance(found, dict) else ()
         return {name: feature for name, feature in told if isinstance(feature, dict)}
@@ -93,12 +95,19 @@ class File:
             raise DataError(f"{self.path} is damaged after row {start}.") from None
 
     def labels(self) -> list[int] | list[str]:
-        """Return the labels: numbers, `UNLABELLED` where there is none, or names."""
+        """Return the labels: numbers, `UNLABELLED` where there is none, or names.
+
+        Raises:
+            DataError: they are none.
+        """
         column = self.label_column
         labels = [one for start, batch in self.batches(column) for one in _values(self.path, start, batch.column(0))]
         if any(isinstance(one, str) for one in labels):
             return ["" if one is None else str(one) for one in labels]
-        return [UNLABELLED if one is None else int(one) for one in labels]
+        numbers = [UNLABELLED if one is None else int(one) for one in labels]
+        if largest := next((one for one in numbers if abs(one) > LARGEST), None):
+            raise DataError(f"The label column of {self.path} has values up to {largest:g}; expected class numbers.")
+        return numbers
 
     def images(self) -> Iterator[Encoded]:
         """Yield what a message calls each image and how to read it."""
@@ -241,12 +250,22 @@ def _values(path: Path, start: int, column: pa.Array) -> list[Any]:
         column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind) or _is_text(kind):
-        return list(column.to_pylist())
+        return _plain(path, start, column)
     values = list(column.to_pylist()) if pa.types.is_floating(kind) else [0.5]
     if all(value is None or value.is_integer() for value in values):
         return values
     several = " (several classes for an image)" if pa.types.is_list(kind) or pa.types.is_large_list(kind) else ""
     raise DataError(f"The label column of {path} is {kind}{several} in row {start}; expected integers or names.")
+
+
+def _plain(path: Path, start: int, column: pa.Array) -> list[Any]:
+    """Return the values of a column; texts in a parquet file may be none."""
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        raise DataError(
+            f"The label column of {path} holds names that are no UTF-8 text, from row {start} on."
+        ) from None
 
 
 def _is_text(kind: pa.DataType) -> bool:

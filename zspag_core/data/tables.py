@@ -25,6 +25,8 @@ LABEL_COLUMNS = tuple(_LABEL_COLUMNS.split())
 """Columns that hold classes, names before numbers."""
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 MAX_TABLE_BYTES = 256 * 1024**2
+MOST_DIGITS = 18
+"""Of a class that is a number; what is longer is a name."""
 NO_CLASS = frozenset({"", "-1", "?", "nan", "none", "null"})
 
 
@@ -236,4 +238,5 @@ def _parts(
 def _whole(text: str) -> int | None:
     """Return the whole number that a text is, such as 3 or 3.0; else None."""
     whole, point, zeros = text.partition(".")
-    return int(whole) if whole.isdecimal() and not zeros.strip("0") and (zeros or not point) else None
+    number = whole.isdecimal() and len(whole) <= MOST_DIGITS
+    return int(whole) if number and not zeros.strip("0") and (zeros or not point) else None

@@ -48,6 +48,13 @@ def test_arguments_that_build_nothing_are_one_sentence():
         build_network(ForeignConfig(source="timm:resnet10t", arguments={"no_such_option": 3}))
 
 
+def test_what_a_library_checks_by_errors_of_its_own_is_one_sentence():
+    pytest.importorskip("transformers")
+    told = {"model_type": "vit", "hidden_size": float("inf")}
+    with pytest.raises(CheckpointError, match="Validation error for field 'hidden_size': TypeError: .*expected int"):
+        build_network(ForeignConfig(source="hf:folder", num_classes=3, arguments=told))
+
+
 def test_building_disturbs_nobodys_random_numbers():
     torch.manual_seed(3)
     expected = torch.rand(2)

@@ -129,9 +129,8 @@ def hf_folder(folder: Path) -> nn.Module:
                 ignore_mismatched_sizes=False,
                 dtype=torch.float32,
             )
-    except (OSError, *RAISED) as error:
-        words = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"transformers cannot read it: {words[:300]}") from None
+    except (OSError, *_raised()) as error:
+        raise CheckpointError(f"transformers cannot read it: {_first_words(error)}") from None
     for what, said in (("missing_keys", "lacks"), ("unexpected_keys", "holds, beyond what its network has,")):
         if names := sorted(map(str, loaded.get(what) or ())):
             raise CheckpointError(
@@ -227,9 +226,22 @@ def _described() -> Iterator[None]:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except RAISED as error:
-        words = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"its description builds no network: {words[:300]}") from None
+    except _raised() as error:
+        raise CheckpointError(f"its description builds no network: {_first_words(error)}") from None
+
+
+def _raised() -> tuple[type[Exception], ...]:
+    """Return what building a network with unfit arguments raises; Hugging Face's configs have an error of their own."""
+    from huggingface_hub import errors
+
+    return (*RAISED, getattr(errors, "StrictDataclassError", ValueError))
+
+
+def _first_words(error: Exception) -> str:
+    """Return the first line of an error's words, with the next one where it only announces that."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    words = f"{lines[0]} {lines[1].strip()}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    return words[:300]
 
 
 def _safe(arguments: Mapping[str, Any]) -> dict[str, Any]:
