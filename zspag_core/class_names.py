@@ -57,7 +57,7 @@ def read_class_names(text: str) -> Names:
 
 
 def well_formed(text: str) -> str:
-    """Return a text that can be shown and sent: JSON and file systems hold halves of characters, which become \\udce9."""
+    """Return a text that can be shown and sent; halves of characters, which JSON may hold, are written out."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -26,10 +26,16 @@ def test_the_taken_network_is_named_where_there_are_others(tmp_path):
 def test_entries_among_the_tensors_that_are_none_are_left_aside(tmp_path):
     opened = _opened(NET | {"epoch": 3}, tmp_path)
     assert list(opened.container.tensors) == list(NET)
-    assert opened.notes == ("left aside, because they are no tensors: epoch",)
+    assert opened.notes == ("left aside, because they are no tensors with a name: epoch",)
     written = opened.container
     written.save(tmp_path / "again.pt", dict(NET))
     assert torch.load(tmp_path / "again.pt", weights_only=True)["epoch"] == 3
+
+
+def test_tensors_under_numbers_are_left_aside(tmp_path):
+    opened = _opened(NET | {3: torch.ones(2), None: 1}, tmp_path)
+    assert list(opened.container.tensors) == list(NET)
+    assert opened.notes == ("left aside, because they are no tensors with a name: 3, None",)
 
 
 def test_figures_that_stay_in_the_file_are_named(tmp_path):

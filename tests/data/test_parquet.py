@@ -118,7 +118,7 @@ def test_plain_binary_images(write, expected, png):
         ({"label": [None] * 100}, r"The images of mine have no labels; expected the class of each"),
         (
             {"label": pa.Array.from_buffers(pa.string(), 100, pa.array([b"\xff"] * 100).buffers())},
-            r"The label column of .*a\.parquet holds names that are no UTF-8 text, from row 0 on",
+            r"The label column of .*a\.parquet holds names that are no UTF-8 text, from row 0",
         ),
         (
             {"label": pa.array([0, 2**64 - 1] * 50, pa.uint64())},

@@ -102,7 +102,7 @@ def _open_torch(path: Path, limit_mb: float, entry: str | None) -> Opened:
         raise CheckpointError(_no_network(payload))
     route, rest = chosen(found, entry)
     holder = found[route]
-    tensors = {name: value for name, value in holder.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in holder.items() if _is_named(name, value)}
     old = not is_zip(path)
     if old:
         _check_old_storages(tensors, path)
@@ -124,6 +124,11 @@ def _check_old_storages(tensors: Mapping[str, Tensor], path: Path) -> None:
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors.values()}
     if sum(storages.values()) > path.stat().st_size:
         raise CheckpointError("damaged: it declares more values than it holds")
+
+
+def _is_named(name: object, value: object) -> bool:
+    """Tell whether an entry of a dictionary is a tensor of a network: one under a number is none."""
+    return isinstance(name, str) and isinstance(value, Tensor)
 
 
 def _shell(holder: dict[str, Any]) -> dict[str, Any]:
@@ -154,8 +159,8 @@ def _no_network(payload: object) -> str:
 def _notes(found: Mapping[tuple[str, ...], Any], route: tuple[str, ...], holder: Mapping[str, Any]) -> list[str]:
     """Say which of several networks was taken, and what stands among its tensors."""
     others = [".".join(way) for way in found if way != route]
-    odd = [name for name, value in holder.items() if not isinstance(value, Tensor)]
-    notes = [f"left aside, because they are no tensors: {some_of(odd, 6)}"] if odd else []
+    odd = [str(name) for name, value in holder.items() if not _is_named(name, value)]
+    notes = [f"left aside, because they are no tensors with a name: {some_of(odd, 6)}"] if odd else []
     if not others:
         return notes
     taken = ".".join(route)

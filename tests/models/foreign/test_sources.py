@@ -51,7 +51,7 @@ def test_arguments_that_build_nothing_are_one_sentence():
 def test_what_a_library_checks_by_errors_of_its_own_is_one_sentence():
     pytest.importorskip("transformers")
     told = {"model_type": "vit", "hidden_size": float("inf")}
-    with pytest.raises(CheckpointError, match="Validation error for field 'hidden_size': TypeError: .*expected int"):
+    with pytest.raises(CheckpointError, match=r"Validation error for field .hidden_size.: TypeError: .*expected int"):
         build_network(ForeignConfig(source="hf:folder", num_classes=3, arguments=told))
 
 
