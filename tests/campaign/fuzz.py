@@ -14,16 +14,20 @@ import tempfile
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.campaign.mutations import damage
-from tests.campaign.seeds import NETWORK, data_seeds, model_seeds
+from tests.campaign.seeds import CLASSES, ENTRIES, NETWORK, data_seeds, model_seeds, name_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-HANG_SECONDS = 10
+HANG_SECONDS, WAIT_SECONDS = 10, 180
+"""Of the processor's time, so that a busy machine hangs nothing; and by the clock, for what only waits."""
+LARGEST_GB = 12
+"""Of a child's addresses, torch's own 5 among them: what asks for more is a finding, not the end of this machine."""
 BATCH = 250
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "socket.connect", "os.fork")
 """What Python reports of itself when a file's code would do something."""
@@ -58,6 +62,7 @@ def campaign(count: int, seed: int) -> Found:
         for one in told:
             found.add(one)
         number += len(told)
+        print(f"{number} of {count}: {dict(found.ends)}", file=sys.stderr, flush=True)
         if done.returncode:  # the process died on the next input
             found.add(_fault(seed, number, "died", f"exit {done.returncode}: {done.stderr[-300:]}"))
             number += 1
@@ -70,9 +75,11 @@ def _fault(seed: int, number: int, end: str, words: str) -> dict[str, Any]:
 
 def _serve(seed: int, first: int, last: int) -> None:
     """Try inputs `first` to `last`; print what became of each."""
+    resource.setrlimit(resource.RLIMIT_AS, (LARGEST_GB * 2**30, resource.RLIM_INFINITY))
     seen: list[str] = []
     sys.addaudithook(lambda event, _args: seen.append(event) if event in FORBIDDEN else None)
-    signal.signal(signal.SIGALRM, _stop)
+    for kind in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(kind, _stop)
     with tempfile.TemporaryDirectory() as place:
         targets = list(_targets(Path(place)))
         os.environ["ZSPAG_HOME"] = place
@@ -91,22 +98,46 @@ def _serve(seed: int, first: int, last: int) -> None:
 
 def _targets(place: Path) -> Iterator[tuple[str, Path, Callable[[Path], object]]]:
     """Yield kind, valid input and loader of everything that is read."""
-    from zspag_core.checkpoints import load_checkpoint
+    for name in ("data", "models", "names"):
+        (place / name).mkdir()
+    for kind, path in data_seeds(place / "data").items():
+        yield f"data {kind}", path, _read_data
+        yield f"data {kind} for a model", path, partial(_read_data, num_classes=3)
+        yield f"data {kind} for a model with names", path, partial(_read_data, class_names=CLASSES)
+    for kind, path in model_seeds(place / "models").items():
+        yield f"model {kind}", path, _read_model
+        if not kind.startswith(("ours", "hf", "shards")):
+            entry = ENTRIES.get(kind)
+            yield f"model {kind} as {NETWORK}", path, partial(_read_model, model=NETWORK, image_size=32, entry=entry)
+    for kind, path in name_seeds(place / "names").items():
+        yield f"names {kind}", path, _read_names
+
+
+def _read_data(path: Path, **known: Any) -> object:
     from zspag_core.data import load_dataset
     from zspag_core.data.images import in_memory
 
-    def data(path: Path) -> object:
-        loaded = load_dataset(str(path), image_size=8, channels=3)
-        return in_memory(loaded.train.images), in_memory(loaded.test.images)
+    loaded = load_dataset(str(path), image_size=8, channels=3, **known)
+    _show(loaded.class_names, loaded.notes)
+    return in_memory(loaded.train.images), in_memory(loaded.test.images)
 
-    for name in ("data", "models"):
-        (place / name).mkdir()
-    for kind, path in data_seeds(place / "data").items():
-        yield f"data {kind}", path, data
-    for kind, path in model_seeds(place / "models").items():
-        yield f"model {kind}", path, load_checkpoint
-        if kind != "ours.safetensors":
-            yield f"model {kind} as {NETWORK}", path, lambda path: load_checkpoint(path, model=NETWORK, image_size=32)
+
+def _read_model(path: Path, **told: Any) -> None:
+    from zspag_core.checkpoints import load_checkpoint
+
+    loaded = load_checkpoint(path, **told)
+    _show(loaded.about, loaded.notes)
+
+
+def _read_names(path: Path) -> None:
+    from zspag_core.class_names import read_class_names
+
+    _show(read_class_names(path.read_text("utf-8", "replace")).names)
+
+
+def _show(*told: object) -> None:
+    """Put what was read into text as a page and a terminal do."""
+    json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _damaged(path: Path, target: Path, rng: random.Random) -> Path:
@@ -116,10 +147,10 @@ def _damaged(path: Path, target: Path, rng: random.Random) -> Path:
     copy = target / path.name
     if path.is_dir():
         shutil.copytree(path, copy)
-        victim = rng.choice(sorted(copy.iterdir()))
-        victim.write_bytes(damage(victim.read_bytes(), rng))
+        victim = rng.choice(sorted(file for file in copy.rglob("*") if file.is_file()))
+        victim.write_bytes(damage(victim.read_bytes(), rng, victim.name))
     else:
-        copy.write_bytes(damage(path.read_bytes(), rng))
+        copy.write_bytes(damage(path.read_bytes(), rng, path.name))
     return copy
 
 
@@ -127,7 +158,8 @@ def _try(kind: str, path: Path, load: Callable[[Path], object]) -> dict[str, str
     """Return how reading an input ended."""
     from zspag_core.errors import ZspagError
 
-    signal.alarm(HANG_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)
+    signal.alarm(WAIT_SECONDS)
     try:
         load(path)
     except ZspagError as error:
@@ -138,6 +170,7 @@ def _try(kind: str, path: Path, load: Callable[[Path], object]) -> dict[str, str
     except BaseException as error:
         return {"end": "traceback", "said": f"{kind}: {type(error).__name__}: {str(error)[:150]} {_where(error)}"}
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     return {"end": "read", "said": ""}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
 from typing import TYPE_CHECKING
+
+from tests.campaign.structures import HALF, LONG, change_arrays, change_payload, change_rows, change_table
 
 if TYPE_CHECKING:
     import random
@@ -22,13 +25,34 @@ HOSTILE_NAMES = (
     ".",
     "con/1.png",
 )
+CHANGES = {
+    "npz": change_arrays,
+    "csv": change_table,
+    "txt": change_table,
+    "parquet": change_rows,
+    **dict.fromkeys(("pt", "pth", "tar", "ckpt"), change_payload),
+}
 PICKLED = b"cos\nsystem\n(S'touch pwned'\ntR."
 """A pickle that would run a command."""
-VALUES = (None, -1, 0, 2**70, 1e308, float("nan"), "", "x" * 10_000, [], {}, [[[[]]]], "../..", True)
+NESTED: list[object] = []
+for _ in range(900):
+    NESTED = [NESTED]
+VALUES = (None, -1, 0, 2**70, 1e308, float("nan"), float("inf"), "", "x" * 10_000, [], {}, NESTED, "../..", True)
+VALUES += (LONG, HALF, [HALF, "b", "c"], {LONG: "a"}, "a\nb", {"a": float("inf")}, [0.5, None])
 
 
-def damage(content: bytes, rng: random.Random) -> bytes:
-    """Return damaged bytes: most with one damage, for many are refused at the door."""
+def damage(content: bytes, rng: random.Random, kind: str = "") -> bytes:
+    """Return damaged bytes: most with one damage, for many are refused at the door.
+
+    Args:
+        content: of a valid file.
+        rng: chooses the damage.
+        kind: the file's name; by its ending half of the files are changed in what they hold, and stay whole.
+    """
+    change = CHANGES.get(kind.rpartition(".")[2])
+    if change is not None and rng.random() < 0.5:
+        with contextlib.suppress(Exception):  # some changes do not go together with some values
+            return change(content, rng)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         content = rng.choice(_ways(content))(content, rng)
     return content
@@ -119,7 +143,11 @@ def _member(content: bytes, rng: random.Random) -> bytes:
     def change(members: list[tuple[str, bytes]]) -> None:
         at = rng.randrange(len(members))
         name, inside = members[at]
-        members[at] = name, rng.choice((_flip, _cut, _number, _pickle, _json, _blank))(inside, rng)
+        change = CHANGES.get(name.rpartition(".")[2]) if name.endswith(".csv") else None
+        members[at] = (
+            name,
+            change(inside, rng) if change else rng.choice((_flip, _cut, _number, _pickle, _json, _blank))(inside, rng),
+        )
 
     return _rewritten(content, change)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.campaign import fuzz
+from tests.campaign import fuzz, sessions
 from tests.campaign.mutations import damage
+from tests.campaign.pupil import Answer
 from zspag_core.errors import DataError
 
 
@@ -33,12 +35,20 @@ def test_what_takes_too_long_is_a_hang(monkeypatch, tmp_path):
     import signal
     import time
 
-    monkeypatch.setattr(fuzz, "HANG_SECONDS", 1)
-    before = signal.signal(signal.SIGALRM, fuzz._stop)
+    def busy(_path):
+        while True:
+            pass
+
+    monkeypatch.setattr(fuzz, "HANG_SECONDS", 0.1)
+    monkeypatch.setattr(fuzz, "WAIT_SECONDS", 1)
+    before = {kind: signal.signal(kind, fuzz._stop) for kind in (signal.SIGALRM, signal.SIGPROF)}
     try:
         assert fuzz._try("kind", tmp_path, lambda _path: time.sleep(60))["end"] == "hang"
+        monkeypatch.setattr(fuzz, "WAIT_SECONDS", 60)
+        assert fuzz._try("kind", tmp_path, busy)["end"] == "hang"
     finally:
-        signal.signal(signal.SIGALRM, before)
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def test_the_same_seed_does_the_same_damage():
@@ -53,3 +63,21 @@ def test_damaged_inputs_are_read_or_refused(monkeypatch, tmp_path):
     found = fuzz.campaign(24, 20_261_130)
     assert not found.faults
     assert sum(found.ends.values()) == 24
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read where Linux tells it")
+def test_two_sessions_walk_over_the_pages():
+    told = sessions.campaign(2, 0.1, 20_261_130, runs=0, think=(0.1, 0.2))
+    assert told.faults == []
+    assert told.seen.alerts == set()
+    assert len({answer.page for answer in told.seen.answers}) > 2
+    assert told.looks[-1].server_mb > 50
+    assert told.lines()[0].startswith(f"{len(told.seen.answers)} pages: ")
+
+
+def test_what_sessions_saw_is_told_in_shares():
+    told = sessions.Told()
+    assert told.lines() == ["nobody saw a page"]
+    told.seen.answers += [Answer("Learn", 0.0, seconds) for seconds in (*[0.2] * 18, 0.7, 9.0)]
+    assert "median 0.20 s  p95 9.00 s  longest 9.00 s" in told.lines()[0]
