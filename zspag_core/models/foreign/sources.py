@@ -129,7 +129,7 @@ def hf_folder(folder: Path) -> nn.Module:
                 ignore_mismatched_sizes=False,
                 dtype=torch.float32,
             )
-    except (OSError, *_raised()) as error:
+    except _raised(OSError) as error:
         raise CheckpointError(f"transformers cannot read it: {_first_words(error)}") from None
     for what, said in (("missing_keys", "lacks"), ("unexpected_keys", "holds, beyond what its network has,")):
         if names := sorted(map(str, loaded.get(what) or ())):
@@ -230,11 +230,11 @@ def _described() -> Iterator[None]:
         raise CheckpointError(f"its description builds no network: {_first_words(error)}") from None
 
 
-def _raised() -> tuple[type[Exception], ...]:
+def _raised(*more: type[Exception]) -> tuple[type[Exception], ...]:
     """Return what building a network with unfit arguments raises; Hugging Face's configs have an error of their own."""
     from huggingface_hub import errors
 
-    return (*RAISED, getattr(errors, "StrictDataclassError", ValueError))
+    return (*RAISED, *more, getattr(errors, "StrictDataclassError", ValueError))
 
 
 def _first_words(error: Exception) -> str:
