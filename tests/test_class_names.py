@@ -60,3 +60,9 @@ def test_halves_of_characters_are_written_out():
 def test_a_number_of_thousands_of_digits_is_a_name():
     lines = f"{'9' * 5000} orchid\n1 rose"
     assert read_class_names(lines).names == tuple(lines.splitlines())
+
+
+@pytest.mark.parametrize("text", ['["cat", "dog"', '{"0": "cat",', '[\n  "cat",\n  dog]'])
+def test_broken_json_is_called_that(text):
+    with pytest.raises(UsageError, match="begins as JSON and is broken"):
+        read_class_names(text)

@@ -49,10 +49,10 @@ def test_whole_data_stay_as_they_are():
 def test_what_is_not_graded_is_said_with_the_reason():
     assert ungraded([]) is None
     assert ungraded(GROUPS) == (
-        "The data has no images of the remaining classes and no test images, so accuracy on the remaining classes, "
+        "The data lacks images of remaining classes and test images, so accuracy on the remaining classes, "
         "test accuracy on the forgotten ones, the probe, membership inference and relearning are not graded."
     )
-    of_training = "The data has no training images of the remaining classes, so the probe and membership inference are"
+    of_training = "The data lacks training images of remaining classes, so the probe and membership inference are"
     assert ungraded(["retain_train"]) == f"{of_training} not graded."
     assert "accuracy on the remaining classes" in ungraded(["retain_test"])
     assert "relearning" not in ungraded(["retain_test"])
@@ -61,6 +61,6 @@ def test_what_is_not_graded_is_said_with_the_reason():
 def test_what_is_lacking_is_said_before_a_run_in_a_few_words():
     assert lacking_words([]) is None
     assert lacking_words(GROUPS) == (
-        "the data has no images of the remaining classes and no test images: what needs them is not graded"
+        "the data lacks images of remaining classes and test images: what needs them is not graded"
     )
-    assert "no training images of the remaining classes:" in lacking_words(["retain_train"])
+    assert "lacks training images of remaining classes:" in lacking_words(["retain_train"])

@@ -42,8 +42,11 @@ def read_class_names(text: str) -> Names:
     Raises:
         UsageError: it holds no names, or not one for each output.
     """
-    if text.lstrip()[:1] in {"{", "["} and (value := _json(text)) is not None:
-        return _from_json(value)
+    if text.lstrip()[:1] in {"{", "["}:
+        if (value := _json(text)) is not None:
+            return _from_json(value)
+        if text.lstrip()[1:].lstrip()[:1] == '"':
+            raise UsageError(f"{ONE_A_LINE}, or JSON, and this begins as JSON and is broken: {_short(text.strip())}")
     lines = [line.strip() for line in text.splitlines()]
     while lines and not lines[-1]:
         lines.pop()

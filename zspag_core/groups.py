@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet, Split
 
 GROUPS = {
-    "retain_train": "training images of the remaining classes",
-    "retain_test": "test images of the remaining classes",
+    "retain_train": "training images of remaining classes",
+    "retain_test": "test images of remaining classes",
     "forget_test": "test images of the forgotten classes",
 }
 
@@ -62,7 +62,7 @@ def ungraded(lacks: Iterable[str]) -> str | None:
         return None
     measures = _measures(groups)
     return (
-        f"The data has no {_groups(groups)}, so {_listed(measures)} {'is' if len(measures) == 1 else 'are'} not graded."
+        f"The data lacks {_groups(groups)}, so {_listed(measures)} {'is' if len(measures) == 1 else 'are'} not graded."
     )
 
 
@@ -73,13 +73,13 @@ def lacking_words(lacks: Iterable[str]) -> str | None:
         lacks: keys of `GROUPS`.
     """
     groups = set(lacks)
-    return f"the data has no {_groups(groups)}: what needs them is not graded" if groups else None
+    return f"the data lacks {_groups(groups)}: what needs them is not graded" if groups else None
 
 
 def _groups(groups: set[str]) -> str:
     """Name what is lacking."""
     if groups == set(GROUPS):
-        return "images of the remaining classes and no test images"
+        return "images of remaining classes and test images"
     return _listed([words for group, words in GROUPS.items() if group in groups])
 
 

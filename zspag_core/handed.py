@@ -23,8 +23,10 @@ from zspag_core.doubts.orders import try_orders
 from zspag_core.doubts.tried import WrongReading
 from zspag_core.models import Classifier
 from zspag_core.models.foreign import ForeignClassifier
+from zspag_core.models.foreign.caches import copied
 from zspag_core.models.foreign.reading import IMAGENET_MEAN, IMAGENET_STD, channels_of
 from zspag_core.preprocessing import fields_of
+from zspag_core.runs.assumptions import ONE_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -166,7 +168,8 @@ class Given:
             for figures in (*([whole] if whole.contradicted else []), *filter(read_as_another, found)):
                 raise ValueError(self._contradiction(figures))
         more = (note for figures in found for note in strangers(asked.dataset, figures))
-        return (*notes, *self._strange_preparation(asked), *more)
+        alone = (f"the images are taken to be prepared as in the network's training; {ONE_CLASS}",)
+        return (*notes, *(alone if asked.one_class else ()), *self._strange_preparation(asked), *more)
 
     def _contradiction(self, figures: OrderFigures) -> str:
         """Say what the network reads in images of another label."""
@@ -195,7 +198,7 @@ class Given:
 
     def returned(self, unlearned: Classifier) -> nn.Module:
         """Return a copy of the owner's network with the weights of the unlearned classifier."""
-        network = copy.deepcopy(self.owner)
+        network = copied(self.owner)
         if isinstance(unlearned, ForeignClassifier) and not isinstance(network, Classifier):
             network.load_state_dict(unlearned.owner_weights())
         else:
@@ -283,7 +286,7 @@ def _classifier(owner: nn.Module, fields: Mapping[str, Any], side: int) -> Class
     if isinstance(owner, Classifier):
         return copy.deepcopy(owner).eval()
     if any(part.is_floating_point() and part.dtype != torch.float32 for part in owner.state_dict().values()):
-        owner = copy.deepcopy(owner).float()
+        owner = copied(owner).float()
     return adapt(owner, **{"channels": len(fields["mean"]), **fields, "image_size": side})
 
 

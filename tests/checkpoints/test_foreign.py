@@ -322,3 +322,14 @@ def test_features_alone_have_no_head(small, tmp_path):
     path = _saved(tmp_path, ("backbone.", features), ("probe.", PROBE))
     with pytest.raises(CheckpointError, match=r"has no head: .*; beside them stands probe: .* --model python:"):
         load_checkpoint(path, model="timm:test_resnet")
+
+
+def test_the_image_size_follows_from_tables_of_attention_biases(tmp_path):
+    owner = timm.create_model("levit_128s", num_classes=6, img_size=64).eval()
+    torch.save(owner.state_dict(), tmp_path / "net.pth")
+    loaded = load_checkpoint(tmp_path / "net.pth", model="timm:levit_128s")
+    assert loaded.about["assumed"]["image_size"] == 64
+    assert loaded.about["assumed"]["shorter_side"] == 0, "the library's crop is for 224 pixels"
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(loaded.model(images), owner(loaded.model.normalise(images)), atol=1e-5)

@@ -21,6 +21,12 @@ def test_the_headline_says_both_accuracies_before_and_after():
     )
 
 
+def test_the_headline_says_nothing_of_what_is_not_graded():
+    nothing = {"acc_rt": None, "acc_ut": 80.0}
+    result = {"before": nothing, "after": nothing | {"acc_ut": 0.0}, "mask": {"acc_rt": None}}
+    assert headline(result) == "test images: forgotten 80.00 % -> 0.00 %"
+
+
 def test_a_backdoor_has_a_line_of_its_own():
     assert attack_line({"source": 1, "target": 8, "before": 98.2, "after": 0.0}) == (
         "backdoor: images of class 1 with the trigger read as class 8 98.20 % -> 0.00 %"

@@ -59,7 +59,7 @@ def test_images_to_forget_alone_from_the_upload_to_a_later_grading(page, app_url
 
     page.get_by_role("link", name="Every figure, downloads").click()
     expect(page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
-    expect(page.get_by_text("The data has no images of the remaining classes and no test images").first).to_be_visible()
+    expect(page.get_by_text("The data lacks images of remaining classes and test images").first).to_be_visible()
     expect(page.get_by_text("The remaining classes are not graded")).to_be_visible()
     expect(page.get_by_text("Where the figures stand")).to_have_count(0)
     assert page.get_by_test_id("stException").count() == 0

@@ -157,6 +157,8 @@ def test_parameter_counts(name, count):
     ("wrong", "message"),
     [
         ({"num_classes": 1}, "num_classes: expected 2 to 1000, got 1"),
+        ({"std": (0.0, 0.2, 0.2)}, "std: expected deviations above 0"),
+        ({"mean": (float("nan"),) * 3}, "std: expected deviations above 0 beside means"),
         ({"num_classes": 1001}, "got 1001"),
         ({"image_size": 7}, "image_size: expected 8 to 1024 pixels, got 7"),
         ({"channels": 2}, "channels: expected 1 or 3"),

@@ -11,7 +11,7 @@ from ui.shell.jobs import engine_question
 from ui.shell.selection import choice_of_own
 from zspag_core.jobs import Lane, State
 
-WHY = "The data has no images of the remaining classes and no test images"
+WHY = "The data lacks images of remaining classes and test images"
 PARTS = ("Classes", "Membership", "Depth", "Layers", "Labels", "What the method saw", "Downloads")
 
 

@@ -265,9 +265,22 @@ def test_images_that_look_altered_are_kept_by_a_button(open_model, store):
     assert (asked["order"], asked["class_names"]) == ("given", NAMES)
 
 
+def test_images_of_one_class_that_are_read_as_another_are_no_question_of_order(open_model, store):
+    order = MISNUMBERED["order"] | {"one_class": "of 60 images 0.4 % are read; --order given keeps both as they are"}
+    page = open_model(READ, MISNUMBERED | {"order": order})
+    assert "Are these images of that class, prepared as in its training?" in said(page)
+    assert "--order" not in said(page)
+    assert not page.radio
+    assert page.button(key="use").disabled
+    page.button(key="keep-images").click().run()
+    assert asked_to_adopt(store)["order"] == "given"
+
+
 def test_what_is_doubtful_and_stops_nothing_is_said(open_model):
-    page = open_model(READ, GOOD | {"notes": ["were the images altered on their way? 41.8 %, exchanged 79.3 %"]})
-    assert "Were the images altered on their way? 41.8 %, exchanged 79.3 %." in said(page)
+    notes = ["41.8 %, exchanged 79.3 %: were they altered?", "images of one class cannot tell"]
+    page = open_model(READ, GOOD | {"notes": notes, "none_fits": True})
+    assert [box.value.replace("\\", "") for box in page.warning] == ["41.8 %, exchanged 79.3 %: were they altered?"]
+    assert "Images of one class cannot tell." in [caption.value for caption in page.caption]
     assert not page.button(key="use").disabled
 
 

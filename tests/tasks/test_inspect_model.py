@@ -212,6 +212,17 @@ def test_images_that_look_altered_are_told_until_they_are_kept(bare_digits, digi
     assert "with light and dark exchanged" in answer["notes"][0]
 
 
+def test_images_of_one_class_that_are_altered_are_told_with_figures(bare_digits, digits_model, small_digits, tmp_path):
+    told = {"image_size": 8, "mean": list(digits_model.config.mean), "std": list(digits_model.config.std)}
+    made = import_weights(job_for({"checkpoint": str(bare_digits), "told": told}))["checkpoint"]
+    data = written(tmp_path / "fours.npz", small_digits, lambda images: 255 - images, classes=[4])
+    order = try_assumptions(job_for({"checkpoint": made, "data": data}))["order"]
+    assert order["misnumbered"]
+    assert "; with light and dark exchanged it reads " in order["one_class"]
+    with pytest.raises(UsageError, match="; with light and dark exchanged it reads "):
+        prepare(RunConfig(data, made, ("name:4",), device="cpu"))
+
+
 def test_images_of_one_class_are_asked_by_what_batch_norm_remembers(bare_digits, small_digits, tmp_path):
     made = import_weights(job_for({"checkpoint": str(bare_digits), "told": {"image_size": 8}}))["checkpoint"]
     data = written(tmp_path / "threes.npz", small_digits, classes=[3])

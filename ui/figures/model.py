@@ -53,7 +53,12 @@ def class_accuracy_figure(names: Sequence[str], accuracy: Sequence[float | None]
     yaxis = {"title": "right answers, %", "range": [0, 109], "tickvals": [0, 25, 50, 75, 100]}
     lay_out(figure, HEIGHT, showlegend=False, yaxis=yaxis)
     if len(names) <= NAMED:
-        figure.update_xaxes(tickvals=list(range(len(names))), ticktext=[_short(name) for name in names])
+        figure.update_xaxes(
+            tickvals=list(range(len(names))),
+            ticktext=[_short(name) for name in names],
+            ticklabeloverflow="allow",
+            automargin=True,
+        )
     else:
         figure.update_xaxes(title="class number; point at a bar for its name")
     return figure

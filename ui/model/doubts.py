@@ -11,6 +11,7 @@ import streamlit as st
 
 from ui.model.input_panel import names_in, tell, title_start
 from ui.model.panels import refusal, wait
+from ui.shell.engine_words import for_page
 from ui.shell.formatting import as_sentence, counted, escape, glue, percent
 from ui.shell.jobs import ask
 from ui.shell.selection import inspect_question
@@ -60,7 +61,8 @@ def _ask_anything(path: Path, about: Mapping[str, Any], answer: Mapping[str, Any
     elif answer.get("strange"):
         _ask_strange(path, about, answer["strange"])
     elif answer.get("altered"):
-        _ask_altered(path, answer["altered"], answer["order"])
+        again = " Save them as they were in the model's training and load them again."
+        _ask_to_keep(path, "Were the images altered on their way?", answer["altered"], answer["order"], again)
     elif answer["order"]["misnumbered"]:
         _ask_order(path, answer["order"])
     else:
@@ -71,8 +73,9 @@ def _ask_anything(path: Path, about: Mapping[str, Any], answer: Mapping[str, Any
 def _say_doubts(about: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     """Draw what is doubtful and stops nothing."""
     order = answer["order"]
-    words = [as_sentence(escape(note)) for note in answer.get("notes", ())]
-    if answer.get("none_fits"):
+    notes = answer.get("notes", ())
+    words = [as_sentence(escape(note)) for note in notes if note.endswith("?")]
+    if answer.get("none_fits") and not words:  # images that were altered are read in none of the ways
         words.append(none_fits_words(about, answer["readings"]))
     if order.get("kept_against"):
         words.append(
@@ -82,6 +85,9 @@ def _say_doubts(about: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         )
     for sentence in words:
         st.warning(sentence, icon=":material/help:")
+    for note in notes:
+        if not note.endswith("?"):
+            st.caption(as_sentence(escape(note)))
 
 
 def _ask_reading(path: Path, about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]], *, none_fits: bool) -> None:
@@ -101,13 +107,9 @@ def _ask_strange(path: Path, about: Mapping[str, Any], better: Mapping[str, Any]
     _choose_reading(path, about, better, "Take")
 
 
-def _ask_altered(path: Path, sentence: str, order: Mapping[str, Any]) -> None:
-    """Draw that the images look altered, and the button that keeps them, and the order of the classes, as they are."""
-    st.warning(
-        f"**Were the images altered on their way?** {as_sentence(escape(sentence))} Save them as they were in the "
-        "model's training and load them again.",
-        icon=":material/help:",
-    )
+def _ask_to_keep(path: Path, question: str, sentence: str, order: Mapping[str, Any], more: str = "") -> None:
+    """Draw why images look odd, and the button that keeps them, and the order of the classes, as they are."""
+    st.warning(f"**{question}** {as_sentence(escape(for_page(sentence)))}{more}", icon=":material/help:")
     if st.button("Keep them as they are", key="keep-images", width="stretch"):
         (kept,) = (offer for offer in order["offers"] if offer["order"] == "given")
         tell(path, class_names=kept["names"], order="given")
@@ -158,6 +160,9 @@ def _source(about: Mapping[str, Any], better: Mapping[str, Any]) -> str:
 
 def _ask_order(path: Path, order: Mapping[str, Any]) -> None:
     """Draw the orders of the classes that may be meant, with figures, and the button that chooses."""
+    if order.get("one_class"):
+        _ask_to_keep(path, "Are these images of that class, prepared as in its training?", order["one_class"], order)
+        return
     offers = {offer["order"]: offer for offer in order["offers"]}
     st.warning(
         f"**Which output is which class?** As the classes are numbered the model reads {_percent(order['taken'])} of "

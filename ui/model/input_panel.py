@@ -247,7 +247,9 @@ def _spread(values: Sequence[float]) -> str:
 
 def title_start(answer: Mapping[str, Any]) -> str:
     """Return how the title of the panel begins in which a person states what the weights do not show."""
-    return "Assumed" if answer["assumed"] else "As you told"
+    if answer["assumed"]:
+        return "Assumed"
+    return "As you told" if answer.get("stated", True) else "As its file says"
 
 
 def scale_name(mean: Sequence[float], std: Sequence[float]) -> str:

@@ -32,7 +32,7 @@ def why_ungraded(result: Result) -> str:
 def missing_for(result: Result, measure: Measure) -> str:
     """Say in a few words what a measure could not be computed without; empty where nothing was lacking."""
     gone = [GROUPS[group] for group in measure.needs if group in lacks_of(result)]
-    return f"Not graded: the data has no {' and no '.join(gone)}." if gone else ""
+    return f"Not graded: the data lacks {' and '.join(gone)}." if gone else ""
 
 
 def estimates_of(result: Result) -> Mapping[str, Any]:

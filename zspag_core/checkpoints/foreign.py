@@ -14,6 +14,7 @@ from zspag_core.checkpoints.weights import check_fit_of_weights, converted
 from zspag_core.errors import CheckpointError, UsageError, some_of
 from zspag_core.models.foreign import ForeignClassifier, ForeignConfig, parse_source
 from zspag_core.models.foreign.anatomy import dry_images, examine
+from zspag_core.models.foreign.caches import copied
 from zspag_core.models.foreign.reading import (
     FIELDS,
     Reading,
@@ -34,6 +35,8 @@ class Headless(CheckpointError):
     """Weights of a named network without its head."""
 
 
+SIDES = (224, 32, 64, 96, 128, 256, 192, 160, 48, 80, 112, 40, 56, 72, 144, 176, 240, 288, 320, 384, 448, 512)
+"""Image sizes for which a network is built until its tables have the shapes of the weights; the usual ones first."""
 PLACEHOLDER = 977
 """Classes a network is first built for: a number that no layer has by chance."""
 
@@ -159,8 +162,6 @@ def adapt(
     Raises:
         CheckpointError: it is no classifier of such images.
     """
-    import copy
-
     told: dict[str, Any] = {"image_size": image_size, "channels": channels, "mean": mean, "std": std}
     told |= {"shorter_side": shorter_side, "interpolation": interpolation}
     said = {name: value for name, value in told.items() if value is not None}
@@ -168,7 +169,7 @@ def adapt(
     config = ForeignConfig(source=f"module:{type(network).__name__}", **_grey_or_colour(said.get("channels", found)))
     reading = Reading({}, usual(config.channels, 0)).with_said(said)
     reading.assumed.pop("image_size", None)
-    return _wrapped(copy.deepcopy(network).cpu().eval(), config, reading)[0]
+    return _wrapped(copied(network).cpu().eval(), config, reading)[0]
 
 
 @torch.no_grad()
@@ -208,6 +209,8 @@ def _built_for(
     config = replace(_of_classes(config, max(2, count)), changes=changes)
     if size := _size_of_tables(kind, described, weights, given):
         config = replace(config, arguments={("image_size" if kind == "torchvision" else "img_size"): size, **arguments})
+    elif kind == "timm" and "img_size" not in arguments and (size := _size_of_shapes(config, weights)):
+        config = replace(config, arguments={"img_size": size, **arguments})
     if (stem := changes.get("stem")) and stem["channels"] in {1, 3}:
         config = replace(config, **_grey_or_colour(stem["channels"]))
     return config, build_network(config)
@@ -250,6 +253,29 @@ def _size_of_tables(
     return side * int(patches.stride[0]) if patches is not None else None
 
 
+def _size_of_shapes(config: ForeignConfig, weights: Mapping[str, Tensor]) -> int | None:
+    """Return an image size for which a network has tensors of the weights' shapes, where it has not by itself.
+
+    Tables of attention biases and the like have one entry for every place of a map.
+    """
+    if _has_shapes(_described(config), weights):
+        return None
+    for size in SIDES:
+        try:
+            built = _described(replace(config, arguments={**config.arguments, "img_size": size}))
+        except CheckpointError:  # its builder takes no size, or not this one
+            continue
+        if _has_shapes(built, weights):
+            return size
+    return None
+
+
+def _has_shapes(network: nn.Module, weights: Mapping[str, Tensor]) -> bool:
+    """Tell whether the weights that a network knows are of the shapes that it has."""
+    own = network.state_dict()
+    return all(own[name].shape == weight.shape for name, weight in weights.items() if name in own)
+
+
 def _takes_size(described: nn.Module, given: Mapping[str, Any]) -> bool:
     """Tell whether a network of timm is built for one image size, and another is given."""
     config = getattr(described, "default_cfg", None) or {}
@@ -268,9 +294,26 @@ def _reading(
     kind: str, network: nn.Module, hints: Mapping[str, Any], given: Mapping[str, Any], config: ForeignConfig
 ) -> Reading:
     """Return how images are prepared: what the caller and the files say, else the library's or ImageNet's usual way."""
-    channels = config.channels
-    usually = usual(channels, 0)
-    said: dict[str, Any] = {}
+    usually, said = _of_library(kind, network, hints, config)
+    for name in ("mean", "std", "image_size"):
+        if name in hints:
+            said[name] = tuple(hints[name]) if name != "image_size" else int(hints[name])
+    own, size = usually.get("image_size"), _built_size(kind, config)
+    usually |= {"image_size": size} if size else {}
+    if "image_size" in given and "shorter_side" not in given:
+        usually["shorter_side"] = 0
+        said.pop("shorter_side", None) if said.get("image_size") != given["image_size"] else None
+    if said.get("image_size", usually.get("image_size")) != own:  # the library's crop is for its own size
+        usually["shorter_side"] = 0
+    reading = Reading({}, {k: v for k, v in usually.items() if k in FIELDS}).with_said(said).with_said(given)
+    return _as_many(reading, config.channels)
+
+
+def _of_library(
+    kind: str, network: nn.Module, hints: Mapping[str, Any], config: ForeignConfig
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return how a library's network usually takes images, and what the owner's files of that library say."""
+    usually, said = usual(config.channels, 0), dict[str, Any]()
     if kind == "timm":
         usually |= timm_reading(getattr(network, "default_cfg", None))
         said = timm_reading((hints.get("timm_config") or {}).get("pretrained_cfg"))
@@ -280,18 +323,14 @@ def _reading(
         said = hf_reading(hints.get("preprocessor"))
     elif kind == "torchvision":
         usually["image_size"] = 299 if "inception" in config.source else getattr(network, "image_size", 224)
-    for name in ("mean", "std", "image_size"):
-        if name in hints:
-            said[name] = tuple(hints[name]) if name != "image_size" else int(hints[name])
+    return usually, said
+
+
+def _built_size(kind: str, config: ForeignConfig) -> int | None:
+    """Return the image size that a network was built for, where its builder was told one."""
     size = config.arguments.get("img_size", config.arguments.get("image_size") if kind != "hf" else None)
     size = size[0] if isinstance(size, list | tuple) and size else size
-    if isinstance(size, int) and size:
-        usually["image_size"] = size
-    if "image_size" in given and "shorter_side" not in given:  # another size: the library's crop is for its own
-        usually["shorter_side"] = 0
-        said.pop("shorter_side", None) if said.get("image_size") != given["image_size"] else None
-    reading = Reading({}, {k: v for k, v in usually.items() if k in FIELDS}).with_said(said).with_said(given)
-    return _as_many(reading, channels)
+    return size if isinstance(size, int) and size else None
 
 
 def _as_many(reading: Reading, channels: int) -> Reading:

@@ -146,12 +146,13 @@ def estimate_line(estimates: dict[str, Any]) -> str:
 
 def headline(result: dict[str, Any]) -> str:
     """Say a run's two accuracies, before and after, in one line."""
-    before, after = result["before"], result["after"]
-    return (
-        f"test images: remaining {_percent(before['acc_rt'])} -> {_percent(after['acc_rt'])} "
-        f"(masking alone: {_percent(result['mask']['acc_rt'])}), "
-        f"forgotten {_percent(before['acc_ut'])} -> {_percent(after['acc_ut'])}"
-    )
+    parts = []
+    for name, title in (("acc_rt", "remaining"), ("acc_ut", "forgotten")):
+        before, after = result["before"][name], result["after"][name]
+        if (before, after) != (None, None):
+            mask = f" (masking alone: {_percent(result['mask'][name])})" if name == "acc_rt" else ""
+            parts.append(f"{title} {_percent(before)} -> {_percent(after)}{mask}")
+    return f"test images: {', '.join(parts)}"
 
 
 def attack_line(backdoor: dict[str, Any]) -> str:

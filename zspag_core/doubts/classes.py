@@ -47,7 +47,8 @@ def check_classes(
     notes: list[str] = []
     for figures in class_figures(asked, classes):
         if read_as_another(figures) and chosen != KEPT:
-            raise UsageError(one_class_words(asked.dataset, figures, assumed, named=named))
+            (k,) = figures.said
+            raise UsageError(one_class_words(asked.about_class(k), figures, assumed, named=named))
         notes += strangers(asked.dataset, figures)
     return tuple(notes)
 

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from zspag_core.data.classes import in_order
 from zspag_core.data.reading import ORDERS
+from zspag_core.doubts.altered import reads_better
 from zspag_core.doubts.matching import best_matching, clearly_better
 from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zspag_core.data import DataSet
     from zspag_core.doubts.asked import Asked
 
 KEPT = "given"
@@ -112,7 +112,7 @@ def check_order(asked: Asked, chosen: str | None, assumed: str = "", *, named: b
     if chosen == KEPT or not figures.contradicted:
         return figures
     if len(figures.said) == 1:  # images of one class tell nothing of an order
-        raise UsageError(one_class_words(asked.dataset, figures, assumed, named=named))
+        raise UsageError(one_class_words(asked, figures, assumed, named=named))
     how = f"in {chosen.replace('_', ' ')} order" if chosen else "as numbered"
     start = f"the order of the classes looks wrong: {how} the model reads {figures.taken:.1f} %"
     stay = "or --order given to keep it as it is"
@@ -136,15 +136,17 @@ def _put_right(*, named: bool) -> str:
     return "name the outputs in their order with --classes FILE, one name a line"
 
 
-def one_class_words(dataset: DataSet, figures: OrderFigures, assumed: str, *, named: bool) -> str:
+def one_class_words(asked: Asked, figures: OrderFigures, assumed: str, *, named: bool) -> str:
     """Say that images of one class are read as another; with no other class to compare, that has two usual reasons."""
     ((k, (output, share)),) = figures.said.items()
+    names, better = asked.dataset.class_names, reads_better(asked)
+    altered = f"; with {better.words} it reads {better.accuracy:.1f} % as that class" if better else ""
     prepared = f" ({assumed} was assumed: state --image-size, --mean and --std)" if assumed else ""
     return (
         f"the order of the classes looks wrong, or how the images are prepared{prepared}: of {figures.count} images of "
-        f"{dataset.class_names[k]!r} the model reads {figures.taken:.1f} % as that class, its output {k}, and "
-        f"{share:.1f} % as output {output}, {dataset.class_names[output]!r}; first compare side, mean, std, grey or "
-        "colour, and red before blue with the network's training, for wrongly prepared images are often all read as "
-        f"one class; where all that is right, the model may have forgotten that class already, or "
-        f"{_put_right(named=named)}; --order given keeps both as they are"
+        f"{names[k]!r} the model reads {figures.taken:.1f} % as that class, its output {k}, and {share:.1f} % as "
+        f"output {output}, {names[output]!r}{altered}; first compare side, mean, std, grey or colour, and red before "
+        "blue with the network's training, for wrongly prepared images are often all read as one class; where all that "
+        f"is right, the model may have forgotten that class already, or {_put_right(named=named)}; --order given keeps "
+        "both as they are"
     )

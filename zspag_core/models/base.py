@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -40,6 +41,8 @@ class ModelConfig:
             raise ValueError(f"num_classes: expected 2 to 1000, got {self.num_classes}")
         if self.channels not in {1, 3} or len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError(f"channels: expected 1 or 3 with as many means and deviations, got {self.channels}")
+        if not all(math.isfinite(value) for value in (*self.mean, *self.std)) or not all(v > 0 for v in self.std):
+            raise ValueError(f"std: expected deviations above 0 beside means, got {self.std} beside {self.mean}")
         if not 8 <= self.image_size <= 1024:
             raise ValueError(f"image_size: expected 8 to 1024 pixels, got {self.image_size}")
 

@@ -9,6 +9,7 @@ from zspag_core.metrics.accuracy import percent
 from zspag_core.shortfall import guessing, hardly_read
 
 if TYPE_CHECKING:
+    from zspag_core.data.images import Pictures
     from zspag_core.metrics.grade import Grade
     from zspag_core.progress import Reporter
     from zspag_core.runs.prepare import Prepared
@@ -23,19 +24,30 @@ points of the rest, where masking gained two."""
 def say_assumptions(prepared: Prepared, report: Reporter) -> None:
     """Say how model and data were taken, and what cannot be graded; before anything is computed."""
     known = (*prepared.checkpoint.notes, *prepared.dataset.notes, lacking_words(prepared.lacks))
-    for sentence in (*known, _few(len(prepared.seen))):
+    for sentence in (*known, _few(len(prepared.seen), _different(prepared.seen.images))):
         if sentence:
             report.note(sentence)
 
 
-def _few(images: int) -> str:
+def _different(images: Pictures) -> int:
+    """Return how many different images there are; it is counted no farther than needed."""
+    found: set[bytes] = set()
+    for image in images:
+        found.add(image.numpy().tobytes())
+        if len(found) >= FEW_IMAGES:
+            break
+    return len(found)
+
+
+def _few(images: int, different: int) -> str:
     """Say what so few images to forget mean; empty where they are enough."""
-    if images >= FEW_IMAGES:
+    if different >= FEW_IMAGES:
         return ""
     there = "there is one image" if images == 1 else f"there are {images} images"
+    copies = f", only {different} of them different," if different < images else ""
     return (
-        f"{there} to forget: after fewer than {FEW_IMAGES} other images of the class are often still recognised, and "
-        "the remaining classes may lose more than with masking alone"
+        f"{there}{copies} to forget: after fewer than {FEW_IMAGES} other images of the class are often still "
+        "recognised, and the remaining classes may lose more than with masking alone"
     )
 
 

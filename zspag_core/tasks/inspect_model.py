@@ -97,6 +97,7 @@ def _names(found: re.Match[str]) -> list[str]:
 
 def describe_reading(loaded: Checkpoint) -> dict[str, Any]:
     """Return which network a model is, what its weights leave open, what was noted, and what is not moved."""
+    from zspag_core.checkpoints.owners import stated_fields
     from zspag_core.tasks.import_weights import left_open
 
     about, opened = loaded.about, left_open(loaded)
@@ -105,6 +106,7 @@ def describe_reading(loaded: Checkpoint) -> dict[str, Any]:
         "network": network_of(loaded),
         "foreign": foreign,
         "open": opened,
+        "stated": sorted(stated_fields(about)),
         "assumed": [name for name in opened if name in about.get("assumed", {})],
         "notes": list(loaded.notes),
         "unmoved": dict(loaded.model.unmoved),
@@ -131,7 +133,8 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         where all images are of one class, else None; "altered": the sentence where images of several look altered, else
         None; "notes": what else is doubtful, as sentences;
         "order": {"taken", "best" (percent, as numbered and under the best matching of outputs to classes), "count",
-        "misnumbered": whether another one reads clearly better and nobody chose to keep it, "kept_against": whether it
+        "misnumbered": whether another one reads clearly better and nobody chose to keep it, "one_class": the sentence
+        of that where all images are of one class, else None, "kept_against": whether it
         does and somebody chose so, "offers": [{"order",
         "names" (of the outputs), "accuracy" (percent, None where it was not counted)}], "said": [[name of the output
         that most images of the class are read as, percent of them] for each class, None
@@ -155,7 +158,7 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     none_fits = len(tried) > 1 and max(one.accuracy for one in tried) < WELL
     misread = another_is_better(tried) and not is_stated(loaded, tried[1])
     told = asked.without(forgotten_before(loaded.about))
-    order = _order(loaded, asked.dataset, try_orders(told or asked))
+    order = _order(loaded, told or asked, try_orders(told or asked))
     if told is None:  # images of forgotten classes alone say nothing of an order
         order |= {"misnumbered": False, "kept_against": False}
     report.progress("assumptions", 2, 2)
@@ -180,21 +183,24 @@ def _strange(loaded: Checkpoint, asked: Asked) -> tuple[dict[str, Any] | None, t
     """Ask BatchNorm how images of one class are prepared; return what it says against, and notes."""
     from zspag_core.doubts.batch_norm import check_batch_norm
     from zspag_core.doubts.tried import WrongReading
+    from zspag_core.runs.assumptions import ONE_CLASS
 
     if not asked.one_class:
         return None, ()
+    alone = f"the images are taken to be prepared as in the model's training; {ONE_CLASS}"
     try:
-        return None, check_batch_norm(loaded, asked)
+        return None, (alone, *check_batch_norm(loaded, asked))
     except WrongReading as wrong:
         better = {"words": wrong.better.words, "fields": dict(wrong.better.fields)}
         return {"sentence": wrong.plain} | better, ()
 
 
-def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str, Any]:
+def _order(loaded: Checkpoint, asked: Asked, figures: OrderFigures) -> dict[str, Any]:
     """Return what the model says of the classes, and the orders that may be meant."""
-    from zspag_core.doubts.orders import KEPT
+    from zspag_core.doubts.orders import KEPT, one_class_words
     from zspag_core.runs.assumptions import chosen_order
 
+    data = asked.dataset
     names, count = list(data.class_names), figures.count
     chosen = chosen_order(loaded)
     doubtful = figures.contradicted and chosen != KEPT
@@ -215,6 +221,7 @@ def _order(loaded: Checkpoint, data: DataSet, figures: OrderFigures) -> dict[str
         "best": figures.best,
         "count": count,
         "misnumbered": doubtful,
+        "one_class": one_class_words(asked, figures, "", named=by_name) if doubtful and asked.one_class else None,
         "kept_against": against,
         "offers": list(reversed(unique.values())),
         "said": [None if one is None else [names[one[0]], one[1]] for one in said],

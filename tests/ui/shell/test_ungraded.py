@@ -44,9 +44,9 @@ def test_a_whole_run_has_nothing_of_it(make_record):
 def test_figures_say_what_they_lack(make_record):
     result = make_record(only_forget=True)
     assert is_ungraded(result)
-    assert missing_for(result, ACC_RT) == "Not graded: the data has no test images of the remaining classes."
-    assert missing_for(result, ACC_UT) == "Not graded: the data has no test images of the forgotten classes."
-    assert "training images of the remaining classes and no test" in missing_for(result, ENTROPY)
+    assert missing_for(result, ACC_RT) == "Not graded: the data lacks test images of remaining classes."
+    assert missing_for(result, ACC_UT) == "Not graded: the data lacks test images of the forgotten classes."
+    assert "training images of remaining classes and test" in missing_for(result, ENTROPY)
 
 
 def test_estimates_are_listed_as_far_as_there_are_some(make_record):

@@ -12,6 +12,7 @@ from zspag_core.errors import CheckpointError
 from zspag_core.models.base import Classifier
 from zspag_core.models.foreign.anatomy import as_map, dry_images, examine, logits_in
 from zspag_core.models.foreign.attention import make_explicit
+from zspag_core.models.foreign.caches import attributes_of, drop, kept_by_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +45,12 @@ class ForeignClassifier(Classifier):
             CheckpointError: it is no classifier of such images.
         """
         super().__init__(config)
-        self.network = make_explicit(network).eval()
+        self.network = make_explicit(network).train().eval()
+        before = attributes_of(network)
         images = dry_images(config.channels, config.image_size, network, self.mean, self.std)
         self.anatomy = examine(network, images, classes=config.num_classes)
+        self._kept = kept_by_calls(network, before)
+        drop(network, self._kept)
 
     @property
     def head(self) -> nn.Linear:  # type: ignore[override]  # a 1x1 convolution is one, too
@@ -58,7 +62,10 @@ class ForeignClassifier(Classifier):
         if not len(images):
             logits: Tensor = self(_one_black(images))
             return logits[:0]
-        return logits_in(self.network(self.normalise(images)))
+        try:
+            return logits_in(self.network(self.normalise(images)))
+        finally:
+            drop(self.network, self._kept)
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, D) and logits (N, num_classes) of images (N, C, H, W) in [0, 1]."""
