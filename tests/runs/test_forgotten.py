@@ -6,7 +6,7 @@ import pytest
 
 from zspag_core.checkpoints import Checkpoint, save_checkpoint
 from zspag_core.errors import UsageError
-from zspag_core.runs.assumptions import check_forgotten
+from zspag_core.runs.assumptions import check_assumptions
 from zspag_core.runs.forgotten import already_forgotten, forgotten_before
 
 
@@ -33,14 +33,18 @@ def test_an_owner_s_file_is_known_by_ours_beside_it(digits_model, tmp_path):
 
 def test_a_class_that_is_gone_is_refused_and_one_that_is_still_read_is_noted(digits_model, small_digits):
     foreign = Checkpoint(digits_model, {"assumed": {"heads": 1}}, "")
-    assert check_forgotten(foreign, small_digits, (3,), "", (3,)).notes[-1] == "this model has already forgotten 3"
-    assert check_forgotten(foreign, small_digits, (3,), "", (4,)).notes == small_digits.notes
+
+    def notes(dataset, forget, forgotten):
+        return check_assumptions(foreign, dataset, "mine", "", forget=forget, forgotten=forgotten).notes
+
+    assert notes(small_digits, (3,), (3,))[-1] == "this model has already forgotten 3"
+    assert not any("already forgotten" in note for note in notes(small_digits, (3,), (4,)))
     threes = small_digits.train.of_classes((3,))
     wrong = replace(small_digits, train=replace(threes, labels=threes.labels + 4), test=threes[threes.labels == 0])
     with pytest.raises(UsageError, match=r"^this model has already forgotten 7; name other classes, or the model as"):
-        check_forgotten(foreign, wrong, (7,), "", (7,))
+        notes(wrong, (7,), (7,))
     with pytest.raises(UsageError, match="may have forgotten that class already"):
-        check_forgotten(foreign, wrong, (7,), "")
+        notes(wrong, (7,), ())
 
 
 def test_a_few_of_many_classes_are_named():
