@@ -129,9 +129,11 @@ def test_normalisation_of_pixels_from_0_to_255_is_refused(reading, resnet, tmp_p
         load_checkpoint(tmp_path / "m.pt", **reading)
 
 
-def test_another_network_with_names_like_ours_is_to_be_named(resnet, tmp_path):
+@pytest.mark.parametrize("lacks", [True, False])
+def test_another_network_with_names_like_ours_is_to_be_named(resnet, tmp_path, lacks):
     weights = resnet.state_dict() | {"extra.weight": torch.zeros(3)}
-    weights.pop(next(name for name in weights if "stages" in name))
+    if lacks:
+        weights.pop(next(name for name in weights if "stages" in name))
     torch.save(weights, tmp_path / "m.pt")
     with pytest.raises(CheckpointError, match=r"name the network with --model torchvision:NAME"):
         load_checkpoint(tmp_path / "m.pt")

@@ -180,7 +180,7 @@ def _unknown(error: CheckpointError, contents: Contents) -> str:
     """Say why nothing was recognised, and how the network is named."""
     if looks := _look(contents):
         return f"its file does not say which network it is; {looks}"
-    return f"{error}; {NAME_IT}" if {"names", "lacks"} & set(str(error).split()) else str(error)
+    return f"{error}; {NAME_IT}" if {"names", "lacks", "holds"} & set(str(error).split()) else str(error)
 
 
 def _part_of(contents: Contents, source: str) -> Contents | None:
