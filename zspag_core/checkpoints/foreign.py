@@ -169,7 +169,9 @@ def adapt(
     config = ForeignConfig(source=f"module:{type(network).__name__}", **_grey_or_colour(said.get("channels", found)))
     reading = Reading({}, usual(config.channels, 0)).with_said(said)
     reading.assumed.pop("image_size", None)
-    return _wrapped(copied(network).cpu().eval(), config, reading)[0]
+    twin = copied(network).cpu()
+    twin.eval()
+    return _wrapped(twin, config, reading)[0]
 
 
 @torch.no_grad()

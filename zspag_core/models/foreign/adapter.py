@@ -45,7 +45,9 @@ class ForeignClassifier(Classifier):
             CheckpointError: it is no classifier of such images.
         """
         super().__init__(config)
-        self.network = make_explicit(network).train().eval()
+        self.network = make_explicit(network)
+        for mode in (True, False):  # networks that keep tables for evaluation drop them; an owner's may return nothing
+            self.network.train(mode)
         before = attributes_of(network)
         images = dry_images(config.channels, config.image_size, network, self.mean, self.std)
         self.anatomy = examine(network, images, classes=config.num_classes)

@@ -187,7 +187,8 @@ def python_network(name: str, told: Mapping[str, Any] | None = None) -> tuple[nn
         network = make if isinstance(make, nn.Module) else make(**taken)
     if not isinstance(network, nn.Module):
         raise UsageError(f"model: expected {called} of {path} to return an nn.Module, got {type(network).__name__}")
-    return network.eval(), taken
+    network.eval()  # an owner's may return nothing
+    return network, taken
 
 
 def _taken(make: Callable[..., object], told: Mapping[str, Any]) -> dict[str, Any]:
