@@ -11,6 +11,7 @@ from torch import nn
 
 from zspag_core.checkpoints import Checkpoint
 from zspag_core.checkpoints.foreign import adapt
+from zspag_core.class_names import given_twice
 from zspag_core.data.dataset import DataSet, Split, to_pixels
 from zspag_core.data.given import Pixels, labels_of, pixels_of, taken_apart
 from zspag_core.data.images import in_memory
@@ -26,7 +27,7 @@ from zspag_core.models.foreign import ForeignClassifier
 from zspag_core.models.foreign.caches import copied
 from zspag_core.models.foreign.reading import IMAGENET_MEAN, IMAGENET_STD, channels_of
 from zspag_core.preprocessing import fields_of
-from zspag_core.runs.assumptions import ONE_CLASS
+from zspag_core.runs.assumptions import SURE_ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,8 +169,7 @@ class Given:
             for figures in (*([whole] if whole.contradicted else []), *filter(read_as_another, found)):
                 raise ValueError(self._contradiction(figures))
         more = (note for figures in found for note in strangers(asked.dataset, figures))
-        alone = (f"the images are taken to be prepared as in the network's training; {ONE_CLASS}",)
-        return (*notes, *(alone if asked.one_class else ()), *self._strange_preparation(asked), *more)
+        return (*notes, *((SURE_ALONE,) if asked.one_class else ()), *self._strange_preparation(asked), *more)
 
     def _contradiction(self, figures: OrderFigures) -> str:
         """Say what the network reads in images of another label."""
@@ -303,7 +303,7 @@ def _class_names(owner: nn.Module, names: Sequence[str] | None, count: int) -> t
     if isinstance(names, str) or len(names) != count:
         raise ValueError(f"class_names: expected {count} names, one for each output of the network, got {len(names)}")
     found = tuple(map(str, names))
-    if twice := next((name for place, name in enumerate(found) if name in found[:place]), None):
+    if (twice := given_twice(found)) is not None:
         raise ValueError(f"class_names: expected every name once, got {twice!r} twice")
     return found
 

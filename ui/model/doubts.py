@@ -64,6 +64,8 @@ def _ask_anything(path: Path, about: Mapping[str, Any], answer: Mapping[str, Any
         again = " Save them as they were in the model's training and load them again."
         _ask_to_keep(path, "Were the images altered on their way?", answer["altered"], answer["order"], again)
     elif answer["order"]["misnumbered"]:
+        if answer.get("none_fits"):
+            st.warning(none_fits_words(about, answer["readings"]), icon=":material/help:")
         _ask_order(path, answer["order"])
     else:
         return False
@@ -72,19 +74,19 @@ def _ask_anything(path: Path, about: Mapping[str, Any], answer: Mapping[str, Any
 
 def _say_doubts(about: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     """Draw what is doubtful and stops nothing."""
-    order = answer["order"]
-    notes = answer.get("notes", ())
+    order, notes = answer["order"], answer.get("notes", ())
     words = [as_sentence(escape(note)) for note in notes if note.endswith("?")]
     if answer.get("none_fits") and not words:  # images that were altered are read in none of the ways
         words.append(none_fits_words(about, answer["readings"]))
-    if order.get("kept_against"):
-        words.append(
-            f"**The order is kept as you chose**, though in it the model reads {_percent(order['taken'])} of "
-            f"{order['count']} labelled images, in another one {_percent(_best(order))}: probably **another class will "
-            "be forgotten** than the one you tick."
-        )
     for sentence in words:
         st.warning(sentence, icon=":material/help:")
+    if order.get("kept_against"):
+        st.warning(
+            f"**The order is kept as you chose**, though in it the model reads {_percent(order['taken'])} of "
+            f"{order['count']} labelled images, in another one {_percent(_best(order))}: probably **another class will "
+            "be forgotten** than the one you tick.",
+            icon=":material/warning:",
+        )
     for note in notes:
         if not note.endswith("?"):
             st.caption(as_sentence(escape(note)))

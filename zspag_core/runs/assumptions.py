@@ -31,6 +31,8 @@ ONE_CLASS = (
     "images of one class cannot tell whether it is so, for wrongly prepared ones may all be read as that class: what "
     "is estimated holds only if it is"
 )
+SURE = "the images are taken to be prepared as in the model's training"
+SURE_ALONE = f"{SURE}; {ONE_CLASS}"
 
 
 class _HowOrdered(TypedDict):
@@ -158,9 +160,8 @@ def _check_input_and_order(
 def _preparation_notes(assumed: Mapping[str, Any], dataset: DataSet) -> tuple[str, ...]:
     """Say what is assumed of how the images are prepared, and that images of one class cannot tell."""
     alone = len(torch.cat([dataset.train.labels, dataset.test.labels]).unique()) == 1
-    sure = "the images are taken to be prepared as in the model's training"
     note = (
-        f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}" if assumed else sure
+        f"the model's file does not say how its images are prepared; assumed: {_in_words(assumed)}" if assumed else SURE
     )
     if alone:
         return (f"{note}; {ONE_CLASS}",)

@@ -183,13 +183,12 @@ def _strange(loaded: Checkpoint, asked: Asked) -> tuple[dict[str, Any] | None, t
     """Ask BatchNorm how images of one class are prepared; return what it says against, and notes."""
     from zspag_core.doubts.batch_norm import check_batch_norm
     from zspag_core.doubts.tried import WrongReading
-    from zspag_core.runs.assumptions import ONE_CLASS
+    from zspag_core.runs.assumptions import SURE_ALONE
 
     if not asked.one_class:
         return None, ()
-    alone = f"the images are taken to be prepared as in the model's training; {ONE_CLASS}"
     try:
-        return None, (alone, *check_batch_norm(loaded, asked))
+        return None, (SURE_ALONE, *check_batch_norm(loaded, asked))
     except WrongReading as wrong:
         better = {"words": wrong.better.words, "fields": dict(wrong.better.fields)}
         return {"sentence": wrong.plain} | better, ()
