@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +58,21 @@ def start_server(home, port=None):
     url = f"http://127.0.0.1:{port}"
     wait_until_healthy(url, process)
     return Server(process, url, home)
+
+
+@contextmanager
+def shared_dashboard(home, port, url):
+    """Share a dashboard that a proxy stands before, without workers, as a class does; yield its codes by name."""
+    environment = os.environ | {"ZSPAG_HOME": str(home), "ZSPAG_START_WORKER": "0", "OMP_NUM_THREADS": "1"}
+    environment.pop("ZSPAG_DATABASE_URL", None)
+    command = [sys.executable, "-m", "zspag_core", "app", "--share", "--port", str(port), "--behind", url]
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        try:
+            wait_until_healthy(f"http://127.0.0.1:{port}", process)
+            yield json.loads((home / "class.json").read_text())
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def free_port():

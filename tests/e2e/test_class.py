@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
@@ -13,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.e2e.conftest import PATIENCE
-from tests.e2e.serving import ROOT, free_port, open_store, wait_until_healthy
+from tests.e2e.serving import free_port, open_store, shared_dashboard
 from tests.e2e.tls_proxy import certificate, tls_proxy
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -26,20 +22,8 @@ def school(tmp_path_factory):
     cert, key = certificate(home)
     port, outside = free_port(), free_port()
     url = f"https://localhost:{outside}"
-    environment = os.environ | {"ZSPAG_HOME": str(home), "ZSPAG_START_WORKER": "0", "OMP_NUM_THREADS": "1"}
-    environment.pop("ZSPAG_DATABASE_URL", None)
-    command = [sys.executable, "-m", "zspag_core", "app", "--share", "--port", str(port), "--behind", url]
-    with (
-        subprocess.Popen(command, cwd=ROOT, env=environment) as process,
-        tls_proxy(cert, key, outside, port),
-    ):
-        try:
-            wait_until_healthy(f"http://127.0.0.1:{port}", process)
-            codes = json.loads((home / "class.json").read_text())
-            yield SimpleNamespace(url=url, inside=f"http://127.0.0.1:{port}", home=home, **codes)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    with tls_proxy(cert, key, outside, port), shared_dashboard(home, port, url) as codes:
+        yield SimpleNamespace(url=url, inside=f"http://127.0.0.1:{port}", home=home, **codes)
 
 
 @pytest.fixture

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import ssl
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.campaign.pupil import Pupil, Seen, call, join
-from tests.e2e.serving import ROOT, free_port, wait_until_healthy
+from tests.e2e.serving import ROOT, free_port, shared_dashboard
 from tests.e2e.tls_proxy import certificate
 
 pytestmark = [
@@ -56,21 +54,13 @@ def school(tmp_path_factory):
     url = f"https://localhost:{outside}"
     settings = AROUND.format(folder=home, outside=outside, cert=cert, key=key, location=documented(inside), user=USER)
     (home / "nginx.conf").write_text(settings)
-    environment = os.environ | {"ZSPAG_HOME": str(home), "ZSPAG_START_WORKER": "0", "OMP_NUM_THREADS": "1"}
-    environment.pop("ZSPAG_DATABASE_URL", None)
-    command = [sys.executable, "-m", "zspag_core", "app", "--share", "--port", str(inside), "--behind", url]
-    with (
-        subprocess.Popen(command, cwd=ROOT, env=environment) as process,
-        subprocess.Popen(["nginx", "-e", home / "error.log", "-c", home / "nginx.conf"]) as proxy,
-    ):
+    with subprocess.Popen(["nginx", "-e", home / "error.log", "-c", home / "nginx.conf"]) as proxy:
         try:
-            wait_until_healthy(f"http://127.0.0.1:{inside}", process)
-            codes = json.loads((home / "class.json").read_text())
-            yield SimpleNamespace(url=url, trust=ssl.create_default_context(cafile=str(cert)), **codes)
+            with shared_dashboard(home, inside, url) as codes:
+                yield SimpleNamespace(url=url, trust=ssl.create_default_context(cafile=str(cert)), **codes)
         finally:
-            for one in (proxy, process):
-                one.terminate()
-                one.wait(timeout=30)
+            proxy.terminate()
+            proxy.wait(timeout=30)
 
 
 def answer(school, method, path, body=None, **headers):
