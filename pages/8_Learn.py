@@ -22,7 +22,7 @@ from ui.learn.progress import (
 )
 from ui.shell.charts import chart
 from ui.shell.class_bar import note_answer, note_lesson
-from ui.shell.demo import demo_choice
+from ui.shell.demo import lesson_choice
 from ui.shell.formatting import glue
 from ui.shell.frame import frame
 from ui.shell.jobs import saying_refusals
@@ -157,7 +157,7 @@ if not presenting():
     st.page_link("pages/0_Playground.py", label=lesson_zero, icon=":material/joystick:")
 number = pick_lesson()
 note_lesson(number)
-lesson, choice = LESSONS[number - 1], demo_choice()
+lesson, choice = LESSONS[number - 1], lesson_choice()
 if choice is None:
     st.error("The lessons need the digits model in assets/checkpoints, which is not there.")
 else:

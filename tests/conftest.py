@@ -50,6 +50,15 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_persons_home(tmp_path_factory):
+    """Keep what is decoded, also by commands that tests start, in one folder of this run, not under a person's home."""
+    place = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZSPAG_HOME", str((place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "zspag"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def few_machines():
     """Let a membership figure be the mean of two machines, not twenty: half of a small run's time was theirs."""
     with pytest.MonkeyPatch.context() as patch:

@@ -12,6 +12,7 @@ from torch import nn
 
 from zspag_core.cli import main
 from zspag_core.data import load_dataset
+from zspag_core.errors import UsageError
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.prepare import read_for
 
@@ -134,8 +135,17 @@ def test_the_run_s_own_file_is_measured_with_the_owner_s_code(owner, tmp_path, c
     reading = {"image_size": 16, "mean": (MEAN,), "std": (STD,)}
     asked = RunConfig(str(owner / "threes.npz"), "", ("3",), model=f"python:{owner / 'mine.py'}:Net", reading=reading)
     for file in ("model.safetensors", "unlearned.pth"):
-        _, data = read_for(replace(asked, checkpoint=str(tmp_path / "run" / file)))
-        assert data.notes[-1] == "this model has already forgotten 3"
+        assert _said_last(replace(asked, checkpoint=str(tmp_path / "run" / file))).startswith(
+            "this model has already forgotten 3"
+        )
+
+
+def _said_last(asked):
+    """Return the last note on what is asked, or why it is refused, where the threes are read as one class by now."""
+    try:
+        return read_for(asked)[1].notes[-1]
+    except UsageError as error:
+        return str(error)
 
 
 def test_what_is_wrong_is_said_in_one_line(owner, tmp_path, capsys):

@@ -44,6 +44,11 @@ def resolve_device(name: str = "auto") -> torch.device:
     return device
 
 
+def device_name(device: torch.device) -> str:
+    """Return what a reader of figures must know of a device: two GPUs of one kind are one."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
 def place(model: Placed, device: torch.device) -> Placed:
     """Move a model to the device, in the layout in which convolutions are fastest; returns the same model."""
     return model.to(device).to(memory_format=memory_format(device))

@@ -12,8 +12,10 @@ ROOT = INSTALLED if INSTALLED.is_dir() else ENGINE.parent
 ASSETS = ROOT / "assets"
 CHECKPOINTS, ORIGINALS = ASSETS / "checkpoints", ASSETS / "originals"
 """Models for everybody, and models that only tables need: trained anew on another processor they would be others."""
-DEMO_DATA, DEMO_MODEL, DEMO_CLASS = "digits", CHECKPOINTS / "digits_resnet.safetensors", 3
-"""The run that one click starts: the digits model forgets the threes."""
+DEMO_DATA, DEMO_MODEL, DEMO_CLASS = "digits", CHECKPOINTS / "digits_resnet_16.safetensors", 3
+"""The run that one click starts: the model of small digits forgets the threes."""
+LESSON_MODEL = CHECKPOINTS / "digits_resnet.safetensors"
+"""What the lessons' runs begin from: what they teach shows best there."""
 
 
 def shipped_names() -> list[str]:

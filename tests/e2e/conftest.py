@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from tests.e2e.serving import FLAGS, VIEWPORT, find_chromium, open_store, start_server
@@ -65,3 +67,14 @@ def page(browser):
     context.close()
     assert not errors
     assert hosts <= {"127.0.0.1", ""}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Show with a failure what stood on the page."""
+    report = yield
+    page = item.funcargs.get("page")
+    if report.when == "call" and report.failed and page is not None:
+        with contextlib.suppress(Exception):  # the page is gone: then the test's own words must do
+            report.sections.append(("page", f"{page.url}\n{page.inner_text('body', timeout=2000)}"))
+    return report

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 def test_a_sweep_is_defined_started_shared_and_stopped(page, browser, app_url):
     page.goto(f"{app_url}/Tune", timeout=LONG)
     expect(page.get_by_text("24 runs")).to_be_visible(timeout=LONG)
-    page.locator(".st-key-forget-digits_resnet-3").get_by_text("3", exact=True).click()
+    page.locator(".st-key-forget-digits_resnet_16-3").get_by_text("3", exact=True).click()
     trials = page.get_by_label("Trials at most")
     trials.fill("8")
     trials.press("Enter")

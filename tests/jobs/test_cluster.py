@@ -86,7 +86,26 @@ def test_a_cluster_that_cannot_even_begin_is_given_up(store, client):
     cluster.look()
     assert said == [cluster.trouble] == ["the cluster's workers cannot carry out jobs: no module named zspag_core"]
     assert len(client.sent) == PATIENCE
-    assert store.require(job.id).state == State.CANCELLED
+    assert store.require(job.id).state == State.QUEUED  # others may still take it
+
+
+def test_no_more_is_sent_than_can_soon_be_carried_out_and_visitors_come_in_turn(store, client):
+    jobs = [store.submit("a", {}, lane=Lane.RUNS, owner=owner).id for owner in "AAAAAB"]
+    cluster = Cluster(store, client, lanes=(Lane.RUNS, Lane.TRIALS))
+    cluster.look()
+    assert [job for job, *_ in client.sent] == [jobs[0], jobs[5], jobs[1], jobs[2]]
+    client.sent[0][-1].status = "finished"
+    store.cancel(jobs[0])
+    cluster.look()
+    assert [job for job, *_ in client.sent[4:]] == [jobs[3]]
+
+
+def test_a_job_for_a_device_that_the_cluster_is_not_said_to_have_is_left_to_others(store, client):
+    store.submit("a", {}, lane=Lane.TRIALS, device="cuda")
+    Cluster(store, client, device="cpu").look()
+    assert client.sent == []
+    Cluster(store, client, device="cuda").look()
+    assert len(client.sent) == 1
 
 
 def test_it_counts_as_so_many_workers_as_it_has_threads(store, client):

@@ -53,7 +53,7 @@ def test_without_any_comparison_the_form_is_there(compare_page, answered):
     assert not tables(page)
     assert page.pills(key="compare-group-0").value == "new"
     assert page.button(key="compare-go").disabled, "no class is ticked"
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     assert not page.button(key="compare-go").disabled
     assert "needs remaining data" in texts(page)
 
@@ -176,7 +176,7 @@ def test_failed_runs_say_why(compare_page, ordered, end, make_record):
 
 def test_form_queues_one_run_for_each_method_and_seed(compare_page, answered, store):
     page = compare_page()
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     page.checkbox(key="compare-zspag-no projection").check().run()
     for name in ("posterior", "finetune_zs", "retrain"):
         page.checkbox(key=f"compare-{name}").uncheck()

@@ -63,7 +63,7 @@ def test_empty_page_says_what_to_do(forget_page, answered):
 
 def test_ticking_a_class_and_pressing_forget_queues_the_run(forget_page, answered, store, checkpoint):
     page = forget_page()
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     assert not page.button(key="go").disabled
     page.slider(key="zspag-epsilon").set_value(16.0).run()
     assert "16/255 = 0.063 of the pixel range" in texts(page)
@@ -88,7 +88,7 @@ def test_what_the_form_makes_is_what_the_engine_takes(forget_page, answered, sto
     page = forget_page()
     for method in page.selectbox(key="method").options:
         page.selectbox(key="method").select_index(page.selectbox(key="method").options.index(method)).run()
-        page.checkbox(key="forget-digits_resnet-1").check().run()
+        page.checkbox(key="forget-digits_resnet_16-1").check().run()
         page.button(key="go").click().run()
         assert not page.exception
         config = store.latest()[0].config
@@ -201,14 +201,14 @@ def test_presets_fill_the_form_and_a_changed_form_is_no_preset(forget_page, answ
 
 def test_what_was_set_is_still_there_after_a_switch_of_pages(forget_page, answered):
     page = forget_page()
-    page.checkbox(key="forget-digits_resnet-3").check()
+    page.checkbox(key="forget-digits_resnet_16-3").check()
     page.slider(key="zspag-epsilon").set_value(12.5)
     page.selectbox(key="zspag-attack").select("fgsm")
     page.number_input(key="seed").set_value(9).run()
     page.switch_page("app.py").run()
     page.session_state["all-settings"] = True
     page.switch_page("pages/2_Forget.py").run()
-    assert page.checkbox(key="forget-digits_resnet-3").value
+    assert page.checkbox(key="forget-digits_resnet_16-3").value
     assert page.slider(key="zspag-epsilon").value == 12.5
     assert page.selectbox(key="zspag-attack").value == "fgsm"
     assert page.number_input(key="seed").value == 9
@@ -216,7 +216,7 @@ def test_what_was_set_is_still_there_after_a_switch_of_pages(forget_page, answer
 
 def test_settings_that_are_folded_away_are_kept_and_not_drawn(forget_page, answered, store):
     page = forget_page()
-    page.checkbox(key="forget-digits_resnet-3").check()
+    page.checkbox(key="forget-digits_resnet_16-3").check()
     page.selectbox(key="zspag-attack").select("cw").run()
     page.number_input(key="zspag-cw_rate").set_value(0.4)
     page.number_input(key="seed").set_value(9).run()
@@ -244,7 +244,7 @@ def test_budget_belongs_to_the_attack(forget_page, answered):
 def test_preview_follows_the_knobs_and_does_not_pile_up(forget_page, answered, store, preview_answer):
     page = forget_page()
     assert not previews(store)
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     (first,) = previews(store)
     assert (first.config["forget"], first.config["data"]) == ([3], "digits")
     assert first.config["settings"]["attack"] == "pgd"
@@ -270,7 +270,7 @@ def test_preview_follows_the_knobs_and_does_not_pile_up(forget_page, answered, s
 
 def test_preview_that_failed_says_why(forget_page, answered, store):
     page = forget_page()
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     answer_preview(store, None, State.FAILED, error="epsilon: expected 0 to 1, got 2")
     page.run()
     assert "No preview: epsilon: expected 0 to 1, got 2" in texts(page)
@@ -373,7 +373,7 @@ def test_form_takes_the_settings_of_a_run(forget_page, answered, finish, run_con
     config = run_config | {"forget": [5], "method": "zspag", "seed": 4, "settings": {"epsilon": 8 / 255, "epochs": 2}}
     page = forget_page(finish("unlearn", config, answer=result))
     page.number_input(key="zspag-n_adv").set_value(7)
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     page.button(key="take").click().run()
     assert not page.exception
     assert [box.label for box in page.checkbox if box.value] == ["5"]
@@ -389,7 +389,7 @@ def test_form_shows_the_run_that_is_opened_until_it_is_changed(forget_page, answ
     assert [box.label for box in page.checkbox if box.value] == ["3"]
     assert (page.number_input(key="zspag-epochs").value, page.number_input(key="seed").value) == (2, 4)
     assert not page.button(key="go").disabled
-    page.checkbox(key="forget-digits_resnet-5").check().run()
+    page.checkbox(key="forget-digits_resnet_16-5").check().run()
     page.switch_page("app.py").run()
     page.switch_page("pages/2_Forget.py").run()
     assert [box.label for box in page.checkbox if box.value] == ["3", "5"], "a run is read once"
@@ -411,7 +411,7 @@ def test_form_in_the_address_goes_before_the_run_that_it_opens(overview, answere
 def test_form_is_kept_by_its_address(forget_page, overview, answered):
     page = forget_page()
     assert "form" not in page.query_params, "nothing was changed"
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     page.number_input(key="zspag-epochs").set_value(7).run()
     assert json.loads("".join(page.query_params["form"])) == {"forget": [3], "settings": {"epochs": 7}}
 
@@ -426,7 +426,7 @@ def test_form_is_filled_from_its_address(overview, answered):
     assert (page.number_input(key="zspag-epochs").value, page.slider(key="zspag-epsilon").value) == (7, 8.0)
     assert (page.number_input(key="zspag-n_adv").value, page.selectbox(key="zspag-attack").value) == (100, "pgd")
     assert page.number_input(key="seed").value == 4
-    page.checkbox(key="forget-digits_resnet-8").uncheck().run()
+    page.checkbox(key="forget-digits_resnet_16-8").uncheck().run()
     assert [box.label for box in page.checkbox if box.value] == ["3"], "the address is read once"
 
 
@@ -473,7 +473,7 @@ def test_form_is_about_the_model_of_the_run_that_is_opened(forget_page, answered
     assert page.session_state["choice"].checkpoint == other
     assert page.query_params["model"] == "own:other"
     page.session_state["choice"] = None
-    page.query_params["model"] = "digits_resnet"
+    page.query_params["model"] = "digits_resnet_16"
     page.run()
     assert page.session_state["choice"].checkpoint == checkpoint, "what is chosen afterwards stays"
 
@@ -492,16 +492,16 @@ def test_a_run_that_met_its_goal_warns_of_nothing(forget_page, answered, finish,
 
 def test_a_run_that_was_made_already_is_offered(forget_page, answered, store, result):
     page = forget_page()
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     assert "open-equal" not in [button.key for button in page.button]
     page.button(key="go").click().run()
     job = claimed(store)
     store.finish(job, State.DONE, answer=result)
     page.run()
     assert "open-equal" not in [button.key for button in page.button], "it is the one that is shown"
-    page.checkbox(key="forget-digits_resnet-5").check().run()
+    page.checkbox(key="forget-digits_resnet_16-5").check().run()
     page.button(key="go").click().run()
-    page.checkbox(key="forget-digits_resnet-5").uncheck().run()
+    page.checkbox(key="forget-digits_resnet_16-5").uncheck().run()
     assert f"Run {job.number} has the same settings and seed" in texts(page)
     page.button(key="open-equal").click().run()
     assert not page.exception

@@ -64,7 +64,7 @@ def test_demo_submits_what_the_forget_page_would_and_goes_there(overview, store)
     assert overview.session_state["job_id"] == job.id
     assert (job.config["forget"], job.config["class_names"], job.config["settings"]) == ([3], ["3"], {})
     assert (job.config["data"], job.config["method"]) == ("digits", "zspag")
-    assert job.config["checkpoint"].endswith("digits_resnet.safetensors")
+    assert job.config["checkpoint"].endswith("digits_resnet_16.safetensors")
 
 
 def test_demo_and_an_untouched_forget_page_ask_for_the_same_run(forget_page, answered, overview, store, checkpoint):

@@ -81,7 +81,7 @@ def test_filters_narrow_table_and_figure_down(runs_page, three):
 def test_a_shared_link_shows_the_card_of_its_run(runs_page, three):
     page = runs_page(job=three[0].id)
     said = texts(page)
-    assert "Forget :orange[3] in digits_resnet with ZS-PAG (epochs 4). **Acc_rt** 99.4 % (+0.1 over mask)" in said
+    assert "Forget :orange[3] in digits_resnet_16 with ZS-PAG (epochs 4). **Acc_rt** 99.4 % (+0.1 over mask)" in said
     assert page.code[0].value.endswith(f"/Results?job={three[0].id}")
     assert list(page.dataframe[0].value[""]) == ["", "", "A"]
 

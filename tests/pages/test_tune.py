@@ -69,7 +69,7 @@ def test_the_form_says_how_many_runs_there_will_be_and_starts_them(tune, store, 
     assert "nothing has run on this model yet" in words(page)
     assert "No sweep yet" in words(page)
     assert page.button(key="tune-start").disabled, "no class is ticked"
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     page.button(key="tune-start").click().run()
     assert not page.exception
     (job,) = store.latest(Lane.SWEEPS)
@@ -91,11 +91,11 @@ def test_the_form_says_how_long_by_what_was_measured_on_the_same_settings(tune, 
 
 def test_a_sweep_starts_from_what_the_forget_page_holds(overview, store, answered):
     page = overview.switch_page("pages/2_Forget.py").run()
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     page.number_input(key="zspag-epochs").set_value(2).run()
     page = page.switch_page("pages/9_Tune.py").run()
     assert "Starts from the method and the settings on the Forget page" in words(page)
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     page.button(key="tune-start").click().run()
     assert not page.exception
     assert store.latest(Lane.SWEEPS)[0].config["run"]["settings"] == {"epochs": 2}
@@ -220,7 +220,7 @@ def test_a_link_brings_its_pins(tune, overview, told):
 
 def test_trials_can_be_stopped_that_are_lost(tune, store, answered):
     page = tune()
-    page.checkbox(key="forget-digits_resnet-3").check().run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
     page.checkbox(key="tune-prune").check().run()
     page.button(key="tune-start").click().run()
     assert store.latest(Lane.SWEEPS)[0].config["prune"] is True

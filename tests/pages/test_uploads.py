@@ -102,7 +102,7 @@ def settled(page, work):
 
 
 def bring_data(page, work, *files):
-    page.selectbox(key="data-digits_resnet.safetensors").select("upload").run()
+    page.selectbox(key="data-digits_resnet_16.safetensors").select("upload").run()
     box = page.file_uploader(key="upload-data")
     for name, content in files:
         box.upload(name, content)
@@ -209,7 +209,7 @@ def test_own_data_that_fits_can_be_used_and_is_kept_in_the_address(page, work, s
     choice = page.session_state["choice"]
     assert paths.title_of(paths.uploads() / choice.data.rpartition("/")[2]) == "mine.npz"
     back = page.switch_page("pages/1_Model.py").run()
-    assert back.selectbox(key="data-digits_resnet.safetensors").value == "upload"
+    assert back.selectbox(key="data-digits_resnet_16.safetensors").value == "upload"
     assert "In use: mine.npz" in " ".join(part.value for part in back.caption).replace("\\", "")
     assert "upload:" in str(back.query_params["data"])
 

@@ -12,7 +12,7 @@ from ui.learn.answers import Answer, how_many_attacks, how_many_kept, how_read, 
 from ui.shell.checkpoints import recipe_of
 from ui.shell.shipped_records import FOLDER, RETRAINED
 from ui.shell.words import PIXEL_LEVELS
-from zspag_core.shipped import DEMO_CLASS, DEMO_MODEL
+from zspag_core.shipped import DEMO_CLASS, LESSON_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arm:
-    """What one run of a lesson is made with; data and model are those of the demo."""
+    """What one run of a lesson is made with; data are the demo's, the model is that of the lessons."""
 
     method: str = "zspag"
     forget: tuple[int, ...] = (DEMO_CLASS,)
@@ -119,7 +119,7 @@ def _protected(value: str) -> Arm:
 
 def _method(value: str) -> Arm:
     if value in RETRAINED:
-        return Arm(method="retrain", settings=recipe_of(str(DEMO_MODEL)), seed=RETRAINED.index(value))
+        return Arm(method="retrain", settings=recipe_of(str(LESSON_MODEL)), seed=RETRAINED.index(value))
     return _careless("0.001") if value == "careless" else Arm(method=value)
 
 

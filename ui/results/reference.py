@@ -10,10 +10,10 @@ from ui.results.relearning import with_relearning
 from ui.shell.checkpoints import recipe_of
 from ui.shell.formatting import find, headline
 from ui.shell.jobs import job_store
-from ui.shell.shipped_records import RETRAINED, YARDSTICK, shipped_runs
+from ui.shell.shipped_records import DEMO_RETRAINED, RETRAINED, YARDSTICK, shipped_runs
 from zspag_core.jobs import Lane
 from zspag_core.runs.config import RunConfig
-from zspag_core.shipped import DEMO_CLASS, DEMO_DATA, DEMO_MODEL
+from zspag_core.shipped import DEMO_CLASS, DEMO_DATA, DEMO_MODEL, LESSON_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
 
 LOOKED_AT = 300
+SHIPPED = {LESSON_MODEL: YARDSTICK, DEMO_MODEL: DEMO_RETRAINED}
+"""Models whose retrained ones ship, without the class of the demo."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,11 @@ def find_reference(job: Job) -> Reference:
 
 
 def _shipped(job: Job) -> tuple[Mapping[str, Any], ...]:
-    """Return the retrained models of a lesson for a run on its model and class, nothing for any other run."""
-    asked = (job.config.get("data"), Path(job.config["checkpoint"]), list(job.config["forget"]))
-    if asked != (DEMO_DATA, DEMO_MODEL, [DEMO_CLASS]):
+    """Return the retrained models that ship for a run's model and class, nothing for any other run."""
+    file = SHIPPED.get(Path(job.config["checkpoint"]))
+    if file is None or (job.config.get("data"), list(job.config["forget"])) != (DEMO_DATA, [DEMO_CLASS]):
         return ()
-    records = shipped_runs(YARDSTICK).records
+    records = shipped_runs(file).records
     return tuple(records[name]["after"] for name in RETRAINED if name in records)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import CheckpointError
 from zspag_core.lineage import first_recipe, retrain_settings
-from zspag_core.shipped import CHECKPOINTS, ROOT
+from zspag_core.shipped import CHECKPOINTS, DEMO_MODEL, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,8 +52,12 @@ class Header:
 
 
 def shipped_checkpoints(folder: Path = CHECKPOINTS) -> list[Path]:
-    """Return the checkpoints that come with the app, the digits first: they are the quickest to try."""
-    return sorted(folder.glob("*.safetensors"), key=lambda path: (not path.stem.startswith("digits"), path.stem))
+    """Return the checkpoints that come with the app, the demo's first, then other digits: they are quick to try."""
+
+    def place(path: Path) -> tuple[bool, bool, str]:
+        return path.name != DEMO_MODEL.name, not path.stem.startswith("digits"), path.stem
+
+    return sorted(folder.glob("*.safetensors"), key=place)
 
 
 def read_header(path: Path) -> Header:

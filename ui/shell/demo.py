@@ -1,4 +1,4 @@
-"""The demo: the digits model that comes with the app, and the class that it forgets."""
+"""The demo and the lessons: models of digits that come with the app, and the class that the demo forgets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ui.shell.checkpoints import shipped_checkpoints
 from ui.shell.jobs import job_store, made_of, show_run
 from ui.shell.selection import choice_of_own, use
 from zspag_core.runs.config import RunConfig
-from zspag_core.shipped import DEMO_CLASS
+from zspag_core.shipped import DEMO_CLASS, DEMO_MODEL, LESSON_MODEL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
 
 def demo_choice() -> Choice | None:
-    """Return the digits model that comes with the app, None where it is not there."""
-    found = next((path for path in shipped_checkpoints() if path.stem.startswith("digits")), None)
-    return _demo_of(found) if found is not None else None
+    """Return the demo's model, None where it is not there."""
+    return _shipped(DEMO_MODEL)
 
 
-def _demo_of(path: Path) -> Choice | None:
-    """Return the choice of a checkpoint that knows the class of the demo."""
-    choice = choice_of_own(path)
-    return choice if str(DEMO_CLASS) in choice.class_names else None
+def lesson_choice() -> Choice | None:
+    """Return the lessons' model, None where it is not there."""
+    return _shipped(LESSON_MODEL)
+
+
+def _shipped(model: Path) -> Choice | None:
+    """Return the choice of a model that comes with the app, if it is there and knows the class of the demo."""
+    found = next((path for path in shipped_checkpoints() if path.name == model.name), None)
+    choice = choice_of_own(found) if found is not None else None
+    return choice if choice is not None and str(DEMO_CLASS) in choice.class_names else None
 
 
 def submit_own(

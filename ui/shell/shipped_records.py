@@ -1,4 +1,4 @@
-"""Records of the runs that ship with the lessons; the models trained anew are the demo's reference, too."""
+"""Records of the runs that ship: those of the lessons, and models trained anew, a reference for runs on both models."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ RETRAINED = ("retrain", "retrain_1", "retrain_2")
 FOLDER = ASSETS / "lessons"
 YARDSTICK = FOLDER / "5_numbers.json"
 """Runs of the lesson that ships models trained anew."""
+DEMO_RETRAINED = FOLDER / "demo.json"
+"""The demo's model, trained anew."""
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,18 @@
 Originals come with the project or are trained first. Each finished cell is kept under DIR/cells: after an interruption
 the same command goes on from there, and tables share what they have in common. DIR receives one JSON file and one
 Markdown page a comparison; the paper's figures stand beside ours. `small` is for two CPU cores, `brief` and `full` are
-for a GPU.
+for a GPU. Rows filled side by side, here or on a cluster, are jobs of the dashboard's queue in a lane of their own.
 """
 
 from __future__ import annotations
 
+import secrets
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.commands.serving import add_cluster, on_cluster, own_device, processes, share_out, this_process
 from zspag_core.commands.shared import add_device, interruptible
 from zspag_core.errors import Cancelled, DataError, UsageError
 from zspag_core.files import replace_file
@@ -19,6 +22,7 @@ from zspag_core.progress import Reporter
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterator
 
     from zspag_core.commands.shared import TerminalReporter
     from zspag_core.reproduce.arena import Arena
@@ -40,13 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also ask every stage of each row's network what it knows: rows that were made without are made anew",
     )
-    parser.add_argument("--workers", default="1", metavar="N", help="rows filled side by side, for a GPU (1)")
+    parser.add_argument(
+        "--workers", default="1", metavar="N", help="rows filled side by side, for a GPU (1); they share the cores"
+    )
+    add_cluster(parser, "rows")
     add_device(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, fill the table, write and name the files."""
-    from zspag_core.devices import resolve_device
     from zspag_core.reproduce.harness import Harness
     from zspag_core.reproduce.scale import SCALES
 
@@ -58,8 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
         given = getattr(arguments, option)
         if not given.isdecimal() or not int(given):
             raise UsageError(f"--{option}: expected a whole number above 0, got {given!r}")
+    share_out(arguments, int(arguments.workers))
     scale, out = SCALES[arguments.scale], arguments.out or Path("runs/reproduce") / arguments.scale
-    device = resolve_device(arguments.device)
+    device = own_device(arguments)
     with interruptible() as terminal:
         harness = Harness(
             out,
@@ -70,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             tell=_say,
             depth=arguments.depth,
         )
-        return _make(arguments.what, harness, arguments.only, int(arguments.workers))
+        return _make(arguments, harness)
 
 
 class _Stop(Reporter):
@@ -85,34 +92,60 @@ class _Stop(Reporter):
             raise Cancelled("interrupted")
 
 
-def _make(what: str, harness: Harness, only: str, workers: int) -> int:
+def _make(arguments: argparse.Namespace, harness: Harness) -> int:
     """Make every comparison or picture of a table or figure whose data set is at hand."""
     from zspag_core.reproduce.tables import arenas, names_of
 
+    what, only = arguments.what, arguments.only
     chosen = arenas(what, harness.scale, only)
     if not chosen:
         names = ", ".join(names_of(what, harness.scale))
         raise UsageError(f"--only: expected one of {names}, got {only!r}")
-    make = {"fig3": _attention, "fig4": _map}.get(what, partial(_compare, table=what, workers=workers))
-    made = []
-    for arena in chosen:
-        try:
-            made.append(make(harness, arena))
-        except DataError as error:
-            if only or not arena.case.optional:
-                raise
-            _say(f"{arena.name} is left out: {error}")
+    made, look = [], {"fig3": _attention, "fig4": _map}.get(what)
+    several = look is None and not all(arena.timing for arena in chosen)
+    with _together(arguments) if several else nullcontext() as fill:
+        make = look or partial(_compare, fill=fill)
+        for arena in chosen:
+            try:
+                made.append(make(harness, arena))
+            except DataError as error:
+                if only or not arena.case.optional:
+                    raise
+                _say(f"{arena.name} is left out: {error}")
     _draw_rows(what, harness, made)
     return 0
 
 
-def _compare(harness: Harness, arena: Arena, table: str, workers: int) -> Comparison:
+@contextmanager
+def _together(arguments: argparse.Namespace) -> Iterator[Callable[[Harness, Arena], None] | None]:
+    """Yield how the rows of a comparison are filled side by side, where that is asked for, while the block lasts."""
+    workers = int(arguments.workers)
+    if workers == 1 and not arguments.cluster:
+        yield None
+        return
+    from zspag_core.jobs import JobStore
+    from zspag_core.jobs.records import ROWS
+    from zspag_core.reproduce.parallel import fill_together
+
+    store, lane = JobStore(), f"{ROWS}{secrets.token_hex(4)}"
+
+    def fill(harness: Harness, arena: Arena) -> None:
+        fill_together(harness, arguments.what, arena, store, lane, arguments.device)
+
+    if arguments.cluster:
+        with on_cluster(store, (lane,), workers, arguments):
+            yield fill
+        return
+    with this_process(store, (lane,), arguments.device), processes(lane, workers - 1, arguments.device):
+        yield fill
+
+
+def _compare(harness: Harness, arena: Arena, fill: Callable[[Harness, Arena], None] | None) -> Comparison:
     """Fill a comparison and write its page; where times are measured, one row after the other."""
-    from zspag_core.reproduce.crew import fill_together
     from zspag_core.reproduce.markdown import as_markdown
 
-    if workers > 1 and not arena.timing:
-        fill_together(harness, table, arena, workers)
+    if fill is not None and not arena.timing:
+        fill(harness, arena)
     comparison = harness.compare(arena)
     page = harness.out / f"{arena.name}.md"
     with replace_file(page) as partial:

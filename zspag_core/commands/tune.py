@@ -19,6 +19,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.commands.serving import (
+    STOP_SECONDS,
+    add_cluster,
+    on_cluster,
+    own_device,
+    processes,
+    share_out,
+    this_process,
+)
 from zspag_core.commands.shared import (
     CLASSES_HELP,
     DATA_HELP,
@@ -38,13 +47,12 @@ from zspag_core.errors import UnlearningError, UsageError
 from zspag_core.files import check_writable, replace_file
 from zspag_core.runs.command_line import CLASSES_FILE
 from zspag_core.safety import CODE
-from zspag_core.threads import chosen_threads, share_cores
 from zspag_core.tuning.objectives import OBJECTIVES, RETAIN_FREE, find_objectives
 from zspag_core.tuning.sweep import SAMPLERS, Sweep
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from types import FrameType
 
     from zspag_core.jobs import Job, JobStore
@@ -53,7 +61,6 @@ TRIALS = 20
 DASHBOARD = "http://localhost:8501"
 """Where `app` serves the dashboard unless it is told otherwise."""
 LOOK_SECONDS = 1.0
-STOP_SECONDS = 30.0
 LONG_SECONDS = 119.5
 """From here on a time is told in minutes."""
 
@@ -94,15 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", default="1", metavar="N", help="processes that carry out trials (1) and share the cores"
     )
-    parser.add_argument(
-        "--cluster",
-        default="",
-        metavar="ADDRESS",
-        help="carry trials out on a Dask cluster: the address of its scheduler, or local for --workers processes here",
-    )
-    parser.add_argument(
-        "--gpu", default="0", metavar="SHARE", help="of a Dask worker's resource GPU, for each trial (0)"
-    )
+    add_cluster(parser, "trials")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--csv", type=Path, default=None, metavar="FILE", help="write every trial as CSV")
     parser.add_argument(
@@ -119,11 +118,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, carry the sweep out, print what came of it."""
-    from zspag_core.jobs.cluster import LOCAL
-
     workers = _count(arguments.workers, "--workers")
-    if arguments.cluster in {"", LOCAL}:
-        share_cores(workers)
+    share_out(arguments, workers)
     sweep = _sweep(arguments)
     exports = _exports(arguments)
     sweep, names = _prepared(sweep)
@@ -131,11 +127,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.classes:
         remembered[CLASSES_FILE] = _absolute(arguments.classes)
     _tell(_plan(sweep, arguments.trials))
-    from zspag_core.devices import resolve_device
     from zspag_core.jobs import JobStore
 
     store = JobStore()
-    device = str(resolve_device(arguments.device))
+    device = str(own_device(arguments))
     with _interruptible() as interrupted, _serving(store, workers, device, arguments):
         job = _begun(store, sweep, remembered)
         watcher = _Watcher(store, job, sweep)
@@ -440,50 +435,11 @@ def _serving(store: JobStore, workers: int, device: str, arguments: argparse.Nam
     from zspag_core.jobs import Lane
 
     if not arguments.cluster:
-        with _own_worker(store, (Lane.SWEEPS, Lane.TRIALS), device), _others(workers - 1, device):
+        with this_process(store, (Lane.SWEEPS, Lane.TRIALS), device), processes(Lane.TRIALS, workers - 1, device):
             yield
         return
-    from zspag_core.jobs.cluster import LOCAL, Cluster, open_client
-
-    share = _gpu_share(arguments.gpu)
-    more = chosen_threads() if arguments.cluster == LOCAL else {}
-    with (
-        open_client(arguments.cluster, workers) as client,
-        _own_worker(store, (Lane.SWEEPS,), device),
-        Cluster(store, client, device=arguments.device, gpu=share, environment=more, complain=_tell),
-    ):
+    with on_cluster(store, (Lane.TRIALS,), workers, arguments), this_process(store, (Lane.SWEEPS,), device):
         yield
-
-
-@contextmanager
-def _own_worker(store: JobStore, lanes: Sequence[str], device: str) -> Iterator[None]:
-    """Serve lanes in a thread of this process."""
-    from zspag_core.jobs.worker import Worker
-
-    worker = Worker(store, lanes, device)
-    thread = threading.Thread(target=worker.serve, name="worker", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.stopping.set()
-        thread.join(STOP_SECONDS)
-
-
-@contextmanager
-def _others(count: int, device: str) -> Iterator[None]:
-    """Serve trials in processes beside this one."""
-    from zspag_core.jobs import Lane
-    from zspag_core.jobs.supervisor import start_worker
-
-    processes = [start_worker(Lane.TRIALS, device) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(STOP_SECONDS)
 
 
 @contextmanager
@@ -520,17 +476,6 @@ def _minutes(text: str) -> float:
         return float(text)
     except ValueError:
         raise UsageError(f"--minutes: expected a number such as 30, got {text!r}") from None
-
-
-def _gpu_share(text: str) -> float:
-    """Read how much of a GPU a trial takes."""
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise UsageError(f"--gpu: expected a share from 0 to 1, got {text!r}")
-    return share
 
 
 def _seeds(text: str) -> tuple[int, ...]:

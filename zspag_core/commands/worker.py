@@ -2,7 +2,8 @@
 
 The dashboard starts its own worker; start more by hand, one a device, here or on other machines that share
 ZSPAG_DATABASE_URL and ZSPAG_HOME. It takes all cores and knows of none beside it: of N on one machine, start each as
-`zspag --threads T worker` with T the cores over N.
+`zspag --threads T worker` with T the cores over N. With --cluster it computes nothing itself: it hands runs and trials
+to a Dask cluster, a process each.
 """
 
 from __future__ import annotations
@@ -13,25 +14,30 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from zspag_core.commands.serving import add_cluster, on_cluster
 from zspag_core.commands.shared import add_device
+from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
     from types import FrameType
 
+    from zspag_core.jobs import JobStore
     from zspag_core.progress import Reporter
 
 LANES = ("runs", "interactive", "maps", "sweeps", "trials")
+LONG = ("runs", "trials")
+"""What is worth a process of its own on a cluster."""
 RUN_NICENESS = 3
+LOOK_SECONDS = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_device(parser)
-    parser.add_argument(
-        "--lane", dest="lanes", action="append", choices=LANES, help="serve this queue only; may repeat (all)"
-    )
+    words = f"serve this queue only, of {', '.join(LANES)}; may repeat (all; on a cluster {' and '.join(LONG)})"
+    parser.add_argument("--lane", dest="lanes", action="append", metavar="LANE", help=words)
     parser.add_argument("--once", default="", metavar="JOB", help="carry out this one job, which waits, and end")
     parser.add_argument(
         "--until-idle",
@@ -39,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="end after so long without work and without a dashboard (never)",
     )
+    add_cluster(parser, "jobs")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,7 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
     from zspag_core.jobs import JobStore, Lane, State
     from zspag_core.jobs.worker import NOT_TAKEN, Worker
 
+    _check_lanes(arguments.lanes or ())
     store = JobStore()
+    if arguments.cluster:
+        return _hand_over(store, arguments)
     if arguments.once and store.require(arguments.once).state != State.QUEUED:
         return NOT_TAKEN
     device = str(resolve_device(arguments.device))
@@ -70,6 +80,31 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.flush()
         os._exit(0)  # a thread is deep in torch: tearing the interpreter down under it would abort with a core dump
     return 0
+
+
+def _check_lanes(lanes: Sequence[str]) -> None:
+    """Refuse to serve a lane that nobody queues anything in."""
+    from zspag_core.jobs.records import ROWS
+
+    for lane in lanes:
+        if lane not in LANES and not lane.startswith(ROWS):
+            raise UsageError(f"--lane: expected one of {', '.join(LANES)}, got {lane!r}")
+
+
+def _hand_over(store: JobStore, arguments: argparse.Namespace) -> int:
+    """Hand jobs to a cluster until stopped, or until it cannot carry out any: then what waits goes on waiting."""
+    from zspag_core.jobs.cluster import LOCAL
+
+    if arguments.cluster == LOCAL or arguments.once:
+        raise UsageError("--cluster: expected the address of a scheduler and no --once: a worker here needs no cluster")
+    stopped, lanes = threading.Event(), arguments.lanes or LONG
+    for known in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(known, lambda *_: stopped.set())
+    with on_cluster(store, lanes, 0, arguments, give_up=False) as trouble:
+        sys.stderr.write(f"jobs of {', '.join(lanes)} go to the cluster at {arguments.cluster}\n")
+        while not (stopped.wait(LOOK_SECONDS) or trouble):
+            pass
+    return int(bool(trouble))
 
 
 def _warm_up_runs(lanes: Sequence[str]) -> Callable[[str, Reporter], None] | None:

@@ -1,4 +1,4 @@
-"""Jobs of a lane on a Dask cluster: one task there is one child process, which carries out one job and ends.
+"""Jobs of some lanes on a Dask cluster: one task there is one child process, which carries out one job and ends.
 
 So a job can be killed without its Dask worker, and a crash spares it. That a job is cancelled, resumed, or done only
 once is the queue's business (:mod:`zspag_core.jobs.store`), not Dask's.
@@ -21,14 +21,14 @@ from urllib.parse import urlsplit
 
 from zspag_core.errors import UsageError
 from zspag_core.files import home
-from zspag_core.jobs.heartbeats import BEAT_SECONDS, WORKER
+from zspag_core.jobs.heartbeats import BEAT_SECONDS, WORKER, served_devices
 from zspag_core.jobs.records import Lane, State
 from zspag_core.jobs.schema import database_url
 from zspag_core.jobs.worker import NOT_TAKEN
 from zspag_core.shipped import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from distributed import Client, Future
 
@@ -37,12 +37,15 @@ if TYPE_CHECKING:
 LOCAL = "local"
 PROGRAM = ("-m", "zspag_core")
 LOOK_SECONDS, LEAVE_SECONDS, ANSWER_SECONDS = 0.2, 15.0, 10
+ON_THE_WAY = 2
+"""Jobs that are sent for each that can be under way: who is served in turn need not wait behind what was sent, and a
+cluster that grows with what waits sees something wait."""
 PATIENCE = 3
 """How many processes in a row may end without having taken their job; then the cluster is given up."""
 
 
 class Cluster:
-    """Hands the waiting jobs of a lane to a Dask cluster, in a thread of its own, while a `with` block lasts.
+    """Hands the waiting jobs of some lanes to a Dask cluster, in a thread of its own, while a `with` block lasts.
 
     Attributes:
         trouble: why the cluster was given up; empty while it works.
@@ -53,7 +56,7 @@ class Cluster:
         store: JobStore,
         client: Client,
         *,
-        lane: str = Lane.TRIALS,
+        lanes: Sequence[str] = (Lane.TRIALS,),
         device: str = "auto",
         gpu: float = 0.0,
         environment: Mapping[str, str] | None = None,
@@ -64,14 +67,14 @@ class Cluster:
         Args:
             store: the queue.
             client: of the cluster.
-            lane: whose jobs.
+            lanes: whose jobs.
             device: as :func:`zspag_core.devices.resolve_device` takes it, on the machine that computes.
             gpu: how much of the resource GPU, which Dask workers declare, a job takes; 0 asks for none.
             environment: what else the processes of jobs find in theirs.
-            complain: told in one sentence why the cluster is given up.
+            complain: told in one sentence why the cluster is given up; what waits goes on waiting.
         """
         self.trouble = ""
-        self._store, self._client, self._lane, self._device = store, client, lane, device
+        self._store, self._client, self._lanes, self._device = store, client, tuple(lanes), device
         self._resources = {"GPU": gpu} if gpu else None
         self._environment, self._complain = environment or {}, complain
         self._name = f"cluster-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -106,12 +109,19 @@ class Cluster:
                 self._beat()
 
     def look(self) -> None:
-        """Send the jobs that wait and are not on their way."""
+        """Send the jobs that wait and are not on their way, as far as there is room."""
         for job in [job for job, sent in self._sent.items() if sent.done()]:
             self._judge(job, self._sent.pop(job))
-        for job in self._store.waiting(self._lane):
-            if job not in self._sent and not self.trouble:
+        room = ON_THE_WAY * max(1, self._slots()) - len(self._sent)
+        for job in self._unsent()[: max(0, room)]:
+            if not self.trouble:
                 self._send(job)
+
+    def _unsent(self) -> list[str]:
+        """Return the names of the jobs that wait and are not on their way, in turn."""
+        line = [job for lane in self._lanes for job in self._store.line(lane)]
+        waiting = [job for job in line if job.state == State.QUEUED and job.device in served_devices(self._device)]
+        return [job.id for job in waiting if job.id not in self._sent]
 
     def _send(self, job: str) -> None:
         places = {"ZSPAG_DATABASE_URL": database_url(), "ZSPAG_HOME": str(home().resolve())}
@@ -124,22 +134,23 @@ class Cluster:
         """Give up where tasks end, one after the other, without even taking their job."""
         untouched = sent.status == "error" and self._store.require(job).state == State.QUEUED
         self._failures = self._failures + 1 if untouched else 0
-        if self._failures < PATIENCE:
-            return
-        self.trouble = f"the cluster's workers cannot carry out jobs: {sent.exception()}"
-        self._complain(self.trouble)
-        for waiting in self._store.waiting(self._lane):
-            self._store.cancel(waiting)
+        if self._failures == PATIENCE:
+            self.trouble = f"the cluster's workers cannot carry out jobs: {sent.exception()}"
+            self._complain(self.trouble)
 
     def _beat(self) -> None:
         """Count as so many workers as jobs can be under way at once."""
-        slots = sum(self._client.nthreads().values())
+        slots = self._slots()
         for place in range(max(slots, self._beaten)):
             if place < slots:
-                self._store.heartbeats.beat(f"{self._name}-{place}", WORKER, (self._lane,), self._device)
+                self._store.heartbeats.beat(f"{self._name}-{place}", WORKER, self._lanes, self._device)
             else:
                 self._store.heartbeats.forget(f"{self._name}-{place}")
         self._beaten = slots
+
+    def _slots(self) -> int:
+        """Return how many jobs can be under way at once."""
+        return sum(self._client.nthreads().values())
 
 
 @contextmanager
@@ -162,7 +173,7 @@ def open_client(address: str, workers: int) -> Iterator[Client]:
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: two sweeps may run beside each other
                 host="127.0.0.1",
                 silence_logs=logging.ERROR,
             ) as cluster,

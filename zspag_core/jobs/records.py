@@ -36,6 +36,13 @@ UNEXPECTED = "unexpected: "
 """How the error of a job begins that no person's request explains: a fault here, or in an owner's network."""
 ON_DEMAND = frozenset({Lane.MAPS, Lane.SWEEPS, Lane.TRIALS})
 """The lanes whose process starts with the first work for it and ends a while after the last."""
+ROWS = "rows-"
+"""How the lane of the rows that one `reproduce` fills begins: it serves them itself, no dashboard does."""
+
+
+def starts_on_demand(lane: str) -> bool:
+    """Tell whether a lane's process starts with the first work for it and ends a while after the last."""
+    return lane in ON_DEMAND or lane.startswith(ROWS)
 
 
 def lane_of(kind: str, config: Mapping[str, Any]) -> Lane:

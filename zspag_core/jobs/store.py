@@ -175,14 +175,18 @@ class JobStore:
 
     def ahead(self, job: Job) -> list[Job]:
         """Return the jobs of the same lane that run or wait before this one, in order."""
-        active = and_(jobs.c.lane == job.lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
-        with self._engine.connect() as connection:
-            rows = [_to_job(row) for row in connection.execute(select(jobs).where(active).order_by(jobs.c.number))]
-            last = last_served(connection, job.lane)
-        running = [other for other in rows if other.state == State.RUNNING]
-        line = [*running, *in_turn([other for other in rows if other.state == State.QUEUED], running, last)]
+        line = self.line(job.lane)
         places = [place for place, other in enumerate(line) if other.id == job.id]
         return line[: places[0]] if places else []
+
+    def line(self, lane: str) -> list[Job]:
+        """Return the jobs of a lane that run, and then those that wait, in the order in which their turn comes."""
+        active = and_(jobs.c.lane == lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
+        with self._engine.connect() as connection:
+            rows = [_to_job(row) for row in connection.execute(select(jobs).where(active).order_by(jobs.c.number))]
+            last = last_served(connection, lane)
+        running = [other for other in rows if other.state == State.RUNNING]
+        return [*running, *in_turn([other for other in rows if other.state == State.QUEUED], running, last)]
 
     def events(self, job_id: str, after: int = 0, kind: str = "") -> list[Event]:
         """Return what happened during a job, oldest first, later than event number `after`; of one kind where told."""

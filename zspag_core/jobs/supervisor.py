@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from zspag_core import files
 from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, STALE_SECONDS, WORKER
-from zspag_core.jobs.records import ON_DEMAND, Lane
+from zspag_core.jobs.records import Lane, starts_on_demand
 from zspag_core.shipped import ROOT
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Supervisor:
         self._listen()
         self._bury()
         for lane in self._lanes:
-            always = set() if lane in ON_DEMAND else {"auto"}
+            always = set() if starts_on_demand(lane) else {"auto"}
             for device in sorted(always | self._store.waiting_devices(lane)):
                 self._provide(lane, device)
         self._store.reap()
@@ -160,7 +160,7 @@ class Supervisor:
 def start_worker(lane: str, device: str) -> subprocess.Popen[bytes]:
     """Start a worker process that outlives this one; what it prints goes to the log file."""
     command = [sys.executable, "-m", "zspag_core", "worker", "--lane", lane, "--device", device]
-    command += ["--until-idle", str(ON_DEMAND_IDLE_SECONDS if lane in ON_DEMAND else IDLE_SECONDS)]
+    command += ["--until-idle", str(ON_DEMAND_IDLE_SECONDS if starts_on_demand(lane) else IDLE_SECONDS)]
     path = log_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as log:

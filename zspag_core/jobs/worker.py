@@ -18,7 +18,7 @@ from zspag_core.errors import Cancelled, ZspagError
 from zspag_core.faults import fault_words
 from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, WORKER
 from zspag_core.jobs.patience import patient
-from zspag_core.jobs.records import ON_DEMAND, UNEXPECTED, Command, State
+from zspag_core.jobs.records import UNEXPECTED, Command, State, starts_on_demand
 from zspag_core.jobs.reporter import JobReporter
 from zspag_core.progress import Reporter
 from zspag_core.tasks.table import find_task
@@ -144,7 +144,7 @@ class Worker:
         """Tell whether there is work or a dashboard that may bring some."""
         if self._busy or any(map(self._store.active, self._lanes)):
             return True
-        return not ON_DEMAND.issuperset(self._lanes) and bool(self._store.heartbeats.alive(DASHBOARD))
+        return not all(map(starts_on_demand, self._lanes)) and bool(self._store.heartbeats.alive(DASHBOARD))
 
     def _leave(self, threads: Sequence[threading.Thread]) -> bool:
         """Give the running jobs a moment to end, mark those that do not as interrupted, and say good-bye."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zspag_core.devices import device_name
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.reproduce.cells import Cells
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What every row of a comparison is filled with."""
+    """What every row of a comparison is filled with.
+
+    Attributes:
+        device_name: what computes, or has computed, as a reader must know it.
+    """
 
     def __init__(
         self,
@@ -43,7 +48,7 @@ class Context:
             depth: whether every stage of each row's network is asked, too.
         """
         self.out, self.scale, self.device, self.seeds, self.depth = out, scale, device, seeds, depth
-        self.report, self.tell = report, tell
+        self.report, self.tell, self.device_name = report, tell, device_name(device)
         self.cells = Cells(out / "cells")
 
     def seeds_of(self, plan: Plan) -> int:

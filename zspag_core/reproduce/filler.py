@@ -154,7 +154,7 @@ class Filler:
         """Return a cell and say that it is there."""
         identity = {
             "subject": self.subject.identity,
-            "device": device_name(self.context.device),
+            "device": self.context.device_name,
             "method": method.name if method is not None else None,
             "settings": values(method) if method is not None else {},
             "seed": seed,
@@ -251,11 +251,6 @@ class Filler:
             return {}
         images = triggered_images(self.subject.dataset, Backdoor(*backdoor))
         return {"attack": Backdoor(*backdoor).accuracy(read_triggered(model, images))}
-
-
-def device_name(device: torch.device) -> str:
-    """Return what a reader must know of a device."""
-    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
 def _said(cell: Mapping[str, Any]) -> str:

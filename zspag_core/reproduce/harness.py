@@ -12,7 +12,7 @@ from zspag_core.methods import find_method
 from zspag_core.reproduce.clock import Clock
 from zspag_core.reproduce.comparison import Comparison, Row
 from zspag_core.reproduce.context import Context
-from zspag_core.reproduce.filler import ORIGINAL, Filler, device_name
+from zspag_core.reproduce.filler import ORIGINAL, Filler
 from zspag_core.reproduce.subjects import Subject, load_original
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Harness(Context):
             forget=list(arena.forget),
             class_names=list(subject.dataset.class_names),
             scale=self.scale.name,
-            device=device_name(self.device),
+            device=self.device_name,
             date=datetime.now(UTC).date().isoformat(),
             forget_images=len(subject.samples.forget),
             retain_images=len(subject.samples.retain),

@@ -34,6 +34,7 @@ TASKS = {
     "grade": "grade.grade_again",
     "map": "embedding_map.draw_map",
     "tune": "tune.tune",
+    "row": "row.fill_row",
 }
 """Kind of a job -> module and function in this package; it takes the job and a reporter, and returns plain values."""
 

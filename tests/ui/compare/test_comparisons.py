@@ -11,6 +11,7 @@ from ui.compare.table import best_rows, in_order, table_html
 from ui.shell.checkpoints import shipped_checkpoints
 from zspag_core.jobs import State
 from zspag_core.metrics.depth.row import row_depth
+from zspag_core.shipped import LESSON_MODEL
 
 
 def test_every_shipped_comparison_can_be_read_and_shown():
@@ -32,7 +33,7 @@ def test_outcome_keeps_what_a_run_came_to(make_record):
 def test_runs_add_up_to_a_comparison_with_its_references(store, make_comparison, make_record):
     subject = subject_of(make_comparison())
     assert subject is not None
-    assert subject.checkpoint == str(shipped_checkpoints()[0])
+    assert subject.checkpoint == str(LESSON_MODEL)
     rows = make_comparison().rows
     name = order(subject, [rows[3], rows[2]], [0, 7], make_comparison())
     jobs = list(reversed(store.latest(comparison=name)))
@@ -58,11 +59,10 @@ def test_runs_add_up_to_a_comparison_with_its_references(store, make_comparison,
 
 
 def test_comparison_is_run_on_the_model_that_it_began_from(make_comparison, monkeypatch, tmp_path):
-    digits = shipped_checkpoints()[0]
     monkeypatch.setattr("ui.compare.comparisons.ORIGINALS", tmp_path)
     monkeypatch.setattr(shipped_checkpoints, "__defaults__", (tmp_path / "none",))
     assert subject_of(make_comparison()) is None
-    shutil.copy(digits, tmp_path / "digits_earlier.safetensors")
+    shutil.copy(LESSON_MODEL, tmp_path / "digits_earlier.safetensors")
     assert network_of(make_comparison()) == "digits_earlier"
     assert subject_of(make_comparison(test_accuracy=99.0)) is None, "another model of the same size"
 

@@ -12,7 +12,7 @@ from ui.shell.shipped_records import RETRAINED, YARDSTICK, shipped_runs
 from zspag_core.checkpoints import load_checkpoint
 from zspag_core.hyperparameters import configure
 from zspag_core.methods import find_method
-from zspag_core.shipped import DEMO_MODEL
+from zspag_core.shipped import LESSON_MODEL
 
 
 def record(acc_rt, acc_ut=0.0, probe=95.0, mia=40.0, **more):
@@ -126,11 +126,11 @@ def test_retrained_models_have_a_seed_each_and_the_recipe_of_the_model():
     assert yardstick.runs == YARDSTICK
     arms = [yardstick.arm(name) for name in yardstick.references]
     assert [(arm.method, arm.seed) for arm in arms] == [("retrain", seed) for seed in range(len(RETRAINED))]
-    assert all(arm.settings == recipe_of(str(DEMO_MODEL)) for arm in arms)
+    assert all(arm.settings == recipe_of(str(LESSON_MODEL)) for arm in arms)
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.file)
 def test_shipped_runs_are_of_the_model_that_ships(lesson):
     told = json.loads(lesson.runs.read_text(encoding="utf-8")).get("sha256")
-    assert told in {None, load_checkpoint(DEMO_MODEL).sha256}
+    assert told in {None, load_checkpoint(LESSON_MODEL).sha256}
     assert told is not None or lesson.runs != YARDSTICK, "the Results page rests on it"

@@ -5,6 +5,7 @@ import pytest
 from ui.results.reference import find_reference, order_reference
 from ui.shell.checkpoints import recipe_of, shipped_checkpoints
 from zspag_core.jobs import Lane, State
+from zspag_core.shipped import DEMO_MODEL, LESSON_MODEL
 
 CONFIG = {"data": "digits", "checkpoint": "/a/m.safetensors", "forget": [3, 5], "method": "zspag", "seed": 1}
 
@@ -48,14 +49,15 @@ def test_reference_under_way_is_known(finish, store, make_record):
     assert (found.coming.config["seed"], found.coming.config["class_names"]) == (1, ["3", "5"])
 
 
-def test_models_that_ship_stand_in_where_nothing_was_retrained_here(finish, make_record):
-    config = CONFIG | {"checkpoint": str(shipped_checkpoints()[0]), "forget": [3]}
+@pytest.mark.parametrize("model", [DEMO_MODEL, LESSON_MODEL])
+def test_models_that_ship_stand_in_where_nothing_was_retrained_here(finish, make_record, model):
+    config = CONFIG | {"checkpoint": str(model), "forget": [3]}
     run = finish(config, answer=make_record())
     found = find_reference(run)
     assert (found.known, found.jobs) == (True, ())
     assert found.source == "3 models that ship with the app, seeds 0 to 2"
     low, high = found.band(("mia", "entropy_svc"))
-    assert 0 <= low < high < 20
+    assert 0 <= low < high < 30
     assert all(found.band(path) for path in (("acc_rt",), ("probe",), ("relearning", "steps")))
     own = finish(config | {"method": "retrain"}, answer=make_record(method="retrain"))
     assert [job.id for job in find_reference(run).jobs] == [own.id]

@@ -9,6 +9,7 @@ import torch
 
 from ui.shell.engine_words import for_page, said_of
 from zspag_core.checkpoints import Checkpoint
+from zspag_core.data import load_dataset
 from zspag_core.doubts.altered import AlteredImages
 from zspag_core.doubts.asked import Asked
 from zspag_core.doubts.classes import check_classes
@@ -43,7 +44,12 @@ def refused(digits_model, small_digits):
         refuse(check_classes, exchanged, [3], None, "image size 224", named=named)
     dark = with_reading(digits_model, mean=(3.0,))
     assumed = Checkpoint(dark, {"assumed": {"mean": 0, "std": 0}}, "")
-    refuse(check_reading, assumed, Asked.about(dark, small_digits), None)
+    refuse(
+        check_reading,
+        assumed,
+        Asked.about(dark, small_digits),
+        lambda side: load_dataset("digits", image_size=side, channels=1),
+    )
     return [*said, str(AlteredImages("the images look altered: 40.0 %, exchanged 80.0 %"))]
 
 

@@ -53,7 +53,7 @@ def answer(store, question, state=State.DONE, **given):
 
 def test_without_a_word_it_is_the_shipped_digits_model(page):
     page.run()
-    assert page.text[0].value.startswith("digits_resnet|digits|0,1,2")
+    assert page.text[0].value.startswith("digits_resnet_16|digits|0,1,2")
     assert dict(page.query_params) == {}, "a default needs no address"
 
 
@@ -75,7 +75,7 @@ def test_an_address_that_leads_nowhere_is_the_default(page):
         if data:
             page.query_params["data"] = data
         page.run()
-        assert page.text[0].value.startswith("digits_resnet|digits|")
+        assert page.text[0].value.startswith("digits_resnet_16|digits|")
 
 
 def test_a_model_that_was_removed_is_left(page, own):
@@ -84,7 +84,7 @@ def test_a_model_that_was_removed_is_left(page, own):
     page.query_params.clear()
     own.unlink()
     page.run()
-    assert page.text[0].value.startswith("digits_resnet|")
+    assert page.text[0].value.startswith("digits_resnet_16|")
 
 
 def test_without_any_model_there_is_no_choice(page, monkeypatch, tmp_path):
