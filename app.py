@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.overview.pictures import four_pictures
+from ui.shell.charts import load_chart_library
 from ui.shell.demo import demo_choice, start_demo
 from ui.shell.formatting import headline, headline_words
 from ui.shell.frame import frame, go_to_meant_page
@@ -99,3 +100,4 @@ with runs:
         show_recent(recent)
     else:
         st.info("No run yet. Your newest runs will be listed here.", icon=":material/history:")
+load_chart_library()
