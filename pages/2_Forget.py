@@ -66,7 +66,7 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     if attacked is not None:
         with preview:
             question = preview_question(choice, forget, attacked, rest["seed"]) if forget else None
-            preview_panel(question, choice.class_names)
+            preview_panel(question, choice.class_names, busy=run is not None and run.active)
     unfit = (about.answer["fits"] or unfit_method(method, about, forget)) if about.state == State.DONE else None
     possible = 0 < len(forget) < len(choice.class_names) and not unfit
     st.page_link("pages/9_Tune.py", label="Try many values from here", icon=":material/tune:")

@@ -268,6 +268,19 @@ def test_preview_follows_the_knobs_and_does_not_pile_up(forget_page, answered, s
     assert "opacity:.45" not in stepper(page)
 
 
+def test_beside_a_run_only_a_few_images_are_attacked(forget_page, answered, store, preview_answer, run_config):
+    store.submit("unlearn", run_config)
+    run = claimed(store)
+    page = forget_page(run)
+    answer_preview(store, preview_answer | {"asr": 75.0, "attempted": 8})
+    page.run()
+    assert "6 of 8 reach another class" in stepper(page)
+    assert [job.state for job in previews(store)] == ["done"]
+    store.finish(run, State.CANCELLED)
+    page.run()
+    assert [job.state for job in previews(store)] == ["queued", "done"]
+
+
 def test_preview_that_failed_says_why(forget_page, answered, store):
     page = forget_page()
     page.checkbox(key="forget-digits_resnet_16-3").check().run()

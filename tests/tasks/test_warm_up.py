@@ -11,7 +11,7 @@ from zspag_core.runs.execute import execute
 from zspag_core.runs.held import prepare_held
 from zspag_core.runs.shared_cache import shared_cache
 from zspag_core.tasks import warm_up as module
-from zspag_core.tasks.warm_up import warm_up
+from zspag_core.tasks.warm_up import warm_up, warm_up_short_tasks
 
 
 class Notes(Reporter):
@@ -56,3 +56,13 @@ def test_it_gives_way(demo, stage):
 def test_a_model_that_is_gone_is_none_of_its_business(demo, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "DEMO_MODEL", tmp_path / "gone.safetensors")
     warm_up("cpu", Reporter())
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_short_tasks_have_looked_into_the_demos_data_once(demo, monkeypatch, tmp_path, there):
+    looked = []
+    monkeypatch.setattr("zspag_core.tasks.inspect_data.describe_class", lambda data, label: looked.append(label))
+    if not there:
+        monkeypatch.setattr(module, "DEMO_MODEL", tmp_path / "gone.safetensors")
+    warm_up_short_tasks()
+    assert looked == (list(range(10)) if there else [])

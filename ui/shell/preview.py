@@ -33,28 +33,29 @@ def preview_question(choice: Choice, forget: Sequence[int], settings: Mapping[st
     return checkpoint_question(choice.checkpoint) | about
 
 
-def preview_panel(question: Mapping[str, Any] | None, names: Sequence[str]) -> None:
+def preview_panel(question: Mapping[str, Any] | None, names: Sequence[str], *, busy: bool = False) -> None:
     """Draw the preview; while the worker attacks, the last one stays, faded.
 
     Args:
         question: the task's config; None while no class is ticked.
         names: one name per class.
+        busy: whether a run is under way, from which the preview of all images would take the processor: a few do then.
     """
     with st.container(border=True, gap="xsmall"):
         st.markdown("**Instant preview** :gray-badge[up to 64 images]", help=f"{help_for('Proxy')} {help_for('ASR')}")
         if question is None:
             st.caption("Tick a class: its images are attacked here at once, with the settings above.")
             return
-        _answer(question, names)
+        _answer(question, names, busy=busy)
 
 
-def _answer(question: Mapping[str, Any], names: Sequence[str]) -> None:
+def _answer(question: Mapping[str, Any], names: Sequence[str], *, busy: bool) -> None:
     """Draw the answer for a few images as soon as there is one, and that for all of them in its place."""
-    _, waiting = _look(question)
+    _, waiting = _look(question, busy=busy)
 
     @redrawn(POLL_SECONDS if waiting else None)
     def answer() -> None:
-        now, pending = _look(question)
+        now, pending = _look(question, busy=busy)
         if now.state == State.DONE:
             st.session_state[SHOWN] = now.id
             st.html(preview_html(now.answer, names, more=pending))
@@ -70,7 +71,7 @@ def _answer(question: Mapping[str, Any], names: Sequence[str]) -> None:
     answer()
 
 
-def _look(question: Mapping[str, Any]) -> tuple[Job, bool]:
+def _look(question: Mapping[str, Any], *, busy: bool) -> tuple[Job, bool]:
     """Return the best answer that there is, or the question for the first, and whether a better one is under way.
 
     64 images of CIFAR-10 take a ResNet about 3.5 s of one core, 8 take 0.6: those are asked first.
@@ -82,6 +83,8 @@ def _look(question: Mapping[str, Any]) -> tuple[Job, bool]:
     if first is None or first.state != State.DONE:
         first = _ask_alone(few)
         return first, first.active
+    if busy:
+        return first, False
     whole = _ask_alone(question)
     return (whole, False) if whole.state == State.DONE else (first, whole.active)
 

@@ -129,5 +129,7 @@ def _step_back() -> None:
 
 
 def _warm_up() -> None:
-    """Import what short tasks need before the first one comes; a task that comes earlier waits for the same imports."""
-    import zspag_core.tasks.preview  # noqa: F401
+    """Get ready for short tasks before the first one comes; a task that comes earlier waits for the same imports."""
+    from zspag_core.tasks.warm_up import warm_up_short_tasks
+
+    warm_up_short_tasks()

@@ -28,11 +28,15 @@ FAMILIES = {"resnet": "ResNet", "vgg": "VGG", "vit": "ViT", "alexnet": "AlexNet"
 
 
 def inspect_data(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
+    """Look into a data set; see :func:`look_into`, which gets the job's config."""
+    return look_into(job.config, report)
+
+
+def look_into(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str, Any]:
     """Look into a data set and compare it with a model, where one is named.
 
     Args:
-        job: its config is {"data": name or path, "checkpoint": path (optional), "download": whether the network may be
-            used}.
+        config: {"data": name or path, "checkpoint": path (optional), "download": whether the network may be used}.
         report: told when model and data are loaded.
 
     Returns:
@@ -49,15 +53,15 @@ def inspect_data(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     from zspag_core.tasks.model_cache import cached_checkpoint
 
     report.progress("load", 0, 2)
-    loaded = cached_checkpoint(str(job.config["checkpoint"])) if job.config.get("checkpoint") else None
+    loaded = cached_checkpoint(str(config["checkpoint"])) if config.get("checkpoint") else None
     report.progress("load", 1, 2)
     size, channels = (loaded.model.config.size, loaded.model.config.channels) if loaded else (IMAGE_SIZE, CHANNELS)
     load = partial(
         load_dataset,
-        str(job.config["data"]),
+        str(config["data"]),
         image_size=size,
         channels=channels,
-        download=bool(job.config.get("download")),
+        download=bool(config.get("download")),
     )
     names = loaded.about.get("class_names") if loaded else None
     data, misfit = _read(load, names, loaded.model.config.num_classes if loaded else None)

@@ -1,4 +1,4 @@
-"""What a worker for runs does before the first one comes, so that the demo, which is often that, is quick."""
+"""What workers do before the first job comes, so that the demo, which is often that, is quick."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from zspag_core.shipped import DEMO_CLASS, DEMO_DATA, DEMO_MODEL
 
 if TYPE_CHECKING:
     from zspag_core.progress import Reporter
+
+
+def warm_up_short_tasks() -> None:
+    """Import what short tasks need, and look into the demo's data once: the first look took 5 s beside a run."""
+    import zspag_core.tasks.preview  # noqa: F401
+    from zspag_core.tasks.inspect_data import look_into
+
+    with contextlib.suppress(ZspagError, OSError):
+        look_into({"data": DEMO_DATA, "checkpoint": str(DEMO_MODEL)})
 
 
 def warm_up(device: str, report: Reporter) -> None:
