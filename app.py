@@ -65,8 +65,8 @@ def show_start() -> None:
             start_demo(demo)
             st.switch_page("pages/2_Forget.py")
     st.caption(
-        "One click starts a real run on the digits model that comes with the app: its table stands there after 12 to "
-        "30 seconds on two cores, without network or GPU."
+        "One click starts a real run on the digits model that comes with the app: its table stands there after 5 to "
+        "20 seconds on two cores, without network or GPU."
     )
 
 

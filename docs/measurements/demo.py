@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-DIGITS, CIFAR = ("digits", "digits_resnet", 3), ("cifar10", "cifar10_resnet_small", 3)
+DIGITS, CIFAR = ("digits", "digits_resnet_16", 3), ("cifar10", "cifar10_resnet_small", 3)
 PARTS = (
     ("load", "zspag_core.tasks.unlearn", "prepare_held"),
     ("grade: forward", "zspag_core.metrics.grade", "outputs_of"),

@@ -57,6 +57,7 @@ def test_tar_archives_are_named(tmp_path):
         (["m/code/__torch__.py", "m/data.pkl"], "a TorchScript program"),
         (["config.json", "metadata.json", "model.weights.h5"], "a Keras model"),
         (["a.npy", "b.npy"], "numpy arrays"),
+        (["__MACOSX/x", "models/best.PTH"], r"a zip archive with models/best\.PTH in it; unpack it and give"),
         (["serialized_exported_program.json"], r"a program of torch\.export.*torch\.export\.load"),
         (["vit/config.json", "vit/model.safetensors"], "a zipped model folder"),
         (["readme.txt"], "not a readable PyTorch file"),

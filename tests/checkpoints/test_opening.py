@@ -74,6 +74,8 @@ def test_a_torch_file_called_safetensors_and_the_other_way_round_are_read(tmp_pa
     ("payload", "words"),
     [
         ({"epoch": 3}, "entry 'epoch' is a int, expected a state_dict"),
+        ({"state": {}, "param_groups": []}, "holds the state of an optimizer and no network's weights"),
+        ({"optimizer": {"state": {}, "param_groups": []}, "epoch": 3}, r"an optimizer .* \(entry 'optimizer'\)"),
         ({"run": {"log": {}}, "acc": torch.tensor(1.0)}, "holds no tensors under 'run', 'acc', expected a state_dict"),
         ("text", "holds a str"),
     ],

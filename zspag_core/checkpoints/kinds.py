@@ -37,6 +37,8 @@ PICKLE = (
 )
 NUMPY_ARRAYS = "numpy arrays (.npz); turn each into a tensor and save the dictionary of them with torch.save"
 ZIPPED_FOLDER = "a zipped model folder; unpack it and give the folder"
+WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin", ".h5")
+"""How files of weights end that people zip."""
 UNKNOWN = "expected a .safetensors file or a .pt file that torch.save has written, found neither inside"
 
 
@@ -149,6 +151,8 @@ def other_zip(path: Path, names: list[str]) -> str:
         (bool(ends & {"serialized_exported_program.json", "archive_format"}), exported_program(path.name)),
         (bool(ends & {"config.json", "model.safetensors", "pytorch_model.bin"}), ZIPPED_FOLDER),
     )
+    if inside := next((name for name in names if name.lower().endswith(WEIGHTS) and "data.pkl" not in ends), ""):
+        kinds = (*kinds, (True, f"a zip archive with {inside} in it; unpack it and give the checkpoint inside"))
     return next((words for fits, words in kinds if fits), "")
 
 

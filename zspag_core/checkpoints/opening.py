@@ -145,12 +145,19 @@ def _our_header(payload: object) -> dict[str, Any] | None:
     return None
 
 
+OPTIMIZER = "holds the state of an optimizer and no network's weights; give the file with the model's state_dict"
+
+
 def _no_network(payload: object) -> str:
     """Say what a payload without a network is."""
     wanted = "expected a state_dict (tensors by name)"
     if not isinstance(payload, dict):
         return f"holds a {type(payload).__name__}, {wanted}"
+    if {"state", "param_groups"} <= payload.keys():
+        return OPTIMIZER
     for name, value in payload.items():
+        if isinstance(value, dict) and {"state", "param_groups"} <= value.keys():
+            return f"{OPTIMIZER} (entry {name!r})"
         if not isinstance(name, str) or not isinstance(value, (Tensor, dict)):
             return f"entry {name!r} is a {type(value).__name__}, {wanted}"
     return f"holds no tensors under {some_of([repr(name) for name in payload], 6)}, {wanted}"

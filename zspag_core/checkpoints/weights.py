@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FLOATING = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 WHOLE = {torch.int32, torch.int64}
+QUANTISED = {torch.int8, torch.uint8, torch.qint8, torch.quint8}
 
 
 def restore(blueprint: Classifier, weights: Mapping[str, Tensor]) -> Classifier:
@@ -75,7 +76,9 @@ def _check_form(name: str, given: Tensor, like: Tensor) -> None:
     allowed = FLOATING if like.is_floating_point() else {*WHOLE, like.dtype}
     if given.dtype not in allowed:
         kinds = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in allowed))
-        raise CheckpointError(f"tensor {name!r}: expected {kinds}, got {str(given.dtype).removeprefix('torch.')}")
+        got = str(given.dtype).removeprefix("torch.")
+        advice = "; quantised weights are not read: give those from before" if given.dtype in QUANTISED else ""
+        raise CheckpointError(f"tensor {name!r}: expected {kinds}, got {got}{advice}")
 
 
 def converted(name: str, given: Tensor, like: Tensor) -> Tensor:
@@ -86,7 +89,11 @@ def converted(name: str, given: Tensor, like: Tensor) -> Tensor:
     """
     values = given.detach().to(like.dtype)
     if not torch.isfinite(values).all():
-        raise CheckpointError(f"tensor {name!r}: {int((~torch.isfinite(values)).sum())} values are NaN or infinite")
+        count = int((~torch.isfinite(values)).sum())
+        raise CheckpointError(
+            f"tensor {name!r}: {count} of {values.numel()} values are NaN or infinite; where training broke down, give "
+            "an earlier checkpoint"
+        )
     if name.endswith("running_var") and (values < 0).any():
         raise CheckpointError(f"tensor {name!r}: expected variances of at least 0, got {values.min().item():g}")
     return values
