@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from sqlalchemy import insert
 
 from ui.figures.thresholds import edges_of
 from ui.shell.jobs import engine_question
 from zspag_core.jobs import Lane, State
+from zspag_core.jobs.schema import events
 
 PAGE = "pages/5_Results.py"
 PARTS = ["Classes", "Membership", "Depth", "Layers", "Labels", "What the method saw", "Downloads"]
@@ -385,3 +387,15 @@ def test_depth_is_asked_of_a_worker_and_its_failure_told(results_page, make_run,
 def test_runs_that_were_stopped_or_lack_images_have_no_depth(results_page, make_run):
     assert "stopped before it could be measured" in texts(results_page(make_run(cancelled=True), part="Depth"))
     assert "on training and test images of all classes" in texts(results_page(make_run(only_forget=True), part="Depth"))
+
+
+def test_what_a_run_asks_stands_open(results_page, make_run, store):
+    run = make_run()
+    with store.engine.begin() as connection:
+        for sentence in ("the images are 10 of 12: are they prepared so?", "two files were left aside"):
+            connection.execute(
+                insert(events).values(job=run.id, kind="note", at=0.0, body=f'{{"sentence": "{sentence}"}}')
+            )
+    page = results_page(run)
+    (asked,) = page.warning
+    assert "are they prepared so?" in asked.value

@@ -16,13 +16,10 @@ from ui.shell.class_names import names_of
 from ui.shell.engine_words import said_of
 from ui.shell.follow import follow, queue_line
 from ui.shell.formatting import (
-    as_sentence,
     between_words,
     epochs_of,
-    escape,
     glue,
     log_lines,
-    questions,
     state_words,
     steps,
     worked_words,
@@ -32,6 +29,7 @@ from ui.shell.jobs import job_store
 from ui.shell.live_chart import live_chart
 from ui.shell.methods import method_name
 from ui.shell.presenting import presenting
+from ui.shell.questions import show_questions
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.ungraded import ESTIMATE
 from ui.shell.words import ESTIMATE_NOTE, STAGE_HELP, STAGES, help_for
@@ -102,8 +100,7 @@ def _head(job: Job, events: Sequence[Event]) -> None:
         queue_line(job)
     if job.active or events:
         st.html(stepper_html(steps(job, [event.body["stage"] for event in events if event.kind == "stage"])))
-    for question in questions(events):
-        st.warning(escape(glue(as_sentence(said_of(job, question)))), icon=":material/help:")
+    show_questions(job, events)
 
 
 def _pictures(job: Job, events: Sequence[Event]) -> None:

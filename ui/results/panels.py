@@ -18,8 +18,9 @@ from ui.results.summary import cards, standing_of, tell
 from ui.shell.charts import BADGE, draw
 from ui.shell.formatting import escape, setting_text
 from ui.shell.headline_cards import ESTIMATES_A_ROW, draw_cards, estimate_panel
-from ui.shell.jobs import may_change
+from ui.shell.jobs import job_store, may_change
 from ui.shell.methods import method_name
+from ui.shell.questions import show_questions
 from ui.shell.run_picker import LETTERS
 from ui.shell.ungraded import is_ungraded, lacks_of
 from ui.shell.words import GRADING_NOTE, MASK_NOTE, STAGES, help_for, knob_label
@@ -50,7 +51,8 @@ def side_by_side(views: Sequence[View], panel: Callable[[View], None], *, named:
 
 
 def story_panel(view: View, reference: Reference) -> None:
-    """Draw what one result means: headline cards, sentences, all figures on one scale."""
+    """Draw what one result means: what the run asks, headline cards, sentences, all figures on one scale."""
+    _questions(view)
     _ungraded(view, ESTIMATES_A_ROW)
     _cards(view, reference, CARDS)
     words, picture = st.columns([2, 3], gap="large")
@@ -58,6 +60,11 @@ def story_panel(view: View, reference: Reference) -> None:
         _words(view, reference)
     with picture:
         draw(standing_of(view, reference), view.letter, NO_FIGURES)
+
+
+def _questions(view: View) -> None:
+    """Draw what a run asks."""
+    show_questions(view.job, job_store().events(view.job.id, kind="note"))
 
 
 def _ungraded(view: View, a_row: int) -> None:
@@ -70,6 +77,7 @@ def _ungraded(view: View, a_row: int) -> None:
 
 def pair_panel(views: Sequence[View], references: Mapping[str, Reference]) -> None:
     """Draw the same for two runs, row by row, and then what is different."""
+    side_by_side(views, _questions, named=False)
     if any(lacks_of(view.result) for view in views):
         side_by_side(views, lambda view: _ungraded(view, ESTIMATES_OF_TWO), named=False)
     with st.container(key="narrow-cards"):

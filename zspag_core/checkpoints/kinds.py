@@ -151,9 +151,9 @@ def other_zip(path: Path, names: list[str]) -> str:
         (bool(ends & {"serialized_exported_program.json", "archive_format"}), exported_program(path.name)),
         (bool(ends & {"config.json", "model.safetensors", "pytorch_model.bin"}), ZIPPED_FOLDER),
     )
-    if inside := next((name for name in names if name.lower().endswith(WEIGHTS) and "data.pkl" not in ends), ""):
-        kinds = (*kinds, (True, f"a zip archive with {inside} in it; unpack it and give the checkpoint inside"))
-    return next((words for fits, words in kinds if fits), "")
+    inside = next((name for name in names if name.lower().endswith(WEIGHTS)), "")
+    zipped = f"a zip archive with {inside} in it; unpack it and give the checkpoint inside" if inside else ""
+    return next((words for fits, words in kinds if fits), zipped)
 
 
 def other_folder(path: Path) -> str:

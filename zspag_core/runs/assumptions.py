@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from zspag_core.doubts.tried import Tried
 
 ONE_CLASS = (
-    "images of one class cannot tell whether it is so, for wrongly prepared ones may all be read as that class: what "
-    "is estimated holds only if it is"
+    "images of one class cannot tell, for wrongly prepared ones may all be read as that class, and then the estimates "
+    "mean nothing: are they prepared so?"
 )
 SURE = "the images are taken to be prepared as in the model's training"
 SURE_ALONE = f"{SURE}; {ONE_CLASS}"
