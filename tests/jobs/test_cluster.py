@@ -108,6 +108,29 @@ def test_a_job_for_a_device_that_the_cluster_is_not_said_to_have_is_left_to_othe
     assert len(client.sent) == 1
 
 
+@pytest.mark.parametrize("patience", [0.0, 60.0])
+def test_a_scheduler_may_be_away_for_a_moment(store, client, monkeypatch, wait_until, patience):
+    monkeypatch.setattr("zspag_core.jobs.cluster.SILENT_SECONDS", patience)
+    monkeypatch.setattr("zspag_core.jobs.cluster.LOOK_SECONDS", 0.01)
+    asked, said = [], []
+
+    def nthreads():
+        asked.append(1)
+        if 2 < len(asked) < 10:
+            raise OSError("timed out after 30 s")
+        return {"tcp://a": 1}
+
+    client.nthreads = nthreads
+    with Cluster(store, client, complain=said.append) as cluster:
+        wait_until(lambda: cluster.trouble or len(asked) > 12, 20.0)
+        if patience:
+            job = store.submit("a", {}, lane=Lane.TRIALS)
+            wait_until(lambda: [sent for sent, *_ in client.sent] == [job.id], 20.0)
+            client.sent[0][-1].status = "finished"
+            store.cancel(job.id)
+    assert said == ([] if patience else ["the cluster's scheduler does not answer any more: timed out after 30 s"])
+
+
 def test_it_counts_as_so_many_workers_as_it_has_threads(store, client):
     with Cluster(store, client):
         assert [Lane.TRIALS in beat.lanes for beat in store.heartbeats.alive(WORKER)] == [True, True]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LOCAL = "local"
 PROGRAM = ("-m", "zspag_core")
 LOOK_SECONDS, LEAVE_SECONDS, ANSWER_SECONDS = 0.2, 15.0, 10
+SILENT_SECONDS = 60.0
+"""How long a scheduler may be away before the cluster is given up."""
 ON_THE_WAY = 2
 """Jobs that are sent for each that can be under way: who is served in turn need not wait behind what was sent, and a
 cluster that grows with what waits sees something wait."""
@@ -100,13 +102,17 @@ class Cluster:
             self._store.heartbeats.forget(f"{self._name}-{place}")
 
     def _hand_over(self) -> None:
-        looks = 0
+        heard = beaten = time.monotonic()
         while not self._stopping.wait(LOOK_SECONDS) and not self.trouble:
-            self.look()
-            looks += 1
-            if looks * LOOK_SECONDS >= BEAT_SECONDS:
-                looks = 0
-                self._beat()
+            try:
+                self.look()
+                if time.monotonic() - beaten >= BEAT_SECONDS:
+                    beaten = time.monotonic()
+                    self._beat()
+                heard = time.monotonic()
+            except OSError as error:  # the scheduler is away; Dask's client goes on trying
+                if time.monotonic() - heard > SILENT_SECONDS:
+                    self._give_up(f"the cluster's scheduler does not answer any more: {' '.join(str(error).split())}")
 
     def look(self) -> None:
         """Send the jobs that wait and are not on their way, as far as there is room."""
@@ -135,8 +141,12 @@ class Cluster:
         untouched = sent.status == "error" and self._store.require(job).state == State.QUEUED
         self._failures = self._failures + 1 if untouched else 0
         if self._failures == PATIENCE:
-            self.trouble = f"the cluster's workers cannot carry out jobs: {sent.exception()}"
-            self._complain(self.trouble)
+            self._give_up(f"the cluster's workers cannot carry out jobs: {sent.exception()}")
+
+    def _give_up(self, why: str) -> None:
+        """Send nothing more, and say why."""
+        self.trouble = why
+        self._complain(why)
 
     def _beat(self) -> None:
         """Count as so many workers as jobs can be under way at once."""
