@@ -116,6 +116,6 @@ def test_attention_follows_the_images_that_are_chosen(page, app_url, run):
     page.get_by_text("Predicted label", exact=True).click()
     expect(rows.first.locator("td").nth(1).locator("b")).to_contain_text("reads", timeout=LONG)
     choose(page, "Layer, from input to output", "stage 1")
-    expect(page.get_by_text("32 × 32 cells")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("16 × 16 cells")).to_be_visible(timeout=LONG)
     expect(page.get_by_role("table").last).to_contain_text("Alike, remaining classes")
     assert page.get_by_test_id("stException").count() == 0

@@ -7,6 +7,7 @@ import os
 import shutil
 import ssl
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -63,6 +64,12 @@ def school(tmp_path_factory):
             proxy.wait(timeout=30)
 
 
+def run(visit):
+    """Carry a visit out in a thread of its own: in this one, browser tests may have left a loop running."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, visit).result()
+
+
 def answer(school, method, path, body=None, **headers):
     """Return what the server answers by way of nginx: status and headers."""
     with call(school.url, school.trust) as connection:
@@ -78,7 +85,7 @@ def test_who_comes_by_nginx_is_asked_for_the_code(school):
     with pytest.raises(PermissionError, match="403"):
         join(school.url, "Ada", "WRONG1", school.trust)
     with pytest.raises(InvalidStatus, match="403"):
-        asyncio.run(Pupil(school.url, "", Seen(), school.trust).open())
+        run(Pupil(school.url, "", Seen(), school.trust).open())
 
 
 def test_pages_come_by_nginx_and_its_websocket(school):
@@ -94,7 +101,7 @@ def test_pages_come_by_nginx_and_its_websocket(school):
         await ada.go("Learn")
         await ada.close()
 
-    asyncio.run(look())
+    run(look())
     assert [one.page for one in seen.answers] == ["Overview (opened)", "Learn"]
     assert (seen.faults, seen.alerts) == ([], set())
 
@@ -119,7 +126,7 @@ def test_uploads_pass_nginx_up_to_the_dashboards_own_limit(school):
         return status
 
     form = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f.npz"\r\n\r\n%b\r\n--x--\r\n'
-    assert asyncio.run(upload(form % bytes(3 * 1024**2))) == 204  # nginx lets 1 MB through where nothing is said
+    assert run(upload(form % bytes(3 * 1024**2))) == 204  # nginx lets 1 MB through where nothing is said
     with call(school.url, school.trust) as connection:
         connection.putrequest("PUT", "/_stcore/upload_file/a/b")
         connection.putheader("Cookie", cookie)
