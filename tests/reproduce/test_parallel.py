@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_cli import call
 from zspag_core.commands.serving import this_process
-from zspag_core.errors import Cancelled, UnlearningError, UsageError
+from zspag_core.errors import Cancelled, DataError, UnlearningError, UsageError
 from zspag_core.jobs import JobStore, State
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.records import ROWS
@@ -108,6 +108,15 @@ def test_what_goes_wrong_in_a_row_is_passed_on_and_the_others_end(harness, arena
     with pytest.raises(UnlearningError, match="row retrain: out of memory"):
         fill_together(harness, "table4", arena, served, LANE, "cpu")
     assert served.waiting(LANE) == []
+
+
+def test_data_that_are_not_at_hand_are_told_of_as_in_one_process(harness, arena, served, monkeypatch):
+    def absent(self, plan):
+        raise DataError("svhn: expected test_32x32.mat")
+
+    monkeypatch.setattr(Filler, "row", absent)
+    with pytest.raises(DataError, match=r"^svhn: expected test_32x32\.mat$"):
+        fill_together(harness, "table4", arena, served, LANE, "cpu")
 
 
 def end(store, job, state, **said):

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.errors import UnlearningError, UsageError
+from zspag_core.errors import DataError, UnlearningError, UsageError
 from zspag_core.jobs.records import State
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def fill_together(harness: Harness, table: str, arena: Arena, store: JobStore, l
 
     Raises:
         Cancelled: the harness's reporter asked to stop; finished cells are kept.
+        DataError: the comparison's data are not at hand where its rows are filled.
         UnlearningError: a row could not be filled.
         UsageError: rows were filled on devices of several kinds.
     """
@@ -136,22 +137,28 @@ def _device_of(job: Job) -> str:
     """Return on which kind of device a row was filled.
 
     Raises:
-        UnlearningError: it was not.
+        DataError: its data are not there.
+        UnlearningError: it was not filled.
     """
     if job.state != State.DONE:
         raise UnlearningError(f"row {job.config['row']}: {job.error or f'it was {job.state}'}")
+    if "absent" in job.answer:
+        raise DataError(job.answer["absent"])
     return str(job.answer["device"])
 
 
 def fill(row: RowJob, device: str, report: Reporter) -> dict[str, str]:
-    """Fill one row's cells; return {"device": the name of what computed}."""
+    """Fill one row's cells; return {"device": the name of what computed} or {"absent": which data are not at hand}."""
     from zspag_core.reproduce.tables import arenas
 
     harness = _harness(row.out, row.scale, device, row.seeds, depth=row.depth)
     harness.report, harness.tell = report, report.note
     (arena,) = arenas(row.table, row.scale, row.only)
     (plan,) = (plan for plan in arena.plans if plan.key == row.row)
-    harness.fill(arena, plan)
+    try:
+        harness.fill(arena, plan)
+    except DataError as error:
+        return {"absent": str(error)}
     return {"device": harness.device_name}
 
 
