@@ -28,10 +28,11 @@ def cluster(monkeypatch):
     class Broken:
         def __init__(self, *_, complain, **given):
             made.append(given)
-            self.complain = complain
+            self.complain, self.trouble = complain, "the cluster's workers cannot carry out jobs: no disk"
 
         def __enter__(self):
-            self.complain("the cluster's workers cannot carry out jobs: no disk")
+            self.complain(self.trouble)
+            return self
 
         def __exit__(self, *_):
             pass
@@ -50,9 +51,9 @@ def cluster(monkeypatch):
 def test_where_the_cluster_is_of_no_use_it_is_said_and_nobody_waits_for_it(store, cluster, capsys, give_up, state):
     job = store.submit("engine", {}, lane=Lane.TRIALS)
     asked = Namespace(cluster="127.0.0.1:1", gpu="0.5", device="cuda")
-    with serving.on_cluster(store, (Lane.TRIALS,), 3, asked, give_up=give_up) as trouble:
-        assert trouble == ["the cluster's workers cannot carry out jobs: no disk"]
-    assert capsys.readouterr().err == f"{trouble[0]}\n"
+    with serving.on_cluster(store, (Lane.TRIALS,), 3, asked, give_up=give_up) as served:
+        assert served.trouble == "the cluster's workers cannot carry out jobs: no disk"
+    assert capsys.readouterr().err == f"{served.trouble}\n"
     assert store.require(job.id).state == state
     assert cluster[0] == ("127.0.0.1:1", 3)
     assert (cluster[1]["gpu"], cluster[1]["device"]) == (0.5, "cuda")

@@ -154,7 +154,7 @@ def test_preview_follows_the_slider(page, app_url, store):
     asked = [job for job in store.latest(Lane.INTERACTIVE) if job.kind == "preview"]
     assert asked[0].state == State.DONE
     assert asked[0].config["settings"]["epsilon"] == pytest.approx(4 / 255)
-    assert len(asked) < 56, "most of what is asked while the slider moves is dropped"
+    assert len(asked) < 40, f"of 56 steps {len(asked)} were asked: what is asked while the slider moves is dropped"
 
 
 def test_step_pause_continue_and_cancel(page, app_url, store):

@@ -111,7 +111,8 @@ def test_a_job_for_a_device_that_the_cluster_is_not_said_to_have_is_left_to_othe
 @pytest.mark.parametrize("patience", [0.0, 60.0])
 def test_a_scheduler_may_be_away_for_a_moment(store, client, monkeypatch, wait_until, patience):
     monkeypatch.setattr("zspag_core.jobs.cluster.SILENT_SECONDS", patience)
-    monkeypatch.setattr("zspag_core.jobs.cluster.LOOK_SECONDS", 0.01)
+    for pause in ("LOOK_SECONDS", "BEAT_SECONDS"):
+        monkeypatch.setattr(f"zspag_core.jobs.cluster.{pause}", 0.01)
     asked, said = [], []
 
     def nthreads():

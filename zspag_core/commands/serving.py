@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from zspag_core.jobs import JobStore
+    from zspag_core.jobs.cluster import Cluster
 
 STOP_SECONDS = 30.0
 
@@ -36,18 +37,22 @@ def add_cluster(parser: argparse.ArgumentParser, what: str) -> None:
 
 def share_out(arguments: argparse.Namespace, workers: int) -> None:
     """Divide this machine's cores among the workers, where it is this machine that computes."""
-    from zspag_core.jobs.cluster import LOCAL
-
-    if arguments.cluster in {"", LOCAL}:
+    if _computes_here(arguments):
         share_cores(workers)
 
 
 def own_device(arguments: argparse.Namespace) -> torch.device:
     """Return the device of this process; where a cluster elsewhere computes, --device speaks of its machines."""
     from zspag_core.devices import resolve_device
+
+    return resolve_device(arguments.device if _computes_here(arguments) else "auto")
+
+
+def _computes_here(arguments: argparse.Namespace) -> bool:
+    """Tell whether it is this machine that computes."""
     from zspag_core.jobs.cluster import LOCAL
 
-    return resolve_device(arguments.device if arguments.cluster in {"", LOCAL} else "auto")
+    return arguments.cluster in {"", LOCAL}
 
 
 @contextmanager
@@ -83,7 +88,7 @@ def processes(lane: str, count: int, device: str) -> Iterator[None]:
 @contextmanager
 def on_cluster(
     store: JobStore, lanes: Sequence[str], workers: int, arguments: argparse.Namespace, *, give_up: bool = True
-) -> Iterator[list[str]]:
+) -> Iterator[Cluster]:
     """Serve lanes on the cluster that was named with the options of :func:`add_cluster`, while the block lasts.
 
     Args:
@@ -94,17 +99,14 @@ def on_cluster(
         give_up: whether jobs that wait are cancelled where the cluster cannot carry out any.
 
     Yields:
-        A list that receives, in one sentence, why the cluster cannot carry out jobs.
+        The cluster, whose `trouble` says in one sentence why it cannot carry out jobs.
 
     Raises:
         UsageError: there is no such cluster, or it is not to be trusted.
     """
     from zspag_core.jobs.cluster import LOCAL, Cluster, open_client
 
-    trouble: list[str] = []
-
     def complain(sentence: str) -> None:
-        trouble.append(sentence)
         sys.stderr.write(f"{sentence}\n")
         for lane in lanes if give_up else ():
             for waiting in store.waiting(lane):
@@ -122,9 +124,9 @@ def on_cluster(
             gpu=share,
             environment=more,
             complain=complain,
-        ),
+        ) as cluster,
     ):
-        yield trouble
+        yield cluster
 
 
 def _gpu_share(text: str) -> float:

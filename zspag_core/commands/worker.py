@@ -68,11 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     worker = Worker(store, lanes, device, until_idle=arguments.until_idle, warm_up=_warm_up_runs(lanes))
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        worker.stopping.set()
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    _stop_with(worker.stopping)
     if arguments.once:
         return 0 if worker.serve_once(arguments.once) else NOT_TAKEN  # it has ended, however it did
     sys.stderr.write(f"worker {worker.name} serves {', '.join(lanes)} on {device}\n")
@@ -98,13 +94,22 @@ def _hand_over(store: JobStore, arguments: argparse.Namespace) -> int:
     if arguments.cluster == LOCAL or arguments.once:
         raise UsageError("--cluster: expected the address of a scheduler and no --once: a worker here needs no cluster")
     stopped, lanes = threading.Event(), arguments.lanes or LONG
-    for known in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(known, lambda *_: stopped.set())
-    with on_cluster(store, lanes, 0, arguments, give_up=False) as trouble:
+    _stop_with(stopped)
+    with on_cluster(store, lanes, 0, arguments, give_up=False) as cluster:
         sys.stderr.write(f"jobs of {', '.join(lanes)} go to the cluster at {arguments.cluster}\n")
-        while not (stopped.wait(LOOK_SECONDS) or trouble):
+        while not (stopped.wait(LOOK_SECONDS) or cluster.trouble):
             pass
-    return int(bool(trouble))
+    return int(bool(cluster.trouble))
+
+
+def _stop_with(stopping: threading.Event) -> None:
+    """Set an event once this process is asked to end."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for known in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(known, stop)
 
 
 def _warm_up_runs(lanes: Sequence[str]) -> Callable[[str, Reporter], None] | None:

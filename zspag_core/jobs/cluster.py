@@ -15,13 +15,16 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from sqlalchemy.exc import OperationalError
 
 from zspag_core.errors import UsageError
 from zspag_core.files import home
 from zspag_core.jobs.heartbeats import BEAT_SECONDS, WORKER, served_devices
+from zspag_core.jobs.patience import patient
 from zspag_core.jobs.records import Lane, State
 from zspag_core.jobs.schema import database_url
 from zspag_core.jobs.worker import NOT_TAKEN
@@ -76,13 +79,14 @@ class Cluster:
             complain: told in one sentence why the cluster is given up; what waits goes on waiting.
         """
         self.trouble = ""
-        self._store, self._client, self._lanes, self._device = store, client, tuple(lanes), device
+        self._stopping = threading.Event()
+        self._store, self._client = patient(store, self._stopping), client
+        self._lanes, self._device = tuple(lanes), device
         self._resources = {"GPU": gpu} if gpu else None
         self._environment, self._complain = environment or {}, complain
         self._name = f"cluster-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._sent: dict[str, Future[Any]] = {}
         self._failures, self._beaten = 0, 0
-        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._hand_over, name="cluster", daemon=True)
 
     def __enter__(self) -> Cluster:
@@ -108,7 +112,8 @@ class Cluster:
                 self.look()
                 if time.monotonic() - beaten >= BEAT_SECONDS:
                     beaten = time.monotonic()
-                    self._beat()
+                    with suppress(OperationalError):  # the database is locked, full or away for a moment
+                        self._beat()
                 heard = time.monotonic()
             except OSError as error:  # the scheduler is away; Dask's client goes on trying
                 if time.monotonic() - heard > SILENT_SECONDS:
@@ -118,10 +123,10 @@ class Cluster:
         """Send the jobs that wait and are not on their way, as far as there is room."""
         for job in [job for job, sent in self._sent.items() if sent.done()]:
             self._judge(job, self._sent.pop(job))
-        room = ON_THE_WAY * max(1, self._slots()) - len(self._sent)
-        for job in self._unsent()[: max(0, room)]:
-            if not self.trouble:
-                self._send(job)
+        waiting = [] if self.trouble else self._unsent()
+        room = ON_THE_WAY * max(1, self._slots()) - len(self._sent) if waiting else 0
+        for job in waiting[: max(0, room)]:
+            self._send(job)
 
     def _unsent(self) -> list[str]:
         """Return the names of the jobs that wait and are not on their way, in turn."""
