@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui.model import panels
 from ui.model.doubts import doubts_panel, names_file_panel, try_assumptions
-from ui.model.input_panel import Reading, names_panel, readable
+from ui.model.input_panel import UploadState, names_panel, readable
 from ui.model.notes import carried, notes_panel, unmoved_panel
 from ui.model.sources import NEW, UPLOADED, pick_data, pick_model, pick_source
 from ui.model.training import current_training, leave_training, show_training, training_form, training_panel
@@ -38,7 +38,7 @@ def look_into(data: str, path: Path | None) -> Job:
     question = inspect_question(data, path)
     job = ask("inspect_data", question | ({"download": True} if st.session_state.get("fetch") == data else {}))
     if job.active:
-        panels.wait(job, "Reading model and data")
+        panels.wait(job, "UploadState model and data")
     elif "download" in job.config and job.state == State.DONE:
         st.session_state.pop("fetch")
         st.rerun()
@@ -90,13 +90,13 @@ def model_side(path: Path, choice: Choice | None) -> tuple[Job | None, Job | Non
         What the worker said about the pair, the model and its assumptions, and why the right side is empty if it is.
     """
     reading = readable(path)
-    if reading == Reading.REFUSED:
+    if reading == UploadState.REFUSED:
         return None, None, None, "refused"
     data = pick_data(path, choice)
     if not data:
         st.caption("Choose its data, too: they are compared with it before anything runs.")
         return None, None, None, "data"
-    about = look_into(data, path) if reading != Reading.WAITING else None
+    about = look_into(data, path) if reading != UploadState.WAITING else None
     if about is None or about.state != State.DONE:
         if about is not None and about.state == State.FAILED:
             name_classes(path, about)
@@ -112,9 +112,9 @@ def model_side(path: Path, choice: Choice | None) -> tuple[Job | None, Job | Non
     possible = possible and doubts_panel(path, data, about.answer, tried)
     notes_panel(about.answer.get("notes", ()), path, data)
     name_classes(path, about)
-    if reading == Reading.CHANGED:
+    if reading == UploadState.CHANGED:
         st.caption("What you changed above is not applied yet: press **Use these** first, or put it back.")
-    use_button(path, data, possible=possible and reading == Reading.OPEN)
+    use_button(path, data, possible=possible and reading == UploadState.OPEN)
     return about, report, tried, ""
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui.runs.card import deleted_runs, run_card, undo_bar
 from ui.runs.figure import describe_runs, runs_figure
-from ui.runs.table import Row, pick_filters, row_of, runs_table, summary
+from ui.runs.table import RunRow, pick_filters, row_of, runs_table, summary
 from ui.shell.charts import picking_chart
 from ui.shell.follow import follow_all
 from ui.shell.frame import frame
@@ -22,7 +22,7 @@ LISTED = 1000
 CARDS = 2
 
 
-def scatter(rows: Sequence[Row], letters: Mapping[str, str]) -> list[str]:
+def scatter(rows: Sequence[RunRow], letters: Mapping[str, str]) -> list[str]:
     """Draw all runs as points and return the ids of those clicked or drawn around."""
     st.markdown("**What was kept, what was forgotten** :gray-badge[for grading only]")
     if rows and all(row.estimate for row in rows):
@@ -35,7 +35,7 @@ def scatter(rows: Sequence[Row], letters: Mapping[str, str]) -> list[str]:
     return [carried[0] for carried in picked]
 
 
-def cards(ids: Sequence[str], rows: Mapping[str, Row], letters: Mapping[str, str]) -> None:
+def cards(ids: Sequence[str], rows: Mapping[str, RunRow], letters: Mapping[str, str]) -> None:
     """Draw the cards of the runs picked, two at most, and the button that compares them."""
     picked = [rows[job_id] for job_id in dict.fromkeys(ids) if job_id in rows][:CARDS]
     if not picked:

@@ -13,15 +13,15 @@ from torch import nn
 from torch.nn import functional as F
 from xdist.scheduler import LoadScopeScheduling
 
-from zspag_core.allocation import keep_freed_memory
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.data import load_dataset
 from zspag_core.data.backdoor import poison
+from zspag_core.malloc import keep_freed_memory
 from zspag_core.models import Classifier, ModelConfig, build
 from zspag_core.models.resnet import ResNetConfig
 from zspag_core.models.vit import ViTConfig
 from zspag_core.recipes import Recipe
-from zspag_core.training import train
+from zspag_core.training.loop import train
 
 pytest_plugins = ["tests.postgres", "tests.records"]
 

@@ -24,7 +24,7 @@ NUMERICAL = (
     "tests/test_proxies.py",
     "tests/test_pseudo_labels.py",
     "tests/test_subspace.py",
-    "tests/test_training.py",
+    "tests/training/test_loop.py",
 )
 
 

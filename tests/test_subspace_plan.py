@@ -7,7 +7,7 @@ from zspag_core import subspace_plan
 from zspag_core.layers import input_rows, weight_layers
 from zspag_core.models import build
 from zspag_core.models.resnet import ResNetConfig
-from zspag_core.subspace_plan import Input, Plan, look, plan_subspace
+from zspag_core.subspace_plan import Input, SubspacePlan, look, plan_subspace
 
 R50 = {"widths": (64, 128, 256, 512), "blocks": (3, 4, 6, 3), "bottleneck": True, "imagenet_stem": True}
 
@@ -72,8 +72,10 @@ def test_a_resnet50_of_224_pixels_and_1000_classes_by_a_dry_run(resnet50):
 
 
 def test_long_work_is_told_before_it_begins(monkeypatch):
-    assert Plan(({},), 100, 0, 119.0).sentences() == ["finding the protected directions will take about 2 minutes here"]
-    assert Plan(({},), 100, 3 * 10**9, 0.0).sentences() == ["second moments of all layers' inputs take 3.0 GB"]
+    assert SubspacePlan(({},), 100, 0, 119.0).sentences() == [
+        "finding the protected directions will take about 2 minutes here"
+    ]
+    assert SubspacePlan(({},), 100, 3 * 10**9, 0.0).sentences() == ["second moments of all layers' inputs take 3.0 GB"]
     monkeypatch.setattr(subspace_plan, "TRIVIAL", 0.0)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
     plans = [plan_subspace(model, weight_layers(model), torch.rand(count, 1, 8, 8), 5, 100) for count in (1, 10**4)]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.data.given import joined, taken_apart
 from zspag_core.devices import place, resolve_device
+from zspag_core.diagnosis import unread
 from zspag_core.errors import CheckpointError, DataError, UsageError
-from zspag_core.handed import NAME, listed, take_over
 from zspag_core.metrics.grade import grade
+from zspag_core.own_network import NAME, listed, take_over
 from zspag_core.progress import SILENT, Relay, Reporter
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.execute import carry_out
 from zspag_core.runs.prepare import check
-from zspag_core.shortfall import unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

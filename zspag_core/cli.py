@@ -12,9 +12,9 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from zspag_core.allocation import keep_freed_memory
 from zspag_core.errors import Cancelled, UnlearningError, ZspagError
 from zspag_core.faults import fault_words
+from zspag_core.malloc import keep_freed_memory
 from zspag_core.plugins import use_files
 from zspag_core.threads import rest_while_waiting, use_threads
 

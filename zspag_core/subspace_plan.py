@@ -54,7 +54,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SubspacePlan:
     """How the stage goes.
 
     Attributes:
@@ -85,7 +85,7 @@ class Plan:
 
 def plan_subspace(
     model: nn.Module, layers: dict[str, WeightLayer], images: Tensor, decompositions: int, most: int, room: int = 0
-) -> Plan:
+) -> SubspacePlan:
     """Return how to estimate a subspace within the memory at hand; the outcome does not depend on it.
 
     Args:
@@ -102,7 +102,7 @@ def plan_subspace(
     widest = max((one.row_bytes for one in inputs), default=1)
     batch = max(1, min(images_at_once(model, images, most), budget(device) // widest))
     taken = sum(2 * one.moment_bytes for one in inputs)
-    return Plan(parts, batch, taken, _seconds(inputs, len(images), decompositions, device))
+    return SubspacePlan(parts, batch, taken, _seconds(inputs, len(images), decompositions, device))
 
 
 @torch.inference_mode()

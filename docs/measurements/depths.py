@@ -26,7 +26,7 @@ from zspag_core.metrics.depth.information import idi, information  # noqa: E402
 from zspag_core.metrics.depth.measure import describe, look  # noqa: E402
 from zspag_core.metrics.depth.sample import Extent, draw  # noqa: E402
 from zspag_core.metrics.predictions import logits_of  # noqa: E402
-from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
+from zspag_core.reproduce.subject import find_checkpoint  # noqa: E402
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet

@@ -29,7 +29,7 @@ from zspag_core.metrics.depth.measure import ORIGINAL, describe, look  # noqa: E
 from zspag_core.metrics.depth.sample import Extent, draw  # noqa: E402
 from zspag_core.metrics.predictions import logits_of  # noqa: E402
 from zspag_core.progress import Reporter  # noqa: E402
-from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
+from zspag_core.reproduce.subject import find_checkpoint  # noqa: E402
 from zspag_core.runs.context import RunContext  # noqa: E402
 
 if TYPE_CHECKING:

@@ -36,13 +36,13 @@ from zspag_core.methods import find_method  # noqa: E402
 from zspag_core.methods.descent import descend  # noqa: E402
 from zspag_core.methods.stages import Stages  # noqa: E402
 from zspag_core.metrics.membership import same_class  # noqa: E402
-from zspag_core.metrics.predictions import Labelled, logits_of  # noqa: E402
+from zspag_core.metrics.predictions import LabelledLogits, logits_of  # noqa: E402
 from zspag_core.models import named_config  # noqa: E402
 from zspag_core.progress import SILENT  # noqa: E402
 from zspag_core.pseudo_labels import barred_labels, posterior_labels  # noqa: E402
 from zspag_core.recipes import Recipe  # noqa: E402
 from zspag_core.runs.context import RunContext  # noqa: E402
-from zspag_core.training import train  # noqa: E402
+from zspag_core.training.loop import train  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +119,7 @@ def trials(model: Classifier, forget: Split, barred: Tensor, seed: int) -> Itera
     yield Trial("the same, 60 epochs", images, lowered(said[0], barred), 60)
 
 
-def told_by_the_rest(members: Labelled, strangers: Labelled, seed: int) -> float:
+def told_by_the_rest(members: LabelledLogits, strangers: LabelledLogits, seed: int) -> float:
     """Return the AUC of an attack on the answers over the remaining classes alone, sorted, percent."""
     logits = torch.cat([members.logits, strangers.logits]).double()
     logits[:, GONE] = -torch.inf
@@ -135,8 +135,8 @@ def grade(model: Classifier, learnt: Split, test: Split, seed: int) -> str:
     logits = logits_of(model, test.images)
     right, mine = logits.argmax(1) == test.labels, test.labels == GONE
     gone = learnt.of_classes([GONE])
-    members = Labelled(logits_of(model, gone.images), gone.labels)
-    strangers = Labelled(logits, test.labels)[mine]
+    members = LabelledLogits(logits_of(model, gone.images), gone.labels)
+    strangers = LabelledLogits(logits, test.labels)[mine]
     strangers = strangers[torch.randperm(len(strangers), generator=torch.Generator().manual_seed(seed))[: len(members)]]
     auc = same_class(members, strangers, seed=seed).auc
     rest, losses = told_by_the_rest(members, strangers, seed), (members.loss.mean(), strangers.loss.mean())

@@ -30,7 +30,7 @@ from zspag_core.methods import find_method  # noqa: E402
 from zspag_core.methods.catalogue import find_entry  # noqa: E402
 from zspag_core.metrics.accuracy import accuracy  # noqa: E402
 from zspag_core.metrics.predictions import logits_of  # noqa: E402
-from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
+from zspag_core.reproduce.subject import find_checkpoint  # noqa: E402
 from zspag_core.reproduce.tuning import Trial, tune  # noqa: E402
 from zspag_core.runs.assumptions import load_for  # noqa: E402
 from zspag_core.runs.context import RunContext  # noqa: E402

@@ -29,13 +29,13 @@ from zspag_core.data.dataset import to_pixels  # noqa: E402
 from zspag_core.devices import place, resolve_device  # noqa: E402
 from zspag_core.errors import ZspagError  # noqa: E402
 from zspag_core.hyperparameters import configure  # noqa: E402
-from zspag_core.methods.sharing import SharedStages  # noqa: E402
+from zspag_core.methods.shared_stages import SharedStages  # noqa: E402
 from zspag_core.methods.zspag import ZSPAG  # noqa: E402
 from zspag_core.metrics.accuracy import accuracy, mask_accuracy  # noqa: E402
 from zspag_core.metrics.deep import probe  # noqa: E402
 from zspag_core.metrics.layers import report_layers  # noqa: E402
 from zspag_core.metrics.predictions import outputs_of  # noqa: E402
-from zspag_core.reproduce.subjects import find_checkpoint  # noqa: E402
+from zspag_core.reproduce.subject import find_checkpoint  # noqa: E402
 from zspag_core.runs.assumptions import load_for  # noqa: E402
 from zspag_core.runs.context import RunContext  # noqa: E402
 from zspag_core.runs.samples import as_trained  # noqa: E402

@@ -98,7 +98,7 @@ def small_model(folder: Path) -> Path:
     from zspag_core.data import load_dataset
     from zspag_core.models.resnet import ResNetConfig
     from zspag_core.recipes import Recipe
-    from zspag_core.training import train
+    from zspag_core.training.loop import train
 
     digits = load_dataset("digits", image_size=8, channels=1)
     mean, std = digits.train.channel_statistics()

@@ -7,7 +7,7 @@ from zspag_core.checkpoints import load_checkpoint
 from zspag_core.cli import main
 from zspag_core.data import load_dataset
 from zspag_core.errors import Cancelled
-from zspag_core.training import accuracy
+from zspag_core.training.loop import accuracy
 
 
 def call(arguments):
@@ -83,7 +83,7 @@ def test_ctrl_c_leaves_a_usable_file_and_the_next_call_resumes(train, tmp_path, 
 
 
 def test_a_backdoor_is_planted_in_the_images(train, tmp_path, monkeypatch):
-    from zspag_core import training
+    from zspag_core.training import loop as training
 
     seen, real = [], training.train
     monkeypatch.setattr(

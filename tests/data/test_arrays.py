@@ -6,7 +6,7 @@ import torch
 
 from zspag_core.data.arrays import ArrayPart, found_arrays, with_channels
 from zspag_core.data.parts import finish
-from zspag_core.data.reading import Reading
+from zspag_core.data.reading import ClassReading
 from zspag_core.errors import DataError
 
 NAMES = np.array(["cat", "dog", "ant"])
@@ -122,20 +122,20 @@ def test_labels_may_be_names(pixels, change):
     data = read(pixels, change(LABELS))
     assert data.class_names == ("ant", "cat", "dog")
     assert [data.class_names[k] for k in data.train.labels[:3]] == ["cat", "dog", "ant"]
-    data = read(pixels, change(LABELS), Reading(("bird", "dog", "cat", "ant")))
+    data = read(pixels, change(LABELS), ClassReading(("bird", "dog", "cat", "ant")))
     assert data.train.labels[:3].tolist() == [2, 1, 3]
 
 
 def test_names_of_numbers_are_found_among_the_models(pixels):
-    data = read(pixels, LABELS, Reading(("bird", "dog", "cat", "ant")), class_names=["cat", "dog", "ant"])
+    data = read(pixels, LABELS, ClassReading(("bird", "dog", "cat", "ant")), class_names=["cat", "dog", "ant"])
     assert data.train.labels[:3].tolist() == [2, 1, 3]
 
 
 def test_one_hot_columns_are_as_many_as_the_models_outputs(pixels):
     hot = np.eye(5)[LABELS]
-    assert read(pixels, hot, Reading(num_classes=5)).num_classes == 5
+    assert read(pixels, hot, ClassReading(num_classes=5)).num_classes == 5
     with pytest.raises(DataError, match=r"the model tells 4 classes apart, mine has 5 \(one-hot columns\)"):
-        read(pixels, hot, Reading(num_classes=4))
+        read(pixels, hot, ClassReading(num_classes=4))
     with pytest.raises(DataError, match="Class '3' is empty in the training images of mine"):
         read(pixels, hot)
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from zspag_core.data.classes import in_order, natural, number_labels, number_names, numbered
-from zspag_core.data.reading import Reading
+from zspag_core.data.reading import ClassReading
 from zspag_core.errors import DataError
 
-PETS = Reading(("cat", "dog", "bird", "tench, Tinca tinca"))
+PETS = ClassReading(("cat", "dog", "bird", "tench, Tinca tinca"))
 ONE_TO_TWELVE = [str(k) for k in range(1, 13)]
 
 
@@ -65,12 +65,12 @@ def test_capitals_are_overlooked_with_a_note(written):
 
 
 def test_spaces_and_underscores_are_overlooked_with_a_note():
-    reading = Reading(("Egyptian cat", "dog"))
+    reading = ClassReading(("Egyptian cat", "dog"))
     assert outputs("mine", ["egyptian_cat"], reading) == {"egyptian_cat": "Egyptian cat"}
 
 
 def test_an_exact_name_wins_over_one_in_other_capitals():
-    assert outputs("mine", ["dog", "Dog"], Reading(("Dog", "dog"))) == {"dog": "dog", "Dog": "Dog"}
+    assert outputs("mine", ["dog", "Dog"], ClassReading(("Dog", "dog"))) == {"dog": "dog", "Dog": "Dog"}
 
 
 def test_names_that_a_source_orders_stay_in_that_order():
@@ -81,25 +81,27 @@ def test_names_that_a_source_orders_stay_in_that_order():
 
 def test_the_same_list_of_names_may_have_doubles():
     names = ("crane", "dog", "crane")
-    assert dict(number_names("mine", names, Reading(names), numbered=True).places) == {0: 0, 1: 1, 2: 2}
+    assert dict(number_names("mine", names, ClassReading(names), numbered=True).places) == {0: 0, 1: 1, 2: 2}
 
 
 def test_as_many_other_names_are_taken_in_order_with_a_note():
-    numbering = number_names("mine", ["2", "1", "10"], Reading(("a", "b", "c")))
+    numbering = number_names("mine", ["2", "1", "10"], ClassReading(("a", "b", "c")))
     assert dict(numbering.places) == {0: 2, 1: 0, 2: 1}
     assert numbering.class_names == ("a", "b", "c")
     assert numbering.notes[0] == (
         "names of classes differ: they are taken in order, so that mine's '1' is the model's class 0, 'a'"
     )
     assert "--order natural" in numbering.notes[1]
-    assert dict(number_names("mine", ["2", "1", "10"], Reading(("a", "b", "c"), order="natural")).places)[2] == 2
+    assert dict(number_names("mine", ["2", "1", "10"], ClassReading(("a", "b", "c"), order="natural")).places)[2] == 2
 
 
 def test_names_that_agree_at_their_places_let_the_others_differ():
-    assert outputs("mine", ["automobile", "bird", "plane"], Reading(("car", "bird", "plane")))["automobile"] == "car"
+    assert (
+        outputs("mine", ["automobile", "bird", "plane"], ClassReading(("car", "bird", "plane")))["automobile"] == "car"
+    )
 
 
-@pytest.mark.parametrize("reading", [Reading(num_classes=3), Reading(num_classes=3, order="natural")])
+@pytest.mark.parametrize("reading", [ClassReading(num_classes=3), ClassReading(num_classes=3, order="natural")])
 def test_a_model_without_names_takes_as_many_classes(reading):
     assert number_names("mine", ["a", "b", "c"], reading).class_names == ("a", "b", "c")
 
@@ -115,11 +117,15 @@ def test_a_model_without_names_takes_as_many_classes(reading):
             "give the model's names with --classes",
         ),
         (["3"], PETS, "does not name '3'"),
-        (["1", "2", "dog"], Reading(("dog", "a", "b")), "differently, and the model does not name mine's '1', '2'"),
-        (["a"], Reading(num_classes=3), r"mine has 1 \(a\), and the model does not name its classes"),
+        (
+            ["1", "2", "dog"],
+            ClassReading(("dog", "a", "b")),
+            "differently, and the model does not name mine's '1', '2'",
+        ),
+        (["a"], ClassReading(num_classes=3), r"mine has 1 \(a\), and the model does not name its classes"),
         (["Cat", "cat"], PETS, "Classes 'cat' and 'Cat' of mine are both the model's 'cat'"),
-        (["crane"], Reading(("crane", "crane")), r"Class 'crane' of mine could be .* outputs 0 \('crane'\) and 1"),
-        (["DOG"], Reading(("dog", "Dog")), r"Class 'DOG' of mine could be .* outputs 0 \('dog'\) and 1 \('Dog'\)"),
+        (["crane"], ClassReading(("crane", "crane")), r"Class 'crane' of mine could be .* outputs 0 \('crane'\) and 1"),
+        (["DOG"], ClassReading(("dog", "Dog")), r"Class 'DOG' of mine could be .* outputs 0 \('dog'\) and 1 \('Dog'\)"),
     ],
 )
 def test_what_fits_no_output_for_certain_is_refused(found, reading, message):
@@ -130,16 +136,16 @@ def test_what_fits_no_output_for_certain_is_refused(found, reading, message):
 @pytest.mark.parametrize(
     ("present", "reading", "places", "names", "notes"),
     [
-        ([0, 1, 2], Reading(), {0: 0, 1: 1, 2: 2}, ("0", "1", "2"), 0),
-        ([0, 2], Reading(), {0: 0, 2: 2}, ("0", "1", "2"), 0),
-        ([1, 2, 3], Reading(), {1: 0, 2: 1, 3: 2}, ("1", "2", "3"), 1),
+        ([0, 1, 2], ClassReading(), {0: 0, 1: 1, 2: 2}, ("0", "1", "2"), 0),
+        ([0, 2], ClassReading(), {0: 0, 2: 2}, ("0", "1", "2"), 0),
+        ([1, 2, 3], ClassReading(), {1: 0, 2: 1, 3: 2}, ("1", "2", "3"), 1),
         ([0, 1, 2, 3], PETS, {0: 0, 1: 1, 2: 2, 3: 3}, PETS.class_names, 0),
         ([2], PETS, {2: 2}, PETS.class_names, 1),
         ([1, 2, 3, 4], PETS, {1: 0, 2: 1, 3: 2, 4: 3}, PETS.class_names, 1),
         ([0, 10, 20, 30], PETS, {0: 0, 10: 1, 20: 2, 30: 3}, PETS.class_names, 1),
-        ([3], Reading(num_classes=5), {3: 3}, ("0", "1", "2", "3", "4"), 0),
-        ([1, 3], Reading(("1", "2", "3")), {1: 0, 3: 2}, ("1", "2", "3"), 1),
-        ([0, 1], Reading(("0", "1", "2")), {0: 0, 1: 1}, ("0", "1", "2"), 0),
+        ([3], ClassReading(num_classes=5), {3: 3}, ("0", "1", "2", "3", "4"), 0),
+        ([1, 3], ClassReading(("1", "2", "3")), {1: 0, 3: 2}, ("1", "2", "3"), 1),
+        ([0, 1], ClassReading(("0", "1", "2")), {0: 0, 1: 1}, ("0", "1", "2"), 0),
     ],
 )
 def test_labels_without_names_are_outputs(present, reading, places, names, notes):

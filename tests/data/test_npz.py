@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zspag_core.data.npz import load_npz
-from zspag_core.data.reading import Reading
+from zspag_core.data.reading import ClassReading
 from zspag_core.data.split import stratified_split
 from zspag_core.errors import DataError
 
@@ -168,7 +168,7 @@ def test_validation_beside_a_test_part_is_left_aside_with_a_note(arrays, load):
 def test_images_of_one_class_alone_with_a_model(arrays, tmp_path):
     fives = arrays["train_y"] == 5
     np.savez(tmp_path / "mine.npz", x=arrays["train_x"][fives], y=arrays["train_y"][fives])
-    data = load_npz(tmp_path / "mine.npz", "mine", 8, 1, Reading(tuple("abcdefghij")))
+    data = load_npz(tmp_path / "mine.npz", "mine", 8, 1, ClassReading(tuple("abcdefghij")))
     assert data.train.labels.tolist() == [5] * int(fives.sum())
     assert len(data.test) == 0
     assert data.test.images.shape == (0, 1, 8, 8)

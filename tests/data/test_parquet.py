@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from zspag_core.data import parquet as ours
 from zspag_core.data.parquet import load_parquet
-from zspag_core.data.reading import Reading
+from zspag_core.data.reading import ClassReading
 from zspag_core.errors import DataError
 
 
@@ -180,7 +180,7 @@ def test_an_unlabelled_test_part_is_left_aside_and_not_decoded(write, tmp_path):
 def test_rows_without_a_label_are_left_aside(write, expected):
     labels = [None if row < 7 else int(label) for row, label in enumerate(expected[1][:100])]
     data = load_parquet(
-        write("a.parquet", label=labels), "mine", 8, 1, Reading(("zero", "one", "two", "three"), held_out=0)
+        write("a.parquet", label=labels), "mine", 8, 1, ClassReading(("zero", "one", "two", "three"), held_out=0)
     )
     assert np.array_equal(data.train.images[:, 0], expected[0][7:100])
     assert "7 of the images of mine have no label and are left aside" in data.notes
@@ -189,7 +189,7 @@ def test_rows_without_a_label_are_left_aside(write, expected):
 def test_some_classes_alone_are_found_by_name(write, expected):
     ones = np.flatnonzero(expected[1] == 1)[:20]
     path = write("a.parquet", ones)
-    data = load_parquet(path, "mine", 8, 1, Reading(("three", "two", "nine", "one", "zero")))
+    data = load_parquet(path, "mine", 8, 1, ClassReading(("three", "two", "nine", "one", "zero")))
     assert data.train.labels.tolist() == [3] * 20
     assert len(data.test) == 0
 

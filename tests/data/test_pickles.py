@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zspag_core.data.pickles import holds_cifar, load_cifar
-from zspag_core.data.reading import Reading
+from zspag_core.data.reading import ClassReading
 from zspag_core.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
@@ -42,7 +42,12 @@ def test_cifar_10_as_it_is_downloaded(ten):
 
 
 def test_names_are_found_among_the_models(ten):
-    assert load_cifar(ten, "mine", 32, 3, Reading(("dog", "cat", "bee", "ant"))).test.labels.tolist() == [3, 2, 1, 0]
+    assert load_cifar(ten, "mine", 32, 3, ClassReading(("dog", "cat", "bee", "ant"))).test.labels.tolist() == [
+        3,
+        2,
+        1,
+        0,
+    ]
 
 
 def test_cifar_100_as_it_is_downloaded(tmp_path):

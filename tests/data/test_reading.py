@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from zspag_core.data.reading import Reading
+from zspag_core.data.reading import ClassReading
 from zspag_core.errors import UsageError
 
 
 def test_the_number_of_outputs():
-    assert Reading().outputs is None
-    assert Reading(("a", "b", "c")).outputs == 3
-    assert Reading(("a", "b"), 2).outputs == 2
-    assert Reading(num_classes=7).outputs == 7
+    assert ClassReading().outputs is None
+    assert ClassReading(("a", "b", "c")).outputs == 3
+    assert ClassReading(("a", "b"), 2).outputs == 2
+    assert ClassReading(num_classes=7).outputs == 7
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ def test_the_number_of_outputs():
 )
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(UsageError, match=message):
-        Reading(**options)
+        ClassReading(**options)

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.tree import Tree, load_tree
 from zspag_core.errors import DataError
 
@@ -67,7 +67,7 @@ def test_a_table_labels_a_flat_folder(load, table):
 
 
 def test_names_in_a_table_are_found_among_the_models(load):
-    data = load(NAMES[:3], Reading(("bird", "dog", "cat")), **{"labels.csv": "id,label\n0,cat\n1,cat\n2,cat"})
+    data = load(NAMES[:3], ClassReading(("bird", "dog", "cat")), **{"labels.csv": "id,label\n0,cat\n1,cat\n2,cat"})
     assert data.train.labels.tolist() == [2, 2, 2]
     assert len(data.test) == 0
 
@@ -75,7 +75,7 @@ def test_names_in_a_table_are_found_among_the_models(load):
 @pytest.mark.parametrize("write", [str, float])
 def test_numbers_in_a_table_are_the_models_outputs(load, write):
     table = rows([(k, write(k % 2 + 1)) for k in range(8)], "id,label")
-    data = load(NAMES, Reading(("bird", "dog", "cat")), **{"labels.csv": table})
+    data = load(NAMES, ClassReading(("bird", "dog", "cat")), **{"labels.csv": table})
     assert data.train.labels.tolist() == [k % 2 + 1 for k in range(8)]
 
 

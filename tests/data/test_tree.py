@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.tree import Tree, load_tree
 from zspag_core.errors import DataError
 
@@ -79,9 +79,9 @@ def test_classes_come_in_the_order_of_image_folder_and_files_in_natural_order(lo
     assert data.class_names[:3] == ("class1", "class10", "class11")
     assert data.train.images[:2, 0, 0, 0].tolist() == [9, 10]
     assert "--order natural" in data.notes[0]
-    assert load(shades, reading=Reading(order="natural")).class_names[:3] == ("class1", "class2", "class3")
+    assert load(shades, reading=ClassReading(order="natural")).class_names[:3] == ("class1", "class2", "class3")
     names = tuple(f"class{k}" for k in range(11, 0, -1))
-    ours = load(shades, reading=Reading(names))
+    ours = load(shades, reading=ClassReading(names))
     assert ours.class_names == names
     assert ours.notes == ()
     assert ours.train.labels[:2].tolist() == [10, 10]
@@ -222,7 +222,7 @@ def test_content_decides_where_the_ending_says_nothing(load, png):
     assert data.notes == ()
 
 
-MODEL = Reading(("bird", "cat", "dog", "train"))
+MODEL = ClassReading(("bird", "cat", "dog", "train"))
 
 
 @pytest.mark.parametrize(
@@ -239,9 +239,9 @@ def test_images_of_one_class_alone(load, paths):
 
 def test_a_held_out_share_of_one_class_can_be_asked_for(load):
     shades = {f"cat/{number}.png": number for number in range(10)}
-    kept = load(shades, reading=Reading(MODEL.class_names, held_out=0.3))
+    kept = load(shades, reading=ClassReading(MODEL.class_names, held_out=0.3))
     assert (len(kept.train), len(kept.test)) == (7, 3)
-    beside = load(shades | {"dog/1.png": 99}, reading=Reading(MODEL.class_names, held_out=0.3))
+    beside = load(shades | {"dog/1.png": 99}, reading=ClassReading(MODEL.class_names, held_out=0.3))
     assert shades_of(beside.test.of_classes([1])) == shades_of(kept.test)
 
 
@@ -268,7 +268,7 @@ def test_a_test_part_that_lacks_a_class_is_noted_where_there_is_a_model(load):
     shades = {path: shade for path, shade in SPLITS.items() if path != "test/dog/1.png"}
     with pytest.raises(DataError, match="Class 'dog' is empty in the test images"):
         load(shades)
-    data = load(shades, reading=Reading(("cat", "dog")))
+    data = load(shades, reading=ClassReading(("cat", "dog")))
     assert data.notes == ("the test part of mine has no image of dog: that is not graded",)
     assert shades_of(data.test) == {20: 0}
 
@@ -280,7 +280,7 @@ def test_an_empty_class_folder_matters_only_without_a_model(load):
 
 def test_a_whole_set_without_a_test_part_is_split_alike_with_and_without_a_model(load):
     shades = {f"{kind}/{number}.png": 10 * k + number for k, kind in enumerate("ab") for number in range(10)}
-    with_model = load(shades, reading=Reading(("b", "a")))
+    with_model = load(shades, reading=ClassReading(("b", "a")))
     names = ("b", "a")
     plain = load(shades)
     assert {s: names[k] for s, k in shades_of(with_model.train).items()} != {}

@@ -6,12 +6,12 @@ import torch
 from zspag_core.data import to_pixels
 from zspag_core.explain.gradcam import attention
 from zspag_core.explain.watch import ASKED_AT_ONCE, Watch, choose_asking, choose_watched
-from zspag_core.metrics.predictions import Labelled, logits_of
+from zspag_core.metrics.predictions import LabelledLogits, logits_of
 
 
 @pytest.fixture(scope="module")
 def tested(digits_model, small_digits):
-    return Labelled(logits_of(digits_model, small_digits.test.images), small_digits.test.labels)
+    return LabelledLogits(logits_of(digits_model, small_digits.test.images), small_digits.test.labels)
 
 
 def test_two_forgotten_and_two_of_the_nearest_remaining_classes_are_chosen(tested):
@@ -34,7 +34,7 @@ def test_images_that_are_read_right_come_first(tested):
     mine = (tested.labels == 3).nonzero().flatten()
     logits[mine, 3] = -99.0
     logits[mine[7], 3] = 99.0
-    assert choose_watched(Labelled(logits, tested.labels), (3,))[:2].tolist() == [int(mine[7]), int(mine[0])]
+    assert choose_watched(LabelledLogits(logits, tested.labels), (3,))[:2].tolist() == [int(mine[7]), int(mine[0])]
 
 
 @pytest.mark.parametrize("forget", [(3,), (3, 5, 8), tuple(range(9))])

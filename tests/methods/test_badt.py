@@ -5,7 +5,7 @@ import torch
 
 from zspag_core.data import to_pixels
 from zspag_core.methods.badt import BadTeaching, BadTeachingZS, ask_teachers, imitation_loss
-from zspag_core.methods.epochs import Pair, Samples
+from zspag_core.methods.training_loop import Pair, TrainingSamples
 from zspag_core.models import initialise
 from zspag_core.runs.context import RunContext
 
@@ -29,7 +29,7 @@ def test_the_loss_is_the_mean_divergence_from_the_two_teachers(temperature, kept
 
 
 def test_one_teacher_is_drawn_and_the_other_is_the_original(digits_model, forget, retain):
-    samples = Samples(forget, retain, (3,))
+    samples = TrainingSamples(forget, retain, (3,))
     ignorant, known = ask_teachers(digits_model, samples, torch.Generator().manual_seed(7))
     seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(7)))
     with torch.no_grad():
@@ -37,7 +37,7 @@ def test_one_teacher_is_drawn_and_the_other_is_the_original(digits_model, forget
         own = digits_model(to_pixels(retain.images))
     torch.testing.assert_close(ignorant, drawn, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(known, own, atol=1e-4, rtol=1e-4)
-    assert ask_teachers(digits_model, Samples.only(forget, (3,)), torch.Generator())[1].shape == (0, 10)
+    assert ask_teachers(digits_model, TrainingSamples.only(forget, (3,)), torch.Generator())[1].shape == (0, 10)
 
 
 def test_the_first_epoch_meets_the_original_at_a_distance_of_nothing(digits_model, forget, retain, generator):
@@ -48,7 +48,7 @@ def test_the_first_epoch_meets_the_original_at_a_distance_of_nothing(digits_mode
         digits_model, forget, (3,), RunContext(torch.Generator().manual_seed(0))
     )
     assert found.history[0]["loss"] > 0
-    ignorant, _ = ask_teachers(digits_model, Samples.only(forget, (3,)), torch.Generator().manual_seed(0))
+    ignorant, _ = ask_teachers(digits_model, TrainingSamples.only(forget, (3,)), torch.Generator().manual_seed(0))
     with torch.no_grad():
         own = digits_model(to_pixels(forget.images))
     expected = sum(divergence(t, s, 1.0) for t, s in zip(ignorant, own, strict=True)) / len(forget)

@@ -7,8 +7,8 @@ import torch
 
 from zspag_core.data import Split, to_pixels
 from zspag_core.methods.delete import Delete, distillation_loss, masked_answers
-from zspag_core.methods.epochs import Pair, Samples
 from zspag_core.methods.relabel import Posterior
+from zspag_core.methods.training_loop import Pair, TrainingSamples
 from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
@@ -28,7 +28,7 @@ def expected_targets(model, split, classes):
 def test_targets_are_the_originals_answers_with_the_forgotten_outputs_masked(digits_model, forget, classes):
     planted = Split(forget.images, torch.where(torch.arange(len(forget)) % 4 == 0, 8, 3))
     for split in (forget, planted):
-        found = masked_answers(digits_model, Samples.only(split, classes))
+        found = masked_answers(digits_model, TrainingSamples.only(split, classes))
         torch.testing.assert_close(found.double(), expected_targets(digits_model, split, classes), atol=1e-6, rtol=1e-4)
 
 

@@ -15,7 +15,7 @@ from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.layers import as_matrices, weight_layers
 from zspag_core.methods import descent
 from zspag_core.methods.descent import RETRIES, STEP_CUT, Schedule, StoppingRule, descend
-from zspag_core.methods.loop import Pull
+from zspag_core.methods.projected_sgd import Pull
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.proxies import ProxySet
 from zspag_core.pseudo_labels import barred_labels
@@ -237,7 +237,7 @@ def test_a_proxy_that_the_original_wavered_over_does_no_harm_where_it_is_read_ot
     with torch.no_grad():
         other.head.bias[:5] += 1.0
     few = replace(proxies, images=proxies.images[:100], labels=proxies.labels[:100])
-    figures = descent._Watch(wavering, few).figures(other)
+    figures = descent._ProxyWatch(wavering, few).figures(other)
     assert figures["proxy_agreement"] < 90
     assert 0 < figures["proxy_harm"] < 1
 
@@ -412,7 +412,7 @@ def tender(digits_model, monkeypatch):
     def figures(watch, model):
         return {"proxy_agreement": 90.0, "proxy_harm": 0.0 if same(model, digits_model, lower_layers(model)) else 9.0}
 
-    monkeypatch.setattr(descent._Watch, "figures", figures)
+    monkeypatch.setattr(descent._ProxyWatch, "figures", figures)
 
 
 class Notes(Reporter):
@@ -456,7 +456,7 @@ def test_where_lower_layers_harm_the_proxies_the_upper_half_alone_is_moved(
 def test_where_fewer_layers_do_no_better_what_there_was_before_stands(digits_model, forget, soft, proxies, monkeypatch):
     looks = itertools.count(1)
     monkeypatch.setattr(
-        descent._Watch, "figures", lambda *_: {"proxy_agreement": 90.0, "proxy_harm": 9.0 * (next(looks) > 2)}
+        descent._ProxyWatch, "figures", lambda *_: {"proxy_agreement": 90.0, "proxy_harm": 9.0 * (next(looks) > 2)}
     )
     notes, rule = Notes(), replace(LAST, forget_accuracy=-1.0)
     found = run(digits_model, forget, soft, epochs=9, proxies=proxies, rule=rule, report=notes)
@@ -475,7 +475,7 @@ def test_shortened_steps_that_would_never_arrive_are_given_up_for_fewer_layers(
     monkeypatch.setattr(descent, "PATIENT_EPOCHS", 2)
     looks = itertools.count(1)  # the first look alone sees harm, so that the step is shortened
     monkeypatch.setattr(
-        descent._Watch, "figures", lambda *_: {"proxy_agreement": 90.0, "proxy_harm": 9.0 * (next(looks) == 1)}
+        descent._ProxyWatch, "figures", lambda *_: {"proxy_agreement": 90.0, "proxy_harm": 9.0 * (next(looks) == 1)}
     )
     notes = Notes()
     found = run(digits_model, forget, soft, epochs=6, rate=1e-4, proxies=proxies, rule=LAST, report=notes)

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from zspag_core.data import to_pixels
-from zspag_core.methods.epochs import Pair, Samples
 from zspag_core.methods.finetune import Finetune, draw_labels, relabelled_loss
+from zspag_core.methods.training_loop import Pair, TrainingSamples
 from zspag_core.runs.context import RunContext
 
 
@@ -24,7 +24,7 @@ def test_random_labels_are_never_a_forgotten_class(digits_model, small_digits, g
 
 
 def test_the_loss_is_the_cross_entropy_of_new_and_of_true_labels(digits_model, forget, retain, generator):
-    samples = Samples(forget, retain, (3,))
+    samples = TrainingSamples(forget, retain, (3,))
     labels = draw_labels(digits_model, samples, generator)
     pair = Pair(torch.tensor([5, 1]), torch.tensor([7, 80, 2]))
     with torch.no_grad():

@@ -9,7 +9,7 @@ from zspag_core.data import to_pixels
 from zspag_core.layers import weight_layers
 from zspag_core.methods import guard as module
 from zspag_core.methods.guard import Guard
-from zspag_core.methods.loop import Loop, Pull
+from zspag_core.methods.projected_sgd import ProjectedSGD, Pull
 from zspag_core.subspace import empty_subspace
 
 
@@ -20,7 +20,7 @@ def in_float32(exact):
 
 @pytest.fixture
 def loop(digits_model):
-    return Loop(digits_model, empty_subspace(digits_model), 0.01)
+    return ProjectedSGD(digits_model, empty_subspace(digits_model), 0.01)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from zspag_core.data import to_pixels
-from zspag_core.methods.epochs import Samples, spread
 from zspag_core.methods.jit import JiT, Smoothing
+from zspag_core.methods.training_loop import TrainingSamples, spread
 from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("exact")
 def smoothing(model, forget, **settings):
     return Smoothing(
         model,
-        Samples.only(forget, (3,)),
+        TrainingSamples.only(forget, (3,)),
         settings=JiT(**settings),
         optimizer=partial(torch.optim.SGD, lr=0.01),
         order=partial(spread, len(forget), 0, 100),

@@ -7,8 +7,8 @@ import torch
 
 from zspag_core.data import to_pixels
 from zspag_core.methods import mu_mis
-from zspag_core.methods.epochs import Pair
 from zspag_core.methods.mu_mis import MuMis
+from zspag_core.methods.training_loop import Pair
 from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")

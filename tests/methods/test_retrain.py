@@ -9,7 +9,7 @@ from zspag_core.methods.retrain import Retrain
 from zspag_core.progress import Reporter
 from zspag_core.recipes import Recipe
 from zspag_core.runs.context import RunContext
-from zspag_core.training import train
+from zspag_core.training.loop import train
 
 
 class Ear(Reporter):

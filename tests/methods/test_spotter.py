@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from zspag_core import batching
 from zspag_core.data import to_pixels
-from zspag_core.methods.epochs import Pair, Samples, spread
-from zspag_core.methods.spotter import Scattering, Spotter, Views, alikeness
+from zspag_core.methods.spotter import Scattering, Spotter, StepOutputs, alikeness
+from zspag_core.methods.training_loop import Pair, TrainingSamples, spread
 from zspag_core.runs.context import RunContext
 
 pytestmark = pytest.mark.usefixtures("exact")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("exact")
 def scattering(model, forget, **settings):
     return Scattering(
         model,
-        Samples.only(forget, (3,)),
+        TrainingSamples.only(forget, (3,)),
         settings=Spotter(**settings),
         optimizer=partial(torch.optim.SGD, lr=0.01),
         order=partial(spread, len(forget), 0, 100),
@@ -35,7 +35,7 @@ def test_alikeness_is_the_mean_cosine_within_a_class():
 
 def test_the_objective_weighs_three_terms(digits_model, forget, generator):
     work = scattering(digits_model, forget, share=0.6, dispersion=2.0)
-    said = Views(*(torch.randn(4, n, generator=generator) for n in (16, 10, 10)))
+    said = StepOutputs(*(torch.randn(4, n, generator=generator) for n in (16, 10, 10)))
     told, near = (torch.randn(4, 10, generator=generator).softmax(1) for _ in range(2))
     labels = torch.tensor([3, 3, 3, 8])
     kl = [(p * (p.log() - q.log_softmax(1))).sum(1).mean() for p, q in ((told, said.logits), (near, said.near))]

@@ -6,7 +6,7 @@ import torch
 from zspag_core.data import to_pixels
 from zspag_core.metrics.estimates import estimate
 from zspag_core.metrics.membership import same_class
-from zspag_core.metrics.predictions import Labelled, logits_of
+from zspag_core.metrics.predictions import LabelledLogits, logits_of
 from zspag_core.proxies import ProxySet
 
 
@@ -34,7 +34,7 @@ def test_figures_are_those_counted_by_hand(trained, parts):
     assert found["held_out_accuracy"] == pytest.approx(100 * float((read(model, unseen.images) == 3).double().mean()))
     agree = 100 * float((read(model, others.images) == labels).double().mean())
     assert found["proxy_agreement"] == pytest.approx(agree)
-    attack = same_class(*(Labelled(logits_of(model, part.images), part.labels) for part in parts), seed=0)
+    attack = same_class(*(LabelledLogits(logits_of(model, part.images), part.labels) for part in parts), seed=0)
     assert found["same_class"] == {
         "accuracy": attack.accuracy,
         "auc": attack.auc,

@@ -13,7 +13,7 @@ from zspag_core.metrics.accuracy import accuracy, mask_accuracy
 from zspag_core.metrics.deep import probe
 from zspag_core.metrics.grade import grade
 from zspag_core.metrics.membership import confidence_svc, entropy_svc, same_class
-from zspag_core.metrics.predictions import Labelled, logits_of, outputs_of
+from zspag_core.metrics.predictions import LabelledLogits, logits_of, outputs_of
 from zspag_core.progress import Reporter
 
 
@@ -27,7 +27,7 @@ def groups_by_hand(trained):
     groups = {}
     for name, split in (("train", trained.dataset.train), ("test", trained.dataset.test)):
         for kind, part in (("retain", split.without_classes([3])), ("forget", split.of_classes([3]))):
-            groups[kind, name] = Labelled(logits_of(trained.original, part.images), part.labels)
+            groups[kind, name] = LabelledLogits(logits_of(trained.original, part.images), part.labels)
     return groups
 
 

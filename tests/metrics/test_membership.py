@@ -20,16 +20,16 @@ from zspag_core.metrics.membership import (
     same_class,
     same_class_accuracy,
 )
-from zspag_core.metrics.predictions import Labelled
+from zspag_core.metrics.predictions import LabelledLogits
 
 pytestmark = pytest.mark.usefixtures("all_machines")
 
 
-def group(count: int, margin: float, spread: float, seed: int, *, label: int = 0) -> Labelled:
+def group(count: int, margin: float, spread: float, seed: int, *, label: int = 0) -> LabelledLogits:
     """Samples of one label whose true logit leads by about `margin`."""
     logits = torch.zeros(count, 3)
     logits[:, 0] = margin + spread * torch.randn(count, generator=torch.Generator().manual_seed(seed))
-    return Labelled(logits, torch.full((count,), label))
+    return LabelledLogits(logits, torch.full((count,), label))
 
 
 def test_entropy_attack_knows_members_that_were_memorised():
@@ -128,7 +128,7 @@ def test_same_class_is_at_chance_for_equal_distributions():
 def test_same_class_is_exactly_at_chance_when_every_logit_is_masked(sizes):
     logits = torch.randn(sum(sizes), 3, generator=torch.Generator().manual_seed(0))
     logits[:, 0] = -torch.inf
-    everyone = Labelled(logits, torch.zeros(sum(sizes)).long())
+    everyone = LabelledLogits(logits, torch.zeros(sum(sizes)).long())
     figures = same_class(everyone[: sizes[0]], everyone[sizes[0] :], seed=0)
     assert figures == SameClass(50.0, 50.0, (50.0, 50.0))
 

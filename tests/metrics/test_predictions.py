@@ -8,7 +8,7 @@ from torch import nn
 
 from zspag_core.metrics.predictions import (
     LOSS_LIMIT,
-    Labelled,
+    LabelledLogits,
     evaluating,
     logits_of,
     outputs_of,
@@ -135,7 +135,7 @@ def test_batch_size_must_be_positive(trained):
 
 def test_entropy_confidence_and_loss_by_hand():
     logits = torch.tensor([[0.0, 0.0], [math.log(3), 0.0], [0.0, -torch.inf]])
-    group = Labelled(logits, torch.tensor([0, 1, 1]))
+    group = LabelledLogits(logits, torch.tensor([0, 1, 1]))
     quarter = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     assert group.entropy.tolist() == pytest.approx([math.log(2), quarter, 0.0], abs=1e-7)
     assert group.confidence.tolist() == pytest.approx([0.5, 0.25, 0.0])
@@ -143,7 +143,7 @@ def test_entropy_confidence_and_loss_by_hand():
 
 
 def test_losses_below_float32_rounding_stay_apart():
-    group = Labelled(torch.tensor([[20.0, 0.0], [21.0, 0.0]]), torch.tensor([0, 0]))
+    group = LabelledLogits(torch.tensor([[20.0, 0.0], [21.0, 0.0]]), torch.tensor([0, 0]))
     assert group.loss.tolist() == pytest.approx([math.exp(-20), math.exp(-21)], rel=1e-4)
 
 
@@ -162,4 +162,4 @@ def test_losses_below_float32_rounding_stay_apart():
 )
 def test_what_does_not_fit_is_refused(logits, labels, message):
     with pytest.raises(ValueError, match=message):
-        Labelled(logits, labels)
+        LabelledLogits(logits, labels)

@@ -108,7 +108,7 @@ def ordered(store, checkpoint):
     """A comparison of two methods and two seeds, waiting."""
     from zspag_core.reproduce.comparison import Row
 
-    subject = comparisons.Subject("digits", str(checkpoint), (3,), ("3",))
+    subject = comparisons.ComparedRun("digits", str(checkpoint), (3,), ("3",))
     rows = [Row(key=name, label=name.upper(), method=name, needs_retain=False) for name in ("zspag", "posterior")]
     return comparisons.order(subject, rows, (0, 1))
 

@@ -5,7 +5,7 @@ import torch
 
 from zspag_core.errors import UsageError
 from zspag_core.plane.networks import network_of
-from zspag_core.training import accuracy
+from zspag_core.training.loop import accuracy
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,7 @@ import torch
 
 from zspag_core.models import MODELS
 from zspag_core.models.resnet import ResNetConfig
-from zspag_core.reproduce import cases, scale
+from zspag_core.reproduce import scale, setups
 from zspag_core.reproduce.harness import Harness
 
 TINY = {
@@ -30,12 +30,12 @@ TINY = {
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Put a small network on small digits in place of every case, at both scales; return the small scale."""
+    """Put a small network on small digits in place of every setup, at both scales; return the small scale."""
     monkeypatch.setitem(MODELS, "tiny", ResNetConfig(widths=(4, 6), blocks=(1, 1), channels=1, mean=(0.3,), std=(0.4,)))
-    for known in cases.CASES.values():
-        for name, case in known.items():
+    for known in setups.SETUPS.values():
+        for name, setup in known.items():
             changed = {"data": "digits", "model": "tiny", "shipped": "", "start": "", "settings": {"epochs": 3}}
-            monkeypatch.setitem(known, name, replace(case, classes=tuple(range(10)), image_size=8, **changed))
+            monkeypatch.setitem(known, name, replace(setup, classes=tuple(range(10)), image_size=8, **changed))
     for name, known in scale.SCALES.items():
         monkeypatch.setitem(scale.SCALES, name, replace(known, **TINY))
     return scale.SCALES["small"]

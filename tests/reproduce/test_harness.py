@@ -12,14 +12,14 @@ from zspag_core.cli import main
 from zspag_core.errors import UnlearningError
 from zspag_core.methods import Unlearned, find_method
 from zspag_core.methods.catalogue import TuningRange
-from zspag_core.reproduce import filler, rows, tables
-from zspag_core.reproduce.arena import Arena
-from zspag_core.reproduce.cases import CASES
+from zspag_core.reproduce import row_filler, rows, tables
 from zspag_core.reproduce.comparison import BLIND, Comparison
-from zspag_core.reproduce.filler import Filler
+from zspag_core.reproduce.experiment import Experiment
 from zspag_core.reproduce.harness import Harness
 from zspag_core.reproduce.markdown import as_markdown
-from zspag_core.reproduce.plans import Plan
+from zspag_core.reproduce.row_filler import RowFiller
+from zspag_core.reproduce.row_plan import RowPlan
+from zspag_core.reproduce.setups import SETUPS
 
 MIA = {"entropy_svc": 40.0, "confidence_svc": 90.0, "same_class": {"accuracy": 50.0, "auc": 51.0, "auc_ci": None}}
 GRADES = {"acc_rt": 90.0, "acc_ut": 80.0, "mia": MIA, "probe": 60.0, "relearning": 3, "relearned": True}
@@ -34,8 +34,8 @@ def faked(monkeypatch):
         runs.append((method, seed, purpose))
         return Unlearned(self.subject.original.model, seconds={"unlearn": 2.0})
 
-    monkeypatch.setattr(Filler, "unlearn", unlearn)
-    monkeypatch.setattr(Filler, "_grades", lambda *_: dict(GRADES))
+    monkeypatch.setattr(RowFiller, "unlearn", unlearn)
+    monkeypatch.setattr(RowFiller, "_grades", lambda *_: dict(GRADES))
     return runs
 
 
@@ -57,11 +57,11 @@ def build(tiny, tmp_path, originals):
 
 
 def _arena(plans, **more):
-    return Arena(
+    return Experiment(
         name="table9-digits",
         title="Nine",
         question="Why?",
-        case=CASES["small"]["digits-resnet"],
+        setup=SETUPS["small"]["digits-resnet"],
         forget=(3,),
         plans=plans,
         paper={"zspag": {"acc_rt": 85.47, "acc_ut": 1.40}},
@@ -69,18 +69,18 @@ def _arena(plans, **more):
     )
 
 
-ZSPAG = Plan(key="zspag", label="ZS-PAG", method="zspag", paper="zspag")
+ZSPAG = RowPlan(key="zspag", label="ZS-PAG", method="zspag", paper="zspag")
 TUNED = TuningRange(name="learning_rate", low=1e-3, high=0.1)
 
 
 def test_what_is_finished_is_not_made_again(build, faked):
-    arena = _arena([*rows.references(), ZSPAG, replace(ZSPAG, key="tuned", kind="tuned", knob=TUNED)])
+    experiment = _arena([*rows.references(), ZSPAG, replace(ZSPAG, key="tuned", kind="tuned", knob=TUNED)])
     lines = []
-    first = build(seeds=2, tell=lines.append).compare(arena)
+    first = build(seeds=2, tell=lines.append).compare(experiment)
     made = len(faked)
     assert made == 1 + 1 + 2 + 2 + 2  # mask and Retrain once, two seeds, two trials, two seeds
     assert "[9/9, about 0 s left]" in lines[-1]
-    again = build(seeds=2).compare(arena)
+    again = build(seeds=2).compare(experiment)
     assert len(faked) == made
     assert again.rows == first.rows
     assert Comparison.read(build().out / "table9-digits.json") == again
@@ -88,14 +88,14 @@ def test_what_is_finished_is_not_made_again(build, faked):
 
 def test_a_changed_configuration_is_made_again(build, faked, tiny):
     build().compare(_arena([ZSPAG]))
-    for changed, arena in (
+    for changed, experiment in (
         (tiny, _arena([replace(ZSPAG, settings={"epsilon": 0.2})])),
         (replace(tiny, forget_images=10), _arena([ZSPAG])),
         (tiny, replace(_arena([ZSPAG]), forget=(4,))),
         (tiny, _arena([ZSPAG], timing=True)),
     ):
         before = len(faked)
-        build(scale=changed).compare(arena)
+        build(scale=changed).compare(experiment)
         assert len(faked) > before
 
 
@@ -108,16 +108,16 @@ def test_rows_with_the_same_settings_share_their_cells(build, faked):
 
 def test_tuning_asks_held_out_training_images_and_never_test_images(build, faked, monkeypatch):
     asked = []
-    real = filler.accuracy
+    real = row_filler.accuracy
 
     def accuracy(logits, labels, forget):
         asked.append(labels)
         return real(logits, labels, forget)
 
-    monkeypatch.setattr(filler, "accuracy", accuracy)
+    monkeypatch.setattr(row_filler, "accuracy", accuracy)
     harness = build()
     harness.compare(_arena([replace(ZSPAG, kind="tuned", knob=TUNED)]))
-    subject = harness.subject(CASES["small"]["digits-resnet"], (3,))
+    subject = harness.subject(SETUPS["small"]["digits-resnet"], (3,))
     assert len(asked) == 2
     assert all(labels is subject.held.labels for labels in asked)
     tuning = torch.cat([subject.tuning.forget.images, subject.tuning.retain.images])
@@ -134,7 +134,7 @@ def test_tuning_asks_held_out_training_images_and_never_test_images(build, faked
 
 def test_blind_tuning_sees_held_out_forget_images_and_proxies_alone(build, faked, monkeypatch):
     asked, proxies = [], []
-    real, read = filler.accuracy, filler.outputs_of_pixels
+    real, read = row_filler.accuracy, row_filler.outputs_of_pixels
 
     def accuracy(logits, labels, forget):
         asked.append(labels)
@@ -144,12 +144,12 @@ def test_blind_tuning_sees_held_out_forget_images_and_proxies_alone(build, faked
         proxies.append(images)
         return read(model, images)
 
-    monkeypatch.setattr(filler, "accuracy", accuracy)
-    monkeypatch.setattr(filler, "outputs_of_pixels", outputs_of_pixels)
+    monkeypatch.setattr(row_filler, "accuracy", accuracy)
+    monkeypatch.setattr(row_filler, "outputs_of_pixels", outputs_of_pixels)
     harness = build()
     plan = replace(ZSPAG, key="zspag_blind", kind=BLIND, knob=TUNED, blind=True)
     (row,) = harness.compare(_arena([plan])).rows
-    subject = harness.subject(CASES["small"]["digits-resnet"], (3,))
+    subject = harness.subject(SETUPS["small"]["digits-resnet"], (3,))
     count = int((subject.held.labels == 3).sum())
     assert [labels.tolist() for labels in asked] == [[3] * count] * 2
     assert len(proxies) == 2
@@ -181,7 +181,7 @@ def test_a_method_that_fails_has_a_row_that_says_so(build, faked, monkeypatch, t
     def fail(*_):
         raise UnlearningError("the loss became nan")
 
-    monkeypatch.setattr(Filler, "unlearn", fail)
+    monkeypatch.setattr(RowFiller, "unlearn", fail)
     comparison = build().compare(_arena([ZSPAG]))
     (outcome,) = comparison.rows[0].seeds
     assert (outcome.acc_rt, outcome.stopped, outcome.error) == (None, "failed", "the loss became nan")
@@ -189,7 +189,7 @@ def test_a_method_that_fails_has_a_row_that_says_so(build, faked, monkeypatch, t
 
 
 def test_a_method_that_refuses_the_network_has_such_a_row_too(build):
-    plan = Plan(key="erase", label="Erasure", method="erase", settings={"depth": 9})
+    plan = RowPlan(key="erase", label="Erasure", method="erase", settings={"depth": 9})
     outcome = build().compare(_arena([plan])).rows[0].seeds[0]
     assert outcome.stopped == "failed"
     assert outcome.error.startswith("depth: expected at most")
@@ -203,7 +203,7 @@ def test_a_model_whose_outputs_are_no_numbers_has_failed_too(build, monkeypatch)
             model.head.weight[::2] *= -1
         return Unlearned(model, seconds={"unlearn": 2.0})
 
-    monkeypatch.setattr(Filler, "unlearn", overflow)
+    monkeypatch.setattr(RowFiller, "unlearn", overflow)
     comparison = build().compare(_arena([ZSPAG, replace(ZSPAG, key="tuned", kind="tuned", knob=TUNED)]))
     for row in comparison.rows:
         assert row.seeds[0].stopped == "failed"
@@ -212,34 +212,34 @@ def test_a_model_whose_outputs_are_no_numbers_has_failed_too(build, monkeypatch)
 
 
 def test_depth_is_asked_of_every_row_on_request(build, monkeypatch):
-    arena = _arena(rows.references()[:2])
+    experiment = _arena(rows.references()[:2])
     plain = build()
-    assert not plain.compare(arena).knows_depth
+    assert not plain.compare(experiment).knows_depth
     asked = []
-    real = filler.measure_quickly
+    real = row_filler.measure_quickly
 
     def measure(models, dataset, forget, *, seed):
         asked.append((len(dataset.train), len(dataset.test), tuple(forget), seed))
         return real(models, dataset, forget, seed=seed)
 
-    monkeypatch.setattr(filler, "measure_quickly", measure)
+    monkeypatch.setattr(row_filler, "measure_quickly", measure)
     deep = build(depth=True)
-    original, masked = deep.compare(arena).rows
-    subject = deep.subject(CASES["small"]["digits-resnet"], (3,))
+    original, masked = deep.compare(experiment).rows
+    subject = deep.subject(SETUPS["small"]["digits-resnet"], (3,))
     assert asked == [(len(subject.dataset.train), len(subject.dataset.test), (3,), 0)] * 2
     assert deep.cells.made == 2, "made anew"
     assert masked.seeds[0].depth == original.seeds[0].depth, "masking changes no feature"
     assert original.seeds[0].depth["mean"]["probe"] > 0
-    build(depth=True).compare(arena)
+    build(depth=True).compare(experiment)
     again = build()
-    assert not again.compare(arena).knows_depth
+    assert not again.compare(experiment).knows_depth
     assert (len(asked), again.cells.made) == (2, 0), "both kinds are remembered"
 
 
 def test_a_timing_says_what_was_measured_before_and_what_a_whole_retrain_takes(build, faked):
-    arena = _arena([*rows.references(), ZSPAG], timing=True)
-    assert not any("earlier" in note for note in build().compare(arena).notes)
-    notes = build().compare(arena).notes
+    experiment = _arena([*rows.references(), ZSPAG], timing=True)
+    assert not any("earlier" in note for note in build().compare(experiment).notes)
+    notes = build().compare(experiment).notes
     assert any("4 cells were measured by an earlier start" in note for note in notes)
     assert any(note.startswith("Retrain with all epochs on all images") for note in notes)
 
@@ -250,11 +250,11 @@ def test_every_table_is_filled_written_and_drawn(build, faked, name, scale, caps
     out = build().out
     assert main(["reproduce", name, "--scale", scale, "--seeds", "1", "--out", str(out), "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    for arena in tables.arenas(name, build().scale):
-        comparison = Comparison.read(out / f"{arena.name}.json")
+    for experiment in tables.experiments(name, build().scale):
+        comparison = Comparison.read(out / f"{experiment.name}.json")
         assert comparison.scale == scale
-        page = (out / f"{arena.name}.md").read_text()
-        assert f"written to {out / arena.name}.md" in said
+        page = (out / f"{experiment.name}.md").read_text()
+        assert f"written to {out / experiment.name}.md" in said
         assert "| Mask (nothing is learnt) |" in page
         assert "probe | relearning steps | seconds |" in page
         assert ("Acc_rt, paper" in page) == any(row.paper for row in comparison.rows)
@@ -266,7 +266,7 @@ def test_every_table_is_filled_written_and_drawn(build, faked, name, scale, caps
 @pytest.mark.parametrize("name", ["table1", "table4", "table5", "fig5"])
 def test_digits_are_compared_on_request_with_every_seed_and_all_their_images(build, faked, name):
     out, only = build().out, "digits-resnet"
-    assert only not in {arena.case.name for arena in tables.arenas(name, build().scale)}
+    assert only not in {experiment.setup.name for experiment in tables.experiments(name, build().scale)}
     assert only in tables.names_of(name, build().scale)
     assert main(["reproduce", name, "--only", only, "--seeds", "2", "--out", str(out), "--device", "cpu"]) == 0
     assert [path.name for path in out.glob("*.json")] == [f"{name}-{only}.json"]
@@ -281,7 +281,7 @@ def test_digits_are_compared_on_request_with_every_seed_and_all_their_images(bui
 
 def test_times_on_all_images_are_measured_on_request(build, faked):
     out, only = build().out, "cifar10-resnet"
-    assert [arena.case.name for arena in tables.arenas("table6", build().scale)] == ["cifar100-resnet"]
+    assert [experiment.setup.name for experiment in tables.experiments("table6", build().scale)] == ["cifar100-resnet"]
     assert main(["reproduce", "table6", "--only", only, "--seeds", "2", "--out", str(out), "--device", "cpu"]) == 0
     comparison = Comparison.read(out / f"table6-{only}.json")
     seeds = {row.key: len(row.seeds) for row in comparison.rows}
@@ -295,8 +295,8 @@ def test_times_on_all_images_are_measured_on_request(build, faked):
 
 def test_a_model_that_knows_its_images_is_asked_for_with_the_images_it_knows(build, faked, monkeypatch):
     out, only = build().out, "cifar10-overfitted"
-    limited = replace(CASES["small"][only], settings={"epochs": 3, "train_limit": 200})
-    monkeypatch.setitem(CASES["small"], only, limited)
+    limited = replace(SETUPS["small"][only], settings={"epochs": 3, "train_limit": 200})
+    monkeypatch.setitem(SETUPS["small"], only, limited)
     assert main(["reproduce", "table1", "--only", only, "--seeds", "2", "--out", str(out), "--device", "cpu"]) == 0
     comparison = Comparison.read(out / f"table1-{only}.json")
     methods = {row.method for row in comparison.rows}

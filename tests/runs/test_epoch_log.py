@@ -8,7 +8,7 @@ from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.explain.gradcam import attention
 from zspag_core.explain.watch import Watch, choose_watched
 from zspag_core.metrics.live import LiveGrades
-from zspag_core.metrics.predictions import Labelled, logits_of
+from zspag_core.metrics.predictions import LabelledLogits, logits_of
 from zspag_core.progress import Frame, Reporter
 from zspag_core.runs.epoch_log import EpochLog
 from zspag_core.runs.stage_cache import NO_CACHE, FileStageCache
@@ -41,7 +41,7 @@ class Ear(Reporter):
 @pytest.fixture(scope="module")
 def index(digits_model, small_digits):
     test = small_digits.test
-    return choose_watched(Labelled(logits_of(digits_model, test.images), test.labels), (3,))
+    return choose_watched(LabelledLogits(logits_of(digits_model, test.images), test.labels), (3,))
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import torch
 
 from zspag_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from zspag_core.data.backdoor import poison
-from zspag_core.doubts.tried import with_reading
 from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.hyperparameters import values
+from zspag_core.input_checks.alternatives import with_reading
 from zspag_core.models import build
 from zspag_core.models.resnet import ResNetConfig
 from zspag_core.recipes import recipe_for
@@ -85,7 +85,7 @@ def pictures(split):
 
 def trained_on(config, split, about):
     from zspag_core.recipes import Recipe
-    from zspag_core.training import _Session
+    from zspag_core.training.loop import _Session
 
     return _Session(config, split, Recipe(**about["recipe"]), torch.device("cpu"), None).split
 

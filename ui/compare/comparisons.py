@@ -35,7 +35,7 @@ DEPTH = "depth"
 
 
 @dataclass(frozen=True)
-class Subject:
+class ComparedRun:
     """What the methods of a comparison are tried on.
 
     Attributes:
@@ -203,7 +203,7 @@ def _outcome(job: Job, result: Mapping[str, Any] | None) -> Outcome | None:
     return None
 
 
-def order(subject: Subject, rows: Sequence[Row], seeds: Sequence[int], about: Comparison | None = None) -> str:
+def order(subject: ComparedRun, rows: Sequence[Row], seeds: Sequence[int], about: Comparison | None = None) -> str:
     """Queue one run for every row and seed, and return the name of the comparison that gathers them.
 
     All rows are made with the first seed before any is made with the second: the table fills from top to bottom.
@@ -233,7 +233,7 @@ def order(subject: Subject, rows: Sequence[Row], seeds: Sequence[int], about: Co
     return name
 
 
-def _settings(row: Row, subject: Subject) -> dict[str, Any]:
+def _settings(row: Row, subject: ComparedRun) -> dict[str, Any]:
     """Return a row's settings; retraining follows the recipe that the model was made by unless told otherwise."""
     if row.method == "retrain" and not row.settings:
         return recipe_of(subject.checkpoint)
@@ -246,7 +246,7 @@ def network_of(comparison: Comparison) -> str:
     return comparison.model if subject is None else subject.network
 
 
-def subject_of(comparison: Comparison) -> Subject | None:
+def subject_of(comparison: Comparison) -> ComparedRun | None:
     """Return what a ready-made comparison began from, to run it on here; None where its data or model is missing."""
     asked = (comparison.model, comparison.data, comparison.test_accuracy)
     for path in [*shipped_checkpoints(), *shipped_checkpoints(ORIGINALS)]:
@@ -255,7 +255,7 @@ def subject_of(comparison: Comparison) -> Subject | None:
             if (header.model, header.data, header.test_accuracy) == asked:
                 forget = tuple(comparison.forget)
                 names = tuple(header.class_names[label] for label in forget)
-                return Subject(data_of(header.data), str(path), forget, names)
+                return ComparedRun(data_of(header.data), str(path), forget, names)
         except (CheckpointError, ZspagError, IndexError):
             continue
     return None

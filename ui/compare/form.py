@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui.compare.comparisons import OWN, Subject, network_of, order, preset_of, subject_of
+from ui.compare.comparisons import OWN, ComparedRun, network_of, order, preset_of, subject_of
 from ui.shell.class_picker import pick_classes, unfit_method
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.jobs import job_store
@@ -150,7 +150,7 @@ def kinds_note(comparison: Comparison) -> list[str]:
     return notes
 
 
-def _run_live(comparison: Comparison, subject: Subject | None, seeds: int) -> None:
+def _run_live(comparison: Comparison, subject: ComparedRun | None, seeds: int) -> None:
     """Draw the button that queues the same runs here, greyed where their model or data is missing."""
     rows = [row for row in comparison.rows if row.method is not None]
     count = st.number_input("Seeds", 1, 10, max(1, min(seeds, 2)), key=f"live-seeds-{comparison.name}", width=110)
@@ -195,7 +195,7 @@ def new_comparison(choice: Choice, about: Job, engine: Mapping[str, Any]) -> Non
         st.caption(why or f"{size}, one after the other.")
     if pressed:
         names = tuple(choice.class_names[label] for label in forget)
-        subject = Subject(choice.data, str(choice.checkpoint), tuple(forget), names)
+        subject = ComparedRun(choice.data, str(choice.checkpoint), tuple(forget), names)
         show(order(subject, rows, sorted(seeds)))
         st.rerun()
 

@@ -21,7 +21,7 @@ NAMED = 4
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReaderAnswer:
     """One question that a stranger has, and what the figures say to it.
 
     Attributes:
@@ -33,7 +33,7 @@ class Answer:
     text: str
 
 
-def answers(comparison: Comparison) -> list[Answer]:
+def answers(comparison: Comparison) -> list[ReaderAnswer]:
     """Return the three answers, as far as rows have figures."""
     own = [row for row in comparison.rows if not role_of(row)]
     rows = [row for row in own if mean_of(row, "acc_ut") is not None and mean_of(row, "acc_rt") is not None]
@@ -43,12 +43,14 @@ def answers(comparison: Comparison) -> list[Answer]:
             waiting = (
                 "These runs are not graded: their data has too few images for that, so there is nothing to read off."
             )
-        return [Answer(question, waiting) for question in ("Which forgets?", "At what cost?", "More than masking?")]
+        return [
+            ReaderAnswer(question, waiting) for question in ("Which forgets?", "At what cost?", "More than masking?")
+        ]
     forgetting = [row for row in rows if is_forgotten(_value(row, "acc_ut"))]
     return [
-        Answer("Which forgets?", glue(_which(rows, forgetting) + _failed(comparison))),
-        Answer("At what cost?", glue(_cost(comparison, forgetting))),
-        Answer("More than masking?", glue(_over_mask(comparison, forgetting))),
+        ReaderAnswer("Which forgets?", glue(_which(rows, forgetting) + _failed(comparison))),
+        ReaderAnswer("At what cost?", glue(_cost(comparison, forgetting))),
+        ReaderAnswer("More than masking?", glue(_over_mask(comparison, forgetting))),
     ]
 
 

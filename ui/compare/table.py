@@ -29,7 +29,7 @@ from zspag_core.reproduce.comparison import BLIND
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ui.figures.markers import Look
+    from ui.figures.markers import Marker
     from zspag_core.jobs import Job
     from zspag_core.metrics.catalogue import Measure
     from zspag_core.reproduce.comparison import Comparison, Row
@@ -146,7 +146,7 @@ def table_html(
 def _row(
     row: Row,
     comparison: Comparison,
-    look: Look,
+    look: Marker,
     jobs: Sequence[Job],
     best: Mapping[str, set[str]],
     *,

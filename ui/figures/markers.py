@@ -26,7 +26,7 @@ APART = " · "
 
 
 @dataclass(frozen=True)
-class Look:
+class Marker:
     """How a row is marked, in the table and in every figure.
 
     Attributes:
@@ -47,15 +47,15 @@ def role_of(row: Row) -> str:
     return row.method if row.method in references() else ""
 
 
-def looks(rows: Sequence[Row]) -> dict[str, Look]:
+def looks(rows: Sequence[Row]) -> dict[str, Marker]:
     """Return the look of every row by its key: references are grey, tuned rows have a dot, else like their method's."""
-    found: dict[str, Look] = {}
+    found: dict[str, Marker] = {}
     families: dict[tuple[str | None, str], tuple[int, int]] = {}
     given = {False: 0, True: 0}  # full marks and hollow ones, each counted apart: no two methods share one
     for row in rows:
         role = role_of(row)
         if role:
-            found[row.key] = Look(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
+            found[row.key] = Marker(REFERENCE, "circle-open", REFERENCE_GLYPHS[role])
             continue
         family = (row.method, row.label.removesuffix(f"{APART}{row.kind}"))
         if family not in families:
@@ -67,5 +67,5 @@ def looks(rows: Sequence[Row]) -> dict[str, Look]:
             SYMBOLS[shape] + ("-open" if row.needs_retain else "") + ("-dot" if row.kind in {"tuned", BLIND} else "")
         )
         colour = CLASSES[(place + round_) % len(CLASSES)]
-        found[row.key] = Look(colour, symbol, (HOLLOW if row.needs_retain else GLYPHS)[shape])
+        found[row.key] = Marker(colour, symbol, (HOLLOW if row.needs_retain else GLYPHS)[shape])
     return found

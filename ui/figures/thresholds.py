@@ -35,7 +35,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Attack:
+class ThresholdAttack:
     """Whom an attack compares.
 
     Attributes:
@@ -54,7 +54,7 @@ class Attack:
 
 
 ATTACKS = {
-    "same": Attack(
+    "same": ThresholdAttack(
         "Forgotten class: trained on or not?",
         "forget_train",
         "forget_test",
@@ -62,7 +62,7 @@ ATTACKS = {
         "Both groups are forgotten images; only the first were ever trained on. After good unlearning they look the "
         "same, and the best threshold is no better than a coin toss (50 %).",
     ),
-    "across": Attack(
+    "across": ThresholdAttack(
         "Remaining classes teach the attack",
         "retain_train",
         "retain_test",

@@ -13,9 +13,9 @@ from ui.shell.headline_cards import draw_cards, estimate_panel, measure_card
 from ui.shell.jobs import leave_run, may_change
 from ui.shell.ungraded import estimate_table, is_ungraded, missing_for
 from ui.shell.words import ESTIMATE_NOTE, GRADING_NOTE, MASK_NOTE
+from zspag_core.diagnosis import shortfall
 from zspag_core.jobs import State
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT, PROBE
-from zspag_core.shortfall import shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

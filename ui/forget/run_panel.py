@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from ui.forget.watched_images import Watched
-    from ui.shell.formatting import Step
+    from ui.shell.formatting import StageStep
     from zspag_core.jobs import Event, Job
 
 MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■", "skipped": "–"}
@@ -109,7 +109,7 @@ def _pictures(job: Job, events: Sequence[Event]) -> None:
     _watched(job, events)
 
 
-def stepper_html(stages: Sequence[Step]) -> str:
+def stepper_html(stages: Sequence[StageStep]) -> str:
     """Return the row of stages as HTML that fits the light and the dark theme."""
     cells = []
     for step in stages:

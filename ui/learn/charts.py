@@ -18,7 +18,7 @@ from ui.shell.formatting import between, find, percent
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ui.learn.lessons import Knob
+    from ui.learn.lessons import LessonKnob
     from zspag_core.metrics.catalogue import Measure
 
     Record = Mapping[str, Any]
@@ -29,7 +29,7 @@ DASHES = {"none": "dot", "random": "dashdot", "estimated": "solid"}
 SYMBOLS = {"mask": "square", "zspag": "circle", "careless": "diamond"}
 
 
-def classes(value: str, records: Records, _knob: Knob) -> Drawn:
+def classes(value: str, records: Records, _knob: LessonKnob) -> Drawn:
     """Draw the accuracy of each class before and after."""
     record = records[value]
     names = [str(k) for k in range(len(record["before"]["acc_per_class"]))]
@@ -44,7 +44,7 @@ def classes(value: str, records: Records, _knob: Knob) -> Drawn:
     return Drawn("classes", f"Accuracy of each digit, {when}", drawn.figure, drawn.alt)
 
 
-def epochs(value: str, records: Records, knob: Knob) -> Drawn:
+def epochs(value: str, records: Records, knob: LessonKnob) -> Drawn:
     """Draw both accuracies by epoch."""
     rows = history_of(records[value])
     figure = accuracy_figure(rows, max(int(row["epoch"]) for row in rows) if rows else 1)
@@ -55,7 +55,7 @@ def epochs(value: str, records: Records, knob: Knob) -> Drawn:
     return Drawn("epochs", title, figure, describe_accuracy(rows) if rows else "The training broke down.")
 
 
-def budgets(value: str, records: Records, knob: Knob) -> Drawn:
+def budgets(value: str, records: Records, knob: LessonKnob) -> Drawn:
     """Draw, for every budget seen so far, how many attacks succeed and what the run makes of it."""
     seen = [budget for budget in knob.values if budget in records]
     figure = go.Figure()
@@ -86,7 +86,7 @@ def budgets(value: str, records: Records, knob: Knob) -> Drawn:
     return Drawn("budgets", "Attacks that succeed, and accuracies after the run, by ε", figure, alt)
 
 
-def protections(value: str, records: Records, knob: Knob) -> Drawn:
+def protections(value: str, records: Records, knob: LessonKnob) -> Drawn:
     """Draw the remaining accuracy by epoch, one line for every protection seen so far."""
     figure = go.Figure()
     last = 1
@@ -112,7 +112,7 @@ def protections(value: str, records: Records, knob: Knob) -> Drawn:
     return Drawn("protections", "Accuracy by epoch, by what is protected", figure, alt)
 
 
-def methods(value: str, records: Records, knob: Knob) -> Drawn:
+def methods(value: str, records: Records, knob: LessonKnob) -> Drawn:
     """Draw the figures of every model seen so far on one scale, the range of the retrained ones as a grey band."""
     figure = go.Figure()
     titles = list(COMPARED.values())
@@ -134,7 +134,7 @@ def methods(value: str, records: Records, knob: Knob) -> Drawn:
     return Drawn("methods", "Four figures, beside models trained anew", figure, alt)
 
 
-CHARTS: dict[str, Callable[[str, Records, Knob], Drawn]] = {
+CHARTS: dict[str, Callable[[str, Records, LessonKnob], Drawn]] = {
     "classes": classes,
     "epochs": epochs,
     "budgets": budgets,

@@ -32,7 +32,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Knob:
+class LessonKnob:
     """The one thing to try in a lesson.
 
     Attributes:
@@ -76,7 +76,7 @@ class Lesson:
     title: str
     short: str
     file: str
-    knob: Knob
+    knob: LessonKnob
     arm: Callable[[str], Arm]
     question: str
     options: tuple[str, ...]
@@ -128,7 +128,7 @@ LESSONS = (
         "What unlearning is",
         "Unlearning",
         "1_unlearning",
-        Knob("forget", "Digit to forget", tuple("0123456789"), "3", ordered=False),
+        LessonKnob("forget", "Digit to forget", tuple("0123456789"), "3", ordered=False),
         _forget_class,
         "Shown test images of a {}, what will the unlearned model say?",
         ("Still {}", "Nearly always one and the same other digit", "Several other digits"),
@@ -139,7 +139,7 @@ LESSONS = (
         "Why careless training destroys the rest",
         "Careless training",
         "2_careless",
-        Knob("learning_rate", "Learning rate", ("0.00001", "0.0001", "0.001", "0.003", "0.01"), "0.001"),
+        LessonKnob("learning_rate", "Learning rate", ("0.00001", "0.0001", "0.001", "0.003", "0.01"), "0.001"),
         _careless,
         "Random labels, a learning rate of {}, nothing protected. How many of the other digits are still read right?",
         ("Most: 80 % or more", "50 to 80 %", "Less than half, or the training breaks down"),
@@ -150,7 +150,7 @@ LESSONS = (
         "What proxies are, and what ε does",
         "Proxies and ε",
         "3_proxies",
-        Knob(
+        LessonKnob(
             "epsilon",
             "ε · perturbation budget",
             ("2", "4", "8", "16", "32", "64"),
@@ -167,7 +167,7 @@ LESSONS = (
         "Why projecting saves the rest",
         "Projection",
         "4_projection",
-        Knob(
+        LessonKnob(
             "subspace",
             "Directions protected",
             ("none", "random", "estimated"),
@@ -185,7 +185,7 @@ LESSONS = (
         "What the numbers can and cannot tell",
         "The numbers",
         "5_numbers",
-        Knob(
+        LessonKnob(
             "method",
             "Model to judge",
             ("mask", "zspag", "careless"),
@@ -208,7 +208,7 @@ def lesson_number(text: str | None) -> int:
     return int(text) if text in {str(number) for number in range(1, len(LESSONS) + 1)} else 1
 
 
-def knob_value(knob: Knob, text: str | None) -> str:
+def knob_value(knob: LessonKnob, text: str | None) -> str:
     """Return the value that an address names, of a number the nearest there is; the default where it names none."""
     if text in knob.values:
         return str(text)

@@ -72,7 +72,7 @@ ASKS = {
 }
 
 
-class Reading(StrEnum):
+class UploadState(StrEnum):
     """How far the reading of an upload is: open to data, waiting or asking, changed but not applied, or refused."""
 
     OPEN = "open"
@@ -91,26 +91,26 @@ def told_file(path: Path) -> Path:
     return path
 
 
-def readable(path: Path) -> Reading:
+def readable(path: Path) -> UploadState:
     """Draw what an upload leaves open, to be told or corrected; return how far its reading is."""
     if path.parent != uploads():
-        return Reading.OPEN
+        return UploadState.OPEN
     told = _is_being_told(path)
     entry = st.session_state.get(f"tell-entry-{path.name}")
     look = ask("inspect_model", checkpoint_question(path) | ({"entry": entry} if entry else {}))
     if look.active:
-        wait(look, "Reading the file")
+        wait(look, "UploadState the file")
     elif look.state != State.DONE:
         refusal(look, path)
-        return Reading.REFUSED
+        return UploadState.REFUSED
     elif "unpacked" in look.answer:
         _replace(path, Path(look.answer["unpacked"]))
         st.rerun()
     else:
         changed = _input_panel(path, look.answer, told=told)
         if not look.answer["asks"] and not entry and not told:  # else what is below would be gone in a moment
-            return Reading.CHANGED if changed else Reading.OPEN
-    return Reading.WAITING
+            return UploadState.CHANGED if changed else UploadState.OPEN
+    return UploadState.WAITING
 
 
 def tell(path: Path, **said: Any) -> None:  # noqa: ANN401 - what the task `adopt` takes

@@ -16,8 +16,8 @@ from ui.shell.headline_cards import Card, draw_cards
 from ui.shell.jobs import WAIT_SECONDS, job_store, worker_ready
 from ui.shell.ungraded import ESTIMATE
 from ui.shell.words import GRADING_NOTE
+from zspag_core.diagnosis import only_guesses
 from zspag_core.jobs import Lane
-from zspag_core.shortfall import only_guesses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,7 +24,7 @@ GUARDS = {"estimated": "what proxies use", "random": "random", "none": "nothing"
 
 
 @dataclass(frozen=True)
-class Knob:
+class PlaneKnob:
     """One setting of ZS-PAG as the Playground offers it.
 
     Attributes:
@@ -59,7 +59,7 @@ class Knob:
 
 EPSILON = "epsilon"
 KNOBS = (
-    Knob(
+    PlaneKnob(
         EPSILON,
         "ε · push by",
         0.12,
@@ -67,36 +67,36 @@ KNOBS = (
         values=tuple(round(0.01 * k, 2) for k in range(1, 41)),
         place="plane",
     ),
-    Knob("attack", "Attack", "pgd", "How a point is pushed: each draws another way.", words=ATTACKS),
-    Knob(
+    PlaneKnob("attack", "Attack", "pgd", "How a point is pushed: each draws another way.", words=ATTACKS),
+    PlaneKnob(
         "subspace",
         "Protect",
         "estimated",
         "*What proxies use* is the method; the other two show what it is good for.",
         words=GUARDS,
     ),
-    Knob(
+    PlaneKnob(
         "energy",
         "τ · energy that is protected",
         0.97,
         "More: the rest is safer, fewer directions are left to forget in.",
         values=(*(round(0.05 * k, 2) for k in range(6, 19)), 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999, 1.0),
     ),
-    Knob(
+    PlaneKnob(
         "label_mode",
         "Pseudo-labels",
         "posterior",
         "What forgotten points are taught to be: the fill of their dots on the right.",
         words=LABELS,
     ),
-    Knob(
+    PlaneKnob(
         "n_adv",
         "n_adv · proxies per class",
         50,
         "Fewer: the remaining classes are known from fewer places.",
         values=(1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50, 75, 100),
     ),
-    Knob(
+    PlaneKnob(
         "learning_rate",
         "Learning rate",
         0.05,
@@ -104,7 +104,7 @@ KNOBS = (
         values=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0),
         place="fold",
     ),
-    Knob(
+    PlaneKnob(
         "epochs",
         "Epochs at most",
         20,
@@ -112,7 +112,7 @@ KNOBS = (
         values=(1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20),
         place="fold",
     ),
-    Knob(
+    PlaneKnob(
         "stop_rule",
         "Stop by rule",
         default=True,

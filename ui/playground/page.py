@@ -19,7 +19,7 @@ from zspag_core.plane.client import PlaneGone
 from zspag_core.plane.question import FEWEST_CLASSES, LETTERS, MOST_CLASSES, MOST_OWN, MOST_SEED, OWN, SHAPES
 
 if TYPE_CHECKING:
-    from ui.playground.knobs import Knob
+    from ui.playground.knobs import PlaneKnob
     from zspag_core.plane.question import Question
 
 LAST = "play-last"
@@ -99,7 +99,7 @@ def fit_to_classes() -> None:
     put({"own": write_points(read_points(st.session_state.get(key("own")), count)), "epoch": None})
 
 
-def draw_knob(knob: Knob) -> None:
+def draw_knob(knob: PlaneKnob) -> None:
     """Draw one knob and the sentence below it."""
     shared: dict[str, Any] = {"key": key(knob.name), "persist_state": "session", "on_change": another_question}
     with st.container(gap="xxsmall"):

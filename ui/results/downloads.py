@@ -13,7 +13,7 @@ import streamlit as st
 
 from ui.results.cli_command import repeat_line
 from ui.results.figures import tables
-from ui.results.report import Subject, html_report
+from ui.results.report import ReportedRun, html_report
 from ui.shell.follow import wait_for
 from ui.shell.jobs import ask, engine_question
 from ui.shell.returned_model import EPOCH, returned_bytes, returned_model, returned_words
@@ -39,7 +39,7 @@ def downloads_panel(view: View, peers: Sequence[View], references: Mapping[str, 
     engine = ask("engine", engine_question())
     if engine.active:
         wait_for(engine)
-    subjects = [Subject(peer, references[peer.letter], _repeat(peer, engine)) for peer in peers]
+    subjects = [ReportedRun(peer, references[peer.letter], _repeat(peer, engine)) for peer in peers]
     repeat = _repeat(view, engine)
     _buttons(view, references[view.letter], subjects)
     st.markdown("**The same run on a command line**")
@@ -64,7 +64,7 @@ def _repeat(view: View, engine: Job) -> str:
     return repeat_line(view.job.config, view.result, schemas.get(view.result["method"], []), out)
 
 
-def _buttons(view: View, reference: Reference, subjects: Sequence[Subject]) -> None:
+def _buttons(view: View, reference: Reference, subjects: Sequence[ReportedRun]) -> None:
     """Draw one button for each thing that can be taken away."""
     stem, folder = f"run-{view.job.number}", view.job.folder
     report, both = partial(report_bytes, subjects), "-and-".join(str(one.view.job.number) for one in subjects)
@@ -107,7 +107,7 @@ def _buttons(view: View, reference: Reference, subjects: Sequence[Subject]) -> N
         st.caption(returned_words(view.result["model"]))
 
 
-def report_bytes(subjects: Sequence[Subject]) -> bytes:
+def report_bytes(subjects: Sequence[ReportedRun]) -> bytes:
     """Return the HTML report."""
     return html_report(subjects).encode()
 

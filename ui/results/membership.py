@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ui.figures.thresholds import Attack
+    from ui.figures.thresholds import ThresholdAttack
     from ui.results.run_view import View
 
     Groups = dict[str, NDArray[Any]]
@@ -76,7 +76,7 @@ def _run_words(view: View, views: Sequence[View]) -> str:
     return f"Run {view.letter}: " if len(views) > 1 else ""
 
 
-def _choose(views: Sequence[View]) -> tuple[Attack, str, str]:
+def _choose(views: Sequence[View]) -> tuple[ThresholdAttack, str, str]:
     """Draw the choices: whom the attack compares, by what, before or after."""
     moments = [when for when in ("before", "after") if all(when in moments_of(view) for view in views)]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -88,7 +88,7 @@ def _choose(views: Sequence[View]) -> tuple[Attack, str, str]:
 
 
 def _run(
-    view: View, attack: Attack, measure: str, when: str, edges: Sequence[float], threshold: float, top: float
+    view: View, attack: ThresholdAttack, measure: str, when: str, edges: Sequence[float], threshold: float, top: float
 ) -> None:
     """Draw one run's histogram, and what the threshold gets right."""
     wanted = [group for group in (attack.members, attack.strangers, attack.asked) if group]

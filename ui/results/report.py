@@ -45,7 +45,7 @@ PAPER_PIXELS = 680  # the width of A4 between its margins
 
 
 @dataclass(frozen=True)
-class Subject:
+class ReportedRun:
     """One run that a report is about.
 
     Attributes:
@@ -64,7 +64,7 @@ class Subject:
         return f"{self.view.title} · forget {listed(self.view.names, self.view.forget)}"
 
 
-def html_report(subjects: Sequence[Subject]) -> str:
+def html_report(subjects: Sequence[ReportedRun]) -> str:
     """Return story, figures, settings and command line of a run as one HTML page; of two runs, their differences too.
 
     Args:
@@ -98,7 +98,7 @@ def _differences(one: View, two: View) -> dict[str, Any]:
     return {"settings": settings, "figures": figures, "own": own_settings(one, two)}
 
 
-def _run(subject: Subject, mark: str) -> dict[str, Any]:
+def _run(subject: ReportedRun, mark: str) -> dict[str, Any]:
     """Return what the part of a report says that is about one run."""
     view, reference = subject.view, subject.reference
     used = {"seed": view.result["seed"], **view.result["config"]}

@@ -8,6 +8,7 @@ from ui.figures.dumbbell import Mark, standing
 from ui.shell.formatting import NEAR, between, escape, find, glue, near, percent
 from ui.shell.headline_cards import DOWN, Card, colour_of, measure_card
 from ui.shell.ungraded import estimates_of, misread, missing_for
+from zspag_core.diagnosis import hardly_read, shortfall
 from zspag_core.metrics.catalogue import (
     ACC_RT,
     ACC_UT,
@@ -18,7 +19,6 @@ from zspag_core.metrics.catalogue import (
     RELEARNING,
     how_forgotten,
 )
-from zspag_core.shortfall import hardly_read, shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,14 +19,14 @@ from zspag_core.visitors.classroom import is_shared
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ui.runs.table import Row
+    from ui.runs.table import RunRow
     from zspag_core.jobs import Job
 
 DELETED = "deleted-runs"
 RESTORABLE = 50
 
 
-def run_card(row: Row, letters: Mapping[str, str]) -> None:
+def run_card(row: RunRow, letters: Mapping[str, str]) -> None:
     """Draw one run with what can be changed."""
     job = row.job
     letter = letters.get(job.id, "")
@@ -43,7 +43,7 @@ def run_card(row: Row, letters: Mapping[str, str]) -> None:
         _actions(job, letter)
 
 
-def _sentence(row: Row) -> str:
+def _sentence(row: RunRow) -> str:
     """Say what a run did, or why it did not."""
     what = f"Forget :orange[{escape(row.forgets)}] in {escape(row.model)} with {escape(row.way)}."
     if row.acc_rt is not None:
@@ -177,7 +177,7 @@ def undo_bar() -> None:
         st.button("Undo", key="undo", icon=":material/undo:", on_click=restore_run, args=(job.id,))
 
 
-def deleted_runs(rows: Sequence[Row]) -> None:
+def deleted_runs(rows: Sequence[RunRow]) -> None:
     """List what was deleted lately, each with the way back.
 
     Args:

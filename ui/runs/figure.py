@@ -14,14 +14,14 @@ from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ui.runs.table import Row
+    from ui.runs.table import RunRow
 
 HEIGHT = 360
 LEAST_SPAN = 10.0  # percent, so that equal runs do not fill the whole axis with rounding
 EDGE = 0.03  # of the axis, so that marks at 0 and 100 % are whole
 
 
-def runs_figure(rows: Sequence[Row], letters: Mapping[str, str]) -> go.Figure:
+def runs_figure(rows: Sequence[RunRow], letters: Mapping[str, str]) -> go.Figure:
     """Draw Acc_ut against Acc_rt, one mark a finished run, one colour and shape a method.
 
     Args:
@@ -56,7 +56,7 @@ def runs_figure(rows: Sequence[Row], letters: Mapping[str, str]) -> go.Figure:
     return figure
 
 
-def describe_runs(rows: Sequence[Row]) -> str:
+def describe_runs(rows: Sequence[RunRow]) -> str:
     """Say in a sentence what the figure shows."""
     done = [row for row in rows if row.acc_rt is not None and row.acc_ut is not None]
     if not done:

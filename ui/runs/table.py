@@ -29,7 +29,7 @@ REASONS = {State.CANCELLED: "stopped on request", State.INTERRUPTED: "its worker
 
 
 @dataclass(frozen=True)
-class Row:
+class RunRow:
     """What the list says of one run.
 
     Attributes:
@@ -73,14 +73,14 @@ class Row:
         return " ".join(words).casefold()
 
 
-def row_of(job: Job) -> Row:
+def row_of(job: Job) -> RunRow:
     """Return what the list says of a run."""
     config, result = job.config, headline(job) or {}
     after, mask = result.get("after") or {}, find(result, ("mask", "acc_rt"))
     kept = find(after, ACC_RT.path)
     path = str(config.get("checkpoint", "")).replace("\\", "/")
     model = title_of(Path(path)).removesuffix(".safetensors")
-    return Row(
+    return RunRow(
         job=job,
         forgets=", ".join(config.get("class_names") or map(str, config.get("forget", ()))),
         method=method_name(config),
@@ -125,7 +125,7 @@ class Filters:
     methods: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
 
-    def lets(self, row: Row) -> bool:
+    def lets(self, row: RunRow) -> bool:
         """Tell whether a run stays in the list; every word of a search must be found."""
         return (
             all(word in row.text for word in self.words.casefold().split())
@@ -135,7 +135,7 @@ class Filters:
         )
 
 
-def pick_filters(rows: Sequence[Row]) -> Filters:
+def pick_filters(rows: Sequence[RunRow]) -> Filters:
     """Draw the filters, offering what occurs."""
     words, data, methods, states = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
     typed = words.text_input("Search", key="runs-words", placeholder="class, title, note, setting, reason …")
@@ -157,7 +157,7 @@ def pick_filters(rows: Sequence[Row]) -> Filters:
     )
 
 
-def runs_table(rows: Sequence[Row], letters: Mapping[str, str]) -> list[str]:
+def runs_table(rows: Sequence[RunRow], letters: Mapping[str, str]) -> list[str]:
     """Draw the table and return the ids of the rows ticked, in the table's order.
 
     Args:
@@ -178,7 +178,7 @@ def runs_table(rows: Sequence[Row], letters: Mapping[str, str]) -> list[str]:
     return [rows[place].job.id for place in event.selection.rows if place < len(rows)]
 
 
-def table(rows: Sequence[Row], letters: Mapping[str, str]) -> dict[str, list[Any]]:
+def table(rows: Sequence[RunRow], letters: Mapping[str, str]) -> dict[str, list[Any]]:
     """Return the columns of the table."""
     marks = {"": [letters.get(row.job.id, "") for row in rows]} if letters else {}
     return marks | {
@@ -226,7 +226,7 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def summary(rows: Sequence[Row], shown: Sequence[Row]) -> str:
+def summary(rows: Sequence[RunRow], shown: Sequence[RunRow]) -> str:
     """Return how many runs there are, and how the best of those shown did."""
     count = f"{len(shown)} of {len(rows)} runs" if len(shown) < len(rows) else counted(len(rows), "run")
     graded = [row for row in shown if row.acc_rt is not None]

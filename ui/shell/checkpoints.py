@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import CheckpointError
-from zspag_core.lineage import first_recipe, retrain_settings
+from zspag_core.recipes import first_recipe, retrain_settings
 from zspag_core.shipped import CHECKPOINTS, DEMO_MODEL, ROOT
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ NEAR = 3.0  # points within which a percentage counts as that of retrained model
 
 
 @dataclass(frozen=True)
-class Step:
+class StageStep:
     """One stage of the stepper.
 
     Attributes:
@@ -145,7 +145,7 @@ def between_words(job: Job) -> str:
     return f", {duration(rest)} of it between the stages" if rest >= LEAST_BETWEEN else ""
 
 
-def steps(job: Job, seen: Iterable[str]) -> list[Step]:
+def steps(job: Job, seen: Iterable[str]) -> list[StageStep]:
     """Return the stages of a run, in order: those of the full method, and others that it has reached.
 
     Args:
@@ -163,20 +163,22 @@ def _place(name: str) -> float:
     return names.index(name) if name in names else names.index("evaluate") - 0.5
 
 
-def _step(name: str, reached: Sequence[str], job: Job) -> Step:
+def _step(name: str, reached: Sequence[str], job: Job) -> StageStep:
     """Describe one stage."""
     now = job.progress.get("stage")
     if name not in reached and name != now:
         passed = _place(name) < max((_place(one) for one in reached if one != BASELINE), default=-1.0)
         if passed or not job.active:
-            return Step(name, "skipped", "not in this run" if passed else "not reached", 0.0)
-        return Step(name, "waiting", "waiting", 0.0)
+            return StageStep(name, "skipped", "not in this run" if passed else "not reached", 0.0)
+        return StageStep(name, "waiting", "waiting", 0.0)
     if name != now or job.state == State.DONE:
-        return Step(name, "done", duration(float(job.progress.get("seconds", {}).get(name, 0.0))), 1.0)
+        return StageStep(name, "done", duration(float(job.progress.get("seconds", {}).get(name, 0.0))), 1.0)
     count, total = int(job.progress["done"]), max(1, int(job.progress["total"]))
     most = "at most " if name == "unlearn" else ""  # the stopping rule may end it sooner
     left = "" if (time_left := seconds_left(job)) is None else f" · {most}{duration(time_left)} left"
-    return Step(name, "running" if job.active else "stopped", f"{count:,} of {total:,}{left}", min(1.0, count / total))
+    return StageStep(
+        name, "running" if job.active else "stopped", f"{count:,} of {total:,}{left}", min(1.0, count / total)
+    )
 
 
 def seconds_left(job: Job) -> float | None:

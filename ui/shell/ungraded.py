@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ui.shell.formatting import percent
+from zspag_core.diagnosis import hardly_read
 from zspag_core.groups import GROUPS, ungraded
 from zspag_core.metrics.catalogue import ESTIMATES, FORGET_IMAGES
-from zspag_core.shortfall import hardly_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

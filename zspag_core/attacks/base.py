@@ -51,7 +51,7 @@ class Attacked:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TargetScores:
     """What the model says about the current images.
 
     Attributes:
@@ -132,18 +132,18 @@ class Attack(ABC):
         """Return what the attack lowers, (n,), of logits (n, classes) and targets (n,)."""
 
     @abstractmethod
-    def step(self, state: State, reading: Reading, gradient: Tensor) -> State:
+    def step(self, state: State, reading: TargetScores, gradient: Tensor) -> State:
         """Return the tensors that one step changes, at least "image"; gradient (n, C, H, W) is the objective's."""
 
     def begin(self, clean: Tensor, generator: torch.Generator) -> State:
         """Return the first point as "image" and the attack's own tensors."""
         return {"image": clean}
 
-    def keep(self, state: State, reading: Reading) -> State:
+    def keep(self, state: State, reading: TargetScores) -> State:
         """Return what is kept of the point just read; here the last point always replaces the one before."""
         return {"kept": state["image"], "reached": reading.predicted, "confidence": reading.confidence}
 
-    def leaves(self, state: State, reading: Reading) -> Tensor:
+    def leaves(self, state: State, reading: TargetScores) -> Tensor:
         """Return (n,) bool: who is finished."""
         return reading.done if self.confidence < 1 else torch.zeros_like(reading.done)
 
@@ -182,7 +182,7 @@ class Attack(ABC):
             gradient = run.backward(self.objective(logits, state["targets"]), image)
             if not stay.all():
                 state, rows, gradient = _rows(state, stay), rows[stay], gradient[stay]
-                reading = Reading(**_rows(vars(reading), stay))
+                reading = TargetScores(**_rows(vars(reading), stay))
             state |= self.step(state, reading, gradient)
         return ended
 
@@ -191,7 +191,7 @@ class Attack(ABC):
         reached = torch.zeros(len(clean), dtype=torch.int64, device=clean.device)
         return {"kept": clean.clone(), "reached": reached, "confidence": clean.new_zeros(len(clean))}
 
-    def _read(self, logits: Tensor, targets: Tensor) -> Reading:
+    def _read(self, logits: Tensor, targets: Tensor) -> TargetScores:
         """Read logits (n, classes); what is not finite is taken for a failure."""
         if logits.ndim != 2 or len(logits) != len(targets):
             raise ValueError(f"logits: expected ({len(targets)}, classes), got {tuple(logits.shape)}")
@@ -200,7 +200,7 @@ class Attack(ABC):
         confidence = logits.softmax(1).gather(1, targets[:, None]).squeeze(1).nan_to_num(nan=0.0)
         predicted = logits.nan_to_num(nan=-math.inf).argmax(1)
         done = (predicted == targets) & (confidence >= min(self.confidence, SUREST))
-        return Reading(predicted, confidence, self.shortfall(logits, targets), done)
+        return TargetScores(predicted, confidence, self.shortfall(logits, targets), done)
 
 
 class _Run:

@@ -14,7 +14,7 @@ from zspag_core.hyperparameters import knob
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zspag_core.attacks.base import Reading, State
+    from zspag_core.attacks.base import State, TargetScores
 
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.999  # Adam's usual ones
 
@@ -67,7 +67,7 @@ class CarliniWagner(Attack):
         """Return what the target's logit falls short of, (n,); the length's gradient is added in closed form."""
         return self.shortfall(logits, targets)
 
-    def keep(self, state: State, reading: Reading) -> State:
+    def keep(self, state: State, reading: TargetScores) -> State:
         """Keep the shortest perturbation that is done; before there is one, that with the least shortfall."""
         length = l2_norm(state["image"] - state["clean"])
         score = torch.where(reading.done, length, self.epsilon_l2 + 1 + reading.shortfall.clamp_min(0.0))
@@ -76,11 +76,11 @@ class CarliniWagner(Attack):
         kept = {name: torch.where(_like(better, value), value, state[name]) for name, value in new.items()}
         return kept | self._watch(state, reading, length)
 
-    def leaves(self, state: State, reading: Reading) -> Tensor:
+    def leaves(self, state: State, reading: TargetScores) -> Tensor:
         """Leave when the last search has ended, or when nothing had to be changed."""
         return (state["ended"] & (state["search"] + 1 >= self.searches)) | (state["score"] == 0)
 
-    def step(self, state: State, reading: Reading, gradient: Tensor) -> State:
+    def step(self, state: State, reading: TargetScores, gradient: Tensor) -> State:
         """Take one step of Adam; where the search has ended, begin the next at the kept image instead."""
         state = state | self._units(state, reading, gradient)
         push = per_sample(state["c"] * (reading.shortfall > 0))
@@ -92,7 +92,7 @@ class CarliniWagner(Attack):
             name: torch.where(_like(ended, new), new, walking.get(name, state[name])) for name, new in restarted.items()
         }
 
-    def _units(self, state: State, reading: Reading, gradient: Tensor) -> State:
+    def _units(self, state: State, reading: TargetScores, gradient: Tensor) -> State:
         """Set c and Adam's step at a sample's first gradient, from the linearised model.
 
         There the least length is shortfall / |gradient|, and c reaches it from twice that over |gradient| on.
@@ -106,7 +106,7 @@ class CarliniWagner(Attack):
         first = (state["search"] == 0) & (state["age"] == 0)
         return {name: torch.where(first, value, state[name]) for name, value in new.items()}
 
-    def _watch(self, state: State, reading: Reading, length: Tensor) -> State:
+    def _watch(self, state: State, reading: TargetScores, length: Tensor) -> State:
         """Return whether the search of each sample has ended: out of steps, or its loss no longer falls."""
         loss = length.square() + state["c"] * reading.shortfall.clamp_min(0.0)
         looks = (state["age"] > 0) & (state["age"] % max(self.steps // 10, 1) == 0)

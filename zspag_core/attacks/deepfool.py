@@ -13,7 +13,7 @@ from zspag_core.hyperparameters import knob
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zspag_core.attacks.base import Reading, State
+    from zspag_core.attacks.base import State, TargetScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class DeepFool(Attack):
         """Return what the target's logit falls short of, (n,)."""
         return self.shortfall(logits, targets)
 
-    def step(self, state: State, reading: Reading, gradient: Tensor) -> State:
+    def step(self, state: State, reading: TargetScores, gradient: Tensor) -> State:
         """Take the least step that closes the linearised shortfall, over the pixels that can still move."""
         image = state["image"]
         stuck = ((image <= 0) & (gradient > 0)) | ((image >= 1) & (gradient < 0))

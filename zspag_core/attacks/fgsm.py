@@ -13,7 +13,7 @@ from zspag_core.hyperparameters import knob
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zspag_core.attacks.base import Reading, State
+    from zspag_core.attacks.base import State, TargetScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,6 @@ class FGSM(Attack):
         """Return the cross-entropy of the target, (n,)."""
         return F.cross_entropy(logits, targets, reduction="none")
 
-    def step(self, state: State, reading: Reading, gradient: Tensor) -> State:
+    def step(self, state: State, reading: TargetScores, gradient: Tensor) -> State:
         """Take the one step and clamp to [0, 1]."""
         return {"image": (state["image"] - self.epsilon * gradient.sign()).clamp(0.0, 1.0)}

@@ -14,7 +14,7 @@ from zspag_core.hyperparameters import knob
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zspag_core.attacks.base import Reading, State
+    from zspag_core.attacks.base import State, TargetScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class PGD(Attack):
         """Return the cross-entropy of the target, (n,)."""
         return F.cross_entropy(logits, targets, reduction="none")
 
-    def step(self, state: State, reading: Reading, gradient: Tensor) -> State:
+    def step(self, state: State, reading: TargetScores, gradient: Tensor) -> State:
         """Step against the gradient's sign and put the result back into the ball and into [0, 1]."""
         clean = state["clean"]
         image = state["image"] - self.step_size * self.epsilon * gradient.sign()

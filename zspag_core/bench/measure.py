@@ -14,8 +14,8 @@ from zspag_core.bench.memory import Peak
 from zspag_core.bench.operations import Recording
 from zspag_core.bench.passes import (
     CountingReporter,
+    Passes,
     TalliedZSPAG,
-    Work,
     count_work,
     price_work,
     wait_for,
@@ -24,8 +24,8 @@ from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import place
 from zspag_core.errors import UsageError
 from zspag_core.hyperparameters import configure, values
-from zspag_core.lineage import first_recipe
 from zspag_core.progress import Reporter
+from zspag_core.recipes import first_recipe
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.context import RunContext
 from zspag_core.runs.prepare import Prepared, prepare
@@ -137,7 +137,7 @@ def _warm_up(prepared: Prepared, method: TalliedZSPAG) -> None:
     small.unlearn(prepared.checkpoint.model, few, prepared.config.classes, RunContext(torch.Generator().manual_seed(0)))
 
 
-def _floor(prepared: Prepared, method: TalliedZSPAG, run: Unlearned, work: list[Work]) -> dict[str, Any]:
+def _floor(prepared: Prepared, method: TalliedZSPAG, run: Unlearned, work: list[Passes]) -> dict[str, Any]:
     """Return what the counted passes and the subspace's linear algebra cost alone."""
     model, device = prepared.checkpoint.model, prepared.device
     images = to_pixels(prepared.dataset.train.images[:PRICED_IMAGES], device)
@@ -194,7 +194,7 @@ class _Clock(Reporter):
 
 def _retrain(prepared: Prepared, images: int) -> dict[str, Any]:
     """Measure part of an epoch on remaining images, without its first batch, and scale it to a whole training."""
-    from zspag_core.training import train
+    from zspag_core.training.loop import train
 
     recipe = _recipe(prepared)
     retain = prepared.dataset.train.without_classes(prepared.config.classes)

@@ -110,7 +110,7 @@ class CountingReporter(Reporter):
 
 
 @dataclass(frozen=True)
-class Work:
+class Passes:
     """Passes of one kind that a stage makes.
 
     Attributes:
@@ -126,7 +126,7 @@ class Work:
     batch: int
 
 
-def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) -> list[Work]:
+def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) -> list[Passes]:
     """Return all passes through the network that a run has made.
 
     Args:
@@ -140,20 +140,20 @@ def count_work(method: ZSPAG, tally: Tally, run: Unlearned, forget_images: int) 
     watched = _seen(proxies, AGREEMENT_IMAGES) + _seen(forget_images, WATCHED_IMAGES)
     epochs = tally.epochs(forget_images, method.batch_size)
     work = [
-        Work("proxies", "forward", forget_images, whole),
-        Work("proxies", "forward", tally.checks, batch),
-        Work("proxies", "to images", tally.passes, batch),
-        Work("subspace", "forward", proxies, 100),
-        Work("unlearn", "to weights", round(epochs * forget_images), method.batch_size),
-        Work("unlearn", "mixed forward", tally.looks(forget_images, method.batch_size) * watched, 250),
+        Passes("proxies", "forward", forget_images, whole),
+        Passes("proxies", "forward", tally.checks, batch),
+        Passes("proxies", "to images", tally.passes, batch),
+        Passes("subspace", "forward", proxies, 100),
+        Passes("unlearn", "to weights", round(epochs * forget_images), method.batch_size),
+        Passes("unlearn", "mixed forward", tally.looks(forget_images, method.batch_size) * watched, 250),
     ]
     if method.label_mode in INFLUENCE_MODES:
         judged = min(proxies, method.influence_images)
         work += [
-            Work("labels", "forward", judged, min(judged, whole)),
-            Work("labels", "tangent", (tally.cg_steps + 1) * judged, min(judged, whole)),
-            Work("labels", "backward", (tally.cg_steps + 2) * judged, min(judged, whole)),
-            Work("labels", "tangent", forget_images, whole),
+            Passes("labels", "forward", judged, min(judged, whole)),
+            Passes("labels", "tangent", (tally.cg_steps + 1) * judged, min(judged, whole)),
+            Passes("labels", "backward", (tally.cg_steps + 2) * judged, min(judged, whole)),
+            Passes("labels", "tangent", forget_images, whole),
         ]
     return [part for part in work if part.images]
 
@@ -163,7 +163,7 @@ def _seen(images: int, most: int) -> int:
     return len(range(0, images, max(1, math.ceil(images / most))))
 
 
-def price_work(model: Classifier, images: Tensor, work: list[Work]) -> dict[tuple[str, int], float]:
+def price_work(model: Classifier, images: Tensor, work: list[Passes]) -> dict[tuple[str, int], float]:
     """Return the seconds per image of every kind and batch size among the work, measured here.
 
     Args:

@@ -17,7 +17,7 @@ from zspag_core.models.foreign.anatomy import dry_images, examine
 from zspag_core.models.foreign.caches import copied
 from zspag_core.models.foreign.reading import (
     FIELDS,
-    Reading,
+    InputPreparation,
     channels_of,
     hf_reading,
     sizes_to_try,
@@ -167,7 +167,7 @@ def adapt(
     said = {name: value for name, value in told.items() if value is not None}
     found = channels_of(network)
     config = ForeignConfig(source=f"module:{type(network).__name__}", **_grey_or_colour(said.get("channels", found)))
-    reading = Reading({}, usual(config.channels, 0)).with_said(said)
+    reading = InputPreparation({}, usual(config.channels, 0)).with_said(said)
     reading.assumed.pop("image_size", None)
     twin = copied(network).cpu()
     twin.eval()
@@ -294,7 +294,7 @@ def _described(config: ForeignConfig) -> nn.Module:
 
 def _reading(
     kind: str, network: nn.Module, hints: Mapping[str, Any], given: Mapping[str, Any], config: ForeignConfig
-) -> Reading:
+) -> InputPreparation:
     """Return how images are prepared: what the caller and the files say, else the library's or ImageNet's usual way."""
     usually, said = _of_library(kind, network, hints, config)
     for name in ("mean", "std", "image_size"):
@@ -307,7 +307,7 @@ def _reading(
         said.pop("shorter_side", None) if said.get("image_size") != given["image_size"] else None
     if said.get("image_size", usually.get("image_size")) != own:  # the library's crop is for its own size
         usually["shorter_side"] = 0
-    reading = Reading({}, {k: v for k, v in usually.items() if k in FIELDS}).with_said(said).with_said(given)
+    reading = InputPreparation({}, {k: v for k, v in usually.items() if k in FIELDS}).with_said(said).with_said(given)
     return _as_many(reading, config.channels)
 
 
@@ -335,7 +335,7 @@ def _built_size(kind: str, config: ForeignConfig) -> int | None:
     return size if isinstance(size, int) and size else None
 
 
-def _as_many(reading: Reading, channels: int) -> Reading:
+def _as_many(reading: InputPreparation, channels: int) -> InputPreparation:
     """Return a reading with one mean and deviation a channel: of three the average, of one the same three times."""
 
     def fitted(name: str, value: Any) -> Any:  # noqa: ANN401 - any field
@@ -347,16 +347,18 @@ def _as_many(reading: Reading, channels: int) -> Reading:
     said, assumed = parts
     said.pop("channels", None)
     assumed.pop("channels", None)
-    return Reading(said, assumed)
+    return InputPreparation(said, assumed)
 
 
-def _wrapped(network: nn.Module, config: ForeignConfig, reading: Reading) -> tuple[ForeignClassifier, Reading]:
+def _wrapped(
+    network: nn.Module, config: ForeignConfig, reading: InputPreparation
+) -> tuple[ForeignClassifier, InputPreparation]:
     """Return the classifier at the image size that is said, or at the first usual one that the network takes."""
     if "image_size" in reading.said:
         return _at(network, config, reading), reading
     failure: CheckpointError | None = None
     for size in sizes_to_try(network, reading.assumed.get("image_size") or None):
-        tried = Reading(reading.said, {**reading.assumed, "image_size": size})
+        tried = InputPreparation(reading.said, {**reading.assumed, "image_size": size})
         if size != reading.assumed.get("image_size"):
             tried.assumed["shorter_side"] = 0
         try:
@@ -366,7 +368,7 @@ def _wrapped(network: nn.Module, config: ForeignConfig, reading: Reading) -> tup
     raise failure or CheckpointError("no image size was tried")
 
 
-def _at(network: nn.Module, config: ForeignConfig, reading: Reading) -> ForeignClassifier:
+def _at(network: nn.Module, config: ForeignConfig, reading: InputPreparation) -> ForeignClassifier:
     """Return the classifier with images prepared as the reading says; the dry run tells the number of classes.
 
     Raises:

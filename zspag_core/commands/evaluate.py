@@ -117,8 +117,8 @@ def _complete(arguments: argparse.Namespace) -> int:
 
 def _look_deeper(arguments: argparse.Namespace) -> int:
     """Add the depth of forgetting to the record of a finished run and print it."""
-    from zspag_core.depth import measure_depth
     from zspag_core.metrics.depth.words import depth_lines
+    from zspag_core.runs.depth import measure_depth
 
     with interruptible() as report:
         result = measure_depth(
@@ -139,11 +139,11 @@ def _measure(arguments: argparse.Namespace) -> int:
     """Grade the model and print the figures."""
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.devices import resolve_device
+    from zspag_core.diagnosis import guessing
     from zspag_core.groups import lacking, ungraded, without_parts
     from zspag_core.metrics.grade import grade
     from zspag_core.runs.assumptions import check_assumptions, load_for, with_names
     from zspag_core.runs.samples import as_trained
-    from zspag_core.shortfall import guessing
 
     if arguments.retrained and not arguments.original:
         raise UsageError("--retrained: expected --original beside it, which sets the accuracy to win back")
@@ -195,9 +195,9 @@ def _depth(
     report: Reporter,
 ) -> dict[str, Any]:
     """Return what every stage knows of the classes, of every model that is given."""
-    from zspag_core.depth import EXTENTS, check_images
     from zspag_core.files import finite
     from zspag_core.groups import lacking
+    from zspag_core.runs.depth import EXTENTS, check_images
 
     check_images(lacking(dataset, forget), arguments.data)
     by_role = {"unlearned" if role == "model" else role: model for role, model in models.items()}

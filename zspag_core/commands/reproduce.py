@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from zspag_core.commands.shared import TerminalReporter
-    from zspag_core.reproduce.arena import Arena
     from zspag_core.reproduce.comparison import Comparison
+    from zspag_core.reproduce.experiment import Experiment
     from zspag_core.reproduce.harness import Harness
 
 WHAT = ("table1", "table2", "table3", "table4", "table5", "table6", "fig2", "fig3", "fig4", "fig5")
@@ -94,30 +94,30 @@ class _Stop(Reporter):
 
 def _make(arguments: argparse.Namespace, harness: Harness) -> int:
     """Make every comparison or picture of a table or figure whose data set is at hand."""
-    from zspag_core.reproduce.tables import arenas, names_of
+    from zspag_core.reproduce.tables import experiments, names_of
 
     what, only = arguments.what, arguments.only
-    chosen = arenas(what, harness.scale, only)
+    chosen = experiments(what, harness.scale, only)
     if not chosen:
         names = ", ".join(names_of(what, harness.scale))
         raise UsageError(f"--only: expected one of {names}, got {only!r}")
     made, look = [], {"fig3": _attention, "fig4": _map}.get(what)
-    several = look is None and not all(arena.timing for arena in chosen)
+    several = look is None and not all(experiment.timing for experiment in chosen)
     with _together(arguments) if several else nullcontext() as fill:
         make = look or partial(_compare, fill=fill)
-        for arena in chosen:
+        for experiment in chosen:
             try:
-                made.append(make(harness, arena))
+                made.append(make(harness, experiment))
             except DataError as error:
-                if only or not arena.case.optional:
+                if only or not experiment.setup.optional:
                     raise
-                _say(f"{arena.name} is left out: {error}")
+                _say(f"{experiment.name} is left out: {error}")
     _draw_rows(what, harness, made)
     return 0
 
 
 @contextmanager
-def _together(arguments: argparse.Namespace) -> Iterator[Callable[[Harness, Arena], None] | None]:
+def _together(arguments: argparse.Namespace) -> Iterator[Callable[[Harness, Experiment], None] | None]:
     """Yield how the rows of a comparison are filled side by side, where that is asked for, while the block lasts."""
     workers = int(arguments.workers)
     if workers == 1 and not arguments.cluster:
@@ -129,8 +129,8 @@ def _together(arguments: argparse.Namespace) -> Iterator[Callable[[Harness, Aren
 
     store, lane = JobStore(), f"{ROWS}{secrets.token_hex(4)}"
 
-    def fill(harness: Harness, arena: Arena) -> None:
-        fill_together(harness, arguments.what, arena, store, lane, arguments.device)
+    def fill(harness: Harness, experiment: Experiment) -> None:
+        fill_together(harness, arguments.what, experiment, store, lane, arguments.device)
 
     if arguments.cluster:
         with on_cluster(store, (lane,), workers, arguments):
@@ -140,32 +140,34 @@ def _together(arguments: argparse.Namespace) -> Iterator[Callable[[Harness, Aren
         yield fill
 
 
-def _compare(harness: Harness, arena: Arena, fill: Callable[[Harness, Arena], None] | None) -> Comparison:
+def _compare(
+    harness: Harness, experiment: Experiment, fill: Callable[[Harness, Experiment], None] | None
+) -> Comparison:
     """Fill a comparison and write its page; where times are measured, one row after the other."""
     from zspag_core.reproduce.markdown import as_markdown
 
-    if fill is not None and not arena.timing:
-        fill(harness, arena)
-    comparison = harness.compare(arena)
-    page = harness.out / f"{arena.name}.md"
+    if fill is not None and not experiment.timing:
+        fill(harness, experiment)
+    comparison = harness.compare(experiment)
+    page = harness.out / f"{experiment.name}.md"
     with replace_file(page) as partial:
-        partial.write_text(as_markdown(comparison, arena.scale or harness.scale), encoding="utf-8")
+        partial.write_text(as_markdown(comparison, experiment.scale or harness.scale), encoding="utf-8")
     _say(f"written to {page}")
     return comparison
 
 
-def _attention(harness: Harness, arena: Arena) -> None:
+def _attention(harness: Harness, experiment: Experiment) -> None:
     """Draw figure 3 of one data set."""
     from zspag_core.reproduce import figures, views
 
-    _write(harness, arena.name, figures.draw_attention(arena.title, harness.view(arena, views.attended)))
+    _write(harness, experiment.name, figures.draw_attention(experiment.title, harness.view(experiment, views.attended)))
 
 
-def _map(harness: Harness, arena: Arena) -> None:
+def _map(harness: Harness, experiment: Experiment) -> None:
     """Draw figure 4 of one data set."""
     from zspag_core.reproduce import figures, views
 
-    _write(harness, arena.name, figures.draw_map(arena.title, harness.view(arena, views.mapped)))
+    _write(harness, experiment.name, figures.draw_map(experiment.title, harness.view(experiment, views.mapped)))
 
 
 def _draw_rows(what: str, harness: Harness, comparisons: list[Any]) -> None:

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, grade on the test split, write the checkpoint."""
     from zspag_core.models import MODELS
-    from zspag_core.trainings import TrainConfig, check_out, execute
+    from zspag_core.training.run import TrainConfig, check_out, execute
 
     check_out(arguments.out)
     if arguments.model not in MODELS:

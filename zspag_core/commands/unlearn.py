@@ -93,8 +93,8 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, execute it, print the headline."""
+    from zspag_core.diagnosis import reached, shortfall, unread
     from zspag_core.runs.execute import execute
-    from zspag_core.shortfall import reached, shortfall, unread
 
     config = config_of(arguments)
     with interruptible() as report:

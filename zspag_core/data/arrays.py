@@ -12,7 +12,7 @@ import torch
 
 from zspag_core.data.images import fit_images
 from zspag_core.data.levels import WHITE_OF_BITS, Levels, levels_of_fractions, levels_of_whole
-from zspag_core.data.parts import Found, Part
+from zspag_core.data.parts import FoundSource, Part
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ArrayPart:
 
 def found_arrays(
     name: str, parts: Sequence[ArrayPart], class_names: Sequence[str] | None = None, notes: Sequence[str] = ()
-) -> Found:
+) -> FoundSource:
     """Return arrays as a source: the first part to train on, a second one, where there is one, to grade on.
 
     Raises:
@@ -79,7 +79,7 @@ def found_arrays(
         return [fit_images(images, size, channels) for images in chosen], []
 
     known = names if names is not None else class_names
-    return Found(
+    return FoundSource(
         name,
         train,
         test[0] if test else None,

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.errors import DataError, MisfitError, some_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def natural(name: str) -> tuple[list[str | int], str]:
     return [int(piece[:MOST_DIGITS]) if number % 2 else piece for number, piece in enumerate(pieces)], name
 
 
-def number_names(name: str, found: Sequence[str], reading: Reading = PLAIN, *, numbered: bool = False) -> Numbering:
+def number_names(
+    name: str, found: Sequence[str], reading: ClassReading = PLAIN, *, numbered: bool = False
+) -> Numbering:
     """Return the numbering of classes that have names, such as folders.
 
     The model's own names win: exact, else without regard to capitals, spaces and underscores where that is
@@ -75,7 +77,7 @@ def number_names(name: str, found: Sequence[str], reading: Reading = PLAIN, *, n
     return Numbering(tuple(ordered), places, notes)
 
 
-def number_labels(name: str, present: Sequence[int], reading: Reading = PLAIN) -> Numbering:
+def number_labels(name: str, present: Sequence[int], reading: ClassReading = PLAIN) -> Numbering:
     """Return the numbering of labels that are numbers without names: they are the model's outputs, from 0.
 
     Labels from 1 to the number of classes, all of them present, are taken one lower; labels with gaps that are as many

@@ -8,14 +8,14 @@ import numpy as np
 
 from zspag_core.data.arrays import ArrayPart, found_arrays
 from zspag_core.data.parts import finish
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet
     from zspag_core.data.resizing import Size
 
 
-def load_digits(image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_digits(image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the 1,797 digits of 8x8 pixels, upsampled, with a fixed stratified 80/20 split.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zspag_core.data.archive import open_archive
 from zspag_core.data.files import InArchive, OnDisk
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.tree import Tree, load_tree
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zspag_core.data.resizing import Size
 
 
-def load_folder(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_folder(path: Path, name: str, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set of a folder of class folders; see :func:`zspag_core.data.tree.load_tree`."""
     entries = {PurePosixPath(*map(_named, entry.relative_to(path).parts)): entry for entry in _walk(path, frozenset())}
     folders = [short for short, entry in entries.items() if entry.is_dir()]
@@ -28,7 +28,7 @@ def load_folder(path: Path, name: str, image_size: Size, channels: int, reading:
     return load_tree(Tree.of(str(path), folders, files), name, image_size, channels, reading)
 
 
-def load_zip(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_zip(path: Path, name: str, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set of a zip of class folders, read in memory; see :func:`zspag_core.data.tree.load_tree`.
 
     Raises:

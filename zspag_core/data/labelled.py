@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zspag_core.data.images import decode_images
-from zspag_core.data.parts import Found, Part
+from zspag_core.data.parts import FoundSource, Part
 from zspag_core.data.survey import survey
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledFiles:
     """Image files of one part and the class of each.
 
     Attributes:
@@ -41,7 +41,9 @@ class Labelled:
         return {kind for _, _, kind in self.files} | set(self.empty)
 
 
-def found_files(name: str, parts: Sequence[Labelled], notes: Sequence[str], *, numbers: bool = False) -> Found:
+def found_files(
+    name: str, parts: Sequence[LabelledFiles], notes: Sequence[str], *, numbers: bool = False
+) -> FoundSource:
     """Return parts of image files as a source.
 
     Args:
@@ -61,4 +63,4 @@ def found_files(name: str, parts: Sequence[Labelled], notes: Sequence[str], *, n
         surveyed, seen = survey(name, chosen)
         return [decode_images(items, size, channels) for items in surveyed], seen
 
-    return Found(name, train, test[0] if test else None, make, None if numbers else names, notes=tuple(notes))
+    return FoundSource(name, train, test[0] if test else None, make, None if numbers else names, notes=tuple(notes))

@@ -14,7 +14,7 @@ from numpy.lib.npyio import NpzFile
 from zspag_core.data.archive import BROKEN, open_archive
 from zspag_core.data.arrays import Array, ArrayPart, found_arrays
 from zspag_core.data.parts import finish
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.roles import TEST, TRAIN, VALIDATION, role_of
 from zspag_core.errors import DataError
 
@@ -36,7 +36,7 @@ EXPECTED = (
 )
 
 
-def load_npz(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_npz(path: Path, name: str, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set of an `.npz` file; validation images beside a test part are left out.
 
     Raises:

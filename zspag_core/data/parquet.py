@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.data.images import Decoding
-from zspag_core.data.parts import UNLABELLED, Found, Part, finish
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.parts import UNLABELLED, FoundSource, Part, finish
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.roles import TEST, TRAIN, VALIDATION, roles_of
 from zspag_core.data.survey import Survey
 from zspag_core.errors import DataError
@@ -115,7 +115,7 @@ class File:
             yield from _encoded(self.path, start, batch.column(0))
 
 
-def load_parquet(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_parquet(path: Path, name: str, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set of one parquet file, or of a folder of them.
 
     A file belongs to the part that its name or a folder's name begins with: to train on, to test (else to validate).
@@ -141,7 +141,9 @@ def load_parquet(path: Path, name: str, image_size: Size, channels: int, reading
         made = [_decoded(*one, seen, size, channels) for one in zip(groups, chosen, wide, strict=False)]
         return made, seen.notes(name)
 
-    found = Found(name, train, test[0] if test else None, make, class_names, numbered=numbered, notes=tuple(notes))
+    found = FoundSource(
+        name, train, test[0] if test else None, make, class_names, numbered=numbered, notes=tuple(notes)
+    )
     return finish(found, image_size, channels, reading)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from zspag_core.class_names import well_formed
 from zspag_core.data.classes import NAMED, Numbering, number_labels, number_names, numbered
 from zspag_core.data.dataset import DataSet, Split
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.split import (
     TEST_SHARE,
     absent,
@@ -50,7 +50,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundSource:
     """A source that was looked into; no image has been decoded.
 
     Attributes:
@@ -74,7 +74,7 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def finish(found: Found, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def finish(found: FoundSource, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set, once every label is checked and numbered as the model's outputs are.
 
     Without a model every class must have images in both parts; a source without a test part is split by a fixed,
@@ -104,7 +104,7 @@ def finish(found: Found, image_size: Size, channels: int, reading: Reading = PLA
     return DataSet(found.name, numbering.class_names, train, test, tuple(every))
 
 
-def _labelled(found: Found) -> tuple[list[Part], list[Tensor], list[str]]:
+def _labelled(found: FoundSource) -> tuple[list[Part], list[Tensor], list[str]]:
     """Return the parts without unlabelled images, the rows that stay, and notes on what was left aside."""
     parts, rows, notes = [], [], list(found.notes)
     for part in (found.train, found.test):
@@ -121,7 +121,7 @@ def _labelled(found: Found) -> tuple[list[Part], list[Tensor], list[str]]:
     return parts, rows, notes
 
 
-def _number(found: Found, parts: Sequence[Part], reading: Reading) -> Numbering:
+def _number(found: FoundSource, parts: Sequence[Part], reading: ClassReading) -> Numbering:
     """Return which output each class is."""
     if found.class_names is None:
         present = torch.cat([part.labels for part in parts]).unique().tolist()
@@ -138,7 +138,7 @@ def _number(found: Found, parts: Sequence[Part], reading: Reading) -> Numbering:
     return Numbering(numbering.class_names, {used[k]: at for k, at in numbering.places.items()}, numbering.notes)
 
 
-def _counted(name: str, count: int, reading: Reading) -> Numbering:
+def _counted(name: str, count: int, reading: ClassReading) -> Numbering:
     """Return the numbering of labels whose number of classes the source tells.
 
     Raises:
@@ -149,7 +149,7 @@ def _counted(name: str, count: int, reading: Reading) -> Numbering:
     return Numbering(reading.class_names or numbered(name, count - 1), {k: k for k in range(count)})
 
 
-def _used(found: Found, parts: Sequence[Part], reading: Reading) -> list[int]:
+def _used(found: FoundSource, parts: Sequence[Part], reading: ClassReading) -> list[int]:
     """Return the classes that need an output: all, or those with images where the model names more or fewer."""
     every = list(range(len(found.class_names or ())))
     if reading.class_names is None or len(reading.class_names) == len(every):
@@ -192,7 +192,7 @@ def _check_some(name: str, class_names: Sequence[str], parts: Sequence[Part]) ->
     return notes
 
 
-def _held_out(labels: Tensor, class_names: Sequence[str], reading: Reading) -> tuple[Tensor, Tensor]:
+def _held_out(labels: Tensor, class_names: Sequence[str], reading: ClassReading) -> tuple[Tensor, Tensor]:
     """Return the rows to train on and those to grade on, of a source without a test part."""
     whole = not absent(labels, len(class_names))
     share = reading.held_out if reading.held_out is not None else TEST_SHARE * whole

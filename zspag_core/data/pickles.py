@@ -10,7 +10,7 @@ import numpy as np
 
 from zspag_core.data.arrays import ArrayPart, found_arrays
 from zspag_core.data.parts import finish
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def holds_cifar(folder: Path) -> bool:
     return folder.is_dir() and bool(_files(folder))
 
 
-def load_cifar(folder: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_cifar(folder: Path, name: str, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set in CIFAR's own pickles.
 
     Raises:

@@ -12,7 +12,7 @@ MAX_HELD_OUT = 0.9
 
 
 @dataclass(frozen=True)
-class Reading:
+class ClassReading:
     """What is known about the classes before the data are looked at.
 
     Attributes:
@@ -47,5 +47,5 @@ class Reading:
         return self.num_classes if self.class_names is None else len(self.class_names)
 
 
-PLAIN = Reading()
+PLAIN = ClassReading()
 """Nothing is known: the data alone say which classes there are."""

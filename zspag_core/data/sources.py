@@ -13,7 +13,7 @@ from zspag_core.data.folders import load_folder, load_zip
 from zspag_core.data.npz import load_npz
 from zspag_core.data.parquet import load_parquet
 from zspag_core.data.pickles import holds_cifar, load_cifar
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.resizing import resizing_of
 from zspag_core.data.svhn import holds_svhn, load_svhn
 from zspag_core.data.torchvision_sets import TORCHVISION_SETS, load_torchvision
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet
     from zspag_core.data.resizing import Size
 
-    Loader = Callable[[Path, str, Size, int, Reading], DataSet]
+    Loader = Callable[[Path, str, Size, int, ClassReading], DataSet]
 
 DATASETS = ("digits", "cifar10", "cifar100", "svhn", "fashion_mnist")
 MAX_IMAGE_SIZE = 512
@@ -82,7 +82,7 @@ def load_dataset(
         raise UsageError(f"image size: expected 1 to {MAX_IMAGE_SIZE} pixels, got {side}")
     if channels not in {1, 3}:
         raise UsageError(f"channels: expected 1 or 3, got {channels}")
-    reading = Reading(None if class_names is None else tuple(class_names), num_classes, order, held_out)
+    reading = ClassReading(None if class_names is None else tuple(class_names), num_classes, order, held_out)
     if source == "digits":
         return load_digits(image_size, channels, reading)
     try:
@@ -97,7 +97,7 @@ def load_dataset(
     raise DataError(f"There is no data set '{source}'; expected one of {', '.join(DATASETS)} or a path that exists.")
 
 
-def load_path(path: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_path(path: Path, name: str, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set at a path, whatever form it has; arguments and errors as in :func:`load_dataset`."""
     load = _form_of_folder(path) if path.is_dir() else _FORMS.get(_form_of(path))
     if load is None:

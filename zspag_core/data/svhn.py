@@ -9,7 +9,7 @@ import numpy as np
 
 from zspag_core.data.arrays import ArrayPart, found_arrays
 from zspag_core.data.parts import finish
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def holds_svhn(folder: Path) -> bool:
     return (folder / TRAIN_FILE).is_file() and (folder / TEST_FILE).is_file()
 
 
-def load_svhn(folder: Path, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_svhn(folder: Path, name: str, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set in SVHN's own files.
 
     Raises:
         DataError: a file is damaged or lacks `X` or `y`, a wrong dtype or shape, a label out of range.
 
-    Source: Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, 2011.
+    Source: Netzer et al., ClassReading Digits in Natural Images with Unsupervised Feature Learning, 2011.
     """
     parts = [_read_part(folder / file) for file in (TRAIN_FILE, TEST_FILE)]
     return finish(found_arrays(name, parts, [str(digit) for digit in range(10)]), image_size, channels, reading)

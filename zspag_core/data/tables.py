@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from zspag_core.data.classes import NAMED
-from zspag_core.data.labelled import Labelled
+from zspag_core.data.labelled import LabelledFiles
 from zspag_core.data.roles import TEST, TRAIN, UNLABELLED, VALIDATION, role_of, roles_of
 from zspag_core.errors import DataError, some_of
 
@@ -51,7 +51,7 @@ class Table:
 
 def labelled_by_table(
     where: str, name: str, images: Mapping[PurePosixPath, Reader], others: Mapping[PurePosixPath, Reader]
-) -> tuple[list[Labelled], list[str], bool]:
+) -> tuple[list[LabelledFiles], list[str], bool]:
     """Return images with the classes that tables beside them give.
 
     Args:
@@ -218,7 +218,7 @@ def _parts(
     classes: Mapping[PurePosixPath, tuple[str, str | None]],
     *,
     numbers: bool,
-) -> list[Labelled]:
+) -> list[LabelledFiles]:
     """Return the images by part: test, else validation, beside the rest; or all together."""
     roles = {role for _, role in classes.values()}
     held = next((role for role in (TEST, VALIDATION) if role in roles and len(roles) > 1), None)
@@ -230,7 +230,7 @@ def _parts(
         chosen["test images"] = [file for file, (_, role) in classes.items() if role == held]
     kinds = {file: str(_whole(kind)) if numbers else kind for file, (kind, _) in classes.items()}
     return [
-        Labelled(f"the {what} of {where}", [(f"{where}/{file}", images[file], kinds[file]) for file in files])
+        LabelledFiles(f"the {what} of {where}", [(f"{where}/{file}", images[file], kinds[file]) for file in files])
         for what, files in chosen.items()
     ]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from zspag_core.data.arrays import ArrayPart, found_arrays
 from zspag_core.data.parts import finish
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.svhn import holds_svhn, load_svhn
 from zspag_core.errors import DataError
 
@@ -23,7 +23,7 @@ TORCHVISION_SETS = (*_LOADERS, "svhn")
 
 
 def load_torchvision(
-    name: str, root: Path, image_size: Size, channels: int, reading: Reading = PLAIN, *, download: bool
+    name: str, root: Path, image_size: Size, channels: int, reading: ClassReading = PLAIN, *, download: bool
 ) -> DataSet:
     """Return one of `TORCHVISION_SETS`, downloaded into `root` where it is not there yet.
 

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from zspag_core.data.classes import natural
-from zspag_core.data.labelled import Labelled, found_files
+from zspag_core.data.labelled import LabelledFiles, found_files
 from zspag_core.data.parts import finish
-from zspag_core.data.reading import PLAIN, Reading
+from zspag_core.data.reading import PLAIN, ClassReading
 from zspag_core.data.roles import TEST, TRAIN, VALIDATION, is_junk, is_wrapper, roles_of
 from zspag_core.data.survey import head_of
 from zspag_core.data.tables import labelled_by_table
@@ -88,7 +88,7 @@ class Tree:
         )
 
 
-def load_tree(tree: Tree, name: str, image_size: Size, channels: int, reading: Reading = PLAIN) -> DataSet:
+def load_tree(tree: Tree, name: str, image_size: Size, channels: int, reading: ClassReading = PLAIN) -> DataSet:
     """Return the data set of a tree of class folders, or of images that a table beside them labels.
 
     With folders for training and for test (else for validation), under any of their usual names, those are the splits.
@@ -102,7 +102,7 @@ def load_tree(tree: Tree, name: str, image_size: Size, channels: int, reading: R
     return finish(found_files(name, parts, notes, numbers=numbers), image_size, channels, reading)
 
 
-def _parts_of(tree: Tree, name: str, known: frozenset[str]) -> tuple[list[Labelled], list[str], bool]:
+def _parts_of(tree: Tree, name: str, known: frozenset[str]) -> tuple[list[LabelledFiles], list[str], bool]:
     """Return the training part (or everything) and a test part, if any; notes; whether classes are numbers."""
     inner = _look_through(tree, known)
     if roles := _splits(inner, known):
@@ -143,7 +143,7 @@ def _splits(tree: Tree, known: frozenset[str]) -> dict[str, str]:
 
 def _by_splits(
     tree: Tree, name: str, roles: Mapping[str, str], known: frozenset[str]
-) -> tuple[list[Labelled], list[str]]:
+) -> tuple[list[LabelledFiles], list[str]]:
     """Return the parts under folders that are named as such; flat and further ones are left aside with a note."""
     trees = {folder: _look_through(tree.below(folder), known) for folder in roles}
     with_classes = {folder: below for folder, below in trees.items() if _has_classes(below, known)}
@@ -182,18 +182,18 @@ def _shares(test: Tree, train: Tree) -> bool:
     return len(test.filled()) > 1 or set(test.filled()) <= set(train.top())
 
 
-def _by_folder(tree: Tree, what: str) -> Labelled:
+def _by_folder(tree: Tree, what: str) -> LabelledFiles:
     """Return the images below each class folder, in natural order."""
     files = sorted((file for file in tree.images if len(file.parts) > 1), key=lambda file: natural(str(file)))
     labelled = [(f"{tree.where}/{file}", tree.images[file], file.parts[0]) for file in files]
-    return Labelled(f"{what} of {tree.where}", labelled, sorted({*tree.top()} - {*tree.filled()}))
+    return LabelledFiles(f"{what} of {tree.where}", labelled, sorted({*tree.top()} - {*tree.filled()}))
 
 
-def _one_class(tree: Tree) -> Labelled:
+def _one_class(tree: Tree) -> LabelledFiles:
     """Return images without folders as one class, which the folder around them is named after."""
     kind = _own_name(tree)
     files = sorted(tree.images, key=lambda file: natural(str(file)))
-    return Labelled(
+    return LabelledFiles(
         f"the images of {tree.where}", [(f"{tree.where}/{file}", tree.images[file], kind) for file in files]
     )
 
@@ -216,7 +216,7 @@ def _means_no_class(tree: Tree, known: frozenset[str]) -> bool:
     return bool(filled) and all((name in roles or is_wrapper(name)) and name.casefold() not in known for name in filled)
 
 
-def _known(reading: Reading) -> frozenset[str]:
+def _known(reading: ClassReading) -> frozenset[str]:
     """Return the names, without capitals, that are classes for certain."""
     return frozenset(one.casefold() for one in reading.class_names or ())
 

@@ -48,7 +48,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class RefitTargets:
     """What is taught.
 
     Attributes:
@@ -125,7 +125,7 @@ def _lesson(
     remaining: Sequence[int],
     disturbance: Disturbance,
     generator: torch.Generator,
-) -> Lesson:
+) -> RefitTargets:
     """Return what the original says of all images, as they are and moved."""
     together = torch.cat([images, stand_ins.images])
     moved = crop_and_flip(together, padding=disturbance.crop, flip=disturbance.flip, generator=generator)
@@ -137,10 +137,12 @@ def _lesson(
         features.append(found[0].float())
         logits.append(found[1].float()[:, list(remaining)])
     stands_in = torch.arange(len(together)) % (len(images) + len(stand_ins.images)) >= len(images)
-    return Lesson(together, stands_in, torch.cat(features), torch.cat(logits))
+    return RefitTargets(together, stands_in, torch.cat(features), torch.cat(logits))
 
 
-def _loss(pupil: Classifier, lesson: Lesson, drawn: Tensor, remaining: Sequence[int], *, features: bool) -> Tensor:
+def _loss(
+    pupil: Classifier, lesson: RefitTargets, drawn: Tensor, remaining: Sequence[int], *, features: bool
+) -> Tensor:
     """Return the loss of some images."""
     device = device_of(pupil)
     with mixed_precision(device):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
 
 
-class Attention(NamedTuple):
+class AttentionMaps(NamedTuple):
     """GradCAM maps and what the model says of the same images.
 
     Attributes:
@@ -27,7 +27,7 @@ class Attention(NamedTuple):
     logits: Tensor
 
 
-def attention(model: Classifier, pixels: Tensor, targets: Tensor, layer: str, *, batch_size: int = 64) -> Attention:
+def attention(model: Classifier, pixels: Tensor, targets: Tensor, layer: str, *, batch_size: int = 64) -> AttentionMaps:
     """Compute the GradCAM map of each image for one class.
 
     Args:
@@ -52,7 +52,7 @@ def attention(model: Classifier, pixels: Tensor, targets: Tensor, layer: str, *,
         for x, y in zip(pixels.split(batch_size), targets.split(batch_size), strict=True)
     ]
     maps, logits = (torch.cat(part) for part in zip(*parts, strict=True))
-    return Attention(maps, logits)
+    return AttentionMaps(maps, logits)
 
 
 def default_layer(model: Classifier) -> str | None:
@@ -77,7 +77,7 @@ def map_shapes(model: Classifier) -> dict[str, tuple[int, int]]:
     return {name: (shape[2], shape[3]) for name, shape in shapes.items()}
 
 
-def _attend(model: Classifier, pixels: Tensor, targets: Tensor, layer: str) -> Attention:
+def _attend(model: Classifier, pixels: Tensor, targets: Tensor, layer: str) -> AttentionMaps:
     """Compute one batch: the layer's activations, weighted by the mean gradient of the target's logit, rectified."""
     seen: list[Tensor] = []
     hook = model.cam_layers[layer].register_forward_hook(lambda _module, _inputs, output: seen.append(output))
@@ -87,7 +87,7 @@ def _attend(model: Classifier, pixels: Tensor, targets: Tensor, layer: str) -> A
         (gradient,) = torch.autograd.grad(logits.gather(1, targets[:, None]).sum(), seen[0])
     weights = _as_map(model, gradient).mean(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
     maps = (weights * _as_map(model, seen[0].detach())).sum(1).relu()  # (N, h, w)
-    return Attention(maps.float().cpu(), logits.detach().float().cpu())
+    return AttentionMaps(maps.float().cpu(), logits.detach().float().cpu())
 
 
 def _as_map(model: Classifier, activations: Tensor) -> Tensor:

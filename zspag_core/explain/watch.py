@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data.dataset import Split
-    from zspag_core.metrics.predictions import Labelled
+    from zspag_core.metrics.predictions import LabelledLogits
     from zspag_core.models import Classifier
 
     Answers = Callable[[Tensor], Tensor]
@@ -59,7 +59,7 @@ class Watch:
         return once | {"epochs": torch.tensor(epochs)} | rows
 
 
-def choose_watched(tested: Labelled, forget: tuple[int, ...]) -> Tensor:
+def choose_watched(tested: LabelledLogits, forget: tuple[int, ...]) -> Tensor:
     """Choose images whose logits are known; see :func:`choose_asking`.
 
     Args:

@@ -34,7 +34,7 @@ PATIENCE = 3
 
 
 @dataclass
-class _Child:
+class _WorkerProcess:
     """A worker that this supervisor started, for a lane and a device, and whether it ever said that it lives."""
 
     key: tuple[str, str]
@@ -66,7 +66,7 @@ class Supervisor:
         """
         self.name = f"dashboard-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._store, self._lanes = store, lanes
-        self._children: list[_Child] = []
+        self._children: list[_WorkerProcess] = []
         self._deaths: dict[tuple[str, str], int] = {}
         self._purged, self._chored, self._chore = -PURGE_SECONDS, -CHORE_SECONDS, chore
         self._stopping = threading.Event()
@@ -129,7 +129,7 @@ class Supervisor:
         key = (lane, device)
         if self._deaths.get(key, 0) < PATIENCE and self._store.heartbeats.reserve(_place(key), START_SECONDS):
             self._end_silent(key)
-            self._children.append(_Child(key, start_worker(lane, device), time.monotonic()))
+            self._children.append(_WorkerProcess(key, start_worker(lane, device), time.monotonic()))
 
     def _listen(self) -> None:
         """Note which children say that they live."""

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from zspag_core.devices import place
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Pair, Samples, Steps, carry_out, spread
+from zspag_core.methods.training_loop import Pair, Steps, TrainingSamples, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of
 from zspag_core.models import fresh_like
 from zspag_core.progress import SILENT, AsStage, Reporter
@@ -32,12 +32,12 @@ class _BadTeaching:
 
     epochs: int = knob(1, "Passes over the samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(1e-4, "Step length of Adam.", minimum=1e-7, maximum=1.0, basic=True)
-    batch_size: int = knob(128, "Samples per step.", minimum=1, maximum=8192, unit="images")
+    batch_size: int = knob(128, "TrainingSamples per step.", minimum=1, maximum=8192, unit="images")
     temperature: float = knob(
         1.0, "Divides the logits of teachers and pupil: larger makes all answers softer.", minimum=0.01, maximum=100.0
     )
 
-    def _teach(self, model: Classifier, samples: Samples, context: RunContext) -> Unlearned:
+    def _teach(self, model: Classifier, samples: TrainingSamples, context: RunContext) -> Unlearned:
         """Ask the teachers once, as no image is augmented; then train."""
         run = Unlearned(model)
         with timed(run.seconds, "labels"):
@@ -79,7 +79,7 @@ class BadTeaching(_BadTeaching, RetainMethod):
     ) -> Unlearned:
         """Draw remaining samples, then train towards both teachers."""
         drawn = retain.sample(round(self.retain_share * len(retain)), context.generator)
-        return self._teach(model, Samples(forget, drawn, classes), context)
+        return self._teach(model, TrainingSamples(forget, drawn, classes), context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +105,11 @@ class BadTeachingZS(_BadTeaching, ZeroShotMethod):
         context: RunContext,
     ) -> Unlearned:
         """Train towards the random teacher."""
-        return self._teach(model, Samples.only(forget, classes), context)
+        return self._teach(model, TrainingSamples.only(forget, classes), context)
 
 
 def ask_teachers(
-    model: Classifier, samples: Samples, generator: torch.Generator, report: Reporter = SILENT
+    model: Classifier, samples: TrainingSamples, generator: torch.Generator, report: Reporter = SILENT
 ) -> tuple[Tensor, Tensor]:
     """Return a random network's logits of the forget samples and the original's of the remaining ones, (N, classes).
 

@@ -14,7 +14,7 @@ from zspag_core.batching import images_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
+from zspag_core.methods.training_loop import Pair, SGDSettings, Steps, TrainingSamples, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of_pixels
 from zspag_core.progress import AsStage, Reporter
 from zspag_core.pseudo_labels import PseudoLabels, barred_labels, second_best_labels
@@ -87,7 +87,7 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
         build = partial(
             Steps,
             model,
-            Samples.only(forget, classes),
+            TrainingSamples.only(forget, classes),
             loss,
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),

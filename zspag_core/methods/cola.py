@@ -13,7 +13,7 @@ from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import RetainMethod, Unlearned
-from zspag_core.methods.epochs import Batches, Samples, SGDSettings, carry_out, spread
+from zspag_core.methods.training_loop import Batches, SGDSettings, TrainingSamples, carry_out, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.data.images import Pictures
     from zspag_core.methods.descent import Told
-    from zspag_core.methods.epochs import Pair
+    from zspag_core.methods.training_loop import Pair
     from zspag_core.models import Classifier
     from zspag_core.runs.context import RunContext
 
@@ -68,7 +68,7 @@ class Cola(SGDSettings, RetainMethod):
         build = partial(
             Collapsing,
             model,
-            Samples(forget, retain, classes),
+            TrainingSamples(forget, retain, classes),
             settings=self,
             optimizer=partial(self.sgd, learning_rate=self.collapse_rate),
             order=partial(spread, 0, len(retain), self.batch_size),
@@ -82,7 +82,7 @@ class Collapsing(Batches):
     def __init__(
         self,
         model: Classifier,
-        samples: Samples,
+        samples: TrainingSamples,
         *,
         settings: Cola,
         **options: Any,  # noqa: ANN401

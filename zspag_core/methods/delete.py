@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
+from zspag_core.methods.training_loop import Pair, SGDSettings, Steps, TrainingSamples, carry_out, spread
 from zspag_core.metrics.predictions import outputs_of
 from zspag_core.progress import SILENT, AsStage, Reporter
 from zspag_core.pseudo_labels import PseudoLabels, posterior_labels
@@ -49,7 +49,7 @@ class Delete(SGDSettings, ZeroShotMethod):
         context: RunContext,
     ) -> Unlearned:
         """Ask the original once, as no image is augmented; then distil."""
-        run, samples = Unlearned(model), Samples.only(forget, classes)
+        run, samples = Unlearned(model), TrainingSamples.only(forget, classes)
         with timed(run.seconds, "labels"):
             targets = masked_answers(model, samples, context.report)
             run.labels = PseudoLabels(targets, "posterior")
@@ -64,7 +64,7 @@ class Delete(SGDSettings, ZeroShotMethod):
         return carry_out(run, build, self.epochs, context)
 
 
-def masked_answers(model: Classifier, samples: Samples, report: Reporter = SILENT) -> Tensor:
+def masked_answers(model: Classifier, samples: TrainingSamples, report: Reporter = SILENT) -> Tensor:
     """Return the original's probabilities (N, classes) of the forget samples, the forgotten classes masked out.
 
     Args:

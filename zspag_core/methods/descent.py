@@ -18,7 +18,7 @@ from zspag_core.batching import images_at_once
 from zspag_core.devices import mixed_precision
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.methods.guard import Guard
-from zspag_core.methods.loop import Loop, Pull
+from zspag_core.methods.projected_sgd import ProjectedSGD, Pull
 
 if TYPE_CHECKING:
     from zspag_core.data.images import Pictures
@@ -61,7 +61,7 @@ class StoppingRule:
         forget_accuracy: percent of a round's forget samples still read as one of the forgotten classes or as they were
             trained, at or below which the goal is reached; a round is an epoch, or 1,024 samples of a longer one. None
             knows no goal: all epochs are made.
-        margin: percent of harm to the proxies above which a round counts as harmful, see :class:`_Watch`. Without
+        margin: percent of harm to the proxies above which a round counts as harmful, see :class:`_ProxyWatch`. Without
             proxies that cannot be seen, and steps never grow.
         last_resort: whether fewer layers are tried before the loop gives up; only where proxies are watched.
     """
@@ -128,9 +128,9 @@ def descend(
 
     Source: Chen et al., ZS-PAG, equation 5.
     """
-    loop = Loop(model, subspace, schedule.learning_rate)
+    loop = ProjectedSGD(model, subspace, schedule.learning_rate)
     guard = Guard(loop, images, labels, pull, schedule.batch_size)
-    walk = _Walk(loop, guard, _Watch(model, proxies), images, labels, barred, pull)
+    walk = _Walk(loop, guard, _ProxyWatch(model, proxies), images, labels, barred, pull)
     steps = math.ceil(len(images) / schedule.batch_size)
     generator, report = context.generator, context.report
     history, stopped = walk.resume(context.cache.recall(PART), generator)
@@ -174,9 +174,9 @@ class _Walk:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: ProjectedSGD,
         guard: Guard,
-        watch: _Watch,
+        watch: _ProxyWatch,
         images: Pictures,
         labels: Tensor,
         barred: Tensor,
@@ -371,7 +371,7 @@ def _together(rounds: list[dict[str, float]]) -> dict[str, float]:
     return rounds[-1] | means | {"images": count}
 
 
-class _Watch:
+class _ProxyWatch:
     """How the proxies are read now and were read before; a look that costs no remaining data.
 
     The harm to a proxy that is read otherwise is the probability that the original gave to the old reading less what it

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
-from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, spread
+from zspag_core.methods.training_loop import Pair, SGDSettings, Steps, TrainingSamples, carry_out, spread
 from zspag_core.pseudo_labels import PseudoLabels, random_labels
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Finetune(SGDSettings, RetainMethod):
     ) -> Unlearned:
         """Relabel, then train."""
         run = Unlearned(model)
-        samples = Samples(forget, retain, classes)
+        samples = TrainingSamples(forget, retain, classes)
         with timed(run.seconds, "labels"):
             run.labels = draw_labels(model, samples, context.generator)
         build = partial(
@@ -61,12 +61,12 @@ class Finetune(SGDSettings, RetainMethod):
         return carry_out(run, build, self.epochs, context)
 
 
-def draw_labels(model: Classifier, samples: Samples, generator: torch.Generator) -> PseudoLabels:
+def draw_labels(model: Classifier, samples: TrainingSamples, generator: torch.Generator) -> PseudoLabels:
     """Return a random class for every forget sample, neither a forgotten one nor the one it was trained as."""
     return PseudoLabels(random_labels(samples.barred(model.config.num_classes), generator), "random")
 
 
-def relabelled_loss(samples: Samples, labels: PseudoLabels) -> Callable[[Tensor, Pair], Tensor]:
+def relabelled_loss(samples: TrainingSamples, labels: PseudoLabels) -> Callable[[Tensor, Pair], Tensor]:
     """Return the cross-entropy of a step: new labels for the forget samples, the true ones for the rest."""
     drawn = labels.labels.argmax(1)
 

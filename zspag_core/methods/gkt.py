@@ -18,7 +18,7 @@ from zspag_core.errors import UnlearningError
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
 from zspag_core.methods.descent import Told, refuse_loss
-from zspag_core.methods.epochs import Work, carry_out
+from zspag_core.methods.training_loop import Training, carry_out
 from zspag_core.models import fresh_like
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Inventor(nn.Module):
         return torch.sigmoid(2 * images.float())
 
 
-class Distilling(Work):
+class Distilling(Training):
     """A student of the original's kind and a generator of images, both from fresh weights; the original is only asked.
 
     Attributes:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data.images import Pictures
-    from zspag_core.methods.loop import Loop, Pull
+    from zspag_core.methods.projected_sgd import ProjectedSGD, Pull
 
 WATCHED_IMAGES = 64
 MOST_RISE = 2.0
@@ -30,7 +30,9 @@ class Guard:
     weights; those that diverged ended at 2.2 times and far more, and took steps of 0.4 to 1e13 of the weights.
     """
 
-    def __init__(self, loop: Loop, images: Pictures, labels: Tensor, pull: Pull | None, batch_size: int) -> None:
+    def __init__(
+        self, loop: ProjectedSGD, images: Pictures, labels: Tensor, pull: Pull | None, batch_size: int
+    ) -> None:
         """Measure the loss before the first step.
 
         Args:

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from zspag_core.devices import chance, mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
-from zspag_core.methods.epochs import SGDSettings, carry_out
 from zspag_core.methods.gkt import NOISE, Distilling, disagreement
+from zspag_core.methods.training_loop import SGDSettings, carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

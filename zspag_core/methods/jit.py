@@ -12,14 +12,14 @@ from torch import Tensor
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
-from zspag_core.methods.epochs import Batches, Samples, carry_out, spread
+from zspag_core.methods.training_loop import Batches, TrainingSamples, carry_out, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zspag_core.data.dataset import Split
     from zspag_core.data.images import Pictures
-    from zspag_core.methods.epochs import Pair
+    from zspag_core.methods.training_loop import Pair
     from zspag_core.models import Classifier
     from zspag_core.runs.context import RunContext
 
@@ -62,7 +62,7 @@ class JiT(ZeroShotMethod):
         build = partial(
             Smoothing,
             model,
-            Samples.only(forget, classes),
+            TrainingSamples.only(forget, classes),
             settings=self,
             optimizer=partial(torch.optim.SGD, lr=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),

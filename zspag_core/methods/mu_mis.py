@@ -14,13 +14,13 @@ from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import transformable_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
-from zspag_core.methods.epochs import Batches, Samples, SGDSettings, carry_out, spread
+from zspag_core.methods.training_loop import Batches, SGDSettings, TrainingSamples, carry_out, spread
 from zspag_core.pseudo_labels import random_labels
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.data.images import Pictures
-    from zspag_core.methods.epochs import Pair
+    from zspag_core.methods.training_loop import Pair
     from zspag_core.models import Classifier
     from zspag_core.runs.context import RunContext
 
@@ -51,7 +51,7 @@ class MuMis(SGDSettings, ZeroShotMethod):
         build = partial(
             Levelling,
             model,
-            Samples.only(forget, classes),
+            TrainingSamples.only(forget, classes),
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),
         )

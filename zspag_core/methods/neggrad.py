@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod
-from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out, match, spread
+from zspag_core.methods.training_loop import Pair, SGDSettings, Steps, TrainingSamples, carry_out, match, spread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ class NegGrad(SGDSettings, RetainMethod):
         build = partial(
             Steps,
             model,
-            Samples(forget, retain, classes),
+            TrainingSamples(forget, retain, classes),
             loss,
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(match, len(forget), len(retain), self.batch_size),
@@ -97,7 +97,7 @@ class NegGradZS(SGDSettings, ZeroShotMethod):
         build = partial(
             Steps,
             model,
-            Samples.only(forget, classes),
+            TrainingSamples.only(forget, classes),
             loss,
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),

@@ -41,7 +41,7 @@ class Retrain(RetainMethod):
         from zspag_core.models import fresh_like
         from zspag_core.models.foreign import ForeignClassifier
         from zspag_core.recipes import Recipe
-        from zspag_core.training import train
+        from zspag_core.training.loop import train
 
         run = Unlearned(model)
         recipe = configure(Recipe, values(self) | {"seed": context.generator.initial_seed()})

@@ -16,8 +16,8 @@ from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import RetainMethod, Unlearned, ZeroShotMethod, timed
-from zspag_core.methods.epochs import Samples, SGDSettings, Steps, carry_out, spread
 from zspag_core.methods.finetune import draw_labels, relabelled_loss
+from zspag_core.methods.training_loop import SGDSettings, Steps, TrainingSamples, carry_out, spread
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Salient(SGDSettings):
     learning_rate: float
     mask_share: float
 
-    def _train(self, model: Classifier, samples: Samples, context: RunContext) -> Unlearned:
+    def _train(self, model: Classifier, samples: TrainingSamples, context: RunContext) -> Unlearned:
         """Relabel, find the mask, train under it."""
         run = Unlearned(model)
         with timed(run.seconds, "labels"):
@@ -80,7 +80,7 @@ class SalUn(_Salient, RetainMethod):
         context: RunContext,
     ) -> Unlearned:
         """Train under the mask."""
-        return self._train(model, Samples(forget, retain, classes), context)
+        return self._train(model, TrainingSamples(forget, retain, classes), context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ class SalUnZS(_Salient, ZeroShotMethod):
         context: RunContext,
     ) -> Unlearned:
         """Train under the mask."""
-        return self._train(model, Samples.only(forget, classes), context)
+        return self._train(model, TrainingSamples.only(forget, classes), context)
 
 
 class MaskedSteps(Steps):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
-from zspag_core.methods.epochs import Pair, Samples, SGDSettings, Steps, carry_out
+from zspag_core.methods.training_loop import Pair, SGDSettings, Steps, TrainingSamples, carry_out
 from zspag_core.metrics.predictions import outputs_of
 from zspag_core.progress import AsStage
 
@@ -63,7 +63,7 @@ class Scrub(SGDSettings, RetainMethod):
         context: RunContext,
     ) -> Unlearned:
         """Ask the original once, as no image is augmented; then alternate."""
-        run, samples = Unlearned(model), Samples(forget, retain, classes)
+        run, samples = Unlearned(model), TrainingSamples(forget, retain, classes)
         with timed(run.seconds, "labels"):
             told = AsStage(context.report, "labels")
             known = [outputs_of(model, part.images, report=told).logits for part in (forget, retain)]
@@ -117,7 +117,9 @@ def divergence(logits: Tensor, told: Tensor, temperature: float) -> Tensor:
     return F.kl_div(model.log_softmax(1), original.softmax(1), reduction="batchmean") * temperature**2
 
 
-def scrub_loss(samples: Samples, gone: Tensor, kept: Tensor, settings: Scrub) -> Callable[[Tensor, Pair], Tensor]:
+def scrub_loss(
+    samples: TrainingSamples, gone: Tensor, kept: Tensor, settings: Scrub
+) -> Callable[[Tensor, Pair], Tensor]:
     """Return what a step minimises.
 
     Args:

@@ -15,7 +15,7 @@ from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
-from zspag_core.methods.epochs import Batches, Samples, SGDSettings, carry_out, spread
+from zspag_core.methods.training_loop import Batches, SGDSettings, TrainingSamples, carry_out, spread
 from zspag_core.pseudo_labels import posterior_labels
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from zspag_core.data.dataset import Split
     from zspag_core.data.images import Pictures
-    from zspag_core.methods.epochs import Pair
+    from zspag_core.methods.training_loop import Pair
     from zspag_core.models import Classifier
     from zspag_core.runs.context import RunContext
 
@@ -71,7 +71,7 @@ class Spotter(SGDSettings, ZeroShotMethod):
         build = partial(
             Scattering,
             model,
-            Samples.only(forget, classes),
+            TrainingSamples.only(forget, classes),
             settings=self,
             optimizer=partial(self.sgd, learning_rate=self.learning_rate),
             order=partial(spread, len(forget), 0, self.batch_size),
@@ -79,7 +79,7 @@ class Spotter(SGDSettings, ZeroShotMethod):
         return carry_out(Unlearned(model), build, self.epochs, context)
 
 
-class Views(NamedTuple):
+class StepOutputs(NamedTuple):
     """What the model in training says in a step.
 
     Attributes:
@@ -118,12 +118,12 @@ class Scattering(Batches):
         return loss.item(), views.logits.detach()
 
     def _descend_in_parts(
-        self, parts: Sequence[Tensor], near: Sequence[Tensor], objective: Callable[[Views], Tensor]
+        self, parts: Sequence[Tensor], near: Sequence[Tensor], objective: Callable[[StepOutputs], Tensor]
     ) -> tuple[float, Tensor]:
         """Fill the gradients though the step's images do not fit together: the loss is derived by the views first."""
         with torch.no_grad():
-            found = Views(*map(torch.cat, zip(*map(self.look, parts, near), strict=True)))
-        views = Views(*(value.requires_grad_() for value in found))
+            found = StepOutputs(*map(torch.cat, zip(*map(self.look, parts, near), strict=True)))
+        views = StepOutputs(*(value.requires_grad_() for value in found))
         loss = objective(views)
         slopes = torch.autograd.grad(loss, views)
         split = zip(*(slope.split([len(part) for part in parts]) for slope in slopes), strict=True)
@@ -131,13 +131,13 @@ class Scattering(Batches):
             torch.autograd.backward(self.look(part, beside), pulls)
         return loss.item(), views.logits.detach()
 
-    def look(self, pixels: Tensor, near: Tensor) -> Views:
+    def look(self, pixels: Tensor, near: Tensor) -> StepOutputs:
         """Return what the model in training says of images and of those near them, in float32."""
         with mixed_precision(self.device), plain_attention(self.device):
             features, logits = self.model.both(pixels)
-        return Views(features.float(), logits.float(), self.read(near).float())
+        return StepOutputs(features.float(), logits.float(), self.read(near).float())
 
-    def objective(self, views: Views, told: Tensor, told_near: Tensor, labels: Tensor) -> Tensor:
+    def objective(self, views: StepOutputs, told: Tensor, told_near: Tensor, labels: Tensor) -> Tensor:
         """Return what a step minimises.
 
         Args:

@@ -10,7 +10,7 @@ import torch
 from zspag_core import pseudo_labels
 from zspag_core.influence import inverse_direction, label_influences, project_direction
 from zspag_core.layers import weight_layers
-from zspag_core.methods.loop import Pull
+from zspag_core.methods.projected_sgd import Pull
 from zspag_core.metrics.predictions import outputs_of, outputs_of_pixels
 from zspag_core.proxies import generate_proxies
 from zspag_core.pseudo_labels import PseudoLabels

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from zspag_core.metrics.predictions import Labelled
+from zspag_core.metrics.predictions import LabelledLogits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def accuracy(logits: Tensor, labels: Tensor, forget_classes: Sequence[int]) -> A
 
     Source: Acc_rt and Acc_ut of the ZS-PAG paper, section 4.1.
     """
-    test = Labelled(logits, labels)
+    test = LabelledLogits(logits, labels)
     forget = check_classes(forget_classes, test.num_classes)
     forgotten, right = test.has_label(forget), test.logits.argmax(dim=1) == test.labels
     per_class = tuple(percent(right[test.labels == label]) for label in range(test.num_classes))
@@ -73,7 +73,7 @@ def mask_accuracy(logits: Tensor, labels: Tensor, forget_classes: Sequence[int])
     forget = check_classes(forget_classes, logits.shape[-1])
     masked = logits.clone()
     masked[:, list(forget)] = -torch.inf
-    test = Labelled(masked, labels)
+    test = LabelledLogits(masked, labels)
     right = test.logits.argmax(dim=1) == test.labels
     return percent(right[~test.has_label(forget)])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.metrics.accuracy import percent
 from zspag_core.metrics.membership import same_class
-from zspag_core.metrics.predictions import Labelled, logits_of, outputs_of_pixels
+from zspag_core.metrics.predictions import LabelledLogits, logits_of, outputs_of_pixels
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
@@ -30,7 +30,7 @@ def estimate(model: Classifier, forget: Split, held_out: Split, proxies: ProxySe
         held out, "proxy_agreement": percent of the proxies read as the class that they stand for, "same_class": how
         well forget images are told from held-out ones, as in result.json}; what there are no images for is None.
     """
-    seen, unseen = (Labelled(logits_of(model, part.images), part.labels) for part in (forget, held_out))
+    seen, unseen = (LabelledLogits(logits_of(model, part.images), part.labels) for part in (forget, held_out))
     attack = asdict(same_class(seen, unseen, seed=seed))
     interval = attack["auc_ci"]
     return {

@@ -13,7 +13,7 @@ from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import Accuracy, accuracy, check_classes, mask_accuracy
 from zspag_core.metrics.deep import PROBE_IMAGES, balanced, probe
 from zspag_core.metrics.membership import LIMIT, Membership, MembershipScores, membership
-from zspag_core.metrics.predictions import Labelled, Outputs, outputs_of, placed
+from zspag_core.metrics.predictions import LabelledLogits, Outputs, outputs_of, placed
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Grade:
     probe: float | None
     mask_acc_rt: float | None
     scores: MembershipScores
-    tested: Labelled
+    tested: LabelledLogits
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that result.json has under "before" and "after", as plain values."""
@@ -134,7 +134,7 @@ def _look(
     return train, rest
 
 
-def _labelled(outputs: Outputs, split: Split) -> Labelled:
+def _labelled(outputs: Outputs, split: Split) -> LabelledLogits:
     """Return logits beside their labels.
 
     Raises:
@@ -142,10 +142,10 @@ def _labelled(outputs: Outputs, split: Split) -> Labelled:
     """
     if not bool(outputs.features.isfinite().all()) or not bool((outputs.logits < torch.inf).all()):
         raise UnlearningError("the model cannot be graded: expected numbers as its outputs, got NaN or infinity")
-    return Labelled(outputs.logits, split.labels)
+    return LabelledLogits(outputs.logits, split.labels)
 
 
-def _scores(train: Labelled, test: Labelled, forget: tuple[int, ...]) -> MembershipScores:
+def _scores(train: LabelledLogits, test: LabelledLogits, forget: tuple[int, ...]) -> MembershipScores:
     """Sort outputs into the four groups that membership inference compares."""
     seen, new = train.has_label(forget), test.has_label(forget)
     return MembershipScores(train[~seen][:LIMIT], test[~new], train[seen][:FORGET_IMAGES], test[new])

@@ -13,7 +13,7 @@ from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy, percent
 from zspag_core.metrics.catalogue import FORGET_IMAGES, FORGET_SAMPLE
 from zspag_core.metrics.membership import same_class_accuracy
-from zspag_core.metrics.predictions import Labelled, logits_of
+from zspag_core.metrics.predictions import LabelledLogits, logits_of
 
 if TYPE_CHECKING:
     from zspag_core.data.dataset import DataSet
@@ -63,7 +63,7 @@ class LiveGrades:
         logits = logits_of(model, images, batch_size=looked_at_once(model, images))
         if not bool((logits < torch.inf).all()):
             raise UnlearningError("the model's outputs became NaN or infinite; try a smaller learning_rate")
-        both = Labelled(logits, self.sample.labels)
+        both = LabelledLogits(logits, self.sample.labels)
         remaining, forgotten, _members = self.sizes
         tested = both[: remaining + forgotten]
         figures = accuracy(tested.logits, tested.labels, self.forget)
@@ -74,7 +74,7 @@ class LiveGrades:
             return found
         return found | {FORGET_IMAGES.per_epoch: percent(members.logits.argmax(1) == members.labels)}
 
-    def membership(self, members: Labelled, others: Labelled) -> float | None:
+    def membership(self, members: LabelledLogits, others: LabelledLogits) -> float | None:
         """Return the accuracy of the same-class attack."""
         return same_class_accuracy(members, others, seed=self.seed)
 
@@ -87,5 +87,5 @@ class QuickGrades(LiveGrades):
 
     most = 100
 
-    def membership(self, _members: Labelled, _others: Labelled) -> None:
+    def membership(self, _members: LabelledLogits, _others: LabelledLogits) -> None:
         """Return that it is not measured."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zspag_core.metrics.predictions import Labelled
+    from zspag_core.metrics.predictions import LabelledLogits
 
 LIMIT = 2000  # samples a group at most
 ATTACKS, ATTACKED = 20, 500  # machines that a figure is the mean of; samples a group that one learns from at most
@@ -77,10 +77,10 @@ class MembershipScores:
         forget_test: forgotten classes, not seen.
     """
 
-    retain_train: Labelled
-    retain_test: Labelled
-    forget_train: Labelled
-    forget_test: Labelled
+    retain_train: LabelledLogits
+    retain_test: LabelledLogits
+    forget_train: LabelledLogits
+    forget_test: LabelledLogits
 
 
 def membership(scores: MembershipScores, *, seed: int) -> Membership:
@@ -93,7 +93,12 @@ def membership(scores: MembershipScores, *, seed: int) -> Membership:
 
 
 def entropy_svc(
-    retain_train: Labelled, retain_test: Labelled, forget_train: Labelled, *, seed: int, limit: int = ATTACKED
+    retain_train: LabelledLogits,
+    retain_test: LabelledLogits,
+    forget_train: LabelledLogits,
+    *,
+    seed: int,
+    limit: int = ATTACKED,
 ) -> float | None:
     """Compute the share of forget samples that attacks on the softmax entropy judge to be members.
 
@@ -120,7 +125,12 @@ def entropy_svc(
 
 
 def confidence_svc(
-    retain_train: Labelled, retain_test: Labelled, forget_train: Labelled, *, seed: int, limit: int = ATTACKED
+    retain_train: LabelledLogits,
+    retain_test: LabelledLogits,
+    forget_train: LabelledLogits,
+    *,
+    seed: int,
+    limit: int = ATTACKED,
 ) -> float | None:
     """Compute the share of forget samples that attacks on the true label's probability judge to be non-members.
 
@@ -141,7 +151,9 @@ def confidence_svc(
     return None if share is None else 100.0 - share
 
 
-def same_class(forget_train: Labelled, forget_test: Labelled, *, seed: int, limit: int = LIMIT) -> SameClass:
+def same_class(
+    forget_train: LabelledLogits, forget_test: LabelledLogits, *, seed: int, limit: int = LIMIT
+) -> SameClass:
     """Tell forget-train from forget-test samples by their loss: within one class, only membership differs.
 
     Logistic regression on the standardised loss, five stratified splits, equal numbers of both; every sample is scored
@@ -167,7 +179,7 @@ def same_class(forget_train: Labelled, forget_test: Labelled, *, seed: int, limi
 
 
 def same_class_accuracy(
-    forget_train: Labelled, forget_test: Labelled, *, seed: int, limit: int = LIMIT
+    forget_train: LabelledLogits, forget_test: LabelledLogits, *, seed: int, limit: int = LIMIT
 ) -> float | None:
     """Compute the accuracy of :func:`same_class` alone, for looks that are taken again and again."""
     found = _told_apart(forget_train, forget_test, seed, limit)
@@ -175,7 +187,7 @@ def same_class_accuracy(
 
 
 def _told_apart(
-    forget_train: Labelled, forget_test: Labelled, seed: int, limit: int
+    forget_train: LabelledLogits, forget_test: LabelledLogits, seed: int, limit: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
     """Return the score of every sample, above 0 for a member, and who is one; None with too few samples."""
     groups = _draw_equal(forget_train.loss, forget_test.loss, torch.Generator().manual_seed(seed), limit)

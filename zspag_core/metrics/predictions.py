@@ -39,7 +39,7 @@ class Outputs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledLogits:
     """Logits beside the labels they should have named; checked once, here.
 
     Attributes:
@@ -70,9 +70,9 @@ class Labelled:
         """Return the number of samples."""
         return len(self.labels)
 
-    def __getitem__(self, index: Tensor | slice) -> Labelled:
+    def __getitem__(self, index: Tensor | slice) -> LabelledLogits:
         """Return the samples that an index, a mask or a slice selects."""
-        return Labelled(self.logits[index], self.labels[index])
+        return LabelledLogits(self.logits[index], self.labels[index])
 
     @property
     def num_classes(self) -> int:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from zspag_core.devices import exact, mixed_precision
 from zspag_core.layers import WeightLayer, input_dim, input_rows, output_of, weight_layers
+from zspag_core.narrowing.augmentation import ImageBatches, inputs_of
 from zspag_core.narrowing.regression import Code, Fitted, Moments
-from zspag_core.narrowing.views import Views, inputs_of
 
 if TYPE_CHECKING:
     from zspag_core.models import Classifier
@@ -20,7 +20,7 @@ BYPASS = 4  # one hidden unit of so many may be half of a pair that hands on wha
 RATE = 1e-3
 
 
-def fit(model: Classifier, result: Classifier, remaining: list[int], code: Code, views: Views) -> Fitted:
+def fit(model: Classifier, result: Classifier, remaining: list[int], code: Code, views: ImageBatches) -> Fitted:
     """Fit the z of `model` to what enters the writers of `result`, means over places."""
     moments = Moments(sum(input_dim(writer.layer) for writer in result.writers), code, views.device)
     with inputs_of(result) as seen:
@@ -32,7 +32,7 @@ def fit(model: Classifier, result: Classifier, remaining: list[int], code: Code,
     return moments.solve()
 
 
-def lay_bypass(model: Classifier, result: Classifier, remaining: list[int], code: Code, views: Views) -> None:
+def lay_bypass(model: Classifier, result: Classifier, remaining: list[int], code: Code, views: ImageBatches) -> None:
     """Let pairs of hidden units of the last MLP of `result` hand on the directions of its input that z depends on most.
 
     The units are those that a regression of z on both, input and hidden units, needs least.
@@ -58,7 +58,7 @@ def refine(
     fitted: Fitted,
     remaining: list[int],
     code: Code,
-    views: Views,
+    views: ImageBatches,
     passes: int,
 ) -> Fitted:
     """Move the fit, and in `result` the layer before the writers, so that z comes nearer to what `model` gives."""

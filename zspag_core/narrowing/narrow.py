@@ -10,10 +10,10 @@ import torch
 
 from zspag_core.errors import UsageError
 from zspag_core.layers import weight_layers
+from zspag_core.narrowing.augmentation import ImageBatches
 from zspag_core.narrowing.fitting import fit, lay_bypass, refine
 from zspag_core.narrowing.regression import Code
 from zspag_core.narrowing.rewriting import base_of, rewire, rewrite, switch_off
-from zspag_core.narrowing.views import Views
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def narrow(
     remaining = [k for k in range(model.config.num_classes) if k not in forgotten]
     code = Code.of(model, remaining)
     looks = passes + (2 if model.stream is None else 3)
-    views = Views(images, looks, model, generator, report)
+    views = ImageBatches(images, looks, model, generator, report)
     result = copy.deepcopy(model)
     switch_off(result.additions)
     if model.stream is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from zspag_core.narrowing.augmentation import ImageBatches, inputs_of
 from zspag_core.narrowing.fitting import parts_of, written_by
-from zspag_core.narrowing.views import Views, inputs_of
 
 if TYPE_CHECKING:
     from zspag_core.models import Classifier
@@ -35,7 +35,7 @@ class Base:
     scale: float = 1.0
 
 
-def base_of(model: Classifier, fitted: Fitted, code: Code, views: Views) -> Base:
+def base_of(model: Classifier, fitted: Fitted, code: Code, views: ImageBatches) -> Base:
     """Return a base that the features, as far as they have been seen, never leave by more than 1 / REACH of it."""
     weights, offset = ((code.writing @ part).float().to(views.device) for part in (fitted.weights, fitted.offset))
     largest, loudest = 0.0, 0.0

@@ -14,7 +14,7 @@ from zspag_core.plane.network import PlaneConfig, PlaneNetwork
 from zspag_core.plane.question import LETTERS, OWN
 from zspag_core.plane.shapes import draw_points
 from zspag_core.recipes import Recipe
-from zspag_core.training import train
+from zspag_core.training.loop import train
 
 if TYPE_CHECKING:
     from torch import Tensor

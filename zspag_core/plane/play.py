@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zspag_core.diagnosis import reached, shortfall
 from zspag_core.errors import UnlearningError
 from zspag_core.hyperparameters import configure, values
 from zspag_core.methods.base import Unlearned, call_method
-from zspag_core.methods.sharing import PROXY_SETTINGS, SharedStages
+from zspag_core.methods.shared_stages import PROXY_SETTINGS, SharedStages
 from zspag_core.plane.networks import named, network_of, points_of
 from zspag_core.plane.packing import pack_points, pack_shares, pack_trails
 from zspag_core.plane.seen import COARSE, FINE, Onlooker, energies, fields, gradient_parts
 from zspag_core.plane.trails import NotingZSPAG
 from zspag_core.progress import Reporter
 from zspag_core.runs.context import RunContext
-from zspag_core.shortfall import reached, shortfall
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,7 @@ MOST_NETWORKS, MOST_STAGES = 12, 150
 
 
 @dataclass
-class _Watch(Reporter):
+class _WeightLog(Reporter):
     """Keeps the weights as they were after every epoch, and what was said."""
 
     weights: list[dict[str, Tensor]] = field(default_factory=list)
@@ -59,7 +59,7 @@ class _Played:
     model: Classifier
     forget: LoadedSplit
     run: Unlearned | None
-    watch: _Watch
+    watch: _WeightLog
     refused: str
 
 
@@ -108,7 +108,7 @@ class Playground:
         """Run the method; stages that an earlier question had in common are remembered, also the attack's ways."""
         kept = self._stages_of(model)
         ways = ("trails", question.forget, tuple(getattr(method, name) for name in PROXY_SETTINGS))
-        watch = _Watch()
+        watch = _WeightLog()
         stages = SharedStages(kept, method, question.forget, question.seed)
         context = RunContext(torch.Generator().manual_seed(question.seed), watch, stages)
         run, refused = None, refusal(question, forget)

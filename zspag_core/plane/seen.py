@@ -43,7 +43,7 @@ def cells(side: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Look:
+class Answers:
     """A network's answers.
 
     Attributes:
@@ -69,19 +69,19 @@ class Onlooker:
     """Looks at networks of the same classes, always at the same test points."""
 
     def __init__(self, test: Split, forget: Sequence[int]) -> None:
-        """Look with these test points; `forget` are the forgotten classes."""
+        """Answers with these test points; `forget` are the forgotten classes."""
         self.labels, self.places = test.labels, to_pixels(test.images)
         self.gone = torch.isin(test.labels, torch.tensor(list(forget)))
 
     @torch.inference_mode()
-    def look(self, model: Classifier, side: int = FINE, masked: Sequence[int] = ()) -> Look:
+    def look(self, model: Classifier, side: int = FINE, masked: Sequence[int] = ()) -> Answers:
         """Return what a network answers in `side` times `side` cells; the logits of `masked` classes are off."""
         logits = model(torch.cat([cells(side), self.places]))
         logits[:, list(masked)] = -torch.inf
         sure, read = logits[: side * side].softmax(1).max(1)
         level = (sure * SURE_LEVELS).clamp_max(SURE_LEVELS - 1).to(torch.uint8)
         right = logits[side * side :].argmax(1) == self.labels
-        return Look(read.to(torch.uint8) + 8 * level, _percent(right[~self.gone]), _percent(right[self.gone]), side)
+        return Answers(read.to(torch.uint8) + 8 * level, _percent(right[~self.gone]), _percent(right[self.gone]), side)
 
 
 def energies(model: Classifier, proxies: ProxySet, energy: float) -> dict[str, list[dict[str, Any]]]:

@@ -14,7 +14,7 @@ from zspag_core.progress import SILENT
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from zspag_core.attacks.base import Attacked, Reading, State
+    from zspag_core.attacks.base import Attacked, State, TargetScores
     from zspag_core.progress import Reporter
 
 
@@ -88,7 +88,7 @@ class _Noting(Attack):
         """Begin and number the points."""
         return super().begin(clean, generator) | {"row": self.trails.begin(clean)}
 
-    def step(self, state: State, reading: Reading, gradient: Tensor) -> State:
+    def step(self, state: State, reading: TargetScores, gradient: Tensor) -> State:
         """Step and note where to."""
         changed = super().step(state, reading, gradient)  # type: ignore[safe-super]  # that of the attack's own kind
         self.trails.note(state["row"], changed["image"])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from zspag_core.reproduce.plans import Plan
+    from zspag_core.reproduce.row_plan import RowPlan
     from zspag_core.reproduce.scale import Scale
 
 
@@ -51,6 +51,6 @@ class Context:
         self.report, self.tell, self.device_name = report, tell, device_name(device)
         self.cells = Cells(out / "cells")
 
-    def seeds_of(self, plan: Plan) -> int:
+    def seeds_of(self, plan: RowPlan) -> int:
         """Return how many seeds a row has."""
         return min(self.seeds, plan.seeds or self.seeds)

@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.hyperparameters import configure, values
-from zspag_core.lineage import on_fewer_images, retrain_settings
 from zspag_core.methods import find_method
-from zspag_core.reproduce.clock import Clock
+from zspag_core.recipes import on_fewer_images, retrain_settings
 from zspag_core.reproduce.comparison import Comparison, Row
 from zspag_core.reproduce.context import Context
-from zspag_core.reproduce.filler import ORIGINAL, Filler
-from zspag_core.reproduce.subjects import Subject, load_original
+from zspag_core.reproduce.eta import Eta
+from zspag_core.reproduce.row_filler import ORIGINAL, RowFiller
+from zspag_core.reproduce.subject import Subject, load_original
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zspag_core.methods import Unlearned
-    from zspag_core.reproduce.arena import Arena
-    from zspag_core.reproduce.cases import Case
-    from zspag_core.reproduce.plans import Plan
+    from zspag_core.reproduce.experiment import Experiment
+    from zspag_core.reproduce.row_plan import RowPlan
     from zspag_core.reproduce.scale import Scale
+    from zspag_core.reproduce.setups import Setup
 
 
 class Harness(Context):
@@ -30,77 +30,83 @@ class Harness(Context):
 
     _last: tuple[tuple[str, tuple[int, ...], Scale], Subject] | None = None
 
-    def subject(self, case: Case, forget: tuple[int, ...], scale: Scale | None = None) -> Subject:
+    def subject(self, setup: Setup, forget: tuple[int, ...], scale: Scale | None = None) -> Subject:
         """Return the model and images of a comparison, at the harness's scale or another; the last is remembered."""
-        key = (case.name, forget, scale or self.scale)
+        key = (setup.name, forget, scale or self.scale)
         if self._last is None or self._last[0] != key:
-            self.tell(f"{case.title}: loading or training the original")
-            original = load_original(case, self.out / "originals", self.device, self.report)
+            self.tell(f"{setup.title}: loading or training the original")
+            original = load_original(setup, self.out / "originals", self.device, self.report)
             self._last = key, Subject(original, forget, scale or self.scale)
         return self._last[1]
 
-    def compare(self, arena: Arena) -> Comparison:
+    def compare(self, experiment: Experiment) -> Comparison:
         """Make one comparison and write its JSON file.
 
         Raises:
             DataError: its data set is not at hand.
             Cancelled: the reporter asked to stop; finished cells are kept.
         """
-        subject, scale = self.subject(arena.case, arena.forget, arena.scale), arena.scale or self.scale
-        plans = [_adapted(plan, subject, scale) for plan in arena.plans]
-        filler, found = Filler(self, arena, subject, self._clock(plans, scale)), self.cells.found
-        if arena.timing:
+        subject, scale = (
+            self.subject(experiment.setup, experiment.forget, experiment.scale),
+            experiment.scale or self.scale,
+        )
+        plans = [_adapted(plan, subject, scale) for plan in experiment.plans]
+        filler, found = RowFiller(self, experiment, subject, self._eta(plans, scale)), self.cells.found
+        if experiment.timing:
             filler.warm_up()
         rows = [filler.row(plan) for plan in plans]
-        notes = timing_notes(subject, rows, self.cells.found - found) if arena.timing else []
-        comparison = self._comparison(arena, subject, rows, notes)
-        comparison.write(self.out / f"{arena.name}.json")
+        notes = timing_notes(subject, rows, self.cells.found - found) if experiment.timing else []
+        comparison = self._comparison(experiment, subject, rows, notes)
+        comparison.write(self.out / f"{experiment.name}.json")
         return comparison
 
-    def fill(self, arena: Arena, plan: Plan) -> None:
+    def fill(self, experiment: Experiment, plan: RowPlan) -> None:
         """Make the cells of one row, and the original's, without which relearning has no goal."""
-        subject, scale = self.subject(arena.case, arena.forget, arena.scale), arena.scale or self.scale
-        asked = {one.key: _adapted(one, subject, scale) for one in (arena.plans[0], plan)}
-        filler = Filler(self, arena, subject, self._clock(list(asked.values()), scale))
+        subject, scale = (
+            self.subject(experiment.setup, experiment.forget, experiment.scale),
+            experiment.scale or self.scale,
+        )
+        asked = {one.key: _adapted(one, subject, scale) for one in (experiment.plans[0], plan)}
+        filler = RowFiller(self, experiment, subject, self._eta(list(asked.values()), scale))
         for one in asked.values():
             filler.row(one)
 
-    def view(self, arena: Arena, look: Callable[[Subject, Unlearned], dict[str, Any]]) -> dict[str, Any]:
+    def view(self, experiment: Experiment, look: Callable[[Subject, Unlearned], dict[str, Any]]) -> dict[str, Any]:
         """Run ZS-PAG once and return what is seen in the outcome, from its cell where that is there.
 
         Args:
-            arena: model, data and classes.
+            experiment: model, data and classes.
             look: makes plain values of the subject and the run.
 
         Raises:
             DataError: the data set is not at hand.
         """
-        subject = self.subject(arena.case, arena.forget)
-        filler, method = Filler(self, arena, subject, Clock([])), configure(find_method("zspag"), {})
+        subject = self.subject(experiment.setup, experiment.forget)
+        filler, method = RowFiller(self, experiment, subject, Eta([])), configure(find_method("zspag"), {})
 
         def make() -> dict[str, Any]:
             return look(subject, filler.unlearn(method, subject.samples, 0, "final"))
 
         identity = {"subject": subject.identity, "settings": values(method), "purpose": look.__name__}
-        self.tell(f"{arena.name}: ZS-PAG, seed 0")
-        return self.cells.once(arena.name, identity, make)
+        self.tell(f"{experiment.name}: ZS-PAG, seed 0")
+        return self.cells.once(experiment.name, identity, make)
 
-    def _clock(self, plans: Sequence[Plan], scale: Scale) -> Clock:
-        """Return a clock for the cells of some rows."""
+    def _eta(self, plans: Sequence[RowPlan], scale: Scale) -> Eta:
+        """Return an estimate of the time left for the cells of some rows."""
         counts = [self.seeds_of(plan) + (scale.trials if plan.knob else 0) for plan in plans]
-        return Clock([(plan.method or ORIGINAL, count) for plan, count in zip(plans, counts, strict=True)])
+        return Eta([(plan.method or ORIGINAL, count) for plan, count in zip(plans, counts, strict=True)])
 
-    def _comparison(self, arena: Arena, subject: Subject, rows: list[Row], more: list[str]) -> Comparison:
+    def _comparison(self, experiment: Experiment, subject: Subject, rows: list[Row], more: list[str]) -> Comparison:
         """Put everything together."""
-        notes = [*arena.notes, arena.case.note, *more]
+        notes = [*experiment.notes, experiment.setup.note, *more]
         return Comparison(
-            name=arena.name,
-            title=arena.title,
-            question=arena.question,
+            name=experiment.name,
+            title=experiment.title,
+            question=experiment.question,
             data=subject.dataset.name,
-            model=arena.case.model,
+            model=experiment.setup.model,
             test_accuracy=subject.original.test_accuracy,
-            forget=list(arena.forget),
+            forget=list(experiment.forget),
             class_names=list(subject.dataset.class_names),
             scale=self.scale.name,
             device=self.device_name,
@@ -130,7 +136,7 @@ def timing_notes(subject: Subject, rows: Sequence[Row], found: int) -> list[str]
     return notes
 
 
-def _adapted(plan: Plan, subject: Subject, scale: Scale) -> Plan:
+def _adapted(plan: RowPlan, subject: Subject, scale: Scale) -> RowPlan:
     """Give Retrain the original's recipe, as far as the scale allows."""
     if plan.method != "retrain":
         return plan

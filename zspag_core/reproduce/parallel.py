@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from zspag_core.jobs import Job, JobStore
     from zspag_core.progress import Reporter
-    from zspag_core.reproduce.arena import Arena
+    from zspag_core.reproduce.experiment import Experiment
     from zspag_core.reproduce.harness import Harness
-    from zspag_core.reproduce.plans import Plan
+    from zspag_core.reproduce.row_plan import RowPlan
     from zspag_core.reproduce.scale import Scale
 
 KIND = "row"
@@ -63,7 +63,9 @@ class RowJob:
         return cls(**{**config, "scale": Scale(**config["scale"])})
 
 
-def fill_together(harness: Harness, table: str, arena: Arena, store: JobStore, lane: str, device: str) -> None:
+def fill_together(
+    harness: Harness, table: str, experiment: Experiment, store: JobStore, lane: str, device: str
+) -> None:
     """Have the cells of a comparison filled by those who serve a lane; afterwards the harness finds all of them.
 
     The original's row is filled first: an original that must be trained is trained once.
@@ -71,7 +73,7 @@ def fill_together(harness: Harness, table: str, arena: Arena, store: JobStore, l
     Args:
         harness: whose folder, scale and seeds are used; it takes over on which kind of device the rows were filled.
         table: the key of `TABLES` that the comparison came from.
-        arena: the comparison.
+        experiment: the comparison.
         store: the queue.
         lane: of it.
         device: what a row asks for, as :func:`zspag_core.devices.resolve_device` takes it where it is filled.
@@ -82,10 +84,10 @@ def fill_together(harness: Harness, table: str, arena: Arena, store: JobStore, l
         UnlearningError: a row could not be filled.
         UsageError: rows were filled on devices of several kinds.
     """
-    first, *others = sorted(arena.plans, key=lambda plan: _weight(plan.method), reverse=True)
+    first, *others = sorted(experiment.plans, key=lambda plan: _weight(plan.method), reverse=True)
     used: set[str] = set()
     for plans in ([first], others):
-        jobs = [_queue(store, lane, device, harness, table, arena, plan) for plan in plans]
+        jobs = [_queue(store, lane, device, harness, table, experiment, plan) for plan in plans]
         try:
             used |= _await(store, jobs, harness)
         finally:
@@ -98,11 +100,13 @@ def fill_together(harness: Harness, table: str, arena: Arena, store: JobStore, l
     harness.device_name = used.pop()
 
 
-def _queue(store: JobStore, lane: str, device: str, harness: Harness, table: str, arena: Arena, plan: Plan) -> Job:
+def _queue(
+    store: JobStore, lane: str, device: str, harness: Harness, table: str, experiment: Experiment, plan: RowPlan
+) -> Job:
     """Queue one row."""
     row = RowJob(
         table=table,
-        only=arena.name,
+        only=experiment.name,
         row=plan.key,
         out=str(harness.out.resolve()),
         scale=harness.scale,
@@ -149,14 +153,14 @@ def _device_of(job: Job) -> str:
 
 def fill(row: RowJob, device: str, report: Reporter) -> dict[str, str]:
     """Fill one row's cells; return {"device": the name of what computed} or {"absent": which data are not at hand}."""
-    from zspag_core.reproduce.tables import arenas
+    from zspag_core.reproduce.tables import experiments
 
     harness = _harness(row.out, row.scale, device, row.seeds, depth=row.depth)
     harness.report, harness.tell = report, report.note
-    (arena,) = arenas(row.table, row.scale, row.only)
-    (plan,) = (plan for plan in arena.plans if plan.key == row.row)
+    (experiment,) = experiments(row.table, row.scale, row.only)
+    (plan,) = (plan for plan in experiment.plans if plan.key == row.row)
     try:
-        harness.fill(arena, plan)
+        harness.fill(experiment, plan)
     except DataError as error:
         return {"absent": str(error)}
     return {"device": harness.device_name}

@@ -9,7 +9,7 @@ from zspag_core.attacks.catalogue import BUILT_IN as ATTACKS
 from zspag_core.methods import find_method
 from zspag_core.methods.catalogue import PAPER, TuningRange, find_entry, method_entries
 from zspag_core.reproduce.comparison import BLIND
-from zspag_core.reproduce.plans import Plan
+from zspag_core.reproduce.row_plan import RowPlan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,19 +29,19 @@ def methods() -> tuple[str, ...]:
     return tuple(key for key, entry in method_entries().items() if not entry.reference)
 
 
-def references(retrain: str = "Retrain") -> list[Plan]:
+def references(retrain: str = "Retrain") -> list[RowPlan]:
     """Return the rows between which all others lie: nothing done, logits masked, trained anew."""
     return [
-        Plan(key="original", label="Original", method=None, kind="reference", paper="original", seeds=1),
-        Plan(key="mask", label="Mask (nothing is learnt)", method="mask", kind="reference", seeds=1),
-        Plan(key="retrain", label=retrain, method="retrain", kind="reference", paper="retrain"),
+        RowPlan(key="original", label="Original", method=None, kind="reference", paper="original", seeds=1),
+        RowPlan(key="mask", label="Mask (nothing is learnt)", method="mask", kind="reference", seeds=1),
+        RowPlan(key="retrain", label=retrain, method="retrain", kind="reference", paper="retrain"),
     ]
 
 
-def official(method: str, scale: Scale) -> Plan:
+def official(method: str, scale: Scale) -> RowPlan:
     """Return a rival's row with official settings; the posterior rival, which is ours, has its defaults."""
     entry = find_entry(method)
-    return Plan(
+    return RowPlan(
         key=method,
         label=entry.label,
         method=method,
@@ -52,10 +52,10 @@ def official(method: str, scale: Scale) -> Plan:
     )
 
 
-def tuned(method: str, scale: Scale) -> Plan:
+def tuned(method: str, scale: Scale) -> RowPlan:
     """Return a method's row with its knob tuned."""
     entry = find_entry(method)
-    return Plan(
+    return RowPlan(
         key=f"{method}_tuned",
         label=entry.label,
         method=method,
@@ -67,19 +67,19 @@ def tuned(method: str, scale: Scale) -> Plan:
     )
 
 
-def blindly_tuned(method: str, scale: Scale) -> Plan:
+def blindly_tuned(method: str, scale: Scale) -> RowPlan:
     """Return a zero-shot method's row, its knob tuned by what such a method may see."""
     return replace(tuned(method, scale), key=f"{method}_{BLIND}", kind=BLIND, blind=True)
 
 
-def rivals(scale: Scale, some: tuple[str, ...] | None = None) -> list[Plan]:
+def rivals(scale: Scale, some: tuple[str, ...] | None = None) -> list[RowPlan]:
     """Return ZS-PAG and its rivals, all or some, each as given and tuned."""
     rows = []
     for method in methods() if some is None else some:
         if method == "zspag":
-            rows.append(Plan(key="zspag", label=find_entry(method).label, method=method, paper=method))
+            rows.append(RowPlan(key="zspag", label=find_entry(method).label, method=method, paper=method))
             rows.append(
-                Plan(
+                RowPlan(
                     key="zspag_paper",
                     label="ZS-PAG, as the paper describes it",
                     method=method,
@@ -98,23 +98,23 @@ def rivals(scale: Scale, some: tuple[str, ...] | None = None) -> list[Plan]:
     return rows
 
 
-def needs_retain(plan: Plan) -> bool:
+def needs_retain(plan: RowPlan) -> bool:
     """Tell whether a row's method is given remaining data."""
     return plan.method is not None and find_entry(plan.method).needs_retain
 
 
-def overhead(scale: Scale) -> list[Plan]:
+def overhead(scale: Scale) -> list[RowPlan]:
     """Return every method at ten epochs, where it has epochs, and ZS-PAG as it is."""
     rows = [
-        Plan(
+        RowPlan(
             key="zspag",
             label="ZS-PAG, ten epochs",
             method="zspag",
             settings={"epochs": ROUNDS, "stop_rule": False},
             paper="zspag",
         ),
-        Plan(key="zspag_rule", label="ZS-PAG, stopping by its rule", method="zspag"),
-        Plan(
+        RowPlan(key="zspag_rule", label="ZS-PAG, stopping by its rule", method="zspag"),
+        RowPlan(
             key="zspag_paper",
             label="ZS-PAG, as the paper describes it",
             method="zspag",
@@ -132,10 +132,10 @@ def overhead(scale: Scale) -> list[Plan]:
     return rows
 
 
-def attacks() -> list[Plan]:
+def attacks() -> list[RowPlan]:
     """Return ZS-PAG with each attack."""
     return [
-        Plan(
+        RowPlan(
             key=attack.key,
             label=f"ZS-PAG with {attack.title}",
             method="zspag",
@@ -151,7 +151,7 @@ NARROW = 2.0
 """A Euclidean budget well below PGD's reach, at which proxies may stop near the boundary."""
 
 
-def narrow_attacks() -> list[Plan]:
+def narrow_attacks() -> list[RowPlan]:
     """Return the attacks that have a Euclidean budget with a narrow one: shallow proxies protect less."""
     return [
         replace(
@@ -178,16 +178,16 @@ ARMS = {
 }
 
 
-def arms() -> list[Plan]:
+def arms() -> list[RowPlan]:
     """Return the parts of ZS-PAG put together one by one, at one common step length and tuned, then the whole."""
     rows = []
     for key, (label, settings) in ARMS.items():
         given = ARM | settings
         paper = "zspag" if key == "estimated_influence" else key
         common = given | {"learning_rate": ARM_RATE}
-        rows.append(Plan(key=key, label=label, method="zspag", kind="ablation", settings=common, paper=paper))
+        rows.append(RowPlan(key=key, label=label, method="zspag", kind="ablation", settings=common, paper=paper))
         rows.append(
-            Plan(
+            RowPlan(
                 key=f"{key}_tuned",
                 label=label,
                 method="zspag",
@@ -197,17 +197,17 @@ def arms() -> list[Plan]:
                 paper=paper,
             )
         )
-    return [*rows, Plan(key="zspag", label="ZS-PAG", method="zspag", paper="zspag")]
+    return [*rows, RowPlan(key="zspag", label="ZS-PAG", method="zspag", paper="zspag")]
 
 
 BUDGETS = (0.5, 1, 2, 4, 8, 16, 32)
 QUOTAS = (3, 10, 30, 100)
 
 
-def curves(budgets: Sequence[float] = BUDGETS) -> list[Plan]:
+def curves(budgets: Sequence[float] = BUDGETS) -> list[RowPlan]:
     """Return the rows of figure 5: perturbation budgets, and numbers of proxies with and without pseudo-labels."""
     rows = [
-        Plan(
+        RowPlan(
             key=f"epsilon_{budget:g}",
             label=f"ε = {budget:g}/255",
             method="zspag",
@@ -219,7 +219,7 @@ def curves(budgets: Sequence[float] = BUDGETS) -> list[Plan]:
     for quota in QUOTAS:
         for key, words, labels in (("", "pseudo-labels", "posterior"), ("_rl", "random labels", "random")):
             rows.append(
-                Plan(
+                RowPlan(
                     key=f"n_adv_{quota}{key}",
                     label=f"{words}, n_adv = {quota}",
                     method="zspag",

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zspag_core.reproduce import paper, rows
-from zspag_core.reproduce.arena import Arena
-from zspag_core.reproduce.cases import CASES
+from zspag_core.reproduce.experiment import Experiment
 from zspag_core.reproduce.scale import every_image, few_images
+from zspag_core.reproduce.setups import SETUPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zspag_core.reproduce.plans import Plan
+    from zspag_core.reproduce.row_plan import RowPlan
     from zspag_core.reproduce.scale import Scale
 
 BY_FASHION = ("fashion_mnist-vgg", "svhn-vgg")
@@ -59,14 +59,14 @@ FIGURES_1 = {
 }
 
 
-def table1(scale: Scale) -> list[Arena]:
+def table1(scale: Scale) -> list[Experiment]:
     """Return all methods on every data set."""
-    arenas = [
-        Arena(
+    experiments = [
+        Experiment(
             name=f"table1-{name}",
-            title=f"Table 1: {CASES[scale.name][name].title}",
+            title=f"Table 1: {SETUPS[scale.name][name].title}",
             question="Which method forgets the classes and keeps the rest, and what does it need for that?",
-            case=CASES[scale.name][name],
+            setup=SETUPS[scale.name][name],
             forget=_forget(scale, name),
             plans=[*rows.references(), *rows.rivals(scale)],
             paper=figures,
@@ -76,20 +76,20 @@ def table1(scale: Scale) -> list[Arena]:
     every = rows.rivals(few_images(scale))
     zero_shot = [plan for plan in every if plan.method not in rows.INVENTING and not rows.needs_retain(plan)]
     return [
-        *arenas,
-        _on_request(scale, arenas[0], "digits-resnet", every, DIGITS_NOTE),
-        _on_request(scale, arenas[0], "cifar10-overfitted", zero_shot, OVERFITTED_NOTE),
+        *experiments,
+        _on_request(scale, experiments[0], "digits-resnet", every, DIGITS_NOTE),
+        _on_request(scale, experiments[0], "cifar10-overfitted", zero_shot, OVERFITTED_NOTE),
     ]
 
 
-def table2(scale: Scale) -> list[Arena]:
+def table2(scale: Scale) -> list[Experiment]:
     """Return all methods on three classes at once."""
     return [
-        Arena(
+        Experiment(
             name=f"table2-{name}",
-            title=f"Table 2: three classes of {CASES[scale.name][name].title}",
+            title=f"Table 2: three classes of {SETUPS[scale.name][name].title}",
             question="Does the rest survive when three classes are forgotten at once?",
-            case=CASES[scale.name][name],
+            setup=SETUPS[scale.name][name],
             forget=THREE,
             plans=[*rows.references(), *rows.rivals(scale)],
             paper=paper.SVHN_THREE,
@@ -98,17 +98,17 @@ def table2(scale: Scale) -> list[Arena]:
     ]
 
 
-def table3(scale: Scale) -> list[Arena]:
+def table3(scale: Scale) -> list[Experiment]:
     """Return what becomes of a backdoor when its source class is forgotten."""
-    case = CASES[scale.name]["cifar10-vit-backdoor"]
-    assert case.backdoor is not None, "the case is about a backdoor"  # noqa: S101
+    setup = SETUPS[scale.name]["cifar10-vit-backdoor"]
+    assert setup.backdoor is not None, "the setup is about a backdoor"  # noqa: S101
     return [
-        Arena(
+        Experiment(
             name="table3-cifar10-vit",
-            title=f"Table 3: {case.title}",
+            title=f"Table 3: {setup.title}",
             question="Does the trigger still work once the class that carries it has been forgotten?",
-            case=case,
-            forget=(case.backdoor[0],),
+            setup=setup,
+            forget=(setup.backdoor[0],),
             plans=[*rows.references(), *rows.rivals(scale, ("zspag", "posterior", "finetune_zs", "boundary_shrink"))],
             paper=paper.BACKDOOR,
             notes=(
@@ -119,29 +119,29 @@ def table3(scale: Scale) -> list[Arena]:
     ]
 
 
-def table4(scale: Scale) -> list[Arena]:
+def table4(scale: Scale) -> list[Experiment]:
     """Return ZS-PAG with each of the four attacks."""
-    arena = Arena(
+    experiment = Experiment(
         name="table4-cifar10-vit",
-        title=f"Table 4: {CASES[scale.name]['cifar10-vit'].title}, four attacks",
+        title=f"Table 4: {SETUPS[scale.name]['cifar10-vit'].title}, four attacks",
         question="Does it matter by which attack the proxies are made?",
-        case=CASES[scale.name]["cifar10-vit"],
+        setup=SETUPS[scale.name]["cifar10-vit"],
         forget=_forget(scale, "cifar10-vit"),
         plans=[*rows.references(), *rows.attacks()],
         paper=paper.ATTACKS,
     )
     plans = [*rows.attacks(), *rows.narrow_attacks()]
-    return [arena, _on_request(scale, arena, "digits-resnet", plans, DIGITS_NOTE, BUDGET_NOTE)]
+    return [experiment, _on_request(scale, experiment, "digits-resnet", plans, DIGITS_NOTE, BUDGET_NOTE)]
 
 
-def table5(scale: Scale) -> list[Arena]:
+def table5(scale: Scale) -> list[Experiment]:
     """Return ZS-PAG put together part by part."""
-    arenas = [
-        Arena(
+    experiments = [
+        Experiment(
             name=f"table5-{name}",
-            title=f"Table 5: {CASES[scale.name][name].title}, part by part",
+            title=f"Table 5: {SETUPS[scale.name][name].title}, part by part",
             question="What does the projection buy, and what do the labels?",
-            case=CASES[scale.name][name],
+            setup=SETUPS[scale.name][name],
             forget=_forget(scale, name),
             plans=[*rows.references(), *rows.arms()],
             paper=paper.ABLATIONS,
@@ -152,16 +152,16 @@ def table5(scale: Scale) -> list[Arena]:
         )
         for name in BY_FASHION
     ]
-    return [*arenas, _on_request(scale, arenas[0], "digits-resnet", rows.arms(), DIGITS_NOTE)]
+    return [*experiments, _on_request(scale, experiments[0], "digits-resnet", rows.arms(), DIGITS_NOTE)]
 
 
-def table6(scale: Scale) -> list[Arena]:
+def table6(scale: Scale) -> list[Experiment]:
     """Return the time that every method takes: on a class of CIFAR-100 and, on request, on all images of CIFAR-10."""
-    arena = Arena(
+    experiment = Experiment(
         name="table6-cifar100-resnet",
-        title=f"Table 6: {CASES[scale.name]['cifar100-resnet'].title}, wall-clock time",
+        title=f"Table 6: {SETUPS[scale.name]['cifar100-resnet'].title}, wall-clock time",
         question="How long does each method take on one device, at ten epochs on the same forget samples?",
-        case=CASES[scale.name]["cifar100-resnet"],
+        setup=SETUPS[scale.name]["cifar100-resnet"],
         forget=_forget(scale, "cifar100-resnet")[:1],
         plans=[*rows.references(), *rows.overhead(scale)],
         paper=paper.OVERHEAD,
@@ -170,89 +170,89 @@ def table6(scale: Scale) -> list[Arena]:
         scale=replace(scale, retrain_epochs=scale.timed_epochs) if scale.timed_epochs else None,
         notes=(f"{TIMES_NOTE} The paper's times are of an RTX 4090.",),
     )
-    whole, case = every_image(scale), CASES[scale.name]["cifar10-resnet"]
+    whole, setup = every_image(scale), SETUPS[scale.name]["cifar10-resnet"]
     once = whole.retain_seeds or None
     plans = [plan for plan in rows.overhead(whole) if plan.method not in rows.INVENTING]
     everything = replace(
-        arena,
-        name=f"table6-{case.name}",
-        title=f"Table 6: {case.title}, wall-clock time on all images",
-        case=case,
-        forget=_forget(scale, case.name),
+        experiment,
+        name=f"table6-{setup.name}",
+        title=f"Table 6: {setup.title}, wall-clock time on all images",
+        setup=setup,
+        forget=_forget(scale, setup.name),
         plans=[*rows.references(), *(replace(plan, seeds=once) if rows.needs_retain(plan) else plan for plan in plans)],
         paper={},
         scale=whole,
         on_request=True,
         notes=(TIMES_NOTE, EVERYTHING_NOTE),
     )
-    return [arena, everything]
+    return [experiment, everything]
 
 
-def fig5(scale: Scale) -> list[Arena]:
+def fig5(scale: Scale) -> list[Experiment]:
     """Return the curves of ε and of the number of proxies."""
-    arena = Arena(
+    experiment = Experiment(
         name="fig5-cifar10-vit",
-        title=f"Figure 5: {CASES[scale.name]['cifar10-vit'].title}, ε and n_adv",
+        title=f"Figure 5: {SETUPS[scale.name]['cifar10-vit'].title}, ε and n_adv",
         question="How strong must the attack be, and how many proxies are needed?",
-        case=CASES[scale.name]["cifar10-vit"],
+        setup=SETUPS[scale.name]["cifar10-vit"],
         forget=_forget(scale, "cifar10-vit"),
         plans=[*rows.references(), *rows.curves()],
         paper={},
         notes=(CURVES_NOTE,),
     )
-    return [arena, _on_request(scale, arena, "digits-resnet", rows.curves(DIGITS_BUDGETS), DIGITS_NOTE)]
+    return [experiment, _on_request(scale, experiment, "digits-resnet", rows.curves(DIGITS_BUDGETS), DIGITS_NOTE)]
 
 
-def fig3(scale: Scale) -> list[Arena]:
+def fig3(scale: Scale) -> list[Experiment]:
     """Return where attention is compared: on faces, which stay on this machine, and on digits."""
     return [_view(scale, "fig3", name, "attention before and after") for name in ("digits-resnet", "faces12-resnet")]
 
 
-def fig4(scale: Scale) -> list[Arena]:
+def fig4(scale: Scale) -> list[Experiment]:
     """Return where proxies are mapped among real samples."""
     return [_view(scale, "fig4", name, "proxies among real samples") for name in (*BY_FASHION, "cifar10-vit")]
 
 
-def _on_request(scale: Scale, arena: Arena, name: str, plans: list[Plan], *notes: str) -> Arena:
-    """Return the same comparison of another case, made on request only: every row with every seed, no paper beside.
+def _on_request(scale: Scale, experiment: Experiment, name: str, plans: list[RowPlan], *notes: str) -> Experiment:
+    """Return the same comparison of another setup, made on request only: every row with every seed, no paper beside.
 
     Args:
         scale: how much is computed.
-        arena: the comparison.
-        name: of the case, a model of few training images.
+        experiment: the comparison.
+        name: of the setup, a model of few training images.
         plans: its rows beside the references.
-        notes: what a reader must know beside the arena's notes.
+        notes: what a reader must know beside the experiment's notes.
     """
-    case, known = CASES[scale.name][name], arena.case
+    setup, known = SETUPS[scale.name][name], experiment.setup
     return replace(
-        arena,
-        name=arena.name.replace(known.name, case.name),
-        title=arena.title.replace(known.title, case.title),
-        case=case,
+        experiment,
+        name=experiment.name.replace(known.name, setup.name),
+        title=experiment.title.replace(known.title, setup.title),
+        setup=setup,
         forget=_forget(scale, name),
         plans=[replace(plan, seeds=None) for plan in [*rows.references(), *plans]],
         paper={},
-        notes=(*arena.notes, *notes),
+        notes=(*experiment.notes, *notes),
         on_request=True,
         scale=few_images(scale),
     )
 
 
-def _view(scale: Scale, figure: str, name: str, what: str) -> Arena:
-    """Return an arena without rows: ZS-PAG is run once and looked at."""
-    case = CASES[scale.name][name]
-    return Arena(
+def _view(scale: Scale, figure: str, name: str, what: str) -> Experiment:
+    """Return an experiment without rows: ZS-PAG is run once and looked at."""
+    setup = SETUPS[scale.name][name]
+    return Experiment(
         name=f"{figure}-{name}",
-        title=f"Figure {figure[3:]}: {case.title}, {what}",
+        title=f"Figure {figure[3:]}: {setup.title}, {what}",
         question="",
-        case=case,
+        setup=setup,
         forget=_forget(scale, name),
         plans=[],
         paper={},
     )
 
 
-TABLES: dict[str, Callable[[Scale], list[Arena]]] = {
+TABLES: dict[str, Callable[[Scale], list[Experiment]]] = {
     "table1": table1,
     "table2": table2,
     "table3": table3,
@@ -267,28 +267,28 @@ TABLES: dict[str, Callable[[Scale], list[Arena]]] = {
 """Tables, figures that are drawn from a table's rows, and figures 3 and 4, which look at one run."""
 
 
-def arenas(name: str, scale: Scale, only: str = "") -> list[Arena]:
+def experiments(name: str, scale: Scale, only: str = "") -> list[Experiment]:
     """Return the comparisons of a table or figure.
 
     Args:
         name: a key of `TABLES`.
         scale: how much is computed.
-        only: the name of a case or of a comparison, to make that one alone; empty for all of the paper's.
+        only: the name of a setup or of a comparison, to make that one alone; empty for all of the paper's.
     """
     known = TABLES[name](scale)
     if not only:
-        return [arena for arena in known if not arena.on_request]
-    return [arena for arena in known if only in {arena.name, arena.case.name}]
+        return [experiment for experiment in known if not experiment.on_request]
+    return [experiment for experiment in known if only in {experiment.name, experiment.setup.name}]
 
 
 def names_of(name: str, scale: Scale) -> list[str]:
-    """Return the cases of a table or figure, those that are made on request only too."""
-    return [arena.case.name for arena in TABLES[name](scale)]
+    """Return the experiments of a table or figure, those that are made on request only too."""
+    return [experiment.setup.name for experiment in TABLES[name](scale)]
 
 
 def _forget(scale: Scale, name: str) -> tuple[int, ...]:
     """Return the classes that are forgotten: one or two, or a tenth of CIFAR-100's."""
     if name in ONE:
         return ONE[name]
-    count = len(CASES[scale.name][name].classes) or 100
+    count = len(SETUPS[scale.name][name].classes) or 100
     return tuple(range(3, count, TENTH))

@@ -9,7 +9,7 @@ import torch
 from zspag_core.data.dataset import to_pixels
 from zspag_core.explain.gradcam import attention, default_layer
 from zspag_core.explain.watch import choose_watched
-from zspag_core.metrics.predictions import Labelled, logits_of, outputs_of, outputs_of_pixels
+from zspag_core.metrics.predictions import LabelledLogits, logits_of, outputs_of, outputs_of_pixels
 from zspag_core.metrics.proxy_quality import knn_agreement
 from zspag_core.metrics.similarity import mean_correlation
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zspag_core.data.dataset import Split
     from zspag_core.methods import Unlearned
     from zspag_core.models import Classifier
-    from zspag_core.reproduce.subjects import Subject
+    from zspag_core.reproduce.subject import Subject
 
 CORRELATED_IMAGES = 200
 MAPPED_IMAGES = 1000
@@ -36,7 +36,7 @@ def attended(subject: Subject, run: Unlearned) -> dict[str, Any]:
     before, after, test = subject.original.model, run.model, subject.dataset.test
     layer = default_layer(before)
     assert layer is not None, "every architecture has layers to draw"  # noqa: S101
-    chosen = choose_watched(Labelled(logits_of(before, test.images), test.labels), subject.forget)
+    chosen = choose_watched(LabelledLogits(logits_of(before, test.images), test.labels), subject.forget)
     watched = test[chosen].loaded()
     own = [_look(model, watched, watched.labels, layer) for model in (before, after)]
     predicted = logits_of(after, watched.images).argmax(1)

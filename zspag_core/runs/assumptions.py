@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 
 from zspag_core.class_names import given_twice
+from zspag_core.compatibility import check_fit
 from zspag_core.data import load_dataset
-from zspag_core.doubts.altered import check_altered
-from zspag_core.doubts.asked import Asked
-from zspag_core.doubts.classes import check_classes
-from zspag_core.doubts.orders import KEPT, check_order
-from zspag_core.doubts.readings import READ_BY, check_reading
-from zspag_core.doubts.tried import WrongReading, with_reading
 from zspag_core.errors import UsageError
-from zspag_core.fit import check_fit
+from zspag_core.input_checks.altered_images import check_altered
+from zspag_core.input_checks.alternatives import WrongReading, with_reading
+from zspag_core.input_checks.class_order import KEPT, check_order
+from zspag_core.input_checks.forgotten_classes import check_classes
+from zspag_core.input_checks.preparation import READ_BY, check_reading
+from zspag_core.input_checks.sample import AskedSample
 from zspag_core.runs.forgotten import already_forgotten
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data.dataset import DataSet
     from zspag_core.data.resizing import Size
-    from zspag_core.doubts.tried import Tried
+    from zspag_core.input_checks.alternatives import Alternative
 
 ONE_CLASS = (
     "images of one class cannot tell, for wrongly prepared ones may all be read as that class, and then the estimates "
@@ -127,7 +127,7 @@ def check_assumptions(
         UsageError: another reading of its input, or another order of its classes, is clearly better, the images look
             altered, or those of a class to forget are read as another one.
     """
-    asked = Asked.about(checkpoint.model, dataset)
+    asked = AskedSample.about(checkpoint.model, dataset)
     notes: tuple[str, ...] = ()
     if checkpoint.about.get("data") != data:
         notes += check_altered(asked, kept=(order or chosen_order(checkpoint)) == KEPT)
@@ -138,7 +138,7 @@ def check_assumptions(
 
 
 def _check_input_and_order(
-    checkpoint: Checkpoint, asked: Asked, data: str, order: str, forgotten: Sequence[int]
+    checkpoint: Checkpoint, asked: AskedSample, data: str, order: str, forgotten: Sequence[int]
 ) -> tuple[str, ...]:
     """Try how the images are prepared, and the order of the classes, of a model that is not of ours."""
     notes = _preparation_notes(checkpoint.about.get("assumed") or {}, asked.dataset)
@@ -146,7 +146,7 @@ def _check_input_and_order(
     def at_size(size: int) -> DataSet:
         return load_for(checkpoint, data, order=order, size=size)
 
-    def ordered(images: Asked) -> tuple[str, ...]:
+    def ordered(images: AskedSample) -> tuple[str, ...]:
         told = images.without(forgotten)
         return () if told is None else check_order(told, **_how_ordered(checkpoint, images.dataset, order)).doubt()
 
@@ -169,7 +169,7 @@ def _preparation_notes(assumed: Mapping[str, Any], dataset: DataSet) -> tuple[st
 
 
 def _check_forgotten(
-    checkpoint: Checkpoint, asked: Asked, classes: Sequence[int], order: str, earlier: Sequence[int]
+    checkpoint: Checkpoint, asked: AskedSample, classes: Sequence[int], order: str, earlier: Sequence[int]
 ) -> tuple[str, ...]:
     """Refuse classes to forget that a model which is not of ours reads as others; see :func:`check_classes`."""
     again, new = set(classes) & set(earlier), [k for k in classes if k not in earlier]
@@ -201,11 +201,13 @@ def _how_ordered(checkpoint: Checkpoint, dataset: DataSet, order: str) -> _HowOr
     }
 
 
-def _then(better: Tried, asked: Asked, at_size: Callable[[int], DataSet], ordered: Callable[[Asked], object]) -> str:
+def _then(
+    better: Alternative, asked: AskedSample, at_size: Callable[[int], DataSet], ordered: Callable[[AskedSample], object]
+) -> str:
     """Say what is wrong with the order, too, once the images are prepared in a better way; empty where nothing is."""
     size, model = better.fields.get("image_size"), with_reading(asked.model, **better.fields)
     try:
-        ordered(Asked.about(model, at_size(size)) if size else asked.by(model))
+        ordered(AskedSample.about(model, at_size(size)) if size else asked.by(model))
     except UsageError as error:
         return f"; then {error}"
     return ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zspag_core.diagnosis import guessing, hardly_read
 from zspag_core.methods.base import timed
 from zspag_core.metrics.deep import RELEARNING_STEPS
 from zspag_core.metrics.grade import count_graded
 from zspag_core.progress import AsStage
 from zspag_core.runs.grading import grade_of, relearning_of, wants_relearning
 from zspag_core.runs.notes import say_doubts
-from zspag_core.shortfall import guessing, hardly_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zspag_core.diagnosis import guessing, hardly_read
 from zspag_core.groups import lacking_words
 from zspag_core.metrics.accuracy import percent
-from zspag_core.shortfall import guessing, hardly_read
 
 if TYPE_CHECKING:
     from zspag_core.data.images import Pictures

@@ -38,7 +38,7 @@ WHEN = ("before", "after")
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class GradedRun:
     """A finished run, its models, what the original's file says, and the data that it is graded with now."""
 
     folder: Path
@@ -97,7 +97,7 @@ def regrade(
     return result
 
 
-def open_finished(folder: Path, data: str, original: str, device: str) -> FinishedRun:
+def open_finished(folder: Path, data: str, original: str, device: str) -> GradedRun:
     """Load a run and the data, and check that they belong together.
 
     Raises:
@@ -114,7 +114,7 @@ def open_finished(folder: Path, data: str, original: str, device: str) -> Finish
     dataset = as_trained(without_parts(dataset, forget), checkpoint.about, forget)
     where = resolve_device(device)
     models = {"before": place(checkpoint.model, where), "after": place(unlearned.model, where)}
-    return FinishedRun(folder, config, result, models, checkpoint.about, dataset, lacks)
+    return GradedRun(folder, config, result, models, checkpoint.about, dataset, lacks)
 
 
 def _records(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
@@ -136,12 +136,12 @@ def _original(path: str, config: RunConfig) -> Checkpoint:
     return load_checkpoint(path, model=config.model, **config.reading)
 
 
-def _grade(run: FinishedRun, when: str, report: Reporter) -> Grade:
+def _grade(run: GradedRun, when: str, report: Reporter) -> Grade:
     """Return the grade of one of the run's models."""
     return grade(run.models[when], run.dataset, run.classes, seed=run.config.seed, report=report)
 
 
-def _complete_proxies(run: FinishedRun) -> None:
+def _complete_proxies(run: GradedRun) -> None:
     """Fill in how many of the run's proxies lie among real test images of their class."""
     about, path = run.result.get("proxies"), run.folder / "proxies.safetensors"
     if about is None or not path.exists() or not len(run.dataset.test):
@@ -157,7 +157,7 @@ def _complete_proxies(run: FinishedRun) -> None:
     about["knn_agreement"] = knn_agreement(here, proxies["labels"][drawn], there, real.labels)
 
 
-def _complete_backdoor(run: FinishedRun) -> None:
+def _complete_backdoor(run: GradedRun) -> None:
     """Fill in how often the trigger works, where the original was trained with one."""
     triggered = read_triggers(run.about, run.dataset, *(run.models[when] for when in WHEN))
     if triggered is not None:
@@ -165,7 +165,7 @@ def _complete_backdoor(run: FinishedRun) -> None:
         artifacts.save_arrays(run.folder / "backdoor.safetensors", artifacts.backdoor_arrays(triggered))
 
 
-def _complete_layers(run: FinishedRun) -> None:
+def _complete_layers(run: GradedRun) -> None:
     """Fill in how far the layers' outputs drift on real remaining test images."""
     real = run.dataset.test.without_classes(run.classes)
     if run.result.get("subspace") is None or not len(real):

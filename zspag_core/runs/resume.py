@@ -9,7 +9,7 @@ from zspag_core.metrics.accuracy import Accuracy
 from zspag_core.metrics.deep import Relearning
 from zspag_core.metrics.grade import Grade
 from zspag_core.metrics.membership import Membership, MembershipScores, SameClass
-from zspag_core.metrics.predictions import Labelled
+from zspag_core.metrics.predictions import LabelledLogits
 from zspag_core.progress import Frame
 from zspag_core.proxies import ProxySet
 from zspag_core.pseudo_labels import PseudoLabels
@@ -32,7 +32,7 @@ KINDS = (
     Membership,
     MembershipScores,
     SameClass,
-    Labelled,
+    LabelledLogits,
     Relearning,
 )
 """What the stages of a run are made of."""

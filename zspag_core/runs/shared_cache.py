@@ -10,7 +10,7 @@ import torch
 
 from zspag_core import files
 from zspag_core.attacks.catalogue import BUILT_IN
-from zspag_core.methods.sharing import DEPENDS
+from zspag_core.methods.shared_stages import DEPENDS
 from zspag_core.runs.baseline import GRADE, RELEARNT
 from zspag_core.runs.resume import KINDS, cache_of
 from zspag_core.runs.stage_cache import FileStageCache, StageCache

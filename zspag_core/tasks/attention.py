@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data import Split
-    from zspag_core.explain.gradcam import Attention
+    from zspag_core.explain.gradcam import AttentionMaps
     from zspag_core.jobs.records import Job
     from zspag_core.models import Classifier
     from zspag_core.progress import Reporter
@@ -134,13 +134,13 @@ def _index(given: list[int], count: int) -> Tensor:
     return torch.tensor(list(given), dtype=torch.int64)
 
 
-def _attend(model: Classifier, images: Split, layer: str, target: str) -> Attention:
+def _attend(model: Classifier, images: Split, layer: str, target: str) -> AttentionMaps:
     """Return the maps of a model for the labels, or for what it takes the images for."""
     targets = images.labels if target == "own" else logits_of(model, images.images).argmax(1)
     return attention(model, to_pixels(images.images), targets, layer)
 
 
-def _figures(images: Split, found: Attention) -> list[dict[str, Any]]:
+def _figures(images: Split, found: AttentionMaps) -> list[dict[str, Any]]:
     """Return map and probabilities of every image under one model."""
     probabilities = found.logits.softmax(1)
     own = probabilities.gather(1, images.labels[:, None]).squeeze(1)

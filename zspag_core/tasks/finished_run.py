@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zspag_core.compatibility import check_fit
 from zspag_core.errors import UsageError
 from zspag_core.files import read_json
-from zspag_core.fit import check_fit
 from zspag_core.groups import without_parts
 from zspag_core.jobs.folders import run_folder
 from zspag_core.runs.assumptions import with_names

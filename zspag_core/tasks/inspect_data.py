@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.compatibility import other_names, why_not
 from zspag_core.errors import DataError, MisfitError
-from zspag_core.fit import other_names, why_not
 from zspag_core.progress import SILENT
 from zspag_core.runs.forgotten import already_forgotten, forgotten_before
 from zspag_core.tasks.describe import describe_class

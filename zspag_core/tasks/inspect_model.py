@@ -13,8 +13,8 @@ from zspag_core.progress import SILENT
 if TYPE_CHECKING:
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
-    from zspag_core.doubts.asked import Asked
-    from zspag_core.doubts.orders import OrderFigures
+    from zspag_core.input_checks.class_order import OrderFigures
+    from zspag_core.input_checks.sample import AskedSample
     from zspag_core.jobs.records import Job
     from zspag_core.progress import Reporter
 
@@ -140,17 +140,17 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         that most images of the class are read as, percent of them] for each class, None
         without images]}}
     """
-    from zspag_core.doubts.asked import Asked
-    from zspag_core.doubts.orders import try_orders
-    from zspag_core.doubts.readings import WELL, another_is_better, try_readings
-    from zspag_core.doubts.tried import is_stated
+    from zspag_core.input_checks.alternatives import is_stated
+    from zspag_core.input_checks.class_order import try_orders
+    from zspag_core.input_checks.preparation import WELL, another_is_better, try_readings
+    from zspag_core.input_checks.sample import AskedSample
     from zspag_core.runs.assumptions import load_for
     from zspag_core.runs.forgotten import forgotten_before
     from zspag_core.tasks.model_cache import cached_checkpoint, cached_dataset
 
     report.progress("assumptions", 0, 2)
     loaded, source = cached_checkpoint(str(job.config["checkpoint"])), str(job.config["data"])
-    asked = Asked.about(loaded.model, cached_dataset(source, loaded, download=True))
+    asked = AskedSample.about(loaded.model, cached_dataset(source, loaded, download=True))
     tried = try_readings(loaded, asked, lambda size: load_for(loaded, source, size=size))
     strange, notes = _strange(loaded, asked)
     altered, more = (None, ()) if another_is_better(tried) else _altered(loaded, asked)
@@ -167,10 +167,10 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     return found | {"strange": strange, "altered": altered, "notes": [*notes, *more], "order": order}
 
 
-def _altered(loaded: Checkpoint, asked: Asked) -> tuple[str | None, tuple[str, ...]]:
+def _altered(loaded: Checkpoint, asked: AskedSample) -> tuple[str | None, tuple[str, ...]]:
     """Ask whether the images were altered on their way; return the sentence where they look so, and notes."""
-    from zspag_core.doubts.altered import AlteredImages, check_altered
-    from zspag_core.doubts.orders import KEPT
+    from zspag_core.input_checks.altered_images import AlteredImages, check_altered
+    from zspag_core.input_checks.class_order import KEPT
     from zspag_core.runs.assumptions import chosen_order
 
     try:
@@ -179,10 +179,10 @@ def _altered(loaded: Checkpoint, asked: Asked) -> tuple[str | None, tuple[str, .
         return altered.plain, ()
 
 
-def _strange(loaded: Checkpoint, asked: Asked) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+def _strange(loaded: Checkpoint, asked: AskedSample) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """Ask BatchNorm how images of one class are prepared; return what it says against, and notes."""
-    from zspag_core.doubts.batch_norm import check_batch_norm
-    from zspag_core.doubts.tried import WrongReading
+    from zspag_core.input_checks.alternatives import WrongReading
+    from zspag_core.input_checks.batch_norm import check_batch_norm
     from zspag_core.runs.assumptions import SURE_ALONE
 
     if not asked.one_class:
@@ -194,9 +194,9 @@ def _strange(loaded: Checkpoint, asked: Asked) -> tuple[dict[str, Any] | None, t
         return {"sentence": wrong.plain} | better, ()
 
 
-def _order(loaded: Checkpoint, asked: Asked, figures: OrderFigures) -> dict[str, Any]:
+def _order(loaded: Checkpoint, asked: AskedSample, figures: OrderFigures) -> dict[str, Any]:
     """Return what the model says of the classes, and the orders that may be meant."""
-    from zspag_core.doubts.orders import KEPT, one_class_words
+    from zspag_core.input_checks.class_order import KEPT, one_class_words
     from zspag_core.runs.assumptions import chosen_order
 
     data = asked.dataset

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.fit import check_fit
+from zspag_core.compatibility import check_fit
 from zspag_core.progress import SILENT
 from zspag_core.tasks.pictures import to_data_url
 

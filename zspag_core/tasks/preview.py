@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zspag_core.compatibility import check_fit
 from zspag_core.data import to_pixels
 from zspag_core.devices import device_of
-from zspag_core.fit import check_fit
 from zspag_core.hyperparameters import configure
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.metrics.predictions import logits_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core import files
 from zspag_core.errors import UsageError
-from zspag_core.trainings import TrainConfig, execute
+from zspag_core.training.run import TrainConfig, execute
 
 if TYPE_CHECKING:
     from pathlib import Path

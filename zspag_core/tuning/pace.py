@@ -29,7 +29,7 @@ def lasting(run: Job) -> float:
 
 
 @dataclass(frozen=True)
-class Left:
+class TimeLeft:
     """How long a sweep still takes.
 
     Attributes:
@@ -47,7 +47,7 @@ class Left:
         return "roughly" if self.rough else "about"
 
 
-def time_left(rows: Sequence[Mapping[str, Any]], trials: int, workers: int) -> Left | None:
+def time_left(rows: Sequence[Mapping[str, Any]], trials: int, workers: int) -> TimeLeft | None:
     """Return how long a sweep still takes, by the median of the trials that have ended.
 
     Args:
@@ -63,4 +63,4 @@ def time_left(rows: Sequence[Mapping[str, Any]], trials: int, workers: int) -> L
         return None
     settled = [row for row in measured if row.get("once", 0.0) <= SETTLED * row["took"]]
     each = median(row["took"] - row.get("once", 0.0) for row in settled or measured)
-    return Left(max(0.0, each) * left / max(1, min(workers, left)), rough=not settled)
+    return TimeLeft(max(0.0, each) * left / max(1, min(workers, left)), rough=not settled)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zspag_core.metrics.depth.gap import Left, mean_left, share_left, worst
+from zspag_core.metrics.depth.gap import ShareLeft, mean_left, share_left, worst
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,10 @@ def test_mean_left_is_of_the_means_not_a_mean_of_shares():
 
 
 def test_worst_is_where_most_is_left():
-    found = [Left("probe", "stage 1", 20.0), Left("bits", "stage 3", 95.0), Left("prototypes_5", "", 80.0)]
+    found = [
+        ShareLeft("probe", "stage 1", 20.0),
+        ShareLeft("bits", "stage 3", 95.0),
+        ShareLeft("prototypes_5", "", 80.0),
+    ]
     assert worst(found) == found[1]
     assert worst([]) is None

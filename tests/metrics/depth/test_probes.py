@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from tests.metrics.depth.constructed import FORGOTTEN, Patches, masked, patches_data, rescaled
 from zspag_core.metrics.deep import probe
-from zspag_core.metrics.depth.probes import Found, linear_probe, neighbours, shares
+from zspag_core.metrics.depth.probes import ProbeAccuracy, linear_probe, neighbours, shares
 from zspag_core.metrics.depth.stages import stages_of
 
 LABELS = torch.arange(10).repeat(20)
@@ -33,7 +33,7 @@ def by_stage(measure, model, data):
 
 @BOTH
 def test_every_class_is_found_in_one_hot_features(measure):
-    assert measure(ONE_HOT, LABELS, ONE_HOT, LABELS, [3]) == Found(100.0, 100.0)
+    assert measure(ONE_HOT, LABELS, ONE_HOT, LABELS, [3]) == ProbeAccuracy(100.0, 100.0)
 
 
 @BOTH
@@ -88,7 +88,7 @@ def test_neighbours_are_those_of_a_plain_count():
 def test_neighbours_share_a_draw():
     train = torch.tensor([[0.0], [0.0], [1.0], [1.0]], dtype=torch.float64)
     labels = torch.tensor([0, 1, 0, 1])
-    assert neighbours(train, labels, train, labels, [0]) == Found(50.0, 50.0)
+    assert neighbours(train, labels, train, labels, [0]) == ProbeAccuracy(50.0, 50.0)
 
 
 def test_the_probe_is_the_one_of_the_grading():
@@ -104,8 +104,8 @@ def test_the_probe_is_the_one_of_the_grading():
 
 @BOTH
 def test_nothing_is_said_without_classes_or_images(measure):
-    assert measure(ONE_HOT[:1], LABELS[:1], ONE_HOT, LABELS, [3]) == Found(None, None)
-    assert measure(ONE_HOT, LABELS, ONE_HOT[:0], LABELS[:0], [3]) == Found(None, None)
+    assert measure(ONE_HOT[:1], LABELS[:1], ONE_HOT, LABELS, [3]) == ProbeAccuracy(None, None)
+    assert measure(ONE_HOT, LABELS, ONE_HOT[:0], LABELS[:0], [3]) == ProbeAccuracy(None, None)
     assert measure(ONE_HOT, LABELS, ONE_HOT[:3], LABELS[:3], [0, 1, 2]).rest is None
 
 
@@ -118,4 +118,4 @@ def test_what_does_not_fit_is_refused(measure):
 
 
 def test_shares_are_of_each_kind():
-    assert shares(torch.tensor([1.0, 0.0, 0.5]), torch.tensor([0, 1, 1]), [1]) == Found(25.0, 100.0)
+    assert shares(torch.tensor([1.0, 0.0, 0.5]), torch.tensor([0, 1, 1]), [1]) == ProbeAccuracy(25.0, 100.0)

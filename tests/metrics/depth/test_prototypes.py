@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.metrics.depth.constructed import FORGOTTEN, Patches, masked, patches_data, rescaled
-from zspag_core.metrics.depth.probes import Found
+from zspag_core.metrics.depth.probes import ProbeAccuracy
 from zspag_core.metrics.depth.prototypes import prototypes
 from zspag_core.metrics.depth.stages import stages_of
 
@@ -51,13 +51,13 @@ def test_all_shots_of_one_draw_are_the_nearest_mean_written_out():
 
 def test_equally_near_means_share_the_hit():
     features, labels = torch.ones(8, 2, dtype=torch.float64), torch.arange(8) % 4
-    assert prototypes(features, labels, features, labels, [1], 1, 0) == Found(25.0, 25.0)
+    assert prototypes(features, labels, features, labels, [1], 1, 0) == ProbeAccuracy(25.0, 25.0)
 
 
 def test_nothing_is_said_without_images_of_the_class():
     features, labels = torch.ones(8, 2, dtype=torch.float64), torch.arange(8) % 4
-    assert prototypes(features, labels, features, labels, [7], 1, 0) == Found(None, None)
-    assert prototypes(features, labels, features[:0], labels[:0], [1], 1, 0) == Found(None, None)
+    assert prototypes(features, labels, features, labels, [7], 1, 0) == ProbeAccuracy(None, None)
+    assert prototypes(features, labels, features[:0], labels[:0], [1], 1, 0) == ProbeAccuracy(None, None)
 
 
 def test_what_does_not_fit_is_refused():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from zspag_core.metrics.depth.rates import found_at, true_positive_rates
-from zspag_core.metrics.predictions import Labelled
+from zspag_core.metrics.predictions import LabelledLogits
 
 
 def seeded(seed=0):
@@ -14,7 +14,7 @@ def seeded(seed=0):
 
 def labelled(count, seed=0):
     """Return outputs for three classes, the labels being the first."""
-    return Labelled(torch.randn(count, 3, generator=seeded(seed)), torch.zeros(count, dtype=torch.int64))
+    return LabelledLogits(torch.randn(count, 3, generator=seeded(seed)), torch.zeros(count, dtype=torch.int64))
 
 
 @pytest.mark.parametrize(("rate", "found"), [(10.0, 50.0), (20.0, 75.0), (100.0, 100.0), (5.0, None)])
@@ -35,12 +35,12 @@ def test_a_few_members_that_stand_out_are_seen_where_an_average_hides_them():
     assert plain["1"] < 5
     out = members.logits.clone()
     out[:100, 1:] -= 30  # the loss of these is next to nothing
-    found = true_positive_rates(Labelled(out, members.labels), strangers)
+    found = true_positive_rates(LabelledLogits(out, members.labels), strangers)
     assert found["1"] == pytest.approx(10, abs=3)
     assert found["0.1"] == pytest.approx(10, abs=3)
     worse = members.logits.clone()
     worse[:100, 0] -= 30  # members may be read worse than strangers, too
-    assert true_positive_rates(Labelled(worse, members.labels), strangers)["0.1"] == pytest.approx(10, abs=3)
+    assert true_positive_rates(LabelledLogits(worse, members.labels), strangers)["0.1"] == pytest.approx(10, abs=3)
 
 
 def test_too_few_images_have_no_such_rate():

@@ -3,7 +3,7 @@
 import pytest
 
 from zspag_core.errors import CheckpointError
-from zspag_core.models.foreign.reading import Reading, hf_reading, timm_reading
+from zspag_core.models.foreign.reading import InputPreparation, hf_reading, timm_reading
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -63,7 +63,7 @@ def test_hugging_face_s_own_processors_agree():
 
 
 def test_what_is_said_wins_over_what_is_assumed():
-    reading = Reading({}, {"image_size": 224, "mean": IMAGENET[0]}).with_said({"image_size": 32})
+    reading = InputPreparation({}, {"image_size": 224, "mean": IMAGENET[0]}).with_said({"image_size": 32})
     assert reading.fields == {"image_size": 32, "mean": IMAGENET[0]}
     assert reading.assumed == {"mean": IMAGENET[0]}
 

@@ -7,7 +7,7 @@ import zipfile
 
 from ui.results.downloads import csv_archive, report_bytes, result_bytes, to_csv
 from ui.results.reference import Reference
-from ui.results.report import Subject
+from ui.results.report import ReportedRun
 
 
 def test_archive_has_one_readable_table_per_figure(make_view):
@@ -43,4 +43,4 @@ def test_result_is_the_record(make_view):
 
 
 def test_report_is_text_in_utf8(make_view):
-    assert report_bytes([Subject(make_view(), Reference(), "")]).decode().startswith("<!doctype html>")
+    assert report_bytes([ReportedRun(make_view(), Reference(), "")]).decode().startswith("<!doctype html>")

@@ -5,13 +5,13 @@ import re
 import pytest
 
 from ui.results.reference import Reference
-from ui.results.report import Subject, html_report, inline
+from ui.results.report import ReportedRun, html_report, inline
 
 
 @pytest.fixture
 def report(make_view):
     view = make_view(influences=True, changes={"title": "a <b> & c", "started": 1.0, "finished": 13.0})
-    return html_report([Subject(view, Reference(), "python -m zspag_core unlearn --data 'a b'")])
+    return html_report([ReportedRun(view, Reference(), "python -m zspag_core unlearn --data 'a b'")])
 
 
 def test_report_has_story_figures_settings_and_command(report):
@@ -52,14 +52,14 @@ def test_markdown_of_sentences_becomes_html(text, markup):
 
 
 def test_report_of_a_stopped_run(make_view):
-    report = html_report([Subject(make_view(cancelled=True), Reference(), "")])
+    report = html_report([ReportedRun(make_view(cancelled=True), Reference(), "")])
     assert "The run was stopped after epoch 2" in report
 
 
 def test_report_of_two_runs_begins_with_what_is_different(make_view):
     one = make_view("A", changes={"title": "first *try*"})
     two = make_view("B", method="mask", changes={"title": "second"})
-    report = html_report([Subject(one, Reference(), "again one"), Subject(two, Reference(), "again two")])
+    report = html_report([ReportedRun(one, Reference(), "again one"), ReportedRun(two, Reference(), "again two")])
     text = re.sub(r"<script>.*?</script>", "", report, flags=re.DOTALL)
     first, second = text.index("A · first *try* · forget 3"), text.index("B · second · forget 3")
     assert text.index("What was set differently") < text.index("What came out") < first < second

@@ -10,13 +10,13 @@ import torch
 from ui.shell.engine_words import for_page, said_of
 from zspag_core.checkpoints import Checkpoint
 from zspag_core.data import load_dataset
-from zspag_core.doubts.altered import AlteredImages
-from zspag_core.doubts.asked import Asked
-from zspag_core.doubts.classes import check_classes
-from zspag_core.doubts.orders import check_order
-from zspag_core.doubts.readings import check_reading
-from zspag_core.doubts.tried import with_reading
 from zspag_core.errors import UsageError
+from zspag_core.input_checks.altered_images import AlteredImages
+from zspag_core.input_checks.alternatives import with_reading
+from zspag_core.input_checks.class_order import check_order
+from zspag_core.input_checks.forgotten_classes import check_classes
+from zspag_core.input_checks.preparation import check_reading
+from zspag_core.input_checks.sample import AskedSample
 from zspag_core.jobs import Lane, State
 
 
@@ -27,7 +27,9 @@ def refused(digits_model, small_digits):
 
     def numbered(order, names=small_digits.class_names):
         labels = torch.tensor(order)[train.labels]
-        return Asked.about(digits_model, replace(small_digits, class_names=names, train=replace(train, labels=labels)))
+        return AskedSample.about(
+            digits_model, replace(small_digits, class_names=names, train=replace(train, labels=labels))
+        )
 
     def refuse(check, *arguments, **how):
         with pytest.raises(UsageError) as caught:
@@ -47,7 +49,7 @@ def refused(digits_model, small_digits):
     refuse(
         check_reading,
         assumed,
-        Asked.about(dark, small_digits),
+        AskedSample.about(dark, small_digits),
         lambda side: load_dataset("digits", image_size=side, channels=1),
     )
     return [*said, str(AlteredImages("the images look altered: 40.0 %, exchanged 80.0 %"))]

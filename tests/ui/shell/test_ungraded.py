@@ -9,7 +9,7 @@ from ui.results.differences import figure_differences
 from ui.results.fence import kept_for_grading
 from ui.results.figures import classes_of, gallery, history_of, predictions_of, tables
 from ui.results.reference import Reference
-from ui.results.report import Subject, html_report
+from ui.results.report import ReportedRun, html_report
 from ui.results.summary import cards, standing_of, tell
 from ui.runs.table import row_of, summary
 from ui.shell.formatting import epochs_of, result_table
@@ -125,7 +125,7 @@ def test_two_runs_differ_in_estimates_too(make_view):
 
 
 def test_the_report_has_estimates_in_place_of_figures(view):
-    page = html_report([Subject(view, Reference(), "")])
+    page = html_report([ReportedRun(view, Reference(), "")])
     assert "are not graded." in page
     assert "Forget images still recognised" in page
     assert "Remaining accuracy · Acc_rt" not in page

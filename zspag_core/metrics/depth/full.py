@@ -15,14 +15,14 @@ from zspag_core.metrics.depth.nearby import over_unlearning
 from zspag_core.metrics.depth.neighbourhood import class_attack
 from zspag_core.metrics.depth.rates import true_positive_rates
 from zspag_core.metrics.depth.sample import WHOLE, Sample, draw
-from zspag_core.metrics.predictions import Labelled, logits_of
+from zspag_core.metrics.predictions import LabelledLogits, logits_of
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zspag_core.data.dataset import DataSet
-    from zspag_core.metrics.depth.stages import Stages
+    from zspag_core.metrics.depth.stages import StageFeatures
     from zspag_core.models.base import Classifier
 
     Figures = dict[str, Any]
@@ -81,16 +81,16 @@ def _known(model: Classifier, dataset: DataSet, forget: Sequence[int]) -> float 
     return percent(logits_of(model, test.images).argmax(1) == test.labels)
 
 
-def _forgotten_logits(model: Classifier, sample: Sample) -> tuple[Labelled, Labelled]:
+def _forgotten_logits(model: Classifier, sample: Sample) -> tuple[LabelledLogits, LabelledLogits]:
     """Return what a model says of the forgotten training and of the forgotten test images."""
     places = torch.nonzero(sample.forgotten).flatten()
-    found = Labelled(logits_of(model, sample.images[places]), sample.labels[places])
+    found = LabelledLogits(logits_of(model, sample.images[places]), sample.labels[places])
     seen = int((places < sample.learnt).sum())
     return found[:seen], found[seen:]
 
 
 def _class_attack(
-    role: str, logits: Mapping[str, tuple[Labelled, Labelled]], forget: Sequence[int], seed: int
+    role: str, logits: Mapping[str, tuple[LabelledLogits, LabelledLogits]], forget: Sequence[int], seed: int
 ) -> float | None:
     """Return how well a model is told from Retrain by its answers to forgotten test images; None for Retrain itself."""
     if role == RETRAINED or RETRAINED not in logits:
@@ -107,7 +107,7 @@ def _damage(models: Mapping[str, Classifier], role: str, dataset: DataSet, forge
     return over_unlearning(models[ORIGINAL], models[role], few, forget)
 
 
-def _information(stages: Stages, sample: Sample, seed: int, report: Reporter) -> list[float | None]:
+def _information(stages: StageFeatures, sample: Sample, seed: int, report: Reporter) -> list[float | None]:
     """Return the information at every stage, bits."""
     gone, train, test = sample.forgotten, sample.train, sample.test
     return [information(part[train], gone[train], part[test], gone[test], seed, report) for part in stages.features]

@@ -12,7 +12,7 @@ LEAST_PERCENT, LEAST_BITS, LEAST_STEPS = 5.0, 0.05, 4.0
 _LEAST = {"bits": LEAST_BITS, "information": LEAST_BITS, "kept": LEAST_STEPS}
 
 
-class Left(NamedTuple):
+class ShareLeft(NamedTuple):
     """What is left of one measure at one stage.
 
     Attributes:
@@ -70,7 +70,7 @@ def mean_of_stages(figures: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(figures) else None
 
 
-def worst(found: Iterable[Left]) -> Left | None:
+def worst(found: Iterable[ShareLeft]) -> ShareLeft | None:
     """Return where most is left; None where nothing can be said.
 
     A mean over measures can be bought by the easy ones. What an attacker finds is what the best attack finds.

@@ -9,12 +9,12 @@ import torch
 
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.depth.bits import linear_bits
-from zspag_core.metrics.depth.gap import Left, least_gap, mean_left, share_left, worst
+from zspag_core.metrics.depth.gap import ShareLeft, least_gap, mean_left, share_left, worst
 from zspag_core.metrics.depth.likeness import cka
 from zspag_core.metrics.depth.probes import linear_probe, neighbours
 from zspag_core.metrics.depth.prototypes import SHOTS, prototypes
 from zspag_core.metrics.depth.sample import QUICK, Sample, draw
-from zspag_core.metrics.depth.stages import Stages, stages_of
+from zspag_core.metrics.depth.stages import StageFeatures, stages_of
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def measure_quickly(
 
 def look(
     models: Mapping[str, Classifier], sample: Sample, dtype: torch.dtype, report: Reporter = SILENT
-) -> dict[str, Stages]:
+) -> dict[str, StageFeatures]:
     """Return every model's features at every stage.
 
     Raises:
@@ -76,7 +76,7 @@ def look(
     return seen
 
 
-def describe(seen: Mapping[str, Stages], sample: Sample, seed: int) -> Figures:
+def describe(seen: Mapping[str, StageFeatures], sample: Sample, seed: int) -> Figures:
     """Return what the cheap measures say of features that were looked at once."""
     first = next(iter(seen.values()))
     return {
@@ -101,15 +101,15 @@ def conclude(found: Figures) -> Figures:
     return found | {"left": left, "worst": most and most._asdict()}
 
 
-def _shares(found: Figures, by_stage: Sequence[str]) -> list[Left]:
+def _shares(found: Figures, by_stage: Sequence[str]) -> list[ShareLeft]:
     """Return what is left of every measure at every stage, where that can be said."""
-    models, shares = found["models"], list[Left]()
+    models, shares = found["models"], list[ShareLeft]()
 
     def add(key: str, stage: str, figure: Callable[[Figures], float | None]) -> None:
         after, original, retrained = (figure(models[role]) for role in (UNLEARNED, ORIGINAL, RETRAINED))
         share = share_left(after, original, retrained, least_gap(key))
         if share is not None:
-            shares.append(Left(key, stage, share))
+            shares.append(ShareLeft(key, stage, share))
 
     for key in by_stage:
         for place, stage in enumerate(found["stages"]):
@@ -120,7 +120,7 @@ def _shares(found: Figures, by_stage: Sequence[str]) -> list[Left]:
     add("kept", "", _steps_back)
     share = share_left(models[UNLEARNED].get("class_attack"), models[ORIGINAL].get("class_attack"), CHANCE)
     if share is not None:
-        shares.append(Left("class_attack", "", share))
+        shares.append(ShareLeft("class_attack", "", share))
     return shares
 
 
@@ -130,7 +130,7 @@ def _steps_back(part: Figures) -> float | None:
     return back and float(back["steps"])
 
 
-def _figures(stages: Stages, sample: Sample, seed: int) -> Figures:
+def _figures(stages: StageFeatures, sample: Sample, seed: int) -> Figures:
     """Return what the cheap measures say of one model."""
     labels, gone, train, test = sample.labels, sample.forgotten, sample.train, sample.test
     figures: Figures = {name: [] for name in ("probe", "probe_rest", "knn", "knn_rest", "bits")}
@@ -150,7 +150,7 @@ def _figures(stages: Stages, sample: Sample, seed: int) -> Figures:
     return figures
 
 
-def _likeness(one: Stages, two: Stages, sample: Sample) -> dict[str, list[float | None]]:
+def _likeness(one: StageFeatures, two: StageFeatures, sample: Sample) -> dict[str, list[float | None]]:
     """Return CKA of two models at every stage, on test images of the forgotten and of the remaining classes."""
     gone, test = sample.forgotten[sample.test], sample.test
     pairs = [(a[test], b[test]) for a, b in zip(one.features, two.features, strict=True)]

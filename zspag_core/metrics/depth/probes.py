@@ -19,7 +19,7 @@ NEIGHBOURS = 10
 ROWS = 500  # test images whose distances are held at once
 
 
-class Found(NamedTuple):
+class ProbeAccuracy(NamedTuple):
     """What is recognised, percent of the test images; None without any.
 
     Attributes:
@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
 def linear_probe(
     features_train: Tensor, labels_train: Tensor, features_test: Tensor, labels_test: Tensor, forget: Sequence[int]
-) -> Found:
+) -> ProbeAccuracy:
     """Compute how well a linear probe on a stage's features finds the forgotten and the remaining classes.
 
     The probe is that of :func:`zspag_core.metrics.deep.probe`: multinomial logistic regression on standardised
@@ -56,14 +56,14 @@ def linear_probe(
     """
     check_pair([features_train, features_test], [labels_train, labels_test])
     if len(torch.unique(labels_train)) < 2 or not len(labels_test):
-        return Found(None, None)
+        return ProbeAccuracy(None, None)
     train, test = standardised(features_train, features_test)
     return shares(probe_hits(train, labels_train, test, labels_test), labels_test, forget)
 
 
 def neighbours(
     features_train: Tensor, labels_train: Tensor, features_test: Tensor, labels_test: Tensor, forget: Sequence[int]
-) -> Found:
+) -> ProbeAccuracy:
     """Compute how well the 10 nearest training images name the class of a test image.
 
     Distances are Euclidean on standardised features; the class with most of the ten is the answer, and classes with
@@ -86,7 +86,7 @@ def neighbours(
     """
     check_pair([features_train, features_test], [labels_train, labels_test])
     if len(torch.unique(labels_train)) < 2 or not len(labels_test):
-        return Found(None, None)
+        return ProbeAccuracy(None, None)
     train, test = standardised(features_train, features_test)
     classes = int(max(labels_train.max(), labels_test.max(), torch.tensor(-1))) + 1
     count = min(NEIGHBOURS, len(train))
@@ -99,8 +99,8 @@ def neighbours(
     return shares(torch.cat(hits), labels_test, forget)
 
 
-def shares(hits: Tensor, labels: Tensor, forget: Sequence[int]) -> Found:
+def shares(hits: Tensor, labels: Tensor, forget: Sequence[int]) -> ProbeAccuracy:
     """Return the mean of hits (N,) on the forgotten and on the other classes, percent."""
     gone = torch.isin(labels, torch.tensor(list(forget), dtype=labels.dtype))
     forgotten, rest = (100 * float(part.double().mean()) if len(part) else None for part in (hits[gone], hits[~gone]))
-    return Found(forgotten, rest)
+    return ProbeAccuracy(forgotten, rest)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from zspag_core.metrics.depth.probes import Found, shares
+from zspag_core.metrics.depth.probes import ProbeAccuracy, shares
 from zspag_core.metrics.depth.stages import check_pair, standardised
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def prototypes(
     forget: Sequence[int],
     shots: int,
     seed: int,
-) -> Found:
+) -> ProbeAccuracy:
     """Rebuild the head from class means, the forgotten ones' from a few images, and ask it.
 
     Every class has a row, its mean in standardised features, and an image is of the nearest one; the remaining classes'
@@ -56,7 +56,7 @@ def prototypes(
     if shots < 1:
         raise ValueError(f"shots: expected 1 or more, got {shots}")
     if not all(bool((labels_train == k).any()) for k in forget) or not len(labels_test):
-        return Found(None, None)
+        return ProbeAccuracy(None, None)
     train, test = standardised(features_train, features_test)
     generator = torch.Generator().manual_seed(seed)
     hits = [_ask(train, labels_train, test, labels_test, forget, shots, generator) for _ in range(DRAWS)]

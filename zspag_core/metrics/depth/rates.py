@@ -11,12 +11,12 @@ from zspag_core.metrics.membership import FEWEST
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zspag_core.metrics.predictions import Labelled
+    from zspag_core.metrics.predictions import LabelledLogits
 
 RATES = (0.1, 1.0)  # percent of strangers that are accused
 
 
-def true_positive_rates(forget_train: Labelled, forget_test: Labelled) -> dict[str, float | None]:
+def true_positive_rates(forget_train: LabelledLogits, forget_test: LabelledLogits) -> dict[str, float | None]:
     """Compute which share of the members the same-class attack finds at low false positive rates.
 
     The attack is the threshold on the loss: members are taken to be on the side on which their mean lies.

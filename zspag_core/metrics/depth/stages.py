@@ -32,7 +32,7 @@ EXACT_BATCH = 32
 
 
 @dataclass(frozen=True)
-class Stages:
+class StageFeatures:
     """What every stage says of N images.
 
     Attributes:
@@ -47,9 +47,9 @@ class Stages:
         """Return the number of stages."""
         return len(self.names)
 
-    def of(self, index: Tensor | slice) -> Stages:
+    def of(self, index: Tensor | slice) -> StageFeatures:
         """Return the same of the images that an index, a mask or a slice selects."""
-        return Stages(self.names, tuple(part[index] for part in self.features))
+        return StageFeatures(self.names, tuple(part[index] for part in self.features))
 
 
 def stages_of(
@@ -59,7 +59,7 @@ def stages_of(
     dtype: torch.dtype = torch.float64,
     batch_size: int | None = None,
     report: Reporter = SILENT,
-) -> Stages:
+) -> StageFeatures:
     """Return features at every stage's output, from one pass in evaluation mode; the model is left as it was.
 
     The stages are the places where GradCAM draws (`cam_layers`), their maps averaged over space, and the penultimate
@@ -136,7 +136,7 @@ def exact_mean(maps: Tensor) -> Tensor:
     return maps.mean(dim=(2, 3), dtype=torch.float64)
 
 
-def _joined(parts: dict[str, list[Tensor]], rounding: float) -> Stages:
+def _joined(parts: dict[str, list[Tensor]], rounding: float) -> StageFeatures:
     """Join batches; leave the penultimate features out where they are the last stage's own."""
     joined = {name: torch.cat(found).clone() for name, found in parts.items() if found}
     bad = [name for name, found in joined.items() if not bool(found.isfinite().all())]
@@ -145,7 +145,7 @@ def _joined(parts: dict[str, list[Tensor]], rounding: float) -> Stages:
     names = list(joined)
     if len(names) > 1 and _same(joined[names[-2]], joined[LAST], rounding):
         names.remove(LAST)
-    return Stages(tuple(names), tuple(joined[name] for name in names))
+    return StageFeatures(tuple(names), tuple(joined[name] for name in names))
 
 
 def _same(stage: Tensor, features: Tensor, rounding: float) -> bool:

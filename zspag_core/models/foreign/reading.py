@@ -22,7 +22,7 @@ SIZES_TRIED = (224, 32, 28, 64, 96, 128, 160, 256, 299, 384)
 
 
 @dataclass(frozen=True)
-class Reading:
+class InputPreparation:
     """The preparation of images, as far as it is known.
 
     Attributes:
@@ -33,10 +33,10 @@ class Reading:
     said: dict[str, Any] = field(default_factory=dict)
     assumed: dict[str, Any] = field(default_factory=dict)
 
-    def with_said(self, more: Mapping[str, Any]) -> Reading:
+    def with_said(self, more: Mapping[str, Any]) -> InputPreparation:
         """Return a reading in which more is stated; it wins over what was."""
         said = {**self.said, **more}
-        return Reading(said, {name: value for name, value in self.assumed.items() if name not in said})
+        return InputPreparation(said, {name: value for name, value in self.assumed.items() if name not in said})
 
     @property
     def fields(self) -> dict[str, Any]:

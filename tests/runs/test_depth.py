@@ -1,0 +1,124 @@
+"""The depth of a finished run, by the function and by the command line; a run of the digits with a blocked output."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from zspag_core.checkpoints import save_checkpoint
+from zspag_core.cli import main
+from zspag_core.errors import UsageError
+from zspag_core.files import read_json
+from zspag_core.metrics.depth.words import depth_lines
+from zspag_core.runs.depth import measure_depth, retrained_model
+
+
+@pytest.fixture(scope="module")
+def run(digits_checkpoint, tmp_path_factory):
+    """A finished run: the last layer's output of class 3 is blocked, nothing else."""
+    out = tmp_path_factory.mktemp("runs") / "mask"
+    arguments = [
+        "unlearn",
+        "--data",
+        "digits",
+        "--checkpoint",
+        str(digits_checkpoint),
+        "--forget",
+        "3",
+        "--method",
+        "mask",
+    ]
+    assert main([*arguments, "--no-relearning", "--device", "cpu", "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture
+def folder(run, tmp_path):
+    """The run in a folder of its own, to be written into."""
+    return shutil.copytree(run, tmp_path / "run")
+
+
+@pytest.fixture
+def retrained(digits_model, tmp_path):
+    """A file that says of itself that it never saw class 3."""
+    path = tmp_path / "never3.safetensors"
+    save_checkpoint(path, digits_model, {"excluded": [3]})
+    return path
+
+
+def test_the_record_gains_a_part_and_nothing_else_changes(folder, digits_checkpoint):
+    before = read_json(folder / "result.json")
+    result = measure_depth(folder, "digits", "quick", device="cpu")
+    assert read_json(folder / "result.json") == result
+    assert {name: value for name, value in result.items() if name != "depth"} == before
+    depth = result["depth"]
+    assert (depth["extent"], depth["data"]) == ("quick", "digits")
+    assert depth["models"]["original"] == depth["models"]["unlearned"], "a blocked output changes no stage"
+    assert depth["left"] is None
+
+
+def test_the_command_line_prints_what_it_writes(folder, retrained, capsys):
+    arguments = ["evaluate", "--run", str(folder), "--data", "digits", "--depth", "--retrained", str(retrained)]
+    assert main([*arguments, "--device", "cpu"]) == 0
+    printed, depth = capsys.readouterr().out.splitlines(), read_json(folder / "result.json")["depth"]
+    assert printed == depth_lines(depth)
+    assert set(depth["models"]) == {"original", "unlearned", "retrained"}
+    assert main([*arguments, "--device", "cpu", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["depth"]["stages"] == depth["stages"]
+
+
+def test_a_model_alone_can_be_asked(digits_checkpoint, retrained, capsys):
+    arguments = ["evaluate", "--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3", "--depth"]
+    assert main([*arguments, "--device", "cpu"]) == 0
+    assert "Probe, stage by stage, unlearned: " in capsys.readouterr().out
+    assert main([*arguments, "--device", "cpu", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["depth"]["models"]) == ["unlearned"]
+
+
+def test_a_retraining_run_is_taken_by_its_folder(folder, digits_model):
+    save_checkpoint(folder / "model.safetensors", digits_model, {"unlearned": {"method": "retrain", "forget": [3]}})
+    assert retrained_model(str(folder), "", (3,)).about["unlearned"]["method"] == "retrain"
+    with pytest.raises(UsageError, match="never saw class 5"):
+        retrained_model(str(folder), "", (3, 5))
+
+
+@pytest.mark.parametrize(
+    "about", [{"excluded": [5]}, {"excluded": []}, {"unlearned": {"method": "mask", "forget": [3]}}]
+)
+def test_a_model_that_saw_the_class_is_no_retrained_one(about, digits_model, tmp_path):
+    path = tmp_path / "saw.safetensors"
+    save_checkpoint(path, digits_model, about)
+    with pytest.raises(UsageError, match="expected a model that never saw class 3"):
+        retrained_model(str(path), "", (3,))
+
+
+def test_a_file_that_does_not_say_is_believed(digits_model, tmp_path):
+    path = tmp_path / "silent.safetensors"
+    save_checkpoint(path, digits_model, {})
+    assert retrained_model(str(path), "", (3,)).about == {}
+
+
+def test_data_without_all_classes_are_refused(folder, small_digits, tmp_path, capsys):
+    import numpy as np
+
+    path, train = tmp_path / "few.npz", small_digits.train.of_classes([3])
+    np.savez(path, train_x=train.images[:, 0].numpy(), train_y=train.labels.numpy(),
+             test_x=train.images[:2, 0].numpy(), test_y=train.labels[:2].numpy(),
+             class_names=[str(k) for k in range(10)])  # fmt: skip
+    code = main(["evaluate", "--run", str(folder), "--data", str(path), "--depth", "--device", "cpu"])
+    assert code == 2
+    assert "expected training and test images of all classes" in capsys.readouterr().err
+    assert "depth" not in read_json(folder / "result.json")
+
+
+def test_what_is_no_run_is_refused(tmp_path, capsys):
+    assert main(["evaluate", "--run", str(tmp_path), "--data", "digits", "--depth"]) == 2
+    assert "expected the folder of a run" in capsys.readouterr().err
+
+
+def test_retrained_beside_a_run_needs_depth(folder, retrained, capsys):
+    code = main(["evaluate", "--run", str(folder), "--data", "digits", "--retrained", str(retrained)])
+    assert code == 2
+    assert "expected no --retrained beside it" in capsys.readouterr().err

@@ -1,0 +1,123 @@
+"""How a model wants its images, where that is assumed or may be said wrongly: other usual ways are tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zspag_core.errors import CheckpointError
+from zspag_core.input_checks.alternatives import (
+    Alternative,
+    WrongReading,
+    is_stated,
+    other_normalisations,
+    prepared_words,
+    with_reading,
+)
+from zspag_core.input_checks.batch_norm import check_batch_norm
+from zspag_core.input_checks.matching import clearly_better
+from zspag_core.input_checks.sample import AskedSample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from zspag_core.checkpoints import Checkpoint
+    from zspag_core.data import DataSet
+
+WELL = 40.0
+"""Percent read rightly from which on no other image size is tried: at 224 pixels a look costs 49 times one at 32."""
+NEARLY = 90.0
+"""Percent read rightly from which on an assumed image size is not doubted; below it small ones are tried, which are
+cheap."""
+SIZES, SMALL_SIZES = (32, 64, 224), (28, 32, 48, 64)
+READ_BY = frozenset({"mean", "std", "image_size"})
+"""The fields of a reading that are tried."""
+
+
+def try_readings(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[[int], DataSet]) -> list[Alternative]:
+    """Return how the model reads a sample with its input as it is taken, then in other usual ways; best of these first.
+
+    What is assumed is always tried. What a foreign file or a person said is tried where little is read with it: files
+    carry what their network was pretrained with, and people mistype.
+
+    Args:
+        checkpoint: of a foreign network, or with `assumed` fields; else the list is empty.
+        asked: its model, about images at its size.
+        at_size: loads the same data at another image size.
+    """
+    assumed = READ_BY & set(checkpoint.about.get("assumed") or {})
+    if not _is_tried(checkpoint) or asked.one_class:  # a reading that calls everything the same would look best
+        return []
+    tried = [Alternative.on(asked, "as assumed" if assumed else "as told", {})]
+    doubtful = assumed if tried[0].accuracy >= WELL else READ_BY
+    if {"mean", "std"} <= doubtful:
+        tried += [
+            Alternative.on(asked.by(with_reading(asked.model, **fields)), words, fields)
+            for words, fields in other_normalisations(asked.model)
+        ]
+    best = max(tried, key=lambda one: one.accuracy)
+    if "image_size" in doubtful and best.accuracy < NEARLY:
+        tried += list(_at_other_sizes(asked, best, at_size, SIZES if best.accuracy < WELL else SMALL_SIZES))
+    return [tried[0], *sorted(tried[1:], key=lambda one: -one.accuracy)]
+
+
+def _is_tried(checkpoint: Checkpoint) -> bool:
+    """Tell whether a model's reading may be wrong: it is assumed, or a foreign file's, or a person's."""
+    about = checkpoint.about
+    return bool(READ_BY & set(about.get("assumed") or {})) or checkpoint.origin is not None or "told" in about
+
+
+def _at_other_sizes(
+    asked: AskedSample, best: Alternative, at_size: Callable[[int], DataSet], sizes: Sequence[int]
+) -> Iterator[Alternative]:
+    """Yield what is read at other usual image sizes, as assumed and with the best of the normalisations tried."""
+    ways = {"": dict[str, Any](), f", {best.words}": dict(best.fields)} if best.fields else {"": dict[str, Any]()}
+    for size in sizes:
+        if size == asked.model.config.image_size:
+            continue
+        for words, fields in ways.items():
+            try:
+                other = with_reading(asked.model, image_size=size, **fields)
+            except CheckpointError:
+                break
+            there = AskedSample.about(other, at_size(size))
+            yield Alternative.on(there, f"images of {size} pixels{words}", {"image_size": size, **fields})
+
+
+def another_is_better(tried: Sequence[Alternative]) -> bool:
+    """Tell whether the best of the other readings is clearly better than the first one, which was taken."""
+    return len(tried) > 1 and clearly_better(tried[1].accuracy, tried[0].accuracy, tried[1].count)
+
+
+def check_reading(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[[int], DataSet]) -> tuple[str, ...]:
+    """Refuse to go on with an assumed reading, or a file's, where another one is clearly better.
+
+    What a person stated stands, and it is noted where another reading is clearly better.
+
+    Args:
+        checkpoint: whose reading is tried.
+        asked: its model, about images at its size.
+        at_size: loads the same data at another image size.
+
+    Returns:
+        Notes for the person.
+
+    Raises:
+        WrongReading: it says both figures and how to choose.
+    """
+    if not _is_tried(checkpoint):
+        return ()
+    if asked.one_class:
+        return check_batch_norm(checkpoint, asked)
+    tried = try_readings(checkpoint, asked, at_size)
+    if not another_is_better(tried):
+        return ()
+    taken, better = tried[:2]
+    figures = f"{taken.accuracy:.1f} % of {taken.count} labelled images, with {better.words} {better.accuracy:.1f} %"
+    words = prepared_words(checkpoint, better.fields)
+    if is_stated(checkpoint, better):
+        return (f"prepared as stated ({words}) the model reads {figures}",)
+    if set(better.fields) & set(checkpoint.about.get("assumed") or {}):
+        start = "the model's file does not say how its images are prepared: as assumed"
+    else:
+        start = "the model's file may say wrongly how its images are prepared: as it says"
+    raise WrongReading(f"{start} ({words}) it reads {figures}", better)
