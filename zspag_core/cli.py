@@ -65,8 +65,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
         arguments: the words behind the program's name; those of this process when None.
         program: the name by which it was called, for messages.
     """
-    parser = _build_parser(program)
-    chosen = parser.parse_args(arguments)
+    chosen = parse(sys.argv[1:] if arguments is None else arguments, program)
     chosen.command = f"{program} {chosen.command}"
     _prepare_process(chosen.threads)
     try:
@@ -88,6 +87,11 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
         return _fail(chosen.command, words, 1)
 
 
+def parse(words: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
+    """Read a command line; words that are none end the process with 2 and one line."""
+    return _build_parser(program, words).parse_args(words)
+
+
 def _prepare_process(threads: int) -> None:
     """Choose how this process computes, before anything loads torch; 0 threads are as many as it takes by itself."""
     keep_freed_memory()
@@ -107,8 +111,8 @@ def _carry_out(chosen: argparse.Namespace) -> int:
     return code
 
 
-def _build_parser(program: str) -> _Parser:
-    """Assemble the parser from the modules in zspag_core.commands, one a command."""
+def _build_parser(program: str, words: Sequence[str]) -> _Parser:
+    """Assemble the parser; of the modules in zspag_core.commands, one a command, only those named are imported."""
     parser = _Parser(
         prog=program,
         description=__doc__.splitlines()[0] + " Zero-shot machine unlearning with ZS-PAG.",
@@ -131,15 +135,12 @@ def _build_parser(program: str) -> _Parser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     for name, summary in COMMANDS.items():
-        module = import_module(f"zspag_core.commands.{name}")
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name in words:
+            module = import_module(f"zspag_core.commands.{name}")
+            command.description = module.__doc__
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
     return parser
 
 

@@ -70,7 +70,7 @@ def inverse_direction(
         damping: share of h, the curvature along the gradient, that is added to H.
         steps: conjugate gradient steps at most.
         tolerance: relative residual at which to stop.
-        report: told after every step.
+        report: receives progress after every step.
 
     Raises:
         UnlearningError: there are no proxies, or no weight may move.
@@ -111,7 +111,7 @@ def label_influences(
         direction: s, by name of the weight.
         images: (N, C, H, W) uint8.
         batch_size: images per forward-mode derivative; what suits the device when None.
-        report: told after every batch.
+        report: receives progress after every batch.
     """
     named = dict(model.named_parameters())
     weights = {name: named[name].detach() for name in direction}

@@ -222,7 +222,7 @@ def take_over(
         images: in any form, without labels.
         preprocess: what the owner does to images; see :mod:`zspag_core.preprocessing`.
         names: one per output, None where the network itself may say.
-        report: told what is assumed.
+        report: receives what is assumed.
         normalised: whether float images were normalised already.
 
     Raises:
@@ -310,10 +310,10 @@ def _class_names(owner: nn.Module, names: Sequence[str] | None, count: int) -> t
 
 def _id2label(owner: nn.Module, count: int) -> list[str] | None:
     """Return the names in the config of a network of transformers, None where it only numbers them."""
-    told = getattr(getattr(owner, "config", None), "id2label", None)
-    if not isinstance(told, dict) or {str(key) for key in told} != {str(k) for k in range(count)}:
+    id2label = getattr(getattr(owner, "config", None), "id2label", None)
+    if not isinstance(id2label, dict) or {str(key) for key in id2label} != {str(k) for k in range(count)}:
         return None
-    names = [str(told.get(k, told.get(str(k)))) for k in range(count)]
+    names = [str(id2label.get(k, id2label.get(str(k)))) for k in range(count)]
     plain = names == [f"LABEL_{k}" for k in range(count)]
     return None if plain or len(set(names)) < count else names
 

@@ -50,25 +50,25 @@ def _read(preprocess: object) -> dict[str, Any]:
         return _read_mapping(dict(preprocess))
     if all(hasattr(preprocess, name) for name in ("crop_size", "resize_size", "mean", "std")):
         return _read_preset(preprocess)
-    if callable(told := getattr(preprocess, "to_dict", None)):
-        return hf_reading(told())
+    if callable(stated := getattr(preprocess, "to_dict", None)):
+        return hf_reading(stated())
     steps = getattr(preprocess, "transforms", None)
     if steps is None and isinstance(preprocess, Iterable):  # an nn.Sequential of transforms
         steps = list(preprocess)
     return _read_steps(list(steps) if isinstance(steps, Iterable) else [preprocess])
 
 
-def _read_mapping(told: dict[str, Any]) -> dict[str, Any]:
+def _read_mapping(stated: dict[str, Any]) -> dict[str, Any]:
     """Read a dictionary: timm's, Hugging Face's or our own."""
-    if told.keys() & TIMM_KEYS:
-        return timm_reading(told)
-    if told.keys() & (HF_KEYS - OWN_KEYS):
-        return hf_reading(told)
-    if unknown := told.keys() - OWN_KEYS:
+    if stated.keys() & TIMM_KEYS:
+        return timm_reading(stated)
+    if stated.keys() & (HF_KEYS - OWN_KEYS):
+        return hf_reading(stated)
+    if unknown := stated.keys() - OWN_KEYS:
         raise ValueError(f"preprocess: expected {', '.join(sorted(OWN_KEYS))}, got {sorted(map(str, unknown))[0]!r}")
-    found = {name: value for name, value in told.items() if name != "size" and value is not None}
-    if told.get("size") is not None:
-        found["image_size"] = _side(told["size"])
+    found = {name: value for name, value in stated.items() if name != "size" and value is not None}
+    if stated.get("size") is not None:
+        found["image_size"] = _side(stated["size"])
     return found
 
 
@@ -133,13 +133,13 @@ def _side(size: Any) -> int:  # noqa: ANN401 - a number, a pair or a dictionary
     return int(sides.pop())
 
 
-def _checked(told: Mapping[str, Any], channels: int) -> dict[str, Any]:
+def _checked(stated: Mapping[str, Any], channels: int) -> dict[str, Any]:
     """Return the fields in the types of a config.
 
     Raises:
         ValueError: not one positive deviation and one mean of pixels in [0, 1] for every channel.
     """
-    fields = {name: value for name, value in told.items() if name != "channels"}  # the network shows its own
+    fields = {name: value for name, value in stated.items() if name != "channels"}  # the network shows its own
     for name in ("mean", "std"):
         if name in fields:
             fields[name] = _per_channel(name, fields[name], channels)

@@ -85,7 +85,7 @@ def generate_proxies(
         n_adv: proxies wanted per remaining class.
         fill: share of the quota, in [0, 1], up to which rarely reached classes are filled; 0 leaves them as they are.
         generator: source of randomness, on the CPU.
-        report: told how many of the proxies wanted there are.
+        report: receives how many of the proxies wanted there are.
 
     Source: Chen et al., ZS-PAG, equations 1 and 2.
     """

@@ -111,7 +111,7 @@ def estimate_subspace(
         batch_size: images per forward pass at most; fewer of large ones.
         room: bytes that second moments may take; where those of all layers are more, layers are taken in groups, with
             the same outcome. 0 leaves it to :func:`zspag_core.subspace_plan.plan_subspace`.
-        report: told how many classes are done, and what it will take where that is much.
+        report: receives how many classes are done, and what it will take where that is much.
 
     Raises:
         UnlearningError: there are no proxies.

@@ -9,7 +9,7 @@ from pathlib import Path
 WAITING, SPINNING = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"  # read once, by OpenMP as torch loads it
 NUMBER, OF_MKL = "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 """Read once, too; of both, torch follows the second one where it is there, as in the processes of Dask."""
-AS_TOLD = "MKL_DYNAMIC"  # unless it is FALSE, MKL takes no more threads than there are cores
+AS_ASKED = "MKL_DYNAMIC"  # unless it is FALSE, MKL takes no more threads than there are cores
 
 
 def rest_while_waiting() -> bool:
@@ -51,7 +51,7 @@ def _core_of(processor: int) -> str:
 
 def use_threads(number: int) -> None:
     """Compute with so many threads, in this process and in those it starts."""
-    os.environ |= {NUMBER: str(number), OF_MKL: str(number), AS_TOLD: "FALSE"}
+    os.environ |= {NUMBER: str(number), OF_MKL: str(number), AS_ASKED: "FALSE"}
     if "torch" in sys.modules:  # which has read the environment already
         import torch
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 import zspag_core.jobs.worker  # noqa: F401 - SQLAlchemy must be whole before a thread asks it
-from zspag_core.cli import _build_parser, main
+from zspag_core.cli import main, parse
 from zspag_core.commands.tune import _absolute, _absolute_source, _Watcher
 from zspag_core.commands.unlearn import config_of
 from zspag_core.jobs import JobStore, Lane, State
@@ -71,7 +71,7 @@ def test_a_sweep_from_end_to_end_and_again(tune, tmp_path, capsys, digits_checkp
     assert {run.id for run in runs} == {run for trial in found["trials"] for run in trial["jobs"]}
 
     (best,) = (run for run in runs if run.id == found["trials"][found["best"][0] - 1]["jobs"][0])
-    asked = config_of(_build_parser("zspag").parse_args(shlex.split(found["command"])[3:]))
+    asked = config_of(parse(shlex.split(found["command"])[3:]))
     assert f"--classes {names}" in found["command"]
     assert everything_of(prepare(asked)) == everything_of(prepare(RunConfig.from_job(best.config)))
 

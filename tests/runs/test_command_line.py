@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zspag_core.cli import _build_parser
+from zspag_core.cli import parse
 from zspag_core.commands.unlearn import config_of
 from zspag_core.data.dataset import DataSet, Split
 from zspag_core.runs import command_line
@@ -21,7 +21,7 @@ from zspag_core.shipped import CHECKPOINTS, ROOT
 
 def asked_by(line):
     """Return the run that a line asks for."""
-    return config_of(_build_parser("zspag").parse_args(shlex.split(line)[3:]))
+    return config_of(parse(shlex.split(line)[3:]))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_threads_are_said_where_the_machine_would_take_others(monkeypatch):
     run = RunConfig("digits", "model", (3,)).to_dict()
     words = shlex.split(unlearn_line(run | {"threads": 2}, "new"))
     assert words[:6] == ["python", "-m", "zspag_core", "--threads", "2", "unlearn"]
-    assert _build_parser("zspag").parse_args(words[3:]).threads == 2
+    assert parse(words[3:]).threads == 2
     for same in ({"threads": 4}, {"threads": None}, {}):
         assert "--threads" not in unlearn_line(run | same, "new")
 

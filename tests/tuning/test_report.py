@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from zspag_core.cli import _build_parser
+from zspag_core.cli import parse
 from zspag_core.tuning.report import (
     as_csv,
     as_table,
@@ -73,7 +73,7 @@ def test_the_command_is_one_that_unlearn_takes(sweep, rows):
                        "reading": {"mean": (0.1, 0.2), "image_size": 8}}  # fmt: skip
     remembered = {"class_names": ["a, b", "3"], "trial": "something else"}
     words = shlex.split(command_of(replace(sweep, run=run, seeds=(7,)), rows[1] | {"seeds": [7]}, remembered))[3:]
-    asked = _build_parser("zspag").parse_args(words)
+    asked = parse(words)
     assert (asked.forget, asked.seed, asked.hold_out, asked.order) == ('"a, b",3', "7", "20", "natural")
     assert (asked.model, asked.mean, asked.image_size) == ("timm:x", "0.1,0.2", "8")
     assert asked.settings == ["epochs=2", "energy=0.8", "n_adv=8", "label_mode=posterior"]

@@ -89,8 +89,8 @@ class Door:
         if scope["method"] != "POST":
             await _answer(send, 200, join_page(after, name=known.name if known else ""))
             return
-        told = parse_qs((await _body(receive)).decode("utf-8", "replace"))
-        name, code = tidy_name(told.get("name", [""])[0]), told.get("code", [""])[0]
+        answer = parse_qs((await _body(receive)).decode("utf-8", "replace"))
+        name, code = tidy_name(answer.get("name", [""])[0]), answer.get("code", [""])[0]
         visitor, status, why = self._judge(self._address(scope), name, code, known)
         if visitor is None:
             await asyncio.sleep(0.2)

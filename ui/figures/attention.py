@@ -142,8 +142,8 @@ def _original(image: Image, sides: Sequence[Side]) -> str:
     picture = data_url(from_data_url(image["picture"]), PICTURE_PIXELS)
     by = [side.letter for side in sides if label in side.forgotten]
     kind = "forgotten" if by else "remaining"
-    told = kind if len(by) in {0, len(sides)} else f"{kind} in run {by[0]}"
-    about = f'<b class="zs-{kind}">{name}</b> · {told}<br><span>{sides[0].images} {image["index"]}</span>'
+    caption = kind if len(by) in {0, len(sides)} else f"{kind} in run {by[0]}"
+    about = f'<b class="zs-{kind}">{name}</b> · {caption}<br><span>{sides[0].images} {image["index"]}</span>'
     return f'<td><img src="{picture}" alt="{words}"><div>{about}</div></td>'
 
 

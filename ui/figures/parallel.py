@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from ui.figures.drawn import Drawn, lay_out
 from ui.figures.palette import FORGOTTEN, REFERENCE, REMAINING
-from ui.figures.tuning import FAINT, FULL, HEIGHT, knob_text, records_of, shades, told
+from ui.figures.tuning import FAINT, FULL, HEIGHT, hover, knob_text, records_of, shades
 from ui.shell.words import knob_short
 from zspag_core.metrics.catalogue import ACC_RT, ACC_UT
 from zspag_core.tuning.objectives import BY_KEY
@@ -57,7 +57,7 @@ def parallel_figure(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) 
         x=np.array([place for place, _, _ in points]),
         y=np.array([scale.place(row) for _, scale, row in points]),
         marker={"size": 5, "color": REMAINING, "opacity": shades([row for _, _, row in points], chosen)},
-        **told([row for _, _, row in points], [scale.text(row) for _, scale, row in points]),
+        **hover([row for _, _, row in points], [scale.text(row) for _, scale, row in points]),
         hovertemplate="trial %{customdata}: %{text}<extra></extra>",
         showlegend=False,
     )

@@ -94,7 +94,7 @@ def points_figure(
             y=np.array([row["figures"][up] for row in own]),
             name=label,
             marker={**mark, "opacity": shades(own, chosen), "line": {"width": 1, "color": "white"}},
-            **told(own),
+            **hover(own),
             hovertemplate="trial %{customdata}: %{text}<br>"
             f"{first.short} %{{x:.2f}}, {second.short} %{{y:.2f}}<extra></extra>",
         )
@@ -163,7 +163,7 @@ def slices(sweep: Sweep, rows: Sequence[Row], chosen: Collection[int]) -> list[D
             y=np.array([row["figures"][objective.key] for row in done]),
             error_y={"type": "data", "array": spread, "thickness": 1} if any(spread) else None,
             marker={"color": CLASSES[place % len(CLASSES)], "size": 8, "opacity": shades(done, chosen)},
-            **told(done),
+            **hover(done),
             hovertemplate="trial %{customdata}: %{text}<br>%{y:.2f}<extra></extra>",
             showlegend=False,
         )
@@ -249,7 +249,7 @@ def records_of(rows: Sequence[Row]) -> list[Row]:
     return [{"trial": row["number"], **row["point"], **row["figures"]} for row in rows]
 
 
-def told(rows: Sequence[Row], texts: Sequence[str] | None = None) -> dict[str, Any]:
+def hover(rows: Sequence[Row], texts: Sequence[str] | None = None) -> dict[str, Any]:
     """Return what marks carry: the numbers of their trials, and a text each; their points in words without one."""
     texts = [point_text(row["point"]) for row in rows] if texts is None else texts
     return {"customdata": [str(row["number"]) for row in rows], "text": texts, "mode": "markers"}

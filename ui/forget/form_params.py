@@ -55,8 +55,8 @@ def keep_form(forget: Sequence[int], method: str, settings: Mapping[str, Any], s
     """
     held = {"forget": list(forget), "method": method, "settings": dict(settings), "seed": seed}
     st.session_state[FORM_HELD] = held
-    told = {name: value for name, value in held.items() if value != USUAL[name]}
-    write_word(WORD, json.dumps(told, separators=(",", ":"), sort_keys=True), usual="{}")
+    changed = {name: value for name, value in held.items() if value != USUAL[name]}
+    write_word(WORD, json.dumps(changed, separators=(",", ":"), sort_keys=True), usual="{}")
 
 
 def parse(word: str | None, num_classes: int) -> dict[str, Any]:

@@ -71,10 +71,10 @@ def _follow(job: Job) -> None:
             with st.container():  # what comes and goes in it moves no chart: one that is moved is built anew
                 _head(now, events)
             _pictures(now, events)
-        told = [event.body for event in events if event.kind == "graded"]
-        if told and now.active:
+        graded = [event.body for event in events if event.kind == "graded"]
+        if graded and now.active:
             with early.container():
-                show_early(told[-1])
+                show_early(graded[-1])
 
     follow(job, panel)
 

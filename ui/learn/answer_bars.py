@@ -26,8 +26,8 @@ def answers_html(options: Sequence[str], counts: Mapping[int, int]) -> str:
 
 def describe_answers(options: Sequence[str], counts: Mapping[int, int]) -> str:
     """Return the same in words."""
-    told = [f"{counts.get(place, 0)} say {option}" for place, option in enumerate(options)]
-    return f"Answers of the class: {'; '.join(told)}."
+    counts_text = [f"{counts.get(place, 0)} say {option}" for place, option in enumerate(options)]
+    return f"Answers of the class: {'; '.join(counts_text)}."
 
 
 def _row(option: str, count: int, most: int) -> str:

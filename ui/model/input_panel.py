@@ -41,7 +41,7 @@ GREY: dict[str, Scale] = {
     "Pixels from −1 to 1": ((0.5,), (0.5,)),
 }
 NAMED_SCALES = {name for name in (*COLOUR, *GREY) if "'s" in name}
-TELLING, TOLD = "telling", "told"
+STATING, STATED = "telling", "told"
 NEEDS_NAMES = "--classes"
 """A word of the sentences that say: nothing tells which of the model's classes these are."""
 LARGEST = 1024
@@ -81,9 +81,9 @@ class UploadState(StrEnum):
     REFUSED = "refused"
 
 
-def told_file(path: Path) -> Path:
+def stated_file(path: Path) -> Path:
     """Return the checkpoint that stands for an upload since the visitor told what its weights do not show."""
-    memory: dict[str, Path] = st.session_state.get(TOLD, {})
+    memory: dict[str, Path] = st.session_state.get(STATED, {})
     seen = set()
     while str(path) in memory and memory[str(path)].exists() and path not in seen:
         seen.add(path)
@@ -95,7 +95,7 @@ def readable(path: Path) -> UploadState:
     """Draw what an upload leaves open, to be told or corrected; return how far its reading is."""
     if path.parent != uploads():
         return UploadState.OPEN
-    told = _is_being_told(path)
+    stated = _is_being_stated(path)
     entry = st.session_state.get(f"tell-entry-{path.name}")
     look = ask("inspect_model", checkpoint_question(path) | ({"entry": entry} if entry else {}))
     if look.active:
@@ -107,8 +107,8 @@ def readable(path: Path) -> UploadState:
         _replace(path, Path(look.answer["unpacked"]))
         st.rerun()
     else:
-        changed = _input_panel(path, look.answer, told=told)
-        if not look.answer["asks"] and not entry and not told:  # else what is below would be gone in a moment
+        changed = _input_panel(path, look.answer, stated=stated)
+        if not look.answer["asks"] and not entry and not stated:  # else what is below would be gone in a moment
             return UploadState.CHANGED if changed else UploadState.OPEN
     return UploadState.WAITING
 
@@ -121,17 +121,17 @@ def tell(path: Path, **said: Any) -> None:  # noqa: ANN401 - what the task `adop
     for job in job_store().latest(Lane.INTERACTIVE, ASKED_LATELY):
         if job.active and job.config.get("checkpoint") == str(path):
             job_store().cancel(job.id)
-    st.session_state[TELLING] = checkpoint_question(path) | {"told": {}} | said
+    st.session_state[STATING] = checkpoint_question(path) | {"told": {}} | said
     st.rerun()  # not a callback: that would see what the controls held before
 
 
-def _input_panel(path: Path, answer: Mapping[str, Any], *, told: bool) -> bool:
+def _input_panel(path: Path, answer: Mapping[str, Any], *, stated: bool) -> bool:
     """Draw the controls of what the weights do not show; tell whether they were changed and not applied yet.
 
     Args:
         path: the upload.
         answer: of the task `inspect_model`.
-        told: whether what they hold is being taken over.
+        stated: whether what they hold is being taken over.
     """
     asks = answer["asks"]
     if not asks and not answer["foreign"]:
@@ -150,14 +150,14 @@ def _input_panel(path: Path, answer: Mapping[str, Any], *, told: bool) -> bool:
         elif flaw:
             st.error(flaw, icon=":material/error:")
         changed = changes(said, answer)
-        if changed and not flaw and not told:
+        if changed and not flaw and not stated:
             st.warning(
                 f"**Not applied yet:** {', '.join(changed)}. Every figure is still of what was taken before; press "
                 "**Use these**.",
                 icon=":material/pending:",
             )
         kind: Literal["primary", "secondary"] = "primary" if changed or asks else "secondary"
-        if st.button("Use these", key="tell", type=kind, disabled=bool(flaw) or told):
+        if st.button("Use these", key="tell", type=kind, disabled=bool(flaw) or stated):
             tell(path, **said)
     return bool(changed)
 
@@ -265,9 +265,9 @@ def _form(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], str]:
     if asks == "heads":
         found = {"heads": 4}
     how = {part: ASSUMED if part in answer.get("assumed", [part]) else GIVEN for part in found}
-    told: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
     if "image_size" in found:
-        told["image_size"] = st.number_input(
+        stated["image_size"] = st.number_input(
             f"Side of an image, pixels · {how['image_size']}",
             4,
             LARGEST,
@@ -276,15 +276,15 @@ def _form(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], str]:
         )
     if "mean" in found:
         scale, flaw = _pick_scale(found["mean"], found["std"], name, how["mean"])
-        told |= scale
+        stated |= scale
         flaws.append(flaw)
     if "shorter_side" in found:
-        told |= _pick_resizing(found, name, how, told.get("image_size", 0))
+        stated |= _pick_resizing(found, name, how, stated.get("image_size", 0))
     if "heads" in found:
-        told["heads"] = st.number_input(
+        stated["heads"] = st.number_input(
             f"Attention heads · {how['heads']}", 1, 64, int(found["heads"]), key=f"tell-heads-{name}"
         )
-    return said | {"told": told}, next(filter(None, flaws), "")
+    return said | {"told": stated}, next(filter(None, flaws), "")
 
 
 def _pick_network(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[str]]:
@@ -383,16 +383,16 @@ def numbers_of(text: str, count: int) -> list[float] | None:
     return numbers if len(numbers) == count and all(abs(number) < 1000 for number in numbers) else None
 
 
-def _is_being_told(path: Path) -> bool:
+def _is_being_stated(path: Path) -> bool:
     """Wait for the file that holds what was told, and take it in the upload's place; tell whether it is being made."""
-    question = st.session_state.get(TELLING)
+    question = st.session_state.get(STATING)
     if question is None or question["checkpoint"] != str(path):
         return False
     job = ask("adopt", question)
     if job.active:
         wait(job, "Taking over what you said")
         return True
-    st.session_state.pop(TELLING)
+    st.session_state.pop(STATING)
     if job.state != State.DONE:
         refusal(job, path)
     elif Path(job.answer["checkpoint"]).exists():
@@ -406,8 +406,8 @@ def _is_being_told(path: Path) -> bool:
 def _replace(path: Path, made: Path) -> None:
     """Let a checkpoint stand for an upload: under the same name, on the same data."""
     note_made(made, path)
-    memory = {old: new for old, new in st.session_state.get(TOLD, {}).items() if old != str(made)}
-    st.session_state[TOLD] = memory | {str(path): made}
+    memory = {old: new for old, new in st.session_state.get(STATED, {}).items() if old != str(made)}
+    st.session_state[STATED] = memory | {str(path): made}
     way = st.session_state.get(f"data-{path.name}")
     if way is not None:
         st.session_state[f"data-{made.name}"] = way

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.model.input_panel import told_file
+from ui.model.input_panel import stated_file
 from ui.shell.checkpoints import read_header, shipped_checkpoints
 from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, kept_upload, known_data, uploaded_data
 from ui.shell.engine_words import for_page
@@ -60,7 +60,7 @@ def pick_model(source: str, choice: Choice | None) -> Path | None:
     """Draw what belongs to a source; return the model's file, None while there is none."""
     if source == UPLOADED:
         upload = _uploaded_model(choice)
-        return told_file(upload) if upload is not None else None
+        return stated_file(upload) if upload is not None else None
     paths = shipped_checkpoints() if source == SHIPPED else trained_checkpoints()
     if not paths:
         hint = "Press **Train** above: what you train is listed here." if source == TRAINED else "Upload or train one."

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.playground.engine import first_answer, plane_client
 from ui.playground.knobs import EPSILON, KNOBS
-from ui.playground.plane import added_point, plane, told
+from ui.playground.plane import added_point, plane, reported
 from ui.playground.state import USUAL, held, keep, key, open_state, put, question_of, read_points, write_points
 from ui.playground.tries import TRIES
 from ui.playground.view import BESIDE, empty_answer, plane_data, verdict
@@ -189,13 +189,13 @@ def take_click() -> None:
 
 def take_epoch() -> None:
     """Remember the epoch that the visitor has gone to."""
-    epoch = told("epoch")
+    epoch = reported("epoch")
     put({"epoch": None if epoch is None else int(epoch)})
 
 
 def take_epsilon() -> None:
     """Take the place of the slider that is drawn with the planes."""
-    value = told(EPSILON)
+    value = reported(EPSILON)
     if any(knob.takes(value) for knob in KNOBS if knob.name == EPSILON):
         put({EPSILON: value, "epoch": None})
 

@@ -29,8 +29,8 @@ def plane(
     Args:
         data: what :func:`ui.playground.view.plane_data` returns.
         on_added: called when a visitor has clicked a point in; :func:`added_point` says which.
-        on_epoch: called when another epoch is shown; :func:`told` says which.
-        on_epsilon: called while the slider of ε is moved; :func:`told` says to where.
+        on_epoch: called when another epoch is shown; :func:`reported` says which.
+        on_epsilon: called while the slider of ε is moved; :func:`reported` says to where.
     """
     _mount(
         key=KEY,
@@ -54,7 +54,7 @@ def added_point() -> tuple[int, int, int] | None:
     return across, up, k
 
 
-def told(what: str) -> float | None:
+def reported(what: str) -> float | None:
     """Return the number that the browser has told last under a name."""
     number = (st.session_state.get(KEY) or {}).get(what)
     return number if isinstance(number, int | float) and not isinstance(number, bool) else None

@@ -67,8 +67,8 @@ def held() -> dict[str, Any]:
 
 def keep(state: Mapping[str, Any]) -> None:
     """Write what is not as usual into the address."""
-    told = {name: value for name, value in state.items() if value != USUAL[name]}
-    write_word(WORD, json.dumps(told, separators=(",", ":"), sort_keys=True), usual="{}")
+    changed = {name: value for name, value in state.items() if value != USUAL[name]}
+    write_word(WORD, json.dumps(changed, separators=(",", ":"), sort_keys=True), usual="{}")
 
 
 def parse(word: str | None) -> dict[str, Any]:
@@ -77,13 +77,15 @@ def parse(word: str | None) -> dict[str, Any]:
         said = json.loads(word or "{}")
     except ValueError:
         said = {}
-    told = {name: said[name] for name in USUAL if name in said} if isinstance(said, dict) else {}
-    state = USUAL | {knob.name: told[knob.name] for knob in KNOBS if knob.name in told and knob.takes(told[knob.name])}
-    state |= _among(told, "shape", (*SHAPES, OWN)) | _among(told, "beside", BESIDE)
-    state |= _between(told, "classes", FEWEST_CLASSES, MOST_CLASSES) | _between(told, "seed", 0, MOST_SEED)
-    state |= _between(told, "epoch", 0, max(knob.values[-1] for knob in KNOBS if knob.name == "epochs"))
-    state["own"] = write_points(read_points(told.get("own"), state["classes"]))
-    forget = told.get("forget", state["forget"])
+    changed = {name: said[name] for name in USUAL if name in said} if isinstance(said, dict) else {}
+    state = USUAL | {
+        knob.name: changed[knob.name] for knob in KNOBS if knob.name in changed and knob.takes(changed[knob.name])
+    }
+    state |= _among(changed, "shape", (*SHAPES, OWN)) | _among(changed, "beside", BESIDE)
+    state |= _between(changed, "classes", FEWEST_CLASSES, MOST_CLASSES) | _between(changed, "seed", 0, MOST_SEED)
+    state |= _between(changed, "epoch", 0, max(knob.values[-1] for knob in KNOBS if knob.name == "epochs"))
+    state["own"] = write_points(read_points(changed.get("own"), state["classes"]))
+    forget = changed.get("forget", state["forget"])
     fits = isinstance(forget, list) and all(type(k) is int and 0 <= k < state["classes"] for k in forget)
     state["forget"] = sorted(set(forget)) if fits else [k for k in USUAL["forget"] if k < state["classes"]]
     return state
@@ -129,9 +131,9 @@ def _point(piece: str) -> Point | None:
     return (across, up, k) if len(piece) == DIGITS and min(k, across, up) >= 0 and max(across, up) <= LEVELS else None
 
 
-def _among(told: Mapping[str, Any], name: str, words: tuple[str, ...]) -> dict[str, Any]:
-    return {name: told[name]} if told.get(name) in words else {}
+def _among(changed: Mapping[str, Any], name: str, words: tuple[str, ...]) -> dict[str, Any]:
+    return {name: changed[name]} if changed.get(name) in words else {}
 
 
-def _between(told: Mapping[str, Any], name: str, low: int, high: int) -> dict[str, Any]:
-    return {name: told[name]} if type(told.get(name)) is int and low <= told[name] <= high else {}
+def _between(changed: Mapping[str, Any], name: str, low: int, high: int) -> dict[str, Any]:
+    return {name: changed[name]} if type(changed.get(name)) is int and low <= changed[name] <= high else {}

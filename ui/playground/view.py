@@ -107,10 +107,10 @@ def _packed(numbers: Sequence[int]) -> str:
 
 def stamp(answer: Mapping[str, Any], state: Mapping[str, Any]) -> str:
     """Return a text that is another one exactly when something else is to be drawn than an epoch of the same."""
-    told = [
+    shown = [
         {name: part[name] for name in part if name not in {"epoch", "seconds", "recorded"}} for part in (answer, state)
     ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def push(state: Mapping[str, Any]) -> dict[str, Any]:

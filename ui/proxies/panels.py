@@ -218,8 +218,8 @@ def _portraits(shown: Shown, points: Sequence[int]) -> None:
         return
     some = list(points[:PORTRAITS])
     cloud = shown.cloud
-    told = describe_points(cloud, shown.names)
-    contents = [cards.portrait(cloud.images[i], *told[i].split("\n")) for i in some]
+    captions = describe_points(cloud, shown.names)
+    contents = [cards.portrait(cloud.images[i], *captions[i].split("\n")) for i in some]
     st.html(cards.cards(contents, "small"))
     if len(points) > len(some):
         st.caption(f"The first {len(some)} of {len(points)} selected real images.")

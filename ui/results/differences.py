@@ -68,7 +68,7 @@ def _about(view: View) -> dict[str, str]:
     """Return everything that was set for a run, as texts."""
     result, config = view.result, view.job.config
     path = str(config["checkpoint"]).replace("\\", "/")
-    told: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "Model": title_of(Path(path)).removesuffix(".safetensors"),
         "Data": config["data"],
         "Forgotten": listed(view.names, view.forget),
@@ -77,8 +77,8 @@ def _about(view: View) -> dict[str, str]:
         "Seed": result["seed"],
         "Device": result["device"],
     }
-    told |= {knob_label(name): value for name, value in result["config"].items()}
-    return {name: escape(setting_text(value)) for name, value in told.items()}
+    settings |= {knob_label(name): value for name, value in result["config"].items()}
+    return {name: escape(setting_text(value)) for name, value in settings.items()}
 
 
 def _leads(one: View, two: View) -> list[Row]:

@@ -39,9 +39,9 @@ def tell(view: View, reference: Reference) -> list[str]:
         return [glue(_stopped(view))]
     before, after = view.result["before"], view.after
     short = shortfall(view.result)
-    told = [_outside(view, before, after), *([short] if short else []), _rest(view, before, after)]
-    told += _inside(view, before, after, reference)
-    return [glue(sentence) for sentence in told]
+    sentences = [_outside(view, before, after), *([short] if short else []), _rest(view, before, after)]
+    sentences += _inside(view, before, after, reference)
+    return [glue(sentence) for sentence in sentences]
 
 
 def cards(view: View, reference: Reference) -> list[Card]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 USUAL = "zspag"
-TOLD = 2  # so many settings are told beside a method's name
+NAMED_SETTINGS = 2  # so many settings stand beside a method's name
 
 
 def method_summary(key: str) -> str:
@@ -28,7 +28,7 @@ def method_card(key: str) -> str:
         return ""
     lines = [f"**Source**: {escape(entry.source)}."]
     if entry.official:
-        settings = ", ".join(_told(name, value) for name, value in entry.official.items())
+        settings = ", ".join(_setting(name, value) for name, value in entry.official.items())
         lines.append(f"**Settings of its own program** (preset Official): {escape(settings)}.")
     if entry.deviations:
         lines.append("**What differs here**: " + " ".join(map(escape, entry.deviations)))
@@ -47,12 +47,12 @@ def way_name(config: Mapping[str, Any]) -> str:
     name = method_name(config)
     settings = {} if config.get("method") in references() else dict(config.get("settings") or {})
     given = sorted(settings.items(), key=lambda item: not isinstance(item[1], str))  # a mode tells more than a number
-    told = [_told(*item) for item in given[:TOLD]]
-    more = [f"{len(given) - TOLD} more"] if len(given) > TOLD else []
-    return f"{name} ({', '.join(told + more)})" if told else name
+    named = [_setting(*item) for item in given[:NAMED_SETTINGS]]
+    more = [f"{len(given) - NAMED_SETTINGS} more"] if len(given) > NAMED_SETTINGS else []
+    return f"{name} ({', '.join(named + more)})" if named else name
 
 
-def _told(name: str, value: Any) -> str:  # noqa: ANN401 - any setting
+def _setting(name: str, value: Any) -> str:  # noqa: ANN401 - any setting
     """Write a setting in few letters: a symbol where it has one, a budget in pixel levels as papers write it."""
     if name == "epsilon":
         text = levels_text(value)

@@ -247,8 +247,8 @@ def _plan_words(sweep: Sweep) -> str:
         known = [lasting(job) for job in jobs if job.state == State.DONE and _alike(job, sweep, settings=same)]
         if known:
             each, workers = median(known), max(1, queue.workers(job_store()))
-            told = f"{duration(each * sweep.runs() / workers)} at {duration(each)} a run, as {whose} took"
-            return f"{words}, {about} {told}."
+            rate = f"{duration(each * sweep.runs() / workers)} at {duration(each)} a run, as {whose} took"
+            return f"{words}, {about} {rate}."
     return f"{words}. How long they take shows after the first: nothing has run on this model yet."
 
 

@@ -59,7 +59,7 @@ CURVES = (PROXY_AGREEMENT.per_epoch, FORGET_IMAGES.per_epoch, "loss", ACC_RT.key
 """What is drawn of the epochs of pinned trials; the last two are for grading only."""
 TWO = 2
 """Objectives that one figure shows."""
-MOST_TOLD = 8
+MOST_SHOWN = 8
 """Trials under way of which it is said where they are."""
 HEAD_PIXELS, ROW_PIXELS, MOST_ROWS = 38, 35, 12
 
@@ -137,10 +137,10 @@ def _head(job: Job, sweep: Sweep, rows: Sequence[Row]) -> None:
 def _under_way(job: Job) -> None:
     """Say which trials are being carried out, and where each is."""
     going = queue.under_way(job_store(), job.id)
-    for trial, run in going[:MOST_TOLD]:
+    for trial, run in going[:MOST_SHOWN]:
         st.caption(f"Trial {trial['number']} ({escape(point_text(trial['point']))}): {_stage_words(run)}")
-    if len(going) > MOST_TOLD:
-        st.caption(f"and {len(going) - MOST_TOLD} more")
+    if len(going) > MOST_SHOWN:
+        st.caption(f"and {len(going) - MOST_SHOWN} more")
     if not going:
         ready = job.state == State.RUNNING and worker_ready(Lane.TRIALS)
         st.caption("The next trial is about to begin." if ready else "The worker is starting: about five seconds.")
@@ -277,8 +277,8 @@ def _many(drawn: Sequence[Drawn], job: Job) -> None:
 def _pinned(rows: Sequence[Row], chosen: Collection[int]) -> None:
     """Let trials be pinned, which the address keeps, and draw their epochs over each other."""
     done = {row["number"]: row for row in rows if row["state"] == "done"}
-    told = (PINS.read() or "").split(",")
-    st.session_state.setdefault("tune-pins", [int(n) for n in told if n.isdecimal() and int(n) in done][:MOST_PINNED])
+    pinned = (PINS.read() or "").split(",")
+    st.session_state.setdefault("tune-pins", [int(n) for n in pinned if n.isdecimal() and int(n) in done][:MOST_PINNED])
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     pins = left.multiselect(
         "Pinned trials",

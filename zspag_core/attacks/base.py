@@ -107,7 +107,7 @@ class Attack(ABC):
             images: (N, C, H, W) float in [0, 1].
             targets: (N,) int64, the class that each image shall be taken for.
             generator: source of every random number; how much is drawn does not depend on who leaves early.
-            report: told after every step how many samples have left.
+            report: receives progress after every step how many samples have left.
 
         Raises:
             ValueError: a shape, a pixel or a target is not as above.

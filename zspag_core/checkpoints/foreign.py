@@ -63,7 +63,7 @@ def load_foreign(
         raise CheckpointError("expected a Hugging Face folder with config.json and weights")
     arguments = _arguments(kind, hints)
     if kind == "python":
-        network, arguments = python_network(name, _told_owner(weights, hints))
+        network, arguments = python_network(name, _owner_arguments(weights, hints))
         arguments.pop("num_classes", None)  # the head tells
         file, _, called = name.rpartition(":")  # where it lies is this machine's affair
         config = ForeignConfig(source=f"python:{Path(file).name}:{called}", arguments=arguments)
@@ -108,7 +108,7 @@ def expected_tensors(
     if kind == "hf":
         return {}
     if kind == "python":
-        network, _ = python_network(name, _told_owner(weights, hints))
+        network, _ = python_network(name, _owner_arguments(weights, hints))
     else:
         network = _described(_of_classes(ForeignConfig(source=source, arguments=_arguments(kind, hints)), PLACEHOLDER))
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if not _counts(name)}
@@ -139,8 +139,8 @@ def rebuild_foreign(settings: Mapping[str, Any], weights: Mapping[str, Tensor], 
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"config of a foreign network: {error}") from None
     if source.startswith("python:"):
-        told = {"num_classes": config.num_classes} | config.arguments
-        network, _ = python_network(source.partition(":")[2], told)
+        given = {"num_classes": config.num_classes} | config.arguments
+        network, _ = python_network(source.partition(":")[2], given)
     else:
         network = build_network(config)
     fill(network, weights)
@@ -162,9 +162,9 @@ def adapt(
     Raises:
         CheckpointError: it is no classifier of such images.
     """
-    told: dict[str, Any] = {"image_size": image_size, "channels": channels, "mean": mean, "std": std}
-    told |= {"shorter_side": shorter_side, "interpolation": interpolation}
-    said = {name: value for name, value in told.items() if value is not None}
+    given: dict[str, Any] = {"image_size": image_size, "channels": channels, "mean": mean, "std": std}
+    given |= {"shorter_side": shorter_side, "interpolation": interpolation}
+    said = {name: value for name, value in given.items() if value is not None}
     found = channels_of(network)
     config = ForeignConfig(source=f"module:{type(network).__name__}", **_grey_or_colour(said.get("channels", found)))
     reading = InputPreparation({}, usual(config.channels, 0)).with_said(said)
@@ -193,8 +193,8 @@ def _arguments(kind: str, hints: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "hf":
         return dict(hints["hf_config"])
     if kind == "timm":
-        told = (hints.get("timm_config") or {}).get("model_args")
-        return dict(told) if isinstance(told, dict) else {}
+        given = (hints.get("timm_config") or {}).get("model_args")
+        return dict(given) if isinstance(given, dict) else {}
     return {}
 
 
@@ -397,12 +397,12 @@ def _grey_or_colour(channels: Any) -> dict[str, Any]:  # noqa: ANN401 - a number
     return {"channels": channels, "mean": parts["mean"], "std": parts["std"]}
 
 
-def _told_owner(weights: Mapping[str, Tensor] | None, hints: Mapping[str, Any]) -> dict[str, Any]:
+def _owner_arguments(weights: Mapping[str, Tensor] | None, hints: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an owner's class may be called with: what its file keeps for that, as Lightning does, and classes."""
     kept = hints.get("hyper_parameters") or {}
-    told = {str(name): value for name, value in kept.items() if isinstance(value, int | float | str)}
+    given = {str(name): value for name, value in kept.items() if isinstance(value, int | float | str)}
     count = None if weights is None else _outputs_guess(weights)
-    return told if count is None else told | {"num_classes": count}
+    return given if count is None else given | {"num_classes": count}
 
 
 def _outputs_guess(weights: Mapping[str, Tensor]) -> int | None:

@@ -64,7 +64,7 @@ def owners_model(about: Mapping[str, Any]) -> tuple[str, str | None]:
     return model if isinstance(model, str) else "", entry if isinstance(entry, str) else None
 
 
-def told_reading(about: Mapping[str, Any]) -> dict[str, Any]:
+def stated_reading(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return how the input is prepared, as far as a person or the owner's files told it."""
     told = about.get("told")
     given = {name: told[name] for name in READING if name in told} if isinstance(told, dict) else {}
@@ -74,7 +74,7 @@ def told_reading(about: Mapping[str, Any]) -> dict[str, Any]:
 def stated_fields(about: Mapping[str, Any]) -> frozenset[str]:
     """Return which fields of the reading a person stated; of a checkpoint that does not tell, all that were told."""
     stated = about.get("stated")
-    return frozenset(str(name) for name in stated) if isinstance(stated, list) else frozenset(told_reading(about))
+    return frozenset(str(name) for name in stated) if isinstance(stated, list) else frozenset(stated_reading(about))
 
 
 def with_origin(checkpoint: Checkpoint, path: Path) -> Checkpoint:
@@ -95,7 +95,7 @@ def with_origin(checkpoint: Checkpoint, path: Path) -> Checkpoint:
         return gone
     try:
         model, entry = owners_model(checkpoint.about)
-        original = load_checkpoint(file, model=model, entry=entry, **told_reading(checkpoint.about))
+        original = load_checkpoint(file, model=model, entry=entry, **stated_reading(checkpoint.about))
     except (CheckpointError, UsageError):
         return gone
     if original.origin is None or _shapes(original) != _shapes(checkpoint):

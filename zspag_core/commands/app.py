@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         sharing.check_alone(arguments)
         _become(serving(port), {name: value for name, value in environment.items() if name != SHARED})
     os.environ.update(environment)  # the classroom is kept in the same home
-    options, more, told = sharing.share(arguments, port)
-    sys.stdout.write(f"{told}\n")
+    options, more, welcome = sharing.share(arguments, port)
+    sys.stdout.write(f"{welcome}\n")
     _become([*streamlit_command("class_app.py"), *options], environment | more)
 
 

@@ -228,8 +228,8 @@ class TerminalReporter(Reporter):
 
     def epoch(self, number: int, total: int, model: nn.Module, **figures: float) -> None:
         """Write the epoch's figures on a line of their own; epoch 0 is the original model."""
-        told = (name for name in figures if name != FORGET_SAMPLE)
-        words = ", ".join(f"{name} {figures[name]:.4g}{sample_words(name, figures)}" for name in told)
+        names = (name for name in figures if name != FORGET_SAMPLE)
+        words = ", ".join(f"{name} {figures[name]:.4g}{sample_words(name, figures)}" for name in names)
         self._write(f"{f'epoch {number}/{total}' if number else 'original'}: {words}")
         if self.interrupted:
             self.close()

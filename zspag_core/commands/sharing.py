@@ -78,10 +78,10 @@ def share(arguments: argparse.Namespace, port: int | None) -> tuple[list[str], d
     options = ["--server.port", str(port), "--server.address", HERE if behind else EVERYWHERE]
     options += [part for name in names for part in ("--server.allowedHosts", name)]
     options += ["--browser.serverAddress", names[0], "--logger.hideWelcomeMessage", "true"]  # else it asks the internet
-    return options, {SHARED: "1"}, _told(classroom, behind or f"http://{names[0]}:{port}", port)
+    return options, {SHARED: "1"}, _welcome(classroom, behind or f"http://{names[0]}:{port}", port)
 
 
-def _told(classroom: Classroom, address: str, port: int) -> str:
+def _welcome(classroom: Classroom, address: str, port: int) -> str:
     """Return what the teacher reads in the terminal."""
     lines = [f"For the class      {address}"]
     if classroom.login:

@@ -92,8 +92,8 @@ def _write(file: Path, dataset: DataSet) -> None:
         for part, split in (("train", dataset.train), ("test", dataset.test))
         for kind in ("images", "labels")
     }
-    told = {"class_names": json.dumps(dataset.class_names), "notes": json.dumps(dataset.notes)}
-    about = {"name": dataset.name, **told}
+    header = {"class_names": json.dumps(dataset.class_names), "notes": json.dumps(dataset.notes)}
+    about = {"name": dataset.name, **header}
     with contextlib.suppress(OSError, SafetensorError):
         with replace_file(file) as partial:
             save_file(tensors, partial, about)

@@ -100,8 +100,8 @@ def number_labels(name: str, present: Sequence[int], reading: ClassReading = PLA
     if _are_numbers(names) and {str(label) for label in present} <= set(names):
         return _by_digits(name, names, present)
     if present[-1] < outputs:
-        told = _list([str(label) for label in present])
-        note = f"the labels of {name}, {told}, are taken for places among the model's outputs, from 0"
+        listed = _list([str(label) for label in present])
+        note = f"the labels of {name}, {listed}, are taken for places among the model's outputs, from 0"
         return _as_they_are(names, present, () if len(present) == outputs else (note,))
     if len(present) == outputs:
         how = "from 1" if from_one else "with gaps"

@@ -58,26 +58,30 @@ class File:
             found = json.loads((self.schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
         except (ValueError, KeyError, TypeError, RecursionError):
             return {}
-        told = found.items() if isinstance(found, dict) else ()
-        return {name: feature for name, feature in told if isinstance(feature, dict)}
+        declared = found.items() if isinstance(found, dict) else ()
+        return {name: feature for name, feature in declared if isinstance(feature, dict)}
 
     @property
     def image_column(self) -> str:
         """Return the column of images: of the usual name, else told by the metadata, else the only one of bytes."""
-        told = [name for name, feature in self.features.items() if feature.get("_type") == "Image"]
+        declared = [name for name, feature in self.features.items() if feature.get("_type") == "Image"]
         bytes_like = [field.name for field in self.schema if _holds_bytes(field.type)]
-        return self._column(_IMAGE_COLUMNS, told, bytes_like)
+        return self._column(_IMAGE_COLUMNS, declared, bytes_like)
 
     @property
     def label_column(self) -> str:
         """Return the column of labels: of the usual name, else told by the metadata, else the only one left."""
-        told = [name for name, feature in self.features.items() if feature.get("_type") == "ClassLabel"]
+        declared = [name for name, feature in self.features.items() if feature.get("_type") == "ClassLabel"]
         others = [name for name in self.schema.names if name != self.image_column]
-        return self._column(_LABEL_COLUMNS, told, others)
+        return self._column(_LABEL_COLUMNS, declared, others)
 
-    def _column(self, usual: Sequence[str], told: Sequence[str], likely: Sequence[str]) -> str:
+    def _column(self, usual: Sequence[str], declared: Sequence[str], likely: Sequence[str]) -> str:
         names = self.schema.names
-        for found in ([name for name in usual if name in names][:1], [name for name in told if name in names], likely):
+        for found in (
+            [name for name in usual if name in names][:1],
+            [name for name in declared if name in names],
+            likely,
+        ):
             if len(found) == 1:
                 return found[0]
         raise DataError(f"{self.path} has no column {' or '.join(usual)}; found: {', '.join(names) or 'none'}.")
@@ -289,6 +293,6 @@ def _numbers(file: File, parts: Sequence[Sequence[int | str]]) -> tuple[list[Ten
         return [torch.tensor([number.get(str(label), UNLABELLED) for label in part]) for part in parts], names, False
     if len(kinds) > 1:
         raise DataError(f"{file.path} has names for labels where another part has numbers; expected one kind.")
-    told = file.features.get(file.label_column, {}).get("names")
-    known = [str(one) for one in told] if isinstance(told, list) else None
+    declared = file.features.get(file.label_column, {}).get("names")
+    known = [str(one) for one in declared] if isinstance(declared, list) else None
     return [torch.tensor([int(label) for label in part]) for part in parts], known, True

@@ -90,7 +90,7 @@ def refit(
         remaining: the remaining classes.
         course: how.
         generator: of order and moves.
-        report: told after every step, as stage "unlearn".
+        report: receives progress after every step, as stage "unlearn".
     """
     lesson = _lesson(original, images, stand_ins, remaining, course.disturbance, generator)
     pupil = copy.deepcopy(erased).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature

@@ -65,7 +65,7 @@ def synthesise(
         remaining: the remaining classes.
         steps: so many.
         generator: draws which image stands in for which class.
-        report: told after every batch, as stage "proxies".
+        report: receives progress after every batch, as stage "proxies".
 
     Source: the guidance by BatchNorm is Yin et al., Dreaming to distill (DeepInversion), 2020; that it starts at forget
     images and aims at the statistics without their share is ours.

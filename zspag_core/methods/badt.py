@@ -117,14 +117,14 @@ def ask_teachers(
         model: the original classifier.
         samples: the samples.
         generator: source of the random network's weights.
-        report: told after every batch, as stage "labels".
+        report: receives progress after every batch, as stage "labels".
     """
     seed = int(torch.randint(2**31, (), generator=generator))
     ignorant = place(fresh_like(model, seed), model.head.weight.device).eval()
-    known, told = torch.zeros(0, model.config.num_classes), AsStage(report, "labels")
+    known, labelling = torch.zeros(0, model.config.num_classes), AsStage(report, "labels")
     if len(samples.retain):
-        known = outputs_of(model, samples.retain.images, report=told).logits
-    return outputs_of(ignorant, samples.forget.images, report=told).logits, known
+        known = outputs_of(model, samples.retain.images, report=labelling).logits
+    return outputs_of(ignorant, samples.forget.images, report=labelling).logits, known
 
 
 def imitation_loss(ignorant: Tensor, known: Tensor, temperature: float) -> Callable[[Tensor, Pair], Tensor]:

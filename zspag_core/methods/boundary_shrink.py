@@ -102,8 +102,8 @@ class BoundaryShrink(SGDSettings, ZeroShotMethod):
         for first in range(0, len(forget), chunk):
             images = to_pixels(forget.images[first : first + chunk], device)
             truth = forget.labels[first : first + chunk].to(device)
-            told = AsStage(report, "labels", first, len(forget))
-            found = attack.perturb(model, images, truth, generator=torch.Generator(), report=told)
+            labelling = AsStage(report, "labels", first, len(forget))
+            found = attack.perturb(model, images, truth, generator=torch.Generator(), report=labelling)
             parts.append(outputs_of_pixels(model, found.images).logits)
         barred = barred_labels(forget.labels, classes, model.config.num_classes)
         return second_best_labels(torch.cat(parts), barred)

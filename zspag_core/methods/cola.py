@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zspag_core.data.dataset import Split
     from zspag_core.data.images import Pictures
-    from zspag_core.methods.descent import Told
+    from zspag_core.methods.descent import StepReport
     from zspag_core.methods.training_loop import Pair
     from zspag_core.models import Classifier
     from zspag_core.runs.context import RunContext
@@ -91,12 +91,12 @@ class Collapsing(Batches):
         super().__init__(model, samples, **options)
         self.settings, self.collapsing = settings, True
 
-    def epoch(self, number: int, generator: torch.Generator, told: Told) -> dict[str, float]:
+    def epoch(self, number: int, generator: torch.Generator, steps: StepReport) -> dict[str, float]:
         """Make one pass; the first one that aligns begins without what the optimiser remembers of the collapse."""
         self.collapsing = number <= self.settings.collapse_epochs
         if number == self.settings.collapse_epochs + 1:
             self.optimizer = self.settings.sgd(list(self.model.parameters()), self.settings.learning_rate)
-        return super().epoch(number, generator, told)
+        return super().epoch(number, generator, steps)
 
     def descend(self, images: Pictures, pair: Pair, generator: torch.Generator) -> tuple[float, Tensor]:
         """Fill the gradients of the contrast, or of the cross-entropy."""

@@ -70,7 +70,7 @@ def masked_answers(model: Classifier, samples: TrainingSamples, report: Reporter
     Args:
         model: the original classifier.
         samples: whose forget samples are asked about.
-        report: told after every batch, as stage "labels".
+        report: receives progress after every batch, as stage "labels".
     """
     logits = outputs_of(model, samples.forget.images, report=AsStage(report, "labels")).logits
     return posterior_labels(logits, samples.barred(model.config.num_classes))
@@ -84,7 +84,7 @@ def distillation_loss(targets: Tensor) -> Callable[[Tensor, Pair], Tensor]:
     """
 
     def loss(logits: Tensor, pair: Pair) -> Tensor:
-        told = targets[pair.forget].to(logits.device)
-        return F.kl_div(logits.log_softmax(1), told, reduction="batchmean")
+        teacher = targets[pair.forget].to(logits.device)
+        return F.kl_div(logits.log_softmax(1), teacher, reduction="batchmean")
 
     return loss

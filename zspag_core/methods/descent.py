@@ -139,8 +139,8 @@ def descend(
             report.progress("unlearn", len(history) * steps, schedule.epochs * steps)
         while len(history) < schedule.epochs and stopped == "epochs":
             order = torch.randperm(len(images), generator=generator).split(schedule.batch_size)
-            tell = Told(report, len(history) * steps, schedule.epochs * steps)
-            rounds, stopped = walk.advance(model, history, order, schedule, tell)
+            steps_report = StepReport(report, len(history) * steps, schedule.epochs * steps)
+            rounds, stopped = walk.advance(model, history, order, schedule, steps_report)
             if not rounds:
                 if not history:  # there is nothing to return but the original
                     raise UnlearningError(walk.refusal)
@@ -157,7 +157,7 @@ def descend(
 
 
 @dataclass(frozen=True)
-class Told:
+class StepReport:
     """Who is told of every step, and where in the whole loop the epoch stands."""
 
     report: Reporter
@@ -193,7 +193,7 @@ class _Walk:
         history: list[dict[str, float]],
         order: tuple[Tensor, ...],
         schedule: Schedule,
-        tell: Told,
+        steps_report: StepReport,
     ) -> tuple[list[dict[str, float]], str]:
         """Make the next epoch, with fewer and fewer layers where more do harm; return what :meth:`epoch` returns.
 
@@ -201,13 +201,13 @@ class _Walk:
         """
         number, rounds, stopped, left = len(history) + 1, list[dict[str, float]](), "harm", None
         if not self._too_slow(history, schedule):
-            rounds, stopped = self.epoch(number, order, schedule, tell)
+            rounds, stopped = self.epoch(number, order, schedule, steps_report)
         while stopped == "harm" and self._resort_left(schedule):
             left = left or self.loop.snapshot()
             before = len(self.loop.layers)
             self._begin_anew(original, schedule, number)
-            tell.report.note(FROM_ABOVE.format(before, len(self.loop.layers)))
-            rounds, stopped = self.epoch(number, order, schedule, tell)
+            steps_report.report.note(FROM_ABOVE.format(before, len(self.loop.layers)))
+            rounds, stopped = self.epoch(number, order, schedule, steps_report)
         if left and not rounds:
             self.loop.restore(left)
         return rounds, "rule" if stopped == "harm" else stopped
@@ -259,7 +259,7 @@ class _Walk:
         return state["history"], state["stopped"]
 
     def epoch(
-        self, number: int, order: tuple[Tensor, ...], schedule: Schedule, tell: Told
+        self, number: int, order: tuple[Tensor, ...], schedule: Schedule, steps_report: StepReport
     ) -> tuple[list[dict[str, float]], str]:
         """Make one pass, or the part of it after which the rule is met; return its rounds and why the loop may end.
 
@@ -272,7 +272,7 @@ class _Walk:
             self._lengthen(schedule.learning_rate)
         size = max(1, ROUND_IMAGES // schedule.batch_size)
         for first in range(0, len(order), size):
-            row = self._round(number, order[first : first + size], schedule.rule, tell, first)
+            row = self._round(number, order[first : first + size], schedule.rule, steps_report, first)
             if row is None:
                 return rounds, "harm"
             rounds.append(row)
@@ -286,7 +286,7 @@ class _Walk:
             self.loop.learning_rate = min(STEP_GROWTH * self.loop.learning_rate, MOST_GROWTH * first)
 
     def _round(
-        self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: Told, done: int
+        self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, steps_report: StepReport, done: int
     ) -> dict[str, float] | None:
         """Make some steps; None, and the weights are as before, when no step is small enough for the rule.
 
@@ -295,7 +295,7 @@ class _Walk:
         """
         before = self.loop.snapshot()
         while True:
-            row, harm = self._try(epoch, order, rule, tell, done)
+            row, harm = self._try(epoch, order, rule, steps_report, done)
             if not harm:
                 self.guard.settle()
                 return row
@@ -310,11 +310,11 @@ class _Walk:
         return None
 
     def _try(
-        self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, tell: Told, done: int
+        self, epoch: int, order: tuple[Tensor, ...], rule: StoppingRule | None, steps_report: StepReport, done: int
     ) -> tuple[dict[str, float], str]:
         """Make some steps; return their row, and why they may not stand ("" where they may)."""
         rate = self.loop.learning_rate
-        row, fault = self._steps(order, tell, done)
+        row, fault = self._steps(order, steps_report, done)
         row["learning_rate"] = rate
         fault = fault or self.guard.fall()
         if fault:
@@ -328,7 +328,7 @@ class _Walk:
             "energy or stop_margin"
         )
 
-    def _steps(self, order: tuple[Tensor, ...], tell: Told, done: int) -> tuple[dict[str, float], str]:
+    def _steps(self, order: tuple[Tensor, ...], steps_report: StepReport, done: int) -> tuple[dict[str, float], str]:
         """Take one step a batch, up to a bad one.
 
         Returns:
@@ -342,7 +342,7 @@ class _Walk:
             )
             loss_sum, free = loss_sum + step.loss * len(index), free + step.free * len(index)
             still += int(self.barred[index, step.predicted].sum())
-            tell.step(done + number, step.loss)
+            steps_report.step(done + number, step.loss)
             fault = self.guard.stumble(step.loss, step.length)
             if fault:
                 break

@@ -135,7 +135,7 @@ def fisher_diagonal(model: Classifier, images: Pictures, *, report: Reporter = S
     Args:
         model: the classifier; it is left as it was.
         images: (N, C, H, W) uint8.
-        report: told after every class of every batch, as stage "unlearn".
+        report: receives progress after every class of every batch, as stage "unlearn".
 
     Returns:
         name of a parameter -> tensor of its shape, on the CPU.

@@ -17,7 +17,7 @@ from zspag_core.devices import chance, mixed_precision, place, plain_attention
 from zspag_core.errors import UnlearningError
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod
-from zspag_core.methods.descent import Told, refuse_loss
+from zspag_core.methods.descent import StepReport, refuse_loss
 from zspag_core.methods.training_loop import Training, carry_out
 from zspag_core.models import fresh_like
 
@@ -168,7 +168,7 @@ class Transfer(Distilling):
         }
         self.steps = settings.batches
 
-    def epoch(self, number: int, generator: torch.Generator, told: Told) -> dict[str, float]:
+    def epoch(self, number: int, generator: torch.Generator, steps: StepReport) -> dict[str, float]:
         """Make one round; return the mean loss of the student's steps and the percent of images that passed the gate.
 
         Raises:
@@ -181,7 +181,7 @@ class Transfer(Distilling):
                 count, loss = self._batch(noise, number)
             passed += count
             losses += [loss] if loss is not None else []
-            told.step(batch, losses[-1] if losses else 0.0)
+            steps.step(batch, losses[-1] if losses else 0.0)
         self.model.eval()
         if not losses:
             raise UnlearningError(
@@ -212,12 +212,12 @@ class Transfer(Distilling):
         self.model.train()
         images = self.inventor(noise)
         with mixed_precision(self.device), plain_attention(self.device):
-            told = self.teacher(images).float()
-            open_ = self.gated(told.detach())
+            teacher_logits = self.teacher(images).float()
+            open_ = self.gated(teacher_logits.detach())
             if int(open_.sum()) > 1:
-                loss = -disagreement(self.model(images[open_]).float(), told[open_])
+                loss = -disagreement(self.model(images[open_]).float(), teacher_logits[open_])
             else:
-                loss = self._distance(told)
+                loss = self._distance(teacher_logits)
         return self._step("inventor", self.inventor, loss)
 
     def _distance(self, logits: Tensor) -> Tensor:
@@ -235,13 +235,13 @@ class Transfer(Distilling):
     def _imitate(self, images: Tensor) -> float:
         """Take the student's steps on one batch; return the mean loss."""
         with torch.no_grad(), capturing(self.teacher) as seen, mixed_precision(self.device):
-            told = self.teacher(images).float()
+            teacher_logits = self.teacher(images).float()
         where, total = attention_maps(self.teacher, seen), 0.0
         self.model.train()
         for _ in range(self.settings.student_steps):
             with capturing(self.model) as seen, mixed_precision(self.device), plain_attention(self.device):
                 answer = self.model(images).float()
-            loss = disagreement(answer, told)
+            loss = disagreement(answer, teacher_logits)
             for mine, theirs in zip(attention_maps(self.model, seen), where, strict=True):
                 loss = loss + self.settings.attention * (mine - theirs).square().mean()
             total += self._step("student", self.model, loss)
@@ -257,9 +257,9 @@ class Transfer(Distilling):
         return loss.item()
 
 
-def disagreement(logits: Tensor, told: Tensor) -> Tensor:
+def disagreement(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """Return KL(original ‖ student) of logits (N, C), mean over images, in nats."""
-    return F.kl_div(logits.log_softmax(1), told.log_softmax(1), reduction="batchmean", log_target=True)
+    return F.kl_div(logits.log_softmax(1), teacher_logits.log_softmax(1), reduction="batchmean", log_target=True)
 
 
 @contextmanager

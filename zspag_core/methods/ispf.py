@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zspag_core.data.dataset import Split
-    from zspag_core.methods.descent import Told
+    from zspag_core.methods.descent import StepReport
     from zspag_core.models import Classifier
     from zspag_core.runs.context import RunContext
 
@@ -91,7 +91,7 @@ class Filtering(Distilling):
         }
         self.steps = settings.rounds
 
-    def epoch(self, number: int, generator: torch.Generator, told: Told) -> dict[str, float]:
+    def epoch(self, number: int, generator: torch.Generator, steps: StepReport) -> dict[str, float]:
         """Make an epoch's rounds; return the mean loss of the student's steps, of the generator's while that is alone.
 
         Raises:
@@ -101,7 +101,7 @@ class Filtering(Distilling):
         self._slow_down(number - self.settings.warmup)
         for place_ in range(1, self.steps + 1):
             losses.append(self._round(generator, number, alone=alone))
-            told.step(place_, losses[-1])
+            steps.step(place_, losses[-1])
         self.model.eval()
         return {"loss": sum(losses) / len(losses)}
 
@@ -133,8 +133,10 @@ class Filtering(Distilling):
         with chance(int(torch.randint(2**31, (), generator=generator)), self.device):
             images = self.inventor(noise)
             with apart(self.teacher) as strange, mixed_precision(self.device), plain_attention(self.device):
-                told, answer = self.teacher(images).float(), self.model(images).float()
-            loss = synthesis_loss(told, answer, self.classes) + sum(strange, torch.zeros((), device=self.device))
+                teacher_logits, answer = self.teacher(images).float(), self.model(images).float()
+            loss = synthesis_loss(teacher_logits, answer, self.classes) + sum(
+                strange, torch.zeros((), device=self.device)
+            )
             self.optimizers["inventor"].zero_grad(set_to_none=True)
             loss.backward()
             self.optimizers["inventor"].step()
@@ -145,34 +147,34 @@ class Filtering(Distilling):
         self.inventor.eval()
         with torch.no_grad(), mixed_precision(self.device), plain_attention(self.device):
             images = self.inventor(noise)
-            told = filtered(self.teacher(images).float(), self.classes, self.settings.threshold)
+            teacher_logits = filtered(self.teacher(images).float(), self.classes, self.settings.threshold)
         self.model.train()
         with chance(int(torch.randint(2**31, (), generator=generator)), self.device):
             with mixed_precision(self.device), plain_attention(self.device):
                 answer = self.model(images)
-            loss = disagreement(answer.float(), told)
+            loss = disagreement(answer.float(), teacher_logits)
             self.optimizers["student"].zero_grad(set_to_none=True)
             loss.backward()
             self.optimizers["student"].step()
         return loss.item()
 
 
-def synthesis_loss(told: Tensor, answer: Tensor, classes: list[int]) -> Tensor:
+def synthesis_loss(teacher_logits: Tensor, answer: Tensor, classes: list[int]) -> Tensor:
     """Return what the generator minimises, beside the statistics of layers.
 
     Images are to be sure in the original's eyes, of all classes alike, apart in student and original about remaining
     classes and alike about forgotten ones.
 
     Args:
-        told: (N, classes), the original's logits.
+        teacher_logits: (N, classes), the original's logits.
         answer: (N, classes), the student's.
         classes: the forgotten ones.
     """
-    sure = F.cross_entropy(told, told.argmax(1))
-    share = told.softmax(1).mean(0)
+    sure = F.cross_entropy(teacher_logits, teacher_logits.argmax(1))
+    share = teacher_logits.softmax(1).mean(0)
     balance = (share * share.clamp_min(TINY).log()).sum()
-    terms = told.softmax(1) * (told.log_softmax(1) - answer.log_softmax(1))
-    sign = torch.full((told.shape[1],), -1.0, device=told.device)
+    terms = teacher_logits.softmax(1) * (teacher_logits.log_softmax(1) - answer.log_softmax(1))
+    sign = torch.full((teacher_logits.shape[1],), -1.0, device=teacher_logits.device)
     sign[classes] = 1.0
     return sure + balance + (sign * terms).sum(1).mean()
 

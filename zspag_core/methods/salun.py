@@ -135,7 +135,7 @@ def forget_gradient(model: Classifier, forget: Split, report: Reporter = SILENT)
     Args:
         model: the original classifier; it is not changed.
         forget: the samples under their true labels.
-        report: told after every batch that the loop has not begun yet.
+        report: receives progress after every batch that the loop has not begun yet.
     """
     network, device = copy.deepcopy(model).eval().requires_grad_(), model.head.weight.device
     network.zero_grad(set_to_none=True)

@@ -65,8 +65,8 @@ class Scrub(SGDSettings, RetainMethod):
         """Ask the original once, as no image is augmented; then alternate."""
         run, samples = Unlearned(model), TrainingSamples(forget, retain, classes)
         with timed(run.seconds, "labels"):
-            told = AsStage(context.report, "labels")
-            known = [outputs_of(model, part.images, report=told).logits for part in (forget, retain)]
+            labelling = AsStage(context.report, "labels")
+            known = [outputs_of(model, part.images, report=labelling).logits for part in (forget, retain)]
         build = partial(
             Alternating,
             model,
@@ -111,9 +111,9 @@ def one_kind_a_step(
     return [Pair(part, nothing) for part in climbing] + [Pair(nothing, part) for part in descending]
 
 
-def divergence(logits: Tensor, told: Tensor, temperature: float) -> Tensor:
+def divergence(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
     """Return KL(original ‖ model) of softened logits (N, classes), mean over samples, times temperature squared."""
-    model, original = (values.float() / temperature for values in (logits, told))
+    model, original = (values.float() / temperature for values in (logits, teacher_logits))
     return F.kl_div(model.log_softmax(1), original.softmax(1), reduction="batchmean") * temperature**2
 
 

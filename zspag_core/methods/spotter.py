@@ -108,8 +108,10 @@ class Scattering(Batches):
         parts = [to_pixels(part, self.device) for part in self.in_parts(images)]
         truths = labels.to(self.device).split([len(part) for part in parts])
         near = [self.nearby(part, truth, generator) for part, truth in zip(parts, truths, strict=True)]
-        told = [posterior_labels(torch.cat([self.ask(part) for part in seen]).cpu(), barred) for seen in (parts, near)]
-        objective = partial(self.objective, told=told[0], told_near=told[1], labels=labels)
+        teacher = [
+            posterior_labels(torch.cat([self.ask(part) for part in seen]).cpu(), barred) for seen in (parts, near)
+        ]
+        objective = partial(self.objective, teacher=teacher[0], teacher_near=teacher[1], labels=labels)
         if len(parts) > 1:
             return self._descend_in_parts(parts, near, objective)
         views = self.look(parts[0], near[0])
@@ -137,18 +139,18 @@ class Scattering(Batches):
             features, logits = self.model.both(pixels)
         return StepOutputs(features.float(), logits.float(), self.read(near).float())
 
-    def objective(self, views: StepOutputs, told: Tensor, told_near: Tensor, labels: Tensor) -> Tensor:
+    def objective(self, views: StepOutputs, teacher: Tensor, teacher_near: Tensor, labels: Tensor) -> Tensor:
         """Return what a step minimises.
 
         Args:
             views: what the model says.
-            told: (N, classes), the masked teacher's probabilities of the images.
-            told_near: likewise of the images near them.
+            teacher: (N, classes), the masked teacher's probabilities of the images.
+            teacher_near: likewise of the images near them.
             labels: (N,), whose images are driven apart.
         """
         share = self.settings.share
-        kept = F.kl_div(views.logits.log_softmax(1), told.to(self.device), reduction="batchmean")
-        beside = F.kl_div(views.near.log_softmax(1), told_near.to(self.device), reduction="batchmean")
+        kept = F.kl_div(views.logits.log_softmax(1), teacher.to(self.device), reduction="batchmean")
+        beside = F.kl_div(views.near.log_softmax(1), teacher_near.to(self.device), reduction="batchmean")
         return share * kept + (1 - share) * beside + self.settings.dispersion * alikeness(views.features, labels)
 
     def nearby(self, pixels: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:

@@ -119,7 +119,7 @@ class Importances:
         Args:
             model: the classifier.
             batch_size: samples whose mean gradient is squared together.
-            report: told after every batch, as stage "unlearn".
+            report: receives progress after every batch, as stage "unlearn".
             total: samples that will be looked at in all.
         """
         self.network = copy.deepcopy(model).eval().requires_grad_()

@@ -25,7 +25,7 @@ from zspag_core.devices import mixed_precision, plain_attention
 from zspag_core.errors import Cancelled
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, timed
-from zspag_core.methods.descent import PART, Descent, Told, refuse_loss
+from zspag_core.methods.descent import PART, Descent, StepReport, refuse_loss
 from zspag_core.pseudo_labels import barred_labels
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Training(ABC):
     steps: int
 
     @abstractmethod
-    def epoch(self, number: int, generator: torch.Generator, told: Told) -> dict[str, float]:
+    def epoch(self, number: int, generator: torch.Generator, steps: StepReport) -> dict[str, float]:
         """Make epoch `number` (from 1), tell of every step, and return the epoch's figures, "loss" among them."""
 
     @abstractmethod
@@ -86,7 +86,7 @@ def repeat(
             report.progress("unlearn", len(history) * work.steps, epochs * work.steps)
         while len(history) < epochs:
             number = len(history) + 1
-            figures = work.epoch(number, generator, Told(report, len(history) * work.steps, epochs * work.steps))
+            figures = work.epoch(number, generator, StepReport(report, len(history) * work.steps, epochs * work.steps))
             history.append({"epoch": float(number)} | figures)
             try:
                 report.epoch(number, epochs, work.model, **figures)
@@ -227,7 +227,7 @@ class Batches(Training):
             generator: source of what else is drawn for a step, on the CPU.
         """
 
-    def epoch(self, number: int, generator: torch.Generator, told: Told) -> dict[str, float]:
+    def epoch(self, number: int, generator: torch.Generator, steps: StepReport) -> dict[str, float]:
         """Make one pass; return the mean loss and the percent of forget samples not forgotten before their step.
 
         Such are still read as a forgotten class, or as they were trained. An epoch without forget samples has no such
@@ -245,7 +245,7 @@ class Batches(Training):
             total, images = total + loss * count, images + count
             still += int(self.barred[pair.forget, predicted[: len(pair.forget)]].sum())
             seen += len(pair.forget)
-            told.step(place, loss)
+            steps.step(place, loss)
         if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
             self._check(math.nan, number)
         return {"loss": total / images} | ({"forget_accuracy": 100 * still / seen} if seen else {})

@@ -582,7 +582,7 @@ PROXY_AGREEMENT = Estimate(
 ESTIMATES = (FORGET_IMAGES, HELD_OUT_IMAGES, PROXY_AGREEMENT)
 
 FORGET_SAMPLE = "forget_sample"
-"""Told of an epoch: how many of the images to forget its figure of them is of, where it is not of all."""
+"""Reported of an epoch: how many of the images to forget its figure of them is of, where it is not of all."""
 
 PER_EPOCH = (
     "loss",

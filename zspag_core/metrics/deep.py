@@ -171,7 +171,7 @@ def relearning(
         batch_size: images per step, drawn with replacement.
         max_steps: where to give up.
         generator: draws the images asked and learnt.
-        report: told at every step, as stage "relearning".
+        report: receives progress at every step, as stage "relearning".
 
     Returns:
         The number of steps, seen at every second one, whether the target was reached, and what is left of the rest.

@@ -76,7 +76,7 @@ def grade(
         seed: the same seed gives the same figures.
         device: where to compute; where the model is when None.
         deep: whether to fit the probe as well.
-        report: told after every batch, as stage "evaluate".
+        report: receives progress after every batch, as stage "evaluate".
 
     Returns:
         The figures; those without samples to ask about are None.

@@ -170,7 +170,7 @@ def same_class(
 
     Source: the same-class attack of protocols after Yeom et al., 2018 (loss threshold).
     """
-    found = _told_apart(forget_train, forget_test, seed, limit)
+    found = _threshold_attack(forget_train, forget_test, seed, limit)
     if found is None:
         return SameClass(None, None, None)
     scores, member = found
@@ -182,11 +182,11 @@ def same_class_accuracy(
     forget_train: LabelledLogits, forget_test: LabelledLogits, *, seed: int, limit: int = LIMIT
 ) -> float | None:
     """Compute the accuracy of :func:`same_class` alone, for looks that are taken again and again."""
-    found = _told_apart(forget_train, forget_test, seed, limit)
+    found = _threshold_attack(forget_train, forget_test, seed, limit)
     return None if found is None else _accuracy(*found)
 
 
-def _told_apart(
+def _threshold_attack(
     forget_train: LabelledLogits, forget_test: LabelledLogits, seed: int, limit: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
     """Return the score of every sample, above 0 for a member, and who is one; None with too few samples."""

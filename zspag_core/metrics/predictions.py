@@ -138,7 +138,7 @@ def outputs_of(
         images: (N, C, H, W) uint8.
         device: where to compute; where the model is when None, on a copy when the model is elsewhere.
         batch_size: images per forward pass; what suits the device when None.
-        report: told after every batch, as stage "evaluate".
+        report: receives progress after every batch, as stage "evaluate".
 
     Returns:
         Features (N, D) and logits (N, num_classes), float32 on the CPU.

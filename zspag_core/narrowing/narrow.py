@@ -58,7 +58,7 @@ def narrow(
         forgotten: classes that nothing is kept of.
         passes: over all images, to refine the fit together with the layer before the writers; 0 for the fit alone.
         generator: source of shifts and mirrorings, on the CPU.
-        report: told how many images have been looked at, as stage "narrow".
+        report: receives how many images have been looked at, as stage "narrow".
 
     Raises:
         UsageError: this network's features are written in another way, fewer than two classes remain, or too many.

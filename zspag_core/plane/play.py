@@ -179,12 +179,12 @@ def _frames(onlooker: Onlooker, played: _Played, run: Unlearned) -> list[dict[st
     for epoch in shown_epochs(last + 1):
         if epoch:
             model.load_state_dict(played.watch.weights[epoch - 1])
-        told = run.history[epoch - 1] if epoch else {}
+        figures = run.history[epoch - 1] if epoch else {}
         look = onlooker.look(model, FINE if epoch in {0, last} else COARSE)
         assert run.labels is not None  # noqa: S101 - a run that came to its end has both
         assert run.subspace is not None  # noqa: S101
         parts = gradient_parts(model, played.forget, run.labels.labels, run.subspace)
-        frames.append({**told, "epoch": epoch, "parts": parts, **look.plain()})
+        frames.append({**figures, "epoch": epoch, "parts": parts, **look.plain()})
     return frames
 
 

@@ -35,7 +35,7 @@ def draw_membership(comparisons: Sequence[Comparison]) -> Figure:
         row_heights=[max(len(rows), 1) for rows in drawn],
         vertical_spacing=0.15 / max(len(comparisons), 1),
     )
-    told: set[str] = set()
+    in_legend: set[str] = set()
     for place, (comparison, rows) in enumerate(zip(comparisons, drawn, strict=True), start=1):
         for words, colour in KINDS.items():
             mine = [row for row in rows if _colour(row) == colour]
@@ -49,12 +49,12 @@ def draw_membership(comparisons: Sequence[Comparison]) -> Figure:
                     marker_color=colour,
                     name=words,
                     legendgroup=words,
-                    showlegend=bool(mine) and words not in told,
+                    showlegend=bool(mine) and words not in in_legend,
                 ),
                 row=place,
                 col=1,
             )
-            told |= {words} if mine else set()
+            in_legend |= {words} if mine else set()
         retrain = comparison.row("retrain")
         band = None if retrain is None else retrain.mean_and_deviation(ENTROPY.key)
         if band is not None:

@@ -25,7 +25,7 @@ from zspag_core.runs.assumptions import load_for
 from zspag_core.runs.samples import as_trained, describe_images, forget_samples
 from zspag_core.shipped import CHECKPOINTS, ORIGINALS
 from zspag_core.training.loop import accuracy, train
-from zspag_core.training.run import told
+from zspag_core.training.run import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -200,7 +200,7 @@ def _train(setup: Setup, dataset: DataSet, recipe: Recipe, path: Path, device: t
         "backdoor": ":".join(map(str, setup.backdoor)) if setup.backdoor else None,
         "test_accuracy": round(accuracy(trained.model, dataset.test, device), 2),
     }
-    save_checkpoint(path, trained.model, about | ({"started_from": [told(start)]} if start else {}))
+    save_checkpoint(path, trained.model, about | ({"started_from": [provenance(start)]} if start else {}))
     state.unlink(missing_ok=True)
 
 

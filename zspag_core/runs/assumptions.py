@@ -147,8 +147,8 @@ def _check_input_and_order(
         return load_for(checkpoint, data, order=order, size=size)
 
     def ordered(images: AskedSample) -> tuple[str, ...]:
-        told = images.without(forgotten)
-        return () if told is None else check_order(told, **_how_ordered(checkpoint, images.dataset, order)).doubt()
+        known = images.without(forgotten)
+        return () if known is None else check_order(known, **_how_ordered(checkpoint, images.dataset, order)).doubt()
 
     try:
         doubts = check_reading(checkpoint, asked, at_size)
@@ -215,6 +215,6 @@ def _then(
 
 def chosen_order(checkpoint: Checkpoint) -> str:
     """Return the order of the classes that a person chose when the checkpoint was written; empty where nobody did."""
-    told = checkpoint.about.get("told")
-    order = told.get("order") if isinstance(told, dict) else None
+    known = checkpoint.about.get("told")
+    order = known.get("order") if isinstance(known, dict) else None
     return order if isinstance(order, str) else ""

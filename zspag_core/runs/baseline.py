@@ -44,7 +44,7 @@ class Baseline:
             model: the original, on its device.
             prepared: the run.
             cache: keeps what is made.
-            report: told after every batch, as stage "before", and at every step of relearning.
+            report: receives progress after every batch, as stage "before", and at every step of relearning.
             seconds: "evaluate" grows by what grading takes.
         """
         self.model, self.prepared, self.cache, self.seconds = model, prepared, cache, seconds
@@ -83,8 +83,8 @@ class Baseline:
         """Return the grade, and say what makes figures doubtful when it is new."""
         if self.known is None:
             with timed(self.seconds, "evaluate"):
-                told = AsStage(self.report, STAGE)
-                self.known = self.cache.once(GRADE, lambda: grade_of(self.model, self.prepared, told))
+                own_stage = AsStage(self.report, STAGE)
+                self.known = self.cache.once(GRADE, lambda: grade_of(self.model, self.prepared, own_stage))
             say_doubts(self.known, self.prepared, self.report)
         return self.known
 

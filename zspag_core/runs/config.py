@@ -78,8 +78,8 @@ class RunConfig:
             **remembered: what pages want to find there again, such as the names of the classes; None counts as nothing.
         """
         unset = {one.name: one.default for one in fields(self) if one.default is not MISSING} | {"reading": {}}
-        told = {k: v for k, v in self.to_dict().items() if k in ALWAYS or v != unset.get(k)}
-        return told | {name: value for name, value in remembered.items() if value is not None}
+        config = {k: v for k, v in self.to_dict().items() if k in ALWAYS or v != unset.get(k)}
+        return config | {name: value for name, value in remembered.items() if value is not None}
 
     @classmethod
     def from_job(cls, config: Mapping[str, Any]) -> RunConfig:

@@ -43,7 +43,7 @@ def measure_depth(
         original: the model before unlearning; "" takes it from where the run did.
         retrained: a model that never saw the classes, a file or the folder of a retraining run; "" for none.
         device: where to compute.
-        report: told how far it is.
+        report: receives how far it is.
 
     Returns:
         The content of result.json.

@@ -68,7 +68,7 @@ def regrade(
         data: name or path of data with what the run's own lacked.
         original: the model before unlearning; "" takes it from where the run did.
         device: where to compute.
-        report: told after every batch.
+        report: receives progress after every batch.
 
     Returns:
         The content of result.json.

@@ -65,7 +65,7 @@ def compare_attention(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
         job: its config is {"run": job id, "index": positions as :func:`list_samples` gives them, "layer": name or None
             for the default, "target": "own" explains each image's label, "predicted" what each of the two models takes
             it for}.
-        report: told after each step.
+        report: receives progress after each step.
 
     Returns:
         {"layer", "layers": [names], "images": [{"index", "label", "picture" (data URL), "own": {"before", "after"}

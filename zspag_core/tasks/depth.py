@@ -21,7 +21,7 @@ def measure_depth(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
 
     Args:
         job: its config is {"run": job id, "extent": "quick" or "all", "retrained": job id of a retraining run, or ""}.
-        report: told how far it is, as stages "depth" and "information".
+        report: receives how far it is, as stages "depth" and "information".
 
     Returns:
         What result.json would hold as "depth".

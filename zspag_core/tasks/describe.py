@@ -61,7 +61,7 @@ def describe_checkpoint(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
 
     Args:
         job: its config is {"checkpoint": path}.
-        report: told when model and data are loaded.
+        report: receives progress when model and data are loaded.
 
     Returns:
         {"architecture", "parameters", "image_size", "data", "test_accuracy", "classes": [{"name", "picture" (data URL

@@ -58,7 +58,7 @@ def draw_map(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
 
     Args:
         job: its config is {"run": job id, "kind": "pca" or "umap"}.
-        report: told after each step.
+        report: receives progress after each step.
 
     Returns:
         {"file": its name without ending, "knn_agreement" (percent of these proxies that lie among real images of their

@@ -31,7 +31,7 @@ def import_weights(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
             {"image_size": pixels, "mean", "std": one number a channel for pixels in [0, 1], "heads": of a ViT,
             "shorter_side", "interpolation"}, "class_names": what the outputs are called, in their order, "order": how
             that order was chosen}; what is not told stays as it was.
-        report: told when the file is read and written.
+        report: receives progress when the file is read and written.
 
     Returns:
         {"checkpoint": path of the new file; the same words about the same weights give the same name}
@@ -64,49 +64,51 @@ def _read(path: Path, before: Mapping[str, Any], config: Mapping[str, Any]) -> t
     from zspag_core.safety import refuse_code
 
     given = config.get("told", {})
-    told = {name: _plain(given[name]) for name in READING if name in given}
+    stated = {name: _plain(given[name]) for name in READING if name in given}
     file = owners_file(path, before)
     was = owners_model(before) if file is not None else ("", None)
     model, entry = str(config.get("model") or was[0]), config.get("entry") or was[1]
     refuse_code(model)
     if file is None and before:  # a file of ours, whose owner's is not there (any more)
-        return _told_anew(load_checkpoint(path, **told), told), before.get("owner")
+        return _restated(load_checkpoint(path, **stated), stated), before.get("owner")
     if file is not None and model == was[0]:
-        told = _told_before(before) | told
+        stated = _stated_before(before) | stated
     source = file or path
-    loaded = load_checkpoint(source, model=model, entry=entry, **told)
+    loaded = load_checkpoint(source, model=model, entry=entry, **stated)
     record = None if loaded.origin is None else owner_record(source, loaded, model, entry)
     return loaded, record
 
 
-def _told_before(before: Mapping[str, Any]) -> dict[str, Any]:
+def _stated_before(before: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an earlier checkpoint of the same weights was told."""
-    from zspag_core.checkpoints.owners import told_reading
+    from zspag_core.checkpoints.owners import stated_reading
 
-    return told_reading(before)
+    return stated_reading(before)
 
 
-def _told_anew(loaded: Checkpoint, told: Mapping[str, Any]) -> Checkpoint:
+def _restated(loaded: Checkpoint, stated: Mapping[str, Any]) -> Checkpoint:
     """Return a checkpoint of ours in which some things are not assumed any more."""
-    assumed = {name: value for name, value in loaded.about.get("assumed", {}).items() if name not in told}
-    return replace(loaded, about=loaded.about | {"told": {**loaded.about.get("told", {}), **told}, "assumed": assumed})
+    assumed = {name: value for name, value in loaded.about.get("assumed", {}).items() if name not in stated}
+    return replace(
+        loaded, about=loaded.about | {"told": {**loaded.about.get("told", {}), **stated}, "assumed": assumed}
+    )
 
 
 def _with_classes(loaded: Checkpoint, before: Mapping[str, Any], config: Mapping[str, Any]) -> Checkpoint:
     """Return a checkpoint whose outputs are called as a person says now, or said before."""
     from zspag_core.runs.assumptions import with_names
 
-    names, told = config.get("class_names"), {"order": config.get("order") or ""}
+    names, stated = config.get("class_names"), {"order": config.get("order") or ""}
     if names is None:
         earlier = before.get("told")
-        told = {name: earlier[name] for name in ABOUT_CLASSES if isinstance(earlier, dict) and name in earlier}
-        names = before.get("class_names") if told else None
-    elif not told["order"]:
-        told = {"classes": "named"}
+        stated = {name: earlier[name] for name in ABOUT_CLASSES if isinstance(earlier, dict) and name in earlier}
+        names = before.get("class_names") if stated else None
+    elif not stated["order"]:
+        stated = {"classes": "named"}
     if names is None or (config.get("class_names") is None and len(names) != loaded.model.config.num_classes):
         return loaded
     named = with_names(loaded, names)
-    return replace(named, about=named.about | {"told": {**named.about.get("told", {}), **told}})
+    return replace(named, about=named.about | {"told": {**named.about.get("told", {}), **stated}})
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a number, a word or numbers

@@ -37,7 +37,7 @@ def look_into(config: Mapping[str, Any], report: Reporter = SILENT) -> dict[str,
 
     Args:
         config: {"data": name or path, "checkpoint": path (optional), "download": whether the network may be used}.
-        report: told when model and data are loaded.
+        report: receives progress when model and data are loaded.
 
     Returns:
         {"name", "num_classes", "class_names", "train", "test" (image counts), "classes": [{"name", "picture" (data

@@ -29,7 +29,7 @@ def inspect_model(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
 
     Args:
         job: its config is {"checkpoint": path, "entry": which network of the file (optional)}.
-        report: told when the file is read.
+        report: receives progress when the file is read.
 
     Returns:
         {"unpacked": path} for a zipped folder. Else {"asks": "network", "entry" or "heads", what must be told before
@@ -123,7 +123,7 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
 
     Args:
         job: its config is {"checkpoint": path, "data": name or path}.
-        report: told when the one and the other have been tried.
+        report: receives progress when the one and the other have been tried.
 
     Returns:
         {"readings": [{"words", "fields" (of the model's config), "accuracy" (percent), "count" (images)}] the one that
@@ -157,9 +157,9 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     report.progress("assumptions", 1, 2)
     none_fits = len(tried) > 1 and max(one.accuracy for one in tried) < WELL
     misread = another_is_better(tried) and not is_stated(loaded, tried[1])
-    told = asked.without(forgotten_before(loaded.about))
-    order = _order(loaded, told or asked, try_orders(told or asked))
-    if told is None:  # images of forgotten classes alone say nothing of an order
+    known = asked.without(forgotten_before(loaded.about))
+    order = _order(loaded, known or asked, try_orders(known or asked))
+    if known is None:  # images of forgotten classes alone say nothing of an order
         order |= {"misnumbered": False, "kept_against": False}
     report.progress("assumptions", 2, 2)
     readings = [asdict(one) | {"fields": dict(one.fields)} for one in tried]

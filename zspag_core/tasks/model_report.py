@@ -27,7 +27,7 @@ def model_report(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
 
     Args:
         job: its config is {"checkpoint": path, "data": name or path}.
-        report: told after every batch.
+        report: receives progress after every batch.
 
     Returns:
         {"layers": [{"name", "kind", "shape" (of what comes out, without the batch), "parameters"}], "parameters",

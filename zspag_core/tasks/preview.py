@@ -37,7 +37,7 @@ def preview_attack(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     Args:
         job: its config is {"checkpoint", "data", "forget": classes, "settings": of ZS-PAG's attack, "seed"}, and
             maybe "images", how many there are to be instead.
-        report: told after every step of the attack.
+        report: receives progress after every step of the attack.
 
     Returns:
         {"asr" (percent of the images that reach a remaining class), "attempted", "linf", "l2" (mean size of the

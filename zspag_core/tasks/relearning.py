@@ -20,7 +20,7 @@ def measure_relearning(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
 
     Args:
         job: its config is {"run": job id}.
-        report: told at every step, as stage "relearning".
+        report: receives progress at every step, as stage "relearning".
 
     Returns:
         {"before": …, "after": …}, each {"steps", "reached", "acc_rt"} as in result.json, or None where it is undefined.

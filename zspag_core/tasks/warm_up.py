@@ -33,7 +33,7 @@ def warm_up(device: str, report: Reporter) -> None:
 
     Args:
         device: where runs compute.
-        report: told after every batch; it raises Cancelled when there is something better to do.
+        report: receives progress after every batch; it raises Cancelled when there is something better to do.
     """
     with contextlib.suppress(ZspagError):  # nobody has asked for this, and a run will say what is wrong
         report.progress("load", 0, 1)

@@ -118,7 +118,7 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     about = _about(dataset, config, roles, recipe) | {"stopped": trained.stopped, "history": trained.history}
     about["test_accuracy"] = figure
     if starts:
-        about["started_from"] = [told(start) for start in starts]
+        about["started_from"] = [provenance(start) for start in starts]
     save_checkpoint(out, trained.model, about)
     if trained.stopped != "cancelled":
         state_path.unlink(missing_ok=True)
@@ -197,7 +197,7 @@ def _sizes_of(starts: Sequence[Checkpoint], config: TrainConfig, roles: Roles, d
     return found
 
 
-def told(start: Checkpoint) -> dict[str, Any]:
+def provenance(start: Checkpoint) -> dict[str, Any]:
     """Return what a checkpoint says about its own training, for the header of the one that goes on from it."""
     keys = ("data", "recipe", "excluded", "backdoor", "test_accuracy", "started_from")
     return {key: start.about[key] for key in keys if key in start.about} | {"sha256": start.sha256}

@@ -49,7 +49,7 @@ def dispatch(job: Job, report: Reporter) -> dict[str, Any]:
 
     Args:
         job: of the sweep; its config is the :class:`Sweep`.
-        report: told how many trials have ended; when it cancels, the runs under way are stopped and nothing is lost.
+        report: receives how many trials have ended; when it cancels, the runs under way are stopped, nothing is lost.
 
     Returns:
         What :func:`zspag_core.tuning.report.summarise` says.

@@ -83,15 +83,15 @@ def obtain(store: JobStore, sweep: Job, config: Mapping[str, Any]) -> Job:
 
 def rows_of(store: JobStore, sweep_id: str) -> list[dict[str, Any]]:
     """Return the trials of a sweep that have ended, by their numbers."""
-    told = {event.body["number"]: dict(event.body) for event in store.events(sweep_id, kind=ROW)}
-    return [told[number] for number in sorted(told)]
+    rows = {event.body["number"]: dict(event.body) for event in store.events(sweep_id, kind=ROW)}
+    return [rows[number] for number in sorted(rows)]
 
 
 def count_rows(store: JobStore, sweep_id: str) -> int:
     """Return how many trials of a sweep have ended, without reading them."""
-    told = select(func.count()).select_from(events).where(events.c.job == sweep_id, events.c.kind == ROW)
+    rows = select(func.count()).select_from(events).where(events.c.job == sweep_id, events.c.kind == ROW)
     with store.engine.connect() as connection:
-        return int(connection.execute(told).scalar_one())
+        return int(connection.execute(rows).scalar_one())
 
 
 def epochs_of(store: JobStore, run: str) -> list[dict[str, Any]]:
@@ -114,20 +114,20 @@ def under_way(store: JobStore, sweep_id: str) -> list[tuple[dict[str, Any], Job]
     begun = select(events.c.body).where(events.c.job == sweep_id, events.c.kind == BEGUN)
     newest = begun.order_by(events.c.sequence.desc()).limit(OPEN)
     with store.engine.connect() as connection:
-        told = {trial["number"]: trial for trial in map(json.loads, connection.execute(newest).scalars())}
-        runs = [run for trial in told.values() for run in trial["jobs"]]
+        rows = {trial["number"]: trial for trial in map(json.loads, connection.execute(newest).scalars())}
+        runs = [run for trial in rows.values() for run in trial["jobs"]]
         at_work = select(jobs.c.id).where(jobs.c.id.in_(runs), jobs.c.state == State.RUNNING)
         running = set(connection.execute(at_work).scalars())
     firsts = (
-        (told[number], next((run for run in told[number]["jobs"] if run in running), "")) for number in sorted(told)
+        (rows[number], next((run for run in rows[number]["jobs"] if run in running), "")) for number in sorted(rows)
     )
     return [(trial, store.require(run)) for trial, run in firsts if run]
 
 
 def epoch_reached(store: JobStore, run: str) -> tuple[int, int] | None:
     """Return the number of the last epoch of a run and how many there may be; None before the first."""
-    told = epochs_of(store, run)
-    return (told[-1]["epoch"], told[-1]["total"]) if told else None
+    epochs = epochs_of(store, run)
+    return (epochs[-1]["epoch"], epochs[-1]["total"]) if epochs else None
 
 
 def workers(store: JobStore) -> int:

@@ -101,8 +101,8 @@ def as_csv(sweep: Sweep, rows: Sequence[Row]) -> str:
     for row in sorted(rows, key=lambda one: int(one["number"])):
         figures = [row["figures"].get(key) for key in marked]
         knobs = [row["point"].get(name) for name in names]
-        told = [round(row["took"], 2), " ".join(row["jobs"]), row["error"]]
-        writer.writerow([row["number"], row["state"], *knobs, *figures, *told])
+        cost = [round(row["took"], 2), " ".join(row["jobs"]), row["error"]]
+        writer.writerow([row["number"], row["state"], *knobs, *figures, *cost])
     return text.getvalue()
 
 

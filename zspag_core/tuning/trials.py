@@ -47,7 +47,7 @@ def hold_against(prepared: Prepared, folder: Path, report: Reporter = SILENT) ->
     Args:
         prepared: the run.
         folder: its run folder.
-        report: told while the yardstick is made.
+        report: receives progress while the yardstick is made.
     """
     from safetensors.torch import load_file
 

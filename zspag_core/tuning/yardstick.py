@@ -50,13 +50,13 @@ def make_yardstick(model: Classifier, forget: Split, classes: Sequence[int], rep
         model: the original, on its device.
         forget: images of the classes to forget.
         classes: these classes.
-        report: told how many are made.
+        report: receives how many are made.
     """
     barred = barred_labels(forget.labels, classes, model.config.num_classes)
     generator = torch.Generator().manual_seed(SEED)
     logits = logits_of(model, forget.images)
-    told = AsStage(report, PART)  # its proxies are none of the run's
-    return Stages(ZSPAG(), model, forget, logits, tuple(classes), barred, generator, told).proxies()
+    own_stage = AsStage(report, PART)  # its proxies are none of the run's
+    return Stages(ZSPAG(), model, forget, logits, tuple(classes), barred, generator, own_stage).proxies()
 
 
 def measure(

@@ -47,9 +47,9 @@ def tidy_name(name: str) -> str:
 
 def role_of(code: str, classroom: Classroom) -> str | None:
     """Return "teacher" or "visitor" by the code told, None where it is neither; in the same time whichever it is."""
-    told = plain_code(code).encode()
-    teacher = hmac.compare_digest(told, plain_code(classroom.teacher).encode())
-    visitor = hmac.compare_digest(told, plain_code(classroom.join).encode())
+    typed = plain_code(code).encode()
+    teacher = hmac.compare_digest(typed, plain_code(classroom.teacher).encode())
+    visitor = hmac.compare_digest(typed, plain_code(classroom.join).encode())
     return "teacher" if teacher else "visitor" if visitor else None
 
 

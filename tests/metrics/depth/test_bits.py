@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.metrics.depth.constructed import FORGOTTEN, Patches, masked, patches_data, rescaled
-from zspag_core.metrics.depth.bits import fewest, linear_bits, told
+from zspag_core.metrics.depth.bits import bits_of, fewest, linear_bits
 from zspag_core.metrics.depth.stages import stages_of
 
 
@@ -86,11 +86,11 @@ def test_too_few_images_of_a_kind_say_nothing():
     assert fewest(marks, torch.tensor([True, False, False])) == 1
 
 
-def test_told_is_what_a_sure_right_and_a_sure_wrong_answer_cost():
+def test_bits_are_what_a_sure_right_and_a_sure_wrong_answer_cost():
     marks = torch.tensor([True, False])
-    assert told(torch.tensor([0.0, 0.0]), marks) == pytest.approx(0.0)
-    assert told(torch.tensor([50.0, -50.0]), marks) == pytest.approx(1.0)
-    assert told(torch.tensor([-math.log(3), 0.0]), marks) == pytest.approx(1 - (2 + 1) / 2)
+    assert bits_of(torch.tensor([0.0, 0.0]), marks) == pytest.approx(0.0)
+    assert bits_of(torch.tensor([50.0, -50.0]), marks) == pytest.approx(1.0)
+    assert bits_of(torch.tensor([-math.log(3), 0.0]), marks) == pytest.approx(1 - (2 + 1) / 2)
 
 
 def test_what_does_not_fit_is_refused():

@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 
 from ui.playground import page
-from ui.playground.plane import KEY, added_point, told
+from ui.playground.plane import KEY, added_point, reported
 from ui.playground.state import USUAL, held, key, put, read_points
 from zspag_core.plane.question import MOST_OWN
 
@@ -84,4 +84,4 @@ def test_what_is_no_epsilon_changes_nothing(session, wrong):
 
 def test_before_anything_is_told_there_is_nothing(session):
     assert added_point() is None
-    assert told("epoch") is None
+    assert reported("epoch") is None

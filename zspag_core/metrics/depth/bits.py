@@ -47,7 +47,7 @@ def linear_bits(
     if fewest(forgotten_train, forgotten_test) < FEWEST:
         return None
     train, test = standardised(features_train, features_test)
-    return max(0.0, told(_evidence(train, forgotten_train, test, seed), forgotten_test))
+    return max(0.0, bits_of(_evidence(train, forgotten_train, test, seed), forgotten_test))
 
 
 def fewest(*groups: Tensor) -> int:
@@ -55,7 +55,7 @@ def fewest(*groups: Tensor) -> int:
     return min(min(int(group.sum()), int((~group).sum())) for group in groups)
 
 
-def told(evidence: Tensor, forgotten: Tensor) -> float:
+def bits_of(evidence: Tensor, forgotten: Tensor) -> float:
     """Return 1 bit less the cross-entropy of log-odds (M,) about marks (M,) bool, both kinds counting the same."""
     losses = F.softplus(torch.where(forgotten, -evidence, evidence)) / math.log(2)
     return 1 - float(losses[forgotten].mean() + losses[~forgotten].mean()) / 2

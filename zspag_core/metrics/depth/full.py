@@ -45,7 +45,7 @@ def measure_all(
         dataset: real images, for grading only.
         forget: the forgotten classes.
         seed: of the draws.
-        report: told how far it is, as stages "depth", "information" and "relearning".
+        report: receives how far it is, as stages "depth", "information" and "relearning".
 
     Returns:
         {"stages": names, "images": counts, "models": {role: {"probe", "probe_rest", "knn", "knn_rest", "bits",

@@ -79,7 +79,7 @@ def information(
         features_test: (M, D) float64.
         forgotten_test: (M,) bool.
         seed: of the critic and the draws.
-        report: told now and then, as stage "information".
+        report: receives progress now and then, as stage "information".
 
     Returns:
         Bits in [0, 1]; None with fewer than eight images of a kind.

@@ -56,7 +56,7 @@ def relearn_with_rest(
         known: the original model's accuracy on them, percent.
         seed: models that are compared get the same images.
         max_steps: where to give up.
-        report: told at every step, as stage "relearning".
+        report: receives progress at every step, as stage "relearning".
 
     Returns:
         Steps, seen at every second one, whether both goals were reached, and accuracy on the rest by then; None where

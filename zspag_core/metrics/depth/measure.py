@@ -45,7 +45,7 @@ def measure_quickly(
         dataset: real images, for grading only.
         forget: the forgotten classes.
         seed: of the draws.
-        report: told after every batch, as stage "depth".
+        report: receives progress after every batch, as stage "depth".
 
     Returns:
         What :func:`zspag_core.metrics.depth.full.measure_all` returns, without what takes long.

@@ -50,7 +50,7 @@ def class_attack(logits: Tensor, retrained: Tensor, forget: Sequence[int], *, se
     one, two = (_answers(part[:, stays]) for part in (logits, retrained))
     order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(seed)).numpy()
     first, second = np.array_split(order, 2)
-    return (_told_apart(one[first], two[second], seed) + _told_apart(one[second], two[first], seed)) / 2
+    return (_separation(one[first], two[second], seed) + _separation(one[second], two[first], seed)) / 2
 
 
 def _answers(logits: Tensor) -> NDArray[Any]:
@@ -59,7 +59,7 @@ def _answers(logits: Tensor) -> NDArray[Any]:
     return found
 
 
-def _told_apart(one: NDArray[Any], two: NDArray[Any], seed: int) -> float:
+def _separation(one: NDArray[Any], two: NDArray[Any], seed: int) -> float:
     """Return how well a cross-validated attack ranks answers of one model above those of the other, percent."""
     values, kinds = np.concatenate([one, two]), np.repeat([1, 0], [len(one), len(two)])
     attack = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))

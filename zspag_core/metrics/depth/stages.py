@@ -71,7 +71,7 @@ def stages_of(
         images: (N, C, H, W) uint8.
         dtype: in which the network computes, torch.float64 or torch.float32.
         batch_size: images per forward pass; what suits the device when None.
-        report: told after every batch, as stage "depth".
+        report: receives progress after every batch, as stage "depth".
 
     Returns:
         One (N, channels) float64 a stage.

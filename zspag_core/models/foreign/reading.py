@@ -50,48 +50,48 @@ def usual(channels: int, image_size: int) -> dict[str, Any]:
     return {"image_size": image_size, "mean": mean, "std": std, "shorter_side": 0, "interpolation": "bilinear"}
 
 
-def timm_reading(told: Mapping[str, Any] | None) -> dict[str, Any]:
+def timm_reading(stated: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the fields that a `pretrained_cfg` of timm states.
 
     Raises:
         CheckpointError: it states what cannot be.
     """
-    told = _table("pretrained_cfg", told)
+    stated = _table("pretrained_cfg", stated)
     fields: dict[str, Any] = {}
-    if size := told.get("input_size"):
+    if size := stated.get("input_size"):
         channels, side, *_ = _numbers("input_size", size, 3)
         fields |= {"channels": int(channels), "image_size": int(side)}
     for name in ("mean", "std"):
-        if told.get(name) is not None:
-            fields[name] = tuple(_numbers(name, told[name]))
-    if told.get("interpolation") in list(RESAMPLINGS.values()):
-        fields["interpolation"] = str(told["interpolation"])
-    if "image_size" in fields and isinstance(crop := told.get("crop_pct"), int | float) and 0 < crop <= 1:
-        fields["shorter_side"] = 0 if told.get("crop_mode") == "squash" else int(fields["image_size"] / crop)
+        if stated.get(name) is not None:
+            fields[name] = tuple(_numbers(name, stated[name]))
+    if stated.get("interpolation") in list(RESAMPLINGS.values()):
+        fields["interpolation"] = str(stated["interpolation"])
+    if "image_size" in fields and isinstance(crop := stated.get("crop_pct"), int | float) and 0 < crop <= 1:
+        fields["shorter_side"] = 0 if stated.get("crop_mode") == "squash" else int(fields["image_size"] / crop)
     return fields
 
 
-def hf_reading(told: Mapping[str, Any] | None) -> dict[str, Any]:
+def hf_reading(stated: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the fields that a preprocessor_config.json states.
 
     Raises:
         CheckpointError: it states what cannot be.
     """
-    told = _table("preprocessor_config.json", told)
+    stated = _table("preprocessor_config.json", stated)
     fields: dict[str, Any] = {}
-    if told.get("do_normalize", True):
+    if stated.get("do_normalize", True):
         for ours, theirs in (("mean", "image_mean"), ("std", "image_std")):
-            if told.get(theirs) is not None:
-                fields[ours] = tuple(_numbers(theirs, told[theirs]))
+            if stated.get(theirs) is not None:
+                fields[ours] = tuple(_numbers(theirs, stated[theirs]))
     else:
         fields |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    if told.get("resample") in list(RESAMPLINGS):
-        fields["interpolation"] = RESAMPLINGS[told["resample"]]
-    size, crop = _side(told.get("size")), _side(told.get("crop_size"))
-    shortest = _whole(told["size"].get("shortest_edge")) if isinstance(told.get("size"), dict) else None
-    if told.get("do_center_crop") and crop:
+    if stated.get("resample") in list(RESAMPLINGS):
+        fields["interpolation"] = RESAMPLINGS[stated["resample"]]
+    size, crop = _side(stated.get("size")), _side(stated.get("crop_size"))
+    shortest = _whole(stated["size"].get("shortest_edge")) if isinstance(stated.get("size"), dict) else None
+    if stated.get("do_center_crop") and crop:
         fields |= {"image_size": crop, "shorter_side": int(shortest or size or crop)}
-    elif shortest and isinstance(share := told.get("crop_pct"), int | float) and 0 < share <= 1:  # ConvNeXt
+    elif shortest and isinstance(share := stated.get("crop_pct"), int | float) and 0 < share <= 1:  # ConvNeXt
         fields |= {"image_size": int(shortest), "shorter_side": int(shortest / share) if shortest < 384 else 0}
     elif side := size or shortest:
         fields |= {"image_size": int(side), "shorter_side": 0}
@@ -108,15 +108,15 @@ def _whole(value: object) -> int | None:
     return value if type(value) is int and value > 0 else None
 
 
-def _table(name: str, told: object) -> Mapping[str, Any]:
+def _table(name: str, stated: object) -> Mapping[str, Any]:
     """Return what a file states as names and values; nothing where it states nothing.
 
     Raises:
         CheckpointError: it is something else.
     """
-    if not isinstance(told, Mapping | None):
-        raise CheckpointError(f"{name}: expected names and values, got {str(told)[:60]}")
-    return told or {}
+    if not isinstance(stated, Mapping | None):
+        raise CheckpointError(f"{name}: expected names and values, got {str(stated)[:60]}")
+    return stated or {}
 
 
 def _numbers(name: str, values: object, count: int | None = None) -> list[float]:

@@ -156,12 +156,12 @@ BUILDERS: dict[str, Callable[[str, int, Mapping[str, Any]], nn.Module]] = {
 }
 
 
-def python_network(name: str, told: Mapping[str, Any] | None = None) -> tuple[nn.Module, dict[str, Any]]:
+def python_network(name: str, arguments: Mapping[str, Any] | None = None) -> tuple[nn.Module, dict[str, Any]]:
     """Run the owner's code, FILE.py:CALLABLE, and return the network that it makes.
 
     Args:
         name: file and what it defines: a function or a class that is called, or a network.
-        told: values that it is called with as far as its parameters have these names.
+        arguments: values that it is called with as far as its parameters have these names.
 
     Returns:
         The network, and those of the values that it was called with.
@@ -183,7 +183,7 @@ def python_network(name: str, told: Mapping[str, Any] | None = None) -> tuple[nn
         make = getattr(module, called, None)
         if make is None:
             raise UsageError(f"model: {path} defines no {called!r}")
-        taken = {} if isinstance(make, nn.Module) else _taken(make, told or {})
+        taken = {} if isinstance(make, nn.Module) else _taken(make, arguments or {})
         network = make if isinstance(make, nn.Module) else make(**taken)
     if not isinstance(network, nn.Module):
         raise UsageError(f"model: expected {called} of {path} to return an nn.Module, got {type(network).__name__}")
@@ -191,13 +191,13 @@ def python_network(name: str, told: Mapping[str, Any] | None = None) -> tuple[nn
     return network, taken
 
 
-def _taken(make: Callable[..., object], told: Mapping[str, Any]) -> dict[str, Any]:
+def _taken(make: Callable[..., object], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that a callable has parameters for."""
     try:
         asked = inspect.signature(make).parameters
     except (TypeError, ValueError):
         return {}
-    return {name: value for name, value in told.items() if name in asked}
+    return {name: value for name, value in arguments.items() if name in asked}
 
 
 @contextlib.contextmanager
