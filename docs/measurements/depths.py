@@ -74,7 +74,8 @@ def main() -> None:
     parser.add_argument("--retrained", type=Path, default=None, help="file of a model that never saw the class")
     parser.add_argument("--out", type=Path, default=Path("depths.json"), help="keeps the figures of every model")
     chosen = parser.parse_args()
-    data = load_dataset(chosen.data, image_size=32, channels=3)
+    config = load_checkpoint(find_checkpoint(chosen.model)).model.config
+    data = load_dataset(chosen.data, image_size=config.image_size, channels=config.channels)
     gone = list(data.class_names).index(chosen.name)
     sample = draw(data, (gone,), EXTENT, 0)
     show = partial(known, data=data, sample=sample, gone=gone, out=chosen.out)
