@@ -38,7 +38,7 @@ def look_into(data: str, path: Path | None) -> Job:
     question = inspect_question(data, path)
     job = ask("inspect_data", question | ({"download": True} if st.session_state.get("fetch") == data else {}))
     if job.active:
-        panels.wait(job, "UploadState model and data")
+        panels.wait(job, "Reading model and data")
     elif "download" in job.config and job.state == State.DONE:
         st.session_state.pop("fetch")
         st.rerun()

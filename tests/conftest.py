@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from streamlit.components.v2 import manifest_scanner
 from torch import nn
 from torch.nn import functional as F
 from xdist.scheduler import LoadScopeScheduling
@@ -55,6 +57,15 @@ def no_persons_home(tmp_path_factory):
     place = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZSPAG_HOME", str((place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "zspag"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_search_for_components():
+    """Search the installed packages for Streamlit's components once: every page did, for two thirds of its seconds."""
+    search = cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", search)
         yield
 
 

@@ -99,7 +99,7 @@ def readable(path: Path) -> UploadState:
     entry = st.session_state.get(f"tell-entry-{path.name}")
     look = ask("inspect_model", checkpoint_question(path) | ({"entry": entry} if entry else {}))
     if look.active:
-        wait(look, "UploadState the file")
+        wait(look, "Reading the file")
     elif look.state != State.DONE:
         refusal(look, path)
         return UploadState.REFUSED

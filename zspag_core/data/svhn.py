@@ -33,7 +33,7 @@ def load_svhn(folder: Path, name: str, image_size: Size, channels: int, reading:
     Raises:
         DataError: a file is damaged or lacks `X` or `y`, a wrong dtype or shape, a label out of range.
 
-    Source: Netzer et al., ClassReading Digits in Natural Images with Unsupervised Feature Learning, 2011.
+    Source: Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, 2011.
     """
     parts = [_read_part(folder / file) for file in (TRAIN_FILE, TEST_FILE)]
     return finish(found_arrays(name, parts, [str(digit) for digit in range(10)]), image_size, channels, reading)

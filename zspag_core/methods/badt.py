@@ -32,7 +32,7 @@ class _BadTeaching:
 
     epochs: int = knob(1, "Passes over the samples.", minimum=1, maximum=1000, basic=True)
     learning_rate: float = knob(1e-4, "Step length of Adam.", minimum=1e-7, maximum=1.0, basic=True)
-    batch_size: int = knob(128, "TrainingSamples per step.", minimum=1, maximum=8192, unit="images")
+    batch_size: int = knob(128, "Samples per step.", minimum=1, maximum=8192, unit="images")
     temperature: float = knob(
         1.0, "Divides the logits of teachers and pupil: larger makes all answers softer.", minimum=0.01, maximum=100.0
     )

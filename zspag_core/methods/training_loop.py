@@ -344,7 +344,7 @@ class Steps(Batches):
 class SGDSettings:
     """The knobs of plain SGD with momentum that several methods share."""
 
-    batch_size: int = knob(128, "TrainingSamples per step.", minimum=1, maximum=8192, unit="images")
+    batch_size: int = knob(128, "Samples per step.", minimum=1, maximum=8192, unit="images")
     momentum: float = knob(0.9, "Share of the last step that the next one repeats.", minimum=0.0, maximum=0.999)
     weight_decay: float = knob(5e-4, "Pull of the weights towards zero.", minimum=0.0, maximum=1.0)
 
