@@ -19,7 +19,7 @@ from zspag_core.jobs import State
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
-EPOCHS = 12  # as many as a slow browser needs to see the training before it ends; four seconds each on a slow machine
+EPOCHS = 7  # as many as a slow browser needs to see the training before it ends; four seconds each on a slow machine
 
 
 @pytest.fixture(scope="module")

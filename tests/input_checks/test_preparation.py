@@ -11,6 +11,13 @@ from zspag_core.input_checks.preparation import check_reading, try_readings
 from zspag_core.input_checks.sample import AskedSample
 
 
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch):
+    """A quarter of the images that the program asks about; what is looked for here shows in fewer."""
+    monkeypatch.setattr(sample, "MANY", 64)
+    monkeypatch.setattr(sample, "FEW", 24)  # of 224 pixels
+
+
 def readings(checkpoint, dataset, at_size):
     return try_readings(checkpoint, AskedSample.about(checkpoint.model, dataset), at_size)
 
@@ -29,7 +36,7 @@ def test_a_wrong_normalisation_is_told_with_both_figures(model, digits):
     tried = readings(_checkpoint(wrong, ["mean", "std"]), digits, lambda _size: digits)
     assert tried[0].words == "as assumed"
     assert [one.accuracy for one in tried[1:]] == sorted((one.accuracy for one in tried[1:]), reverse=True)
-    with pytest.raises(UsageError, match=r"reads \d+\.\d % of 256 labelled images.*--mean .* --std "):
+    with pytest.raises(UsageError, match=r"reads \d+\.\d % of 64 labelled images.*--mean .* --std "):
         check(_checkpoint(wrong, ["mean", "std"]), digits, lambda _size: digits)
 
 
@@ -47,8 +54,7 @@ def test_no_other_size_is_tried_where_the_model_reads_well(model, digits):
     assert [one.words for one in tried] == ["as assumed"]
 
 
-def test_another_size_is_found(model, monkeypatch):
-    monkeypatch.setattr(sample, "FEW", 24)  # of 224 pixels
+def test_another_size_is_found(model):
     sets = {size: load_dataset("digits", image_size=size, channels=model.config.channels) for size in (32, 64, 224)}
     small = with_reading(model, image_size=224)
     with pytest.raises(UsageError, match="--image-size 32"):
@@ -75,7 +81,7 @@ def test_what_a_person_stated_stands_with_a_note(model, digits):
     for about in ({"stated": ["mean", "std"]}, {}):  # an older header does not tell who said it
         (note,) = check(_told(wrong, **about), digits, lambda _size: digits)
         assert note.startswith("prepared as stated (mean 3")
-        assert "of 256 labelled images, with normalisation: " in note
+        assert "of 64 labelled images, with normalisation: " in note
 
 
 def test_what_a_file_says_costs_one_look_where_the_model_reads_well(model, digits):
@@ -83,6 +89,7 @@ def test_what_a_file_says_costs_one_look_where_the_model_reads_well(model, digit
 
 
 def test_small_sizes_are_tried_where_an_assumed_one_reads_much_but_not_nearly_all(model, monkeypatch):
+    monkeypatch.setattr(sample, "MANY", 256)  # for a figure that no rounding brings out of its bounds
     asked = []
 
     def at_size(size):
