@@ -30,6 +30,9 @@ def scatter(rows: Sequence[RunRow], letters: Mapping[str, str]) -> list[str]:
             "None of these runs is graded: their data has too few images for that, so there is no point to draw."
         )
         return []
+    if not any(row.acc_rt is not None for row in rows):
+        st.caption("None of these runs has come to its end with figures, so there is no point to draw.")
+        return []
     picked = picking_chart(runs_figure(rows, letters), key="runs-scatter", alt=describe_runs(rows))
     st.caption("Click a point, or draw around some, to see their cards.")
     return [carried[0] for carried in picked]

@@ -77,6 +77,29 @@ def test_torchvision_weights_give_torchvision_logits(name, tmp_path):
     _check_same_logits(_randomised(make()), side, tmp_path)
 
 
+RETURNED = {
+    **{name: make for name, (make, _) in NETS.items()},
+    "vit": _vit,
+    "vgg": lambda: _small_vgg(batch_norm=True, pooled=1),
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_a_network_that_was_trained_anew_goes_back_whole(name):
+    """Also counters of batches, which a method that trains with BatchNorm moves and others leave alone."""
+    before, anew = RETURNED[name](), _randomised(RETURNED[name]())
+    counters = {part: value for part, value in anew.state_dict().items() if part.endswith("num_batches_tracked")}
+    for counter in counters.values():
+        counter += 3
+    there, again = (recognise(network.state_dict(), heads_given=True) for network in (before, anew))
+    back = there.owner_weights(again.weights, before.state_dict())
+    assert all(torch.equal(back[part], value) for part, value in counters.items())
+    before.eval().load_state_dict(back)
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        torch.testing.assert_close(before(images), anew(images), rtol=1e-4, atol=1e-4)
+
+
 def test_a_vit_of_unusual_width_gives_torchvision_logits_with_its_heads(tmp_path):
     _check_same_logits(_randomised(_vit()), 32, tmp_path, heads=2)
 

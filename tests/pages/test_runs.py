@@ -50,6 +50,13 @@ def test_empty_page_says_what_to_do(runs_page, store):
     assert page.title[0].value == "Forget"
 
 
+def test_without_a_finished_run_there_are_no_empty_axes(runs_page, finish, run_config):
+    finish("unlearn", run_config, State.FAILED, error="the loss became nan")
+    page = runs_page()
+    assert "so there is no point to draw" in texts(page)
+    assert not page.get("plotly_chart")
+
+
 def test_all_runs_are_listed_newest_first_with_their_figures(runs_page, three, finish):
     finish("train", {"name": "x"})
     page = runs_page()

@@ -78,8 +78,13 @@ def inspect_question(data: str, checkpoint: Path | None = None) -> dict[str, Any
     """Return the config of the task that looks into a data set; it changes when the files do."""
     question: dict[str, Any] = {"data": data}
     if data not in BUILT_IN:
-        question["data_modified"] = Path(data).stat().st_mtime_ns
+        question["data_modified"] = Path(data).stat().st_mtime_ns if is_there(data) else 0
     return question | (checkpoint_question(checkpoint) if checkpoint is not None else {})
+
+
+def is_there(data: str) -> bool:
+    """Tell whether a data set is built in, or still lies where it was."""
+    return data in BUILT_IN or Path(data).exists()
 
 
 def choice_of_own(path: Path, data: str | None = None) -> Choice:
@@ -139,6 +144,8 @@ def _from_run() -> Choice | None:
     st.session_state[FOLLOWED] = job.id
     if KEY not in st.session_state and MODEL in st.query_params:
         return None
+    if not is_there(job.config["data"]):
+        return None
     try:
         return choice_of(Path(job.config["checkpoint"]), job.config["data"])
     except (ZspagError, OSError):
@@ -158,9 +165,14 @@ def _from_address() -> Choice | None:
 
 
 def _from_session() -> Choice | None:
-    """Return the choice made on another page of this session, if its file is still there."""
+    """Return the choice made on another page of this session; where its model or data are gone, say so once."""
     choice: Choice | None = st.session_state.get(KEY)
-    return choice if choice is not None and choice.checkpoint.exists() else None
+    if choice is None or (choice.checkpoint.exists() and is_there(choice.data)):
+        return choice
+    st.session_state.pop(KEY)
+    gone = "the data chosen with it" if choice.checkpoint.exists() else "its file"
+    st.toast(f"{escape(choice.title)} is left: {gone} cannot be found any more.", icon=":material/link_off:")
+    return None
 
 
 def chosen_model(job: Job | None) -> str:

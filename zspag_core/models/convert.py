@@ -90,7 +90,8 @@ class Recognised:
             return original  # a bias that was folded
         if all(torch.equal(state[part].cpu(), self.weights[part].to(state[part].dtype)) for part in parts):
             return original
-        joined = torch.cat([state[part].cpu() for part in parts])
+        found = [state[part].cpu() for part in parts]
+        joined = torch.cat(found) if len(found) > 1 else found[0]  # a counter of batches cannot be concatenated
         return joined + self.folded[ours].to(joined) if ours in self.folded else joined
 
 

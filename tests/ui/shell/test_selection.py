@@ -87,6 +87,24 @@ def test_a_model_that_was_removed_is_left(page, own):
     assert page.text[0].value.startswith("digits_resnet_16|")
 
 
+def test_data_that_were_removed_are_left(page, own):
+    page.query_params["model"] = "own:pets"
+    assert page.run().text[0].value.startswith("pets|")
+    page.query_params.clear()
+    (paths.uploads() / "ab12.zip").unlink()
+    assert not page.run().exception
+    assert page.text[0].value.startswith("digits_resnet_16|digits")
+    assert "pets is left: the data" in page.toast[0].value
+    assert not page.run().toast, "it is said once"
+
+
+def test_a_run_whose_data_are_gone_leaves_the_choice_as_it_was(page, store, tmp_path):
+    config = {"checkpoint": str(shipped_checkpoints()[0]), "data": str(tmp_path / "gone.zip"), "forget": [3]}
+    page.query_params["job"] = store.submit("unlearn", config).id
+    assert not page.run().exception
+    assert page.text[0].value.startswith("digits_resnet_16|digits")
+
+
 def test_without_any_model_there_is_no_choice(page, monkeypatch, tmp_path):
     monkeypatch.setattr(shipped_checkpoints, "__defaults__", (tmp_path,))
     page.run()
