@@ -90,7 +90,7 @@ def test_a_network_that_was_trained_anew_goes_back_whole(name):
     before, anew = RETURNED[name](), _randomised(RETURNED[name]())
     counters = {part: value for part, value in anew.state_dict().items() if part.endswith("num_batches_tracked")}
     for counter in counters.values():
-        counter += 3
+        counter.add_(3)
     there, again = (recognise(network.state_dict(), heads_given=True) for network in (before, anew))
     back = there.owner_weights(again.weights, before.state_dict())
     assert all(torch.equal(back[part], value) for part, value in counters.items())
