@@ -41,7 +41,7 @@ def record(page, server):
     """Return pictures of the demo from its button to its results, each with the seconds that it is to be shown."""
     page.goto(server.url)
     button = page.get_by_role("button", name="Forget the 3s")
-    expect(button).to_be_visible()
+    expect(button).to_be_visible(timeout=LONG)
     store = open_store(server.home)
     wait_until(lambda: any("runs" in worker.lanes for worker in store.heartbeats.alive("worker")), "no worker comes")
     page.wait_for_timeout(2_000)
@@ -84,7 +84,7 @@ def write(file, pictures):
         else:
             frames.append(image)
             durations.append(shown)
-    palette = frames[-1].quantize(COLOURS)
+    palette = _palette(_beside(frames[:: max(1, len(frames) // 6)] + frames[-1:]))
     quantized = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     quantized[0].save(
         file,
@@ -94,6 +94,23 @@ def write(file, pictures):
         loop=0,
         optimize=True,
     )
+
+
+def _palette(picture):
+    """Return a palette of the most usual colours, which large areas have, and of some that lie far from each other."""
+    usual = [colour for _, colour in sorted(picture.getcolors(picture.width * picture.height), reverse=True)[:COLOURS]]
+    apart = picture.quantize(256 - len(usual), Image.Quantize.MAXCOVERAGE).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for colour in usual for value in colour] + apart)
+    return palette
+
+
+def _beside(frames):
+    """Return frames as one picture: the colours of few pixels, a button's or a curve's, are in some of them only."""
+    whole = Image.new("RGB", (len(frames) * frames[0].width, max(frame.height for frame in frames)))
+    for place, frame in enumerate(frames):
+        whole.paste(frame, (place * frame.width, 0))
+    return whole
 
 
 if __name__ == "__main__":
