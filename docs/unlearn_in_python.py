@@ -1,4 +1,6 @@
-"""Unlearning from Python, on handwritten digits: python docs/unlearn_in_python.py (about a minute, no download).
+"""Unlearning from Python, on handwritten digits (about a minute, no download).
+
+    PYTHONPATH=. python docs/unlearn_in_python.py     # in a clone; where it is installed, without PYTHONPATH
 
 A network of your own learns ten digits; then it forgets the 3s, with nothing but the network and images of 3s.
 """

@@ -197,7 +197,7 @@ def whole_stage():
 
 
 def test_a_network_whose_features_are_written_otherwise_is_refused():
-    with pytest.raises(UsageError, match=r"narrow: expected a network .* got another resnet; set narrow to 0"):
+    with pytest.raises(UsageError, match=r"narrow: expected a network .* got resnet; leave the preset 'deep' aside"):
         narrow(whole_stage(), [noise()], (1,), passes=1, generator=seeded())
 
 
@@ -226,6 +226,6 @@ def test_zspag_cancelled_while_narrowing_is_cancelled(small_digits, digits_model
 def test_zspag_refuses_such_a_network_before_any_work():
     seen = Counting()
     forget = Split(noise(20), torch.full((20,), 1))
-    with pytest.raises(UsageError, match="got another resnet; set narrow to 0"):
+    with pytest.raises(UsageError, match="got resnet; leave the preset 'deep' aside"):
         ZSPAG(narrow=2).unlearn(whole_stage(), forget, (1,), RunContext(seeded(), seen))
     assert not seen.seen

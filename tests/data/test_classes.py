@@ -165,3 +165,14 @@ def test_numbers_as_names():
     assert numbered("mine", 2) == ("0", "1", "2")
     with pytest.raises(DataError, match="mine has 1,001 classes; expected 2 to 1,000"):
         numbered("mine", 1000)
+
+
+def test_labels_from_one_are_what_a_person_calls_them():
+    """Else `--forget 5` forgot what the data call 6."""
+    found = number_labels("mine", [1, 2, 3], ClassReading(num_classes=3))
+    assert found.class_names == ("1", "2", "3")
+    assert found.places == {1: 0, 2: 1, 3: 2}
+    assert number_labels("mine", [2, 5, 9], ClassReading(num_classes=3)).class_names == ("2", "5", "9")
+    named = number_labels("mine", [1, 2, 3], ClassReading(("cat", "dog", "owl")))
+    assert (named.class_names, named.places[1]) == (("cat", "dog", "owl"), 0)
+    assert "1 is output 0, called 'cat'" in named.notes[0]

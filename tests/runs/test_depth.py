@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
+import torch
 
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.cli import main
@@ -98,6 +100,42 @@ def test_a_file_that_does_not_say_is_believed(digits_model, tmp_path):
     path = tmp_path / "silent.safetensors"
     save_checkpoint(path, digits_model, {})
     assert retrained_model(str(path), "", (3,)).about == {}
+
+
+def test_weights_alone_are_read_as_the_run_was_told_and_a_file_of_ours_as_it_says(digits_model, tmp_path):
+    weights, ours, told = (
+        tmp_path / "w.pt",
+        tmp_path / "ours.safetensors",
+        {"image_size": 8, "mean": (0.1,), "std": (0.9,)},
+    )
+    torch.save(digits_model.state_dict(), weights)
+    save_checkpoint(ours, digits_model, {"excluded": [3]})
+    read = retrained_model(str(weights), "", (3,), told).model.config
+    assert (read.mean, read.std, read.image_size) == ((0.1,), (0.9,), 8)
+    assert retrained_model(str(ours), "", (3,), told).model.config == digits_model.config
+
+
+def test_a_silent_file_that_knows_the_class_is_no_retrained_one(
+    folder, digits_model, digits_checkpoint, tmp_path, capsys
+):
+    silent = tmp_path / "silent.safetensors"
+    save_checkpoint(silent, digits_model, {})
+    said = r"never saw class 3, got .*silent\.safetensors, which reads \d+\.\d % of its test images right"
+    with pytest.raises(UsageError, match=said):
+        measure_depth(folder, "digits", "quick", retrained=str(silent), device="cpu")
+    assert "depth" not in read_json(folder / "result.json")
+    alone = ["evaluate", "--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3"]
+    assert main([*alone, "--original", str(digits_checkpoint), "--retrained", str(silent), "--device", "cpu"]) == 2
+    assert re.search(said, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [["--mean", "0.1", "--std", "0.5"], ["--image-size", "8"], ["--order", "given"], ["--model", "timm:resnet18"]],
+)
+def test_what_the_run_says_itself_is_not_said_beside_it(more, folder, capsys):
+    assert main(["evaluate", "--run", str(folder), "--data", "digits", "--depth", *more, "--device", "cpu"]) == 2
+    assert f"--run: expected no {more[0]}" in capsys.readouterr().err
 
 
 def test_data_without_all_classes_are_refused(folder, small_digits, tmp_path, capsys):

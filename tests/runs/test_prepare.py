@@ -61,7 +61,7 @@ def test_what_cannot_be_done_is_refused(config, changes, error, said):
 def test_a_network_that_a_method_cannot_work_on_is_refused(config, tmp_path):
     path = tmp_path / "whole.safetensors"
     save_checkpoint(path, build(ResNetConfig(widths=(8,), blocks=(2,), image_size=8)), {})
-    with pytest.raises(UsageError, match=r"narrow: expected a network .* got another resnet; set narrow to 0"):
+    with pytest.raises(UsageError, match=r"narrow: expected a network .* got resnet; leave the preset 'deep' aside"):
         prepare(config(checkpoint=str(path), settings={"narrow": 1}))
     assert prepare(config(checkpoint=str(path))).method.narrow == 0
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from zspag_core.commands.shared import (
     CLASSES_HELP,
     DATA_HELP,
+    READING,
     add_classes,
     add_device,
     add_model,
@@ -91,8 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_choice(arguments: argparse.Namespace) -> None:
     """Refuse what is neither a model with classes nor a run alone."""
-    beside = ("checkpoint", "forget", "classes", *(() if arguments.depth else ("retrained",)))
+    beside = ("checkpoint", "forget", "classes", "model", "order", *(() if arguments.depth else ("retrained",)))
     given = [f"--{name}" for name in beside if getattr(arguments, name)]
+    given += [option for option, *_ in READING if getattr(arguments, option[2:].replace("-", "_")) is not None]
     if arguments.folder and given:
         raise UsageError(f"--run: expected no {', '.join(given)} beside it: the run says which")
     if not arguments.folder and not arguments.checkpoint and not arguments.model.startswith("hf:"):
@@ -148,20 +150,15 @@ def _measure(arguments: argparse.Namespace) -> int:
     if arguments.retrained and not arguments.original:
         raise UsageError("--retrained: expected --original beside it, which sets the accuracy to win back")
     device, seed = resolve_device(arguments.device), parse_seed(arguments.seed)
-    reading = parse_reading(arguments)
-    loaded = load_checkpoint(checkpoint_of(arguments), model=arguments.model, **reading)
+    loaded = load_checkpoint(checkpoint_of(arguments), model=arguments.model, **parse_reading(arguments))
     checkpoint = with_names(loaded, read_names(arguments.classes))
     dataset = load_for(checkpoint, arguments.data, order=arguments.order)
     forget = dataset.find_classes(parse_classes(arguments.forget, "--forget"), "--forget")
     dataset = check_assumptions(checkpoint, dataset, arguments.data, arguments.order, forgotten=forget)
     lacks = lacking(dataset, forget)
     dataset = as_trained(without_parts(dataset, forget), checkpoint.about, forget)
-    models = {"model": checkpoint.model.to(device)}
-    for role in ("original", "retrained"):
-        if path := getattr(arguments, role):
-            other = load_checkpoint(path, model=arguments.model, **reading)
-            _check_role(role, other, checkpoint, dataset, forget)
-            models[role] = other.model.to(device)
+    all_read = {"model": checkpoint, **_others(arguments, checkpoint, dataset, forget)}
+    models = {role: one.model.to(device) for role, one in all_read.items()}
     with interruptible() as report:
         for sentence in (*checkpoint.notes, *dataset.notes, *filter(None, [ungraded(lacks)])):
             report.note(sentence)
@@ -184,6 +181,27 @@ def _measure(arguments: argparse.Namespace) -> int:
             record["relearning"] = _relearning(models, dataset, forget, seed, report)
     print(json.dumps(record, indent=1) if arguments.json else _text(record))  # noqa: T201
     return 0
+
+
+def _others(
+    arguments: argparse.Namespace, checkpoint: Checkpoint, dataset: DataSet, forget: tuple[int, ...]
+) -> dict[str, Checkpoint]:
+    """Return the original and the retrained model, as far as they are given.
+
+    Raises:
+        UsageError: one cannot play its part.
+    """
+    from zspag_core.checkpoints import load_checkpoint
+    from zspag_core.runs.depth import check_never_saw
+
+    found = {}
+    for role in ("original", "retrained"):
+        if path := getattr(arguments, role):
+            found[role] = load_checkpoint(path, model=arguments.model, **parse_reading(arguments))
+            _check_role(role, found[role], checkpoint, dataset, forget)
+            if role == "retrained":
+                check_never_saw(found[role], dataset, forget, path)
+    return found
 
 
 def _depth(

@@ -425,7 +425,7 @@ def _end(job: Job, rows: list[dict[str, Any]], sweep: Sweep) -> int:
         return 130
     if used_up(sweep, rows):
         _tell("every point of the space has been tried")
-    _tell(f"open it in the dashboard (zspag app): {DASHBOARD}/Tune?sweep={job.id}")
+    _tell(f"open it in the dashboard (the command app): {DASHBOARD}/Tune?sweep={job.id}")
     return 0
 
 

@@ -81,7 +81,8 @@ def number_labels(name: str, present: Sequence[int], reading: ClassReading = PLA
     """Return the numbering of labels that are numbers without names: they are the model's outputs, from 0.
 
     Labels from 1 to the number of classes, all of them present, are taken one lower; labels with gaps that are as many
-    as the outputs are taken by their order.
+    as the outputs are taken by their order. Where the outputs have no names, these labels are their names: what
+    a person calls 5 is what the data call 5.
 
     Args:
         name: of the data set.
@@ -103,9 +104,10 @@ def number_labels(name: str, present: Sequence[int], reading: ClassReading = PLA
         listed = _list([str(label) for label in present])
         note = f"the labels of {name}, {listed}, are taken for places among the model's outputs, from 0"
         return _as_they_are(names, present, () if len(present) == outputs else (note,))
-    if len(present) == outputs:
-        how = "from 1" if from_one else "with gaps"
-        return _by_rank(name, names, present, f"{how}; they are taken in order as the model's {outputs} classes")
+    if len(present) == outputs:  # where nobody has named the outputs, a class is called as its images are labelled
+        called = reading.class_names or tuple(str(label) for label in present)
+        how = f"{'from 1' if from_one else 'with gaps'}; they are taken in order as the model's {outputs} classes"
+        return _by_rank(name, called, present, f"{how}: {present[0]} is output 0, called '{called[0]}'")
     raise MisfitError(
         f"{name} has labels up to {present[-1]}, the model tells {outputs} classes apart (labels 0 to {outputs - 1}); "
         f"where labels start at 1, only all of 1 to {outputs} show it"

@@ -176,7 +176,7 @@ class DataSet:
     def _classes(self) -> str:
         """Name the classes; where images of some only are there, these first: a person asks for a folder of theirs."""
         there = sorted({*self.train.labels.tolist(), *self.test.labels.tolist()})
-        if len(there) == self.num_classes:
+        if len(there) in {0, self.num_classes}:
             return f"its classes are {some_of(self.class_names, NAMED)}"
         held = some_of([self.class_names[k] for k in there], NAMED)
         return f"it has images of {held}, out of the classes {some_of(self.class_names, NAMED)}"

@@ -63,9 +63,10 @@ def written_stages(model: Classifier) -> list[Written]:
         return _of_resnet(model)
     if isinstance(model, VGG) and any(isinstance(layer, nn.BatchNorm2d) for layer in model.convs):
         return _of_vgg(model)
+    without = "" if any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()) else " without BatchNorm"
     raise UsageError(
-        "Stage-wise erasure: expected a ResNet or a VGG with BatchNorm, whose statistics say what the remaining images "
-        f"are like, got {model.architecture}"
+        "Stage-wise erasure: expected a ResNet or a VGG with BatchNorm, built as torchvision's are, for which "
+        f"layers write a stage must be known, got {model.config.source_name or model.architecture}{without}"
     )
 
 

@@ -47,6 +47,11 @@ class ModelConfig:
             raise ValueError(f"image_size: expected 8 to 1024 pixels, got {self.image_size}")
 
     @property
+    def source_name(self) -> str:
+        """Which network of another library it is, for people; empty for one of our own architectures."""
+        return ""
+
+    @property
     def size(self) -> Size:
         """How an image becomes the input: the side of the square that it is stretched to."""
         return self.image_size

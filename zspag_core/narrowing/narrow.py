@@ -93,7 +93,8 @@ def check_narrow(model: Classifier, forgotten: tuple[int, ...]) -> None:
     if not model.writers:
         raise UsageError(
             f"narrow: expected a network whose features can be rewritten (VGG, AlexNet, ViT, a ResNet whose last stage "
-            f"has a projection), got another {model.architecture}; set narrow to 0"
+            f"has a projection), got {model.config.source_name or model.architecture}; leave the preset 'deep' aside, "
+            "or set narrow to 0"
         )
     remaining, features = model.config.num_classes - len(set(forgotten)), model.head.in_features
     if remaining < 2:

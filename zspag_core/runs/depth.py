@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.checkpoints import load_checkpoint
+from zspag_core.checkpoints.contents import default_limit_mb, read_contents
 from zspag_core.devices import place, resolve_device
 from zspag_core.errors import UsageError
 from zspag_core.files import finite, write_json
 from zspag_core.groups import GROUPS
+from zspag_core.metrics.accuracy import percent
+from zspag_core.metrics.catalogue import is_forgotten
 from zspag_core.metrics.depth.full import measure_all
 from zspag_core.metrics.depth.measure import ORIGINAL, RETRAINED, UNLEARNED, measure_quickly
+from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.runs.regrade import open_finished
+from zspag_core.shipped import model_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zspag_core.checkpoints import Checkpoint
+    from zspag_core.data import DataSet
 
 EXTENTS = {"quick": measure_quickly, "all": measure_all}
 """How much is measured: what is cheap, or everything."""
@@ -56,9 +63,9 @@ def measure_depth(
     check_images(run.lacks, data)
     models = {ORIGINAL: run.models["before"], UNLEARNED: run.models["after"]}
     if retrained:
-        models[RETRAINED] = place(
-            retrained_model(retrained, run.config.model, run.classes).model, resolve_device(device)
-        )
+        found_model = retrained_model(retrained, run.config.model, run.classes, run.config.reading)
+        models[RETRAINED] = place(found_model.model, resolve_device(device))
+        check_never_saw(found_model, run.dataset, run.classes, retrained)
     found = EXTENTS[extent](models, run.dataset, run.classes, seed=run.config.seed, report=report)
     run.result["depth"] = found | {"data": data, "extent": extent}
     result: dict[str, Any] = finite(run.result)
@@ -78,19 +85,45 @@ def check_images(lacks: Sequence[str], data: str) -> None:
         )
 
 
-def retrained_model(path: str, model: str, classes: Sequence[int]) -> Checkpoint:
+def retrained_model(
+    path: str, model: str, classes: Sequence[int], reading: Mapping[str, Any] = MappingProxyType({})
+) -> Checkpoint:
     """Return a model that never saw some classes, from its file or the folder of the run that made it.
+
+    Args:
+        path: of the file or folder.
+        model: which network the weights are of, as for the run's own model.
+        classes: that it never saw.
+        reading: how the run's own model wants its images, as far as that was stated: a file of weights alone is read in
+            the same way, a file of this program says it itself.
 
     Raises:
         UsageError: by what its file says, it did see one of them.
     """
-    inside = Path(path) / "model.safetensors"
-    checkpoint = load_checkpoint(inside if (Path(path) / "result.json").exists() else path, model=model)
+    file = Path(path) / "model.safetensors" if (Path(path) / "result.json").exists() else model_path(Path(path))
+    says_itself = bool(reading) and file.exists() and read_contents(file, default_limit_mb()).header is not None
+    checkpoint = load_checkpoint(file, model=model, **({} if says_itself else reading))
     excluded = _excluded(checkpoint)
     if excluded is not None and not set(classes) <= set(excluded):
         seen = ", ".join(str(k) for k in classes if k not in excluded)
         raise UsageError(f"--retrained: expected a model that never saw class {seen} (train --exclude), got {path}")
     return checkpoint
+
+
+def check_never_saw(checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[int], path: str) -> None:
+    """Refuse a model as the retrained one that reads the classes, where its file does not say what it never saw.
+
+    Raises:
+        UsageError: it names one of the classes for more of their test images than counts as forgotten.
+    """
+    if _excluded(checkpoint) is not None or not len(seen := dataset.test.of_classes(classes)):
+        return
+    read = percent(logits_of(checkpoint.model, seen.images).argmax(1) == seen.labels)
+    if read is not None and not is_forgotten(read):
+        raise UsageError(
+            f"--retrained: expected a model that never saw class {', '.join(str(k) for k in classes)}, got {path}, "
+            f"which reads {read:.1f} % of its test images right"
+        )
 
 
 def _excluded(checkpoint: Checkpoint) -> Sequence[int] | None:

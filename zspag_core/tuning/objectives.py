@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,8 +75,8 @@ RETAIN_FREE = Objective(
     unit="points",
     better="higher",
     graded=False,
-    meaning="How sure the model stays of the proxies, in percent, less every point above "
-    f"{FORGOTTEN_UP_TO:g} % of the images to forget that it still recognises.",
+    meaning="100 less the most points by which, given the drift, answers on proxies can have moved, less every point "
+    f"above {FORGOTTEN_UP_TO:g} % of the images to forget that are still recognised.",
 )
 GRADED = Objective(
     key="graded",
@@ -180,7 +181,7 @@ def figures_of(answer: Mapping[str, Any]) -> dict[str, float | None]:
         name: seen.get(name) for name in ("forgotten", "agreement", "confidence", "divergence", *OWN_PROXIES)
     }
     return {
-        "retain_free": score(found["confidence"], found["forgotten"]),
+        "retain_free": score(unmoved(found["divergence"]), found["forgotten"]),
         **found,
         "energy": _energy(answer),
         "graded": score(acc_rt, acc_ut),
@@ -191,6 +192,20 @@ def figures_of(answer: Mapping[str, Any]) -> dict[str, float | None]:
         "membership": None if auc is None else abs(auc - CHANCE),
         "seconds": _seconds(answer["seconds"]),
     }
+
+
+def unmoved(divergence: float | None) -> float | None:
+    """Return 100 less the most points by which answers can have moved, in the mean, by their divergence.
+
+    Where a network is sure of its proxies, all trials leave it sure to the eighth digit, and confidence ranks them by
+    chance; how far the answers have moved still tells them apart (docs/tuning.md).
+
+    Args:
+        divergence: mean Kullback-Leibler divergence, nats; None where there are no proxies.
+
+    Source: total variation is at most the root of 1 - exp(-divergence) (Bretagnolle and Huber, 1979).
+    """
+    return None if divergence is None else 100 * (1 - math.sqrt(-math.expm1(-max(0.0, divergence))))
 
 
 def score(kept: float | None, recognised: float | None) -> float | None:

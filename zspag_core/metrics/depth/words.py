@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from zspag_core.metrics.catalogue import Measure
 
+CLOSE = "not said, for original and Retrain lie too close to each other"
 ROLES = ("original", "unlearned", "retrained")
 
 
@@ -85,7 +86,8 @@ def _ends(depth: Mapping[str, Any]) -> list[str]:
         return ["without a retrained model nothing can be said of how much of the way to it is left (--retrained)"]
     titles = {measure.path[0]: measure.name for measure in BY_STAGE}
     lines = [
-        f"left of {titles[key]}, mean over stages (0 as Retrain, 100 as the original): {_figure(share, 0)} %"
+        f"left of {titles[key]}, mean over stages (0 as Retrain, 100 as the original): "
+        + (CLOSE if share is None else f"{share:.0f} %")
         for key, share in depth["left"].items()
     ]
     if depth.get("idi") is not None:

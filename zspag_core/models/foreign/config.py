@@ -48,6 +48,11 @@ class ForeignConfig(ModelConfig):
         return Resizing(self.image_size, self.shorter_side or None, self.interpolation)
 
     @property
+    def source_name(self) -> str:
+        """Return the source."""
+        return self.source
+
+    @property
     def kind(self) -> str:
         """Return what stands before the colon of the source."""
         return parse_source(self.source)[0]
