@@ -311,13 +311,13 @@ def _text(record: dict[str, Any]) -> str:
 
         lines += depth_lines(record["depth"])
     if "relearning" in record:
-        steps = record["relearning"]["steps"]
+        found = record["relearning"]
         lines += [
-            f"steps until {role} knows the classes again: {_steps(value, record['relearning']['target'])}"
-            f"{_left(record['relearning']['acc_rt'][role])}"
-            for role, value in steps.items()
+            f"steps from a neutral last layer until {role} knows the classes: {_steps(value, found['target'])}"
+            f"{_left(found['acc_rt'][role])}"
+            for role, value in found["steps"].items()
         ]
-        lines.append(_line("Anamnesis Index (1 is ideal)", record["relearning"]["anamnesis_index"], ""))
+        lines.append(_line("Anamnesis Index (1 is ideal)", found["anamnesis_index"], ""))
     return "\n".join(lines)
 
 
