@@ -149,6 +149,7 @@ def test_a_run_that_fails_ends_with_1(unlearn, tmp_path, capfd):
 def test_a_run_writes_its_folder_and_says_its_headline(unlearn, tmp_path, capfd):
     assert call(unlearn(*FAST)) == 0
     out, err = capfd.readouterr()
+    assert out.startswith("to be forgotten: 3\n")
     assert "remaining " in out
     assert "masking alone" in out
     assert "Traceback" not in err

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from zspag_core.cli import main
-from zspag_core.commands.unlearn import attack_line, headline
+from zspag_core.commands.unlearn import attack_line, classes_line, headline
 from zspag_core.files import read_json
 from zspag_core.runs.folder import FILES
 
@@ -19,6 +19,12 @@ def test_the_headline_says_both_accuracies_before_and_after():
     assert headline(result) == (
         "test images: remaining 90.00 % -> 91.23 % (masking alone: 91.00 %), forgotten 80.00 % -> undefined"
     )
+
+
+def test_the_classes_are_named_as_a_person_knows_them():
+    assert classes_line([5, 0], ["3", "b", "c", "d", "e", "tiger"]) == "to be forgotten: tiger (output 5), 3 (output 0)"
+    assert classes_line([3], [str(k) for k in range(10)]) == "to be forgotten: 3"
+    assert classes_line([3], None) == "to be forgotten: 3"
 
 
 def test_the_headline_says_nothing_of_what_is_not_graded():

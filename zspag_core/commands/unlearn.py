@@ -34,6 +34,7 @@ from zspag_core.groups import ungraded
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from zspag_core.runs.config import RunConfig
 
@@ -93,6 +94,7 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, execute it, print the headline."""
+    from zspag_core.checkpoints.owners import about_of
     from zspag_core.diagnosis import reached, shortfall, unread
     from zspag_core.runs.execute import execute
 
@@ -102,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
     if result["stopped"] == "cancelled":
         how = "the same command goes on" if arguments.resume else "begun with --resume it could be gone on with"
         return tell_interrupted(len(result["history"]), arguments.out, how)
+    names = about_of(arguments.out / "model.safetensors").get("class_names")
+    print(classes_line(result["forget"], names))  # noqa: T201
     for line in headlines(result):
         print(line)  # noqa: T201
     if result["backdoor"]:
@@ -120,6 +124,18 @@ def _state(out: Path) -> Path:
     """Return the folder of what an unfinished run keeps."""
     out = out.resolve()
     return out.with_name(f".{out.name}.state")
+
+
+def classes_line(forget: Sequence[int], names: Sequence[str] | None) -> str:
+    """Name the classes that a run made a model forget: a person sees whether they are those that were meant.
+
+    Args:
+        forget: their outputs.
+        names: of all outputs, None where the model's file has none.
+    """
+    known = [str(k) if names is None else names[k] for k in forget]
+    listed = [name if name == str(k) else f"{name} (output {k})" for k, name in zip(forget, known, strict=True)]
+    return f"to be forgotten: {', '.join(listed)}"
 
 
 def headlines(result: dict[str, Any]) -> list[str]:
