@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from zspag_core.errors import UsageError
 from zspag_core.files import check_writable, home, read_json, replace_file, unwritable, write_json
+from zspag_core.runs.artifacts import save_arrays
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -31,6 +34,16 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="about modes")
+@pytest.mark.parametrize(("folder", "file"), [(0o755, 0o644), (0o750, 0o640), (0o700, 0o600)])
+def test_a_file_is_read_by_those_who_may_read_its_folder(folder, file, tmp_path):
+    place = tmp_path / "run"
+    place.mkdir()
+    place.chmod(folder)
+    save_arrays(place / "a.safetensors", {"a": torch.zeros(1)})
+    assert (place / "a.safetensors").stat().st_mode & 0o777 == file
 
 
 def test_what_stands_in_the_way_of_a_new_file_is_named(tmp_path):

@@ -34,6 +34,11 @@ def replace_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def let_read(path: Path) -> None:
+    """Let those read a file who may read its folder: safetensors writes for the owner alone, whatever the umask."""
+    path.chmod(path.stat().st_mode | (path.parent.stat().st_mode & 0o444))
+
+
 def stamp(path: Path) -> str | None:
     """Return a text that changes when a file, or any file in a folder, does; None where nothing is there.
 

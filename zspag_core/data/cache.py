@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zspag_core.data.dataset import DataSet, Split
 from zspag_core.data.images import Images, look_through
-from zspag_core.files import home, replace_file, stamp
+from zspag_core.files import home, let_read, replace_file, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,5 +97,6 @@ def _write(file: Path, dataset: DataSet) -> None:
     with contextlib.suppress(OSError, SafetensorError):
         with replace_file(file) as partial:
             save_file(tensors, partial, about)
+            let_read(partial)
         for old in sorted(file.parent.glob("*.safetensors"), key=lambda kept: kept.stat().st_mtime)[:-MAX_FILES]:
             old.unlink()

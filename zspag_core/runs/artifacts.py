@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zspag_core.data.images import in_memory
-from zspag_core.files import replace_file
+from zspag_core.files import let_read, replace_file
 from zspag_core.metrics.predictions import outputs_of_pixels
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def save_arrays(path: Path, arrays: Mapping[str, Tensor]) -> None:
     plain = {name: array.detach().cpu().contiguous() for name, array in arrays.items()}
     with replace_file(path) as partial:
         save_file(plain, partial)
+        let_read(partial)
 
 
 def proxy_arrays(proxies: ProxySet, forget: Split, original: Classifier, unlearned: Classifier | None) -> Arrays:
