@@ -233,6 +233,17 @@ def test_a_pickle_is_never_run(arrays, load):
         load(arrays | {"train_x": np.array([_Bomb()], object)})
 
 
+def test_a_damaged_array_is_said_to_be_damaged(arrays, tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays)
+    whole = bytearray(path.read_bytes())
+    start = whole.find(arrays["train_x"].tobytes()[:64]) + 100
+    whole[start : start + 100] = bytes(255 - value for value in whole[start : start + 100])
+    path.write_bytes(whole)
+    with pytest.raises(DataError, match=r"^train_x of .*mine\.npz cannot be read: the file is damaged\.$"):
+        load_npz(path, "mine", 8, 1)
+
+
 def test_a_member_that_is_no_array(arrays, tmp_path):
     path = tmp_path / "mine.npz"
     np.savez(path, **{key: value for key, value in arrays.items() if key != "train_x"})

@@ -63,7 +63,9 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except BROKEN:
-        raise DataError(f"{path} is not a zip archive that can be read.") from None
+        raise DataError(
+            f"{path} is not a zip archive that can be read: it is damaged, cut off, or of another kind."
+        ) from None
     with archive:
         _check_names(path, archive)
         _check_sizes(path, archive)

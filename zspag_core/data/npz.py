@@ -6,7 +6,9 @@ A file without a test part, or with only `x, y` (`images, labels`), is split as 
 from __future__ import annotations
 
 import re
+import zlib
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -150,6 +152,8 @@ def _read(path: Path, arrays: Mapping[str, Array], key: str) -> Array:
     """Return one array; objects, which only a pickle can hold, are refused."""
     try:
         array = arrays[key]
+    except (BadZipFile, zlib.error):
+        raise DataError(f"{key} of {path} cannot be read: the file is damaged.") from None
     except (*BROKEN, MemoryError):
         array = None
     if not isinstance(array, np.ndarray):
