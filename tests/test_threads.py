@@ -40,7 +40,7 @@ def test_what_was_chosen_stays(unset, name):
 @pytest.fixture
 def eight_cores(monkeypatch):
     """A machine with eight cores, of which nobody has said how many to use."""
-    names = {threads.NUMBER, threads.OF_MKL, threads.AS_TOLD}
+    names = {threads.NUMBER, threads.OF_MKL, threads.AS_ASKED}
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k not in names})
     monkeypatch.setattr(threads, "usable_cores", lambda: 8)
     before = torch.get_num_threads()

@@ -205,7 +205,7 @@ def test_task_that_does_not_listen_is_interrupted_all_the_same(store, wait_until
     worker = Worker(store, ["runs"], "cpu", find=lambda _: lambda *_: deaf.wait(20))
     run = store.submit("task", {})
     ended = []
-    serving = threading.Thread(target=lambda: ended.append(worker.serve()))
+    before, serving = set(threading.enumerate()), threading.Thread(target=lambda: ended.append(worker.serve()))
     serving.start()
     wait_until(lambda: store.require(run.id).state == State.RUNNING)
     worker.stopping.set()
@@ -213,6 +213,8 @@ def test_task_that_does_not_listen_is_interrupted_all_the_same(store, wait_until
     assert store.require(run.id).state == State.INTERRUPTED
     assert ended == [False]
     deaf.set()
+    for left in set(threading.enumerate()) - before:  # else its lane writes into a folder that is gone
+        left.join(timeout=10)
 
 
 def test_idle_worker_ends_once_no_dashboard_is_left(store, monkeypatch):

@@ -24,8 +24,8 @@ def test_every_figure_is_said():
     assert "CKA of original and unlearned, rest images: 1.00, undefined" in said
     assert "left of Probe, stage by stage, mean over stages (0 as Retrain, 100 as the original): 100 %" in said
     assert (
-        "left of Nearest neighbours, stage by stage, mean over stages (0 as Retrain, 100 as the original): undefined %"
-        in said
+        "left of Nearest neighbours, stage by stage, mean over stages (0 as Retrain, 100 as the original): not said, for "
+        "original and Retrain lie too close to each other" in said
     )
     assert said[-1] == "most is left of Linear-probe bits, stage by stage at stage 2: 120 %"
 
