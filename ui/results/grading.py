@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,6 +10,7 @@ from ui.shell.data_picker import FILES, FOLDER, WORDS, folder_data, known_data, 
 from ui.shell.follow import task_line
 from ui.shell.jobs import job_store, may_change, tasks_about
 from ui.shell.paths import data_of
+from ui.shell.selection import modified
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane
 
@@ -71,9 +71,5 @@ def _pick(letter: str) -> str | None:
 def _submit(job: Job, data: str | None) -> None:
     """Queue the task."""
     if data is not None:
-        config = {
-            "run": job.id,
-            "data": data,
-            "data_modified": Path(data).stat().st_mtime_ns if Path(data).exists() else 0,
-        }
+        config = {"run": job.id, "data": data, "data_modified": modified(data)}
         job_store().submit(KIND, config, lane=Lane.RUNS, device=job.device)

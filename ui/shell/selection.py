@@ -78,8 +78,13 @@ def inspect_question(data: str, checkpoint: Path | None = None) -> dict[str, Any
     """Return the config of the task that looks into a data set; it changes when the files do."""
     question: dict[str, Any] = {"data": data}
     if data not in BUILT_IN:
-        question["data_modified"] = Path(data).stat().st_mtime_ns if is_there(data) else 0
+        question["data_modified"] = modified(data)
     return question | (checkpoint_question(checkpoint) if checkpoint is not None else {})
+
+
+def modified(data: str) -> int:
+    """Return what changes when a file or folder of data does, in nanoseconds; 0 where nothing lies there."""
+    return Path(data).stat().st_mtime_ns if Path(data).exists() else 0
 
 
 def is_there(data: str) -> bool:

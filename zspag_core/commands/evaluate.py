@@ -192,14 +192,15 @@ def _others(
         UsageError: one cannot play its part.
     """
     from zspag_core.checkpoints import load_checkpoint
-    from zspag_core.runs.depth import check_never_saw
+    from zspag_core.runs.depth import check_excluded, check_never_saw
 
     found = {}
     for role in ("original", "retrained"):
         if path := getattr(arguments, role):
             found[role] = load_checkpoint(path, model=arguments.model, **parse_reading(arguments))
-            _check_role(role, found[role], checkpoint, dataset, forget)
+            _check_classes(role, found[role], checkpoint, dataset)
             if role == "retrained":
+                check_excluded(found[role], forget, path)
                 check_never_saw(found[role], dataset, forget, path)
     return found
 
@@ -231,22 +232,16 @@ def _on_forget_images(found: Grade) -> float | None:
     return percent(seen.logits.argmax(1) == seen.labels)
 
 
-def _check_role(
-    role: str, other: Checkpoint, checkpoint: Checkpoint, dataset: DataSet, forget: tuple[int, ...]
-) -> None:
-    """Refuse a model that cannot play its part beside another.
+def _check_classes(role: str, other: Checkpoint, checkpoint: Checkpoint, dataset: DataSet) -> None:
+    """Refuse a model of other classes than the one beside it has.
 
     Raises:
-        UsageError: other classes, by their names (the data's where a file has none); a retrained model that saw the
-            forgotten classes, by what its file says.
+        UsageError: they differ, by their names (the data's where a file has none).
     """
     wanted, got = _class_names(checkpoint, dataset), _class_names(other, dataset)
     if wanted != got:
         here, there = some_of(wanted, NAMED), some_of(got, NAMED)
         raise UsageError(f"--{role}: expected a model of the classes {here}, got one of {there}")
-    if role == "retrained" and "excluded" in other.about and not set(forget) <= set(other.about["excluded"]):
-        seen = ", ".join(str(k) for k in forget if k not in other.about["excluded"])
-        raise UsageError(f"--retrained: expected a model that never saw class {seen} (train --exclude)")
 
 
 def _class_names(checkpoint: Checkpoint, dataset: DataSet) -> list[str]:

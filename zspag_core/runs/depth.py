@@ -103,11 +103,20 @@ def retrained_model(
     file = Path(path) / "model.safetensors" if (Path(path) / "result.json").exists() else model_path(Path(path))
     says_itself = bool(reading) and file.exists() and read_contents(file, default_limit_mb()).header is not None
     checkpoint = load_checkpoint(file, model=model, **({} if says_itself else reading))
+    check_excluded(checkpoint, classes, path)
+    return checkpoint
+
+
+def check_excluded(checkpoint: Checkpoint, classes: Sequence[int], path: str) -> None:
+    """Refuse a model as the retrained one that by what its file says saw one of the classes.
+
+    Raises:
+        UsageError: it did.
+    """
     excluded = _excluded(checkpoint)
     if excluded is not None and not set(classes) <= set(excluded):
         seen = ", ".join(str(k) for k in classes if k not in excluded)
         raise UsageError(f"--retrained: expected a model that never saw class {seen} (train --exclude), got {path}")
-    return checkpoint
 
 
 def check_never_saw(checkpoint: Checkpoint, dataset: DataSet, classes: Sequence[int], path: str) -> None:
