@@ -11,6 +11,8 @@ from zspag_core.errors import Cancelled, UsageError
 from zspag_core.hyperparameters import configure, values
 from zspag_core.methods.erase import Erase
 from zspag_core.models import build
+from zspag_core.models.foreign.adapter import ForeignClassifier
+from zspag_core.models.foreign.config import ForeignConfig
 from zspag_core.progress import Reporter
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.context import RunContext
@@ -72,14 +74,14 @@ def test_a_stage_of_no_strength_is_passed_over(digits_model, forget):
 @pytest.mark.parametrize("kind", ["vit", "alexnet"])
 def test_a_network_that_remembers_nothing_of_its_data_is_refused(kind):
     with pytest.raises(
-        UsageError, match=f"^Stage-wise erasure: expected .* BatchNorm, .* got {kind} without BatchNorm$"
+        UsageError, match=f"^Stage-wise erasure: expected .* BatchNorm .*, got {kind} without BatchNorm$"
     ):
         Erase().check(build(NETWORKS[kind]), (3,))
 
 
 def test_more_stages_than_there_are_or_none_are_refused(digits_model):
     Erase(depth=2).check(digits_model, (3,))
-    with pytest.raises(UsageError, match=r"^strength: expected a stage to erase, got a strength of 0 at all of them$"):
+    with pytest.raises(UsageError, match=r"^last_strength: expected .* got 0 at all that can be \(stage 2\)$"):
         Erase(depth=1).check(digits_model, (3,))
     with pytest.raises(UsageError, match=r"^depth: expected at most 2, the stages of this network, got 3$"):
         Erase(depth=3).check(digits_model, (3,))
@@ -135,3 +137,37 @@ def test_an_interrupted_run_takes_its_stand_ins_over(digits_model, forget, tmp_p
     again = unlearn(digits_model, forget, report=heard, cache=cache).model.state_dict()
     assert [step for step in heard.steps if step[0] == "proxies"] == [("proxies", 1, 1)]
     assert all(whole[key].equal(value) for key, value in again.items())
+
+
+def test_a_stage_that_cannot_be_erased_is_passed_over_and_named(owners, small_digits):
+    heard = Heard()
+    forget = small_digits.train.of_classes((3,))[torch.arange(20)]
+    found = unlearn(owners, forget, QUICK | {"images": 20}, report=heard)
+    assert heard.notes == ["not erased, for it is not known which layers write them: second"]
+    assert heard.epochs == [(1, 1)]
+    before, after = owners.owner_weights(), found.model.owner_weights()
+    assert {name for name in before if name.startswith("first.") and not before[name].equal(after[name])}
+    with pytest.raises(UsageError, match=r"^strength: expected a stage to erase, got 0 at all that can be \(first\)$"):
+        configure(Erase, QUICK | {"strength": 0}).check(owners, (3,))
+
+
+class Owners(torch.nn.Module):
+    """Its second stage is gated, its first is not."""
+
+    def __init__(self):
+        super().__init__()
+        conv, norm, relu = torch.nn.Conv2d, torch.nn.BatchNorm2d, torch.nn.ReLU
+        self.first = torch.nn.Sequential(conv(1, 8, 3, padding=1), norm(8), relu())
+        self.second = torch.nn.Sequential(conv(8, 8, 3, 2, padding=1), norm(8), torch.nn.GLU(1))
+        self.head = torch.nn.Linear(4, 10)
+
+    def forward(self, x):
+        return self.head(self.second(self.first(x)).mean((2, 3)))
+
+
+@pytest.fixture(scope="module")
+def owners():
+    config = ForeignConfig(channels=1, image_size=8, mean=(0.3,), std=(0.35,), source="python:mine.py:Owners")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return ForeignClassifier(Owners(), config).eval()

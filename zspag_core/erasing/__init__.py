@@ -17,6 +17,17 @@ from zspag_core.erasing.erase import erase
 from zspag_core.erasing.recall import Disturbance, rest_statistics
 from zspag_core.erasing.refit import Course, refit
 from zspag_core.erasing.stand_ins import StandIns, synthesise
-from zspag_core.erasing.written import written_stages
+from zspag_core.erasing.written import Stage, Written, last_stages
 
-__all__ = ["Course", "Disturbance", "StandIns", "erase", "refit", "rest_statistics", "synthesise", "written_stages"]
+__all__ = [
+    "Course",
+    "Disturbance",
+    "Stage",
+    "StandIns",
+    "Written",
+    "erase",
+    "last_stages",
+    "refit",
+    "rest_statistics",
+    "synthesise",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,11 +14,10 @@ from torch.nn import functional as F
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import device_of
 from zspag_core.erasing.recall import BATCH, Disturbance, difference_at_reader
-from zspag_core.erasing.written import Written, folded, overwrite, written_stages
-from zspag_core.errors import UsageError
+from zspag_core.erasing.written import HIGH, Written, folded, overwrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from zspag_core.erasing.stand_ins import StandIns
     from zspag_core.models import Classifier
@@ -31,21 +30,16 @@ NEAR = 1e-3  # of the difference, at which the search ends
 
 
 @dataclass(frozen=True)
-class Entered:
-    """What enters a stage's two writing parts.
+class Seen:
+    """What a stage makes of N images.
 
     Attributes:
-        main: (N, C, h, w), into the convolution that is rewritten.
-        side: (N, C', h', w'), into what is added to it; None where nothing is.
+        entered: (N, C, h, w) into each convolution that writes it.
+        before: (N, channels, places) before its activation.
     """
 
-    main: Tensor
-    side: Tensor | None
-
-    def split(self) -> list[tuple[Tensor, Tensor | None]]:
-        """Return both in batches."""
-        mains = self.main.split(BATCH)
-        return list(zip(mains, self.side.split(BATCH) if self.side is not None else [None] * len(mains), strict=True))
+    entered: tuple[Tensor, ...]
+    before: Tensor
 
 
 @dataclass(frozen=True)
@@ -53,27 +47,26 @@ class Score:
     """A linear function of what enters convolutions: 1 on forget images, 0 on stand-ins, in the mean over places.
 
     Attributes:
-        main: (1, C, k, k) float64.
-        side: (1, C', 1, 1) float64; None where no convolution is beside.
+        parts: a kernel (1, C, k, k) float64 for each convolution.
         offset: taken off.
     """
 
-    main: Tensor
-    side: Tensor | None
+    parts: tuple[Tensor, ...]
     offset: float
 
-    def of(self, entered: Entered, stride: int) -> Tensor:
-        """Return the score at every place, (N, places) float32."""
-        found = F.conv2d(entered.main, self.main.float(), padding=self.main.shape[-1] // 2)
-        if self.side is not None and entered.side is not None:
-            found = found + F.conv2d(entered.side, self.side.float(), stride=stride)
-        return (found - self.offset).flatten(1)
+    def of(self, entered: Sequence[Tensor], convs: Sequence[nn.Conv2d]) -> Tensor:
+        """Return the score at every place, (N, places) float32, given what enters the convolutions."""
+        found = [
+            F.conv2d(inputs, part.float(), stride=conv.stride, padding=_padding(conv), dilation=conv.dilation)
+            for inputs, part, conv in zip(entered, self.parts, convs, strict=True)
+        ]
+        return (sum(found[1:], found[0]) - self.offset).flatten(1)
 
 
 @torch.no_grad()
 def erase(
     model: Classifier,
-    stage: str,
+    stage: Written,
     images: Tensor,
     stand_ins: StandIns,
     *,
@@ -84,12 +77,12 @@ def erase(
 ) -> Classifier:
     """Return a copy in which a stage's mean output tells forget images from the remaining ones no more.
 
-    Where a stage is followed by another, the remaining images' mean comes from its BatchNorm, else from the stand-ins;
-    how it moves with the weights always comes from the stand-ins.
+    Where a 1x1 convolution with BatchNorm reads the stage, the remaining images' mean comes from there, else from the
+    stand-ins; how it moves with the weights always comes from the stand-ins.
 
     Args:
         model: the classifier, in eval mode.
-        stage: its name, one of :func:`written_stages`.
+        stage: how it is written, in this classifier or one that it was made from; see :func:`last_stages`.
         images: (N, C, H, W) uint8 forget images.
         stand_ins: for the remaining classes.
         strength: share of the difference of means that is taken away, in [0, 1].
@@ -98,94 +91,112 @@ def erase(
         disturbance: what was done to images in training.
         generator: draws places and disturbances.
 
-    Raises:
-        UsageError: the stage cannot be erased.
-
-    Source: erasure is Belrose et al., LEACE, 2023, which projects features; here weights are changed before a ReLU.
+    Source: erasure is Belrose et al., LEACE, 2023, which projects features; here weights are changed before an
+    activation.
     """
-    result = copy.deepcopy(model)
-    written = _named(result, stage)
-    own, other = entering(result, written, images), entering(result, written, stand_ins.images)
-    score = discriminant(written, own, other, stand_ins.weights(), generator)
-    gone, stays = _writing(written, own, score), _writing(written, other, score)
+    result, activation = copy.deepcopy(model), stage.activation.apply
+    convs = [pair.layers(result)[0] for pair in stage.writers]
+    own, other = look(result, stage, images), look(result, stage, stand_ins.images)
     weights = stand_ins.weights()
-    goal = gone[0].relu().mean((0, 2)).double() - (stays[0].relu().mean(2) * weights[:, None]).sum(0).double()
-    if written.reader is not None and share is not None:
-        changed = entering(result, written, disturbance.apply(images, generator))
-        goal = goal - difference_at_reader(written.reader, _strided_mean(written, changed), share)
-    else:
-        goal = torch.zeros_like(goal)
-    taken = _amounts(gone, stays, weights, goal, strength)
-    weight, bias = folded(written.main)
-    overwrite(written.main, weight - taken[:, None, None, None] * score.main, bias + score.offset * taken)
-    if score.side is not None:
-        pair = cast("nn.Sequential", written.side)
-        weight, bias = folded(pair)
-        overwrite(pair, weight - taken[:, None, None, None] * score.side, bias)
+    score = discriminant(convs, own.entered, other.entered, weights, generator)
+    gone, stays = (own.before, score.of(own.entered, convs)), (other.before, score.of(other.entered, convs))
+    goal = torch.zeros(own.before.shape[1], dtype=torch.float64)
+    if stage.reader is not None and share is not None:
+        conv, norm = stage.reader.layers(result)
+        changed = _mean_read(result, conv, disturbance.apply(images, generator))
+        means = activation(gone[0]).mean((0, 2)), (activation(stays[0]).mean(2) * weights[:, None]).sum(0)
+        goal = means[0].double() - means[1].double() - difference_at_reader(conv, norm, changed, share)
+    taken = _amounts(gone, stays, activation, weights, goal, strength)
+    for place, (pair, part) in enumerate(zip(stage.writers, score.parts, strict=True)):
+        weight, bias = folded(*pair.layers(result))
+        offset = score.offset * taken if place == 0 else 0.0
+        overwrite(*pair.layers(result), weight - taken[:, None, None, None] * part, bias + offset)
     return result
 
 
-def _named(model: Classifier, stage: str) -> Written:
-    """Return the stage of that name."""
-    known = {written.name: written for written in written_stages(model)}
-    if stage not in known:
-        raise UsageError(f"stage: expected one of {', '.join(known)}, got {stage!r}")
-    return known[stage]
+@torch.no_grad()
+def look(model: Classifier, stage: Written, images: Tensor) -> Seen:
+    """Return what a stage makes of uint8 images, before its activation.
 
-
-def _stride(written: Written) -> int:
-    return written.side_conv.stride[0] if written.side_conv is not None else 1
-
-
-def entering(model: Classifier, written: Written, images: Tensor) -> Entered:
-    """Return what enters a stage's writing parts when a model looks at uint8 images."""
-    mains, sides = list[Tensor](), list[Tensor]()
-
-    def keep(seen: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        return lambda _module, inputs: seen.append(inputs[0].cpu())
-
-    with ExitStack() as hooks, torch.no_grad():
-        hooks.enter_context(written.conv.register_forward_pre_hook(keep(mains)))
-        if written.side is not None:
-            hooks.enter_context(written.side.register_forward_pre_hook(keep(sides)))
+    The first writer's bias is lifted so far that the activation changes nothing that is near 0 or above; the lift is
+    taken off again. What lay further below is moved up to that, where activations are flat.
+    """
+    place = model.cam_layers[stage.name]
+    convs = [pair.layers(model)[0] for pair in stage.writers]
+    with hearing(place, outputs=True) as plain:
+        model.embed(to_pixels(images[:BATCH], device_of(model)))
+    lift = HIGH * float(plain[0].abs().max()) + stage.activation.high
+    entered: list[list[Tensor]] = []
+    with ExitStack() as hooks:
+        hooks.enter_context(stage.lifted(model, lift))
+        entered += [hooks.enter_context(hearing(conv)) for conv in convs]
+        lifted = hooks.enter_context(hearing(place, outputs=True))
         for batch in images.split(BATCH):
             model.embed(to_pixels(batch, device_of(model)))
-    return Entered(torch.cat(mains), torch.cat(sides) if sides else None)
+    before = torch.cat([part - lift for part in lifted]).flatten(2)
+    return Seen(tuple(torch.cat(part) for part in entered), before)
 
 
-def discriminant(written: Written, own: Entered, other: Entered, weights: Tensor, generator: torch.Generator) -> Score:
+@contextmanager
+def hearing(module: nn.Module, *, outputs: bool = False) -> Iterator[list[Tensor]]:
+    """Give a list that receives what enters a module, or what leaves it, on the CPU, while the block runs.
+
+    Copies, for a network may go on in place.
+    """
+    heard: list[Tensor] = []
+
+    def hook(_module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        heard.append((output if outputs else inputs[0]).detach().to("cpu", copy=True))
+
+    with module.register_forward_hook(hook):
+        yield heard
+
+
+def _padding(conv: nn.Conv2d) -> tuple[int, int]:
+    """Return a convolution's padding in numbers, as all have it that write a stage."""
+    return cast("tuple[int, int]", conv.padding)
+
+
+def discriminant(
+    convs: Sequence[nn.Conv2d],
+    own: Sequence[Tensor],
+    other: Sequence[Tensor],
+    weights: Tensor,
+    generator: torch.Generator,
+) -> Score:
     """Return the ridge discriminant of forget images against stand-ins, from places drawn of every image.
 
     Args:
-        written: the stage.
-        own: what enters for forget images.
+        convs: the convolutions that write the stage.
+        own: what enters each for forget images.
         other: the same for stand-ins.
         weights: (M,) of the stand-ins, together 1.
         generator: draws the places.
     """
-    one, two = (_rows(written, part, generator) for part in (own, other))
+    one, two = (_rows(convs, part, generator) for part in (own, other))
     even = torch.full((len(one),), 1 / len(one), dtype=torch.float64)
     (mean, within), (rest, without) = _spread(one, even), _spread(two, weights.double())
     covariance = (within + without) / 2
     covariance.diagonal().add_(RIDGE * covariance.diagonal().mean())
     direction = torch.linalg.solve(covariance, mean - rest)
     direction = direction / (direction @ (mean - rest))
-    shape = (1, *written.conv.weight.shape[1:])
-    cut = written.conv.weight[0].numel()
-    side = direction[cut:].view(1, -1, 1, 1) if written.side_conv is not None else None
-    return Score(direction[:cut].view(shape), side, float(direction @ rest))
+    parts = direction.split([conv.weight[0].numel() for conv in convs])
+    shaped = tuple(part.view(1, *conv.weight.shape[1:]) for part, conv in zip(parts, convs, strict=True))
+    return Score(shaped, float(direction @ rest))
 
 
-def _rows(written: Written, entered: Entered, generator: torch.Generator) -> Tensor:
-    """Return patches at places drawn for all images together, (N, places, inputs) float64."""
-    size, side = entered.main.shape[2] * entered.main.shape[3], written.conv.kernel_size[0]
-    drawn = torch.randperm(size, generator=generator)[:PLACES]
-    parts = [F.unfold(part, side, padding=side // 2)[:, :, drawn] for part in entered.main.split(BATCH)]
-    rows = torch.cat(parts)
-    if written.side_conv is not None and entered.side is not None:
-        step = _stride(written)
-        rows = torch.cat([rows, entered.side[:, :, ::step, ::step].flatten(2)[:, :, drawn]], dim=1)
-    return rows.permute(0, 2, 1).double()
+def _rows(convs: Sequence[nn.Conv2d], entered: Sequence[Tensor], generator: torch.Generator) -> Tensor:
+    """Return what the convolutions read at places drawn for all images together, (N, places, inputs) float64."""
+    drawn, found = None, list[Tensor]()
+    for conv, inputs in zip(convs, entered, strict=True):
+        cut = {"stride": conv.stride, "padding": _padding(conv), "dilation": conv.dilation}
+        parts = []
+        for batch in inputs.split(BATCH):
+            patches = F.unfold(batch, conv.kernel_size, **cut)
+            drawn = torch.randperm(patches.shape[2], generator=generator)[:PLACES] if drawn is None else drawn
+            parts.append(patches[:, :, drawn])
+        found.append(torch.cat(parts))
+    return torch.cat(found, dim=1).permute(0, 2, 1).double()
 
 
 def _spread(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,27 +206,29 @@ def _spread(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     return mean, apart.T @ apart
 
 
-def _writing(written: Written, entered: Entered, score: Score) -> tuple[Tensor, Tensor]:
-    """Return what a stage writes before its ReLU, (N, channels, places), and the score there, (N, places)."""
-    sums = [written.write(*part).flatten(2) for part in entered.split()]
-    return torch.cat(sums), score.of(entered, _stride(written))
-
-
-def _strided_mean(written: Written, entered: Entered) -> Tensor:
-    """Return a stage's mean output (channels,) float64 at the places that the next stage's 1x1 convolution reads."""
-    step = cast("nn.Conv2d", cast("nn.Sequential", written.reader)[0]).stride[0]
-    outputs = [written.write(*part).relu()[:, :, ::step, ::step] for part in entered.split()]
-    return torch.cat(outputs).mean((0, 2, 3)).double()
+def _mean_read(model: Classifier, conv: nn.Conv2d, images: Tensor) -> Tensor:
+    """Return the mean (channels,) float64 of what a 1x1 convolution reads of uint8 images, where it looks."""
+    rows, columns = conv.stride
+    with hearing(conv) as read:
+        for batch in images.split(BATCH):
+            model.embed(to_pixels(batch, device_of(model)))
+    return torch.cat([part[:, :, ::rows, ::columns] for part in read]).mean((0, 2, 3)).double()
 
 
 def _amounts(
-    gone: tuple[Tensor, Tensor], stays: tuple[Tensor, Tensor], weights: Tensor, goal: Tensor, strength: float
+    gone: tuple[Tensor, Tensor],
+    stays: tuple[Tensor, Tensor],
+    activation: Callable[[Tensor], Tensor],
+    weights: Tensor,
+    goal: Tensor,
+    strength: float,
 ) -> Tensor:
     """Return how much of the score is taken off every channel, (channels,) float64.
 
     Args:
         gone: what is written for forget images and their scores.
         stays: the same for stand-ins.
+        activation: what follows.
         weights: (M,) of the stand-ins.
         goal: (channels,) by how much forget images' mean is to lie above the stand-ins' in the end.
         strength: share of the way there.
@@ -225,8 +238,8 @@ def _amounts(
         own, other = gone[0][:, channel], stays[0][:, channel]
 
         def apart(amount: float, own: Tensor = own, other: Tensor = other, wanted: float = wanted) -> float:
-            above = (own - amount * gone[1]).relu().mean().double()
-            below = ((other - amount * stays[1]).relu().mean(1) * weights).sum().double()
+            above = activation(own - amount * gone[1]).mean().double()
+            below = (activation(other - amount * stays[1]).mean(1) * weights).sum().double()
             return float(above - below) - wanted
 
         found.append(_solve(apart, strength, FARTHEST * float(torch.cat([own, other]).std())))

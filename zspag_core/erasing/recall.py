@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zspag_core.data.augment import crop_and_flip, cut_out
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import device_of
+from zspag_core.erasing.dry_run import dry_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,13 @@ class Disturbance:
 
 
 def norms_of(model: Classifier) -> list[nn.BatchNorm2d]:
-    """Return the BatchNorms of images, in the order of the modules."""
-    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    """Return the BatchNorms of images that remember statistics and are called once a pass, in the modules' order."""
+    seen = dry_run(model)
+    return [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and seen.calls[name] == 1
+    ]
 
 
 def rest_statistics(
@@ -102,19 +108,22 @@ def moments(model: Classifier, images: Tensor) -> list[Tensor]:
     return [part / len(images) for part in sums]
 
 
-def difference_at_reader(reader: nn.Sequential, changed: Tensor, share: float) -> Tensor:
+def difference_at_reader(conv: nn.Conv2d, norm: nn.BatchNorm2d, changed: Tensor, share: float) -> Tensor:
     """Return how forget images' mean output of a stage differs from the remaining ones', (channels,) float64.
 
-    The running mean of the 1x1 convolution that reads the stage is that convolution of the stage's mean; it has more
-    outputs than inputs, so the mean can be solved for.
+    The running mean of the 1x1 convolution that reads the stage is that convolution of the stage's mean; it has at
+    least as many outputs as inputs, so the mean can be solved for.
 
     Args:
-        reader: 1x1 convolution and BatchNorm.
+        conv: the 1x1 convolution.
+        norm: its BatchNorm.
         changed: (channels,) float64, the stage's mean output for disturbed forget images where the reader looks.
         share: of the forgotten classes in training.
     """
-    weight = cast("nn.Conv2d", reader[0]).weight.detach().flatten(1).cpu().double()
-    mean = cast("Tensor", cast("nn.BatchNorm2d", reader[1]).running_mean).cpu().double()
+    weight = conv.weight.detach().flatten(1).cpu().double()
+    mean = cast("Tensor", norm.running_mean).cpu().double()
+    if conv.bias is not None:
+        mean = mean - conv.bias.detach().cpu().double()
     wanted = (weight @ changed - mean) / (1 - share)
     solved: Tensor = torch.linalg.lstsq(weight, wanted[:, None]).solution[:, 0]
     return solved

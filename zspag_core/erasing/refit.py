@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from zspag_core.data.augment import crop_and_flip
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import device_of, mixed_precision
-from zspag_core.erasing.written import written_stages
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from zspag_core.erasing.recall import Disturbance
     from zspag_core.erasing.stand_ins import StandIns
+    from zspag_core.erasing.written import Written
     from zspag_core.models import Classifier
 
 BATCH = 128
@@ -67,7 +67,7 @@ class RefitTargets:
 def refit(
     original: Classifier,
     erased: Classifier,
-    above: str,
+    stage: Written,
     images: Tensor,
     stand_ins: StandIns,
     remaining: Sequence[int],
@@ -84,7 +84,7 @@ def refit(
     Args:
         original: the teacher, in eval mode.
         erased: what is taught; not changed.
-        above: name of the stage; it and those below stay as they are.
+        stage: the erased one; it and those below stay as they are.
         images: (N, C, H, W) uint8 forget images.
         stand_ins: for the remaining classes.
         remaining: the remaining classes.
@@ -94,8 +94,8 @@ def refit(
     """
     lesson = _lesson(original, images, stand_ins, remaining, course.disturbance, generator)
     pupil = copy.deepcopy(erased).eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
-    later = next(written.above for written in written_stages(pupil) if written.name == above)
-    weights = [weight for part in (*later, pupil.head) for weight in part.parameters()]
+    later = [pupil.get_submodule(name) for name in stage.above]
+    weights = [weight for part in (*later, pupil.head) for weight in part.parameters(recurse=False)]
     for weight in weights:
         weight.requires_grad_()
     optimizer = torch.optim.Adam(weights, lr=course.learning_rate * (1 if later else HEAD_FASTER))

@@ -19,6 +19,8 @@ from zspag_core.progress import SILENT, Reporter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import nn
+
     from zspag_core.models import Classifier
 
 STEPS, RATE, GUIDANCE = 16, 0.03, 2.0
@@ -76,20 +78,26 @@ def synthesise(
     )
     labels = classes[order[: len(images)]]
     network, made = copy.deepcopy(model).eval().requires_grad_(False), list[Tensor]()  # noqa: FBT003 - torch's signature
+    norms, device = norms_of(network), device_of(model)
     for batch, aims in zip(images.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
-        found = _moved(network, to_pixels(batch, device_of(model)), aims.to(device_of(model)), statistics, steps)
+        found = _moved(network, norms, to_pixels(batch, device), aims.to(device), statistics, steps)
         made.append((255 * found).round().to("cpu", torch.uint8))
         report.progress("proxies", sum(map(len, made)), len(images))
     return StandIns(torch.cat(made), labels)
 
 
 def _moved(
-    model: Classifier, pixels: Tensor, aims: Tensor, statistics: Sequence[tuple[Tensor, Tensor]], steps: int
+    model: Classifier,
+    norms: Sequence[nn.BatchNorm2d],
+    pixels: Tensor,
+    aims: Tensor,
+    statistics: Sequence[tuple[Tensor, Tensor]],
+    steps: int,
 ) -> Tensor:
     """Return moved pixels in [0, 1]."""
     seen, push = list[Tensor](), torch.zeros_like(pixels)
     with ExitStack() as hooks:
-        for norm in norms_of(model):
+        for norm in norms:
             hooks.enter_context(norm.register_forward_pre_hook(lambda _norm, inputs: seen.append(inputs[0])))
         for step in range(steps):
             seen.clear()

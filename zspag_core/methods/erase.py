@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from zspag_core.data.images import in_memory
-from zspag_core.erasing import Course, Disturbance, StandIns, erase, refit, rest_statistics, synthesise, written_stages
+from zspag_core.erasing import (
+    Course,
+    Disturbance,
+    Stage,
+    StandIns,
+    Written,
+    erase,
+    last_stages,
+    refit,
+    rest_statistics,
+    synthesise,
+)
 from zspag_core.errors import Cancelled, UsageError
 from zspag_core.hyperparameters import knob
 from zspag_core.methods.base import Unlearned, ZeroShotMethod, staged, timed
@@ -99,11 +110,11 @@ class Erase(ZeroShotMethod):
 
     def check(self, model: Classifier, classes: tuple[int, ...]) -> None:
         """Refuse a network whose stages cannot be erased, and more stages than it has."""
-        stages = written_stages(model)
-        if self.depth > len(stages):
-            raise UsageError(f"depth: expected at most {len(stages)}, the stages of this network, got {self.depth}")
-        if not self._strengths(model):
-            raise UsageError("strength: expected a stage to erase, got a strength of 0 at all of them")
+        stages = last_stages(model, self.depth)
+        if not self._strengths(stages):
+            able = ", ".join(stage.name for stage in stages if stage.written)
+            setting = "strength" if any(stage.written for stage in stages[:-1]) else "last_strength"
+            raise UsageError(f"{setting}: expected a stage to erase, got 0 at all that can be ({able})")
 
     def unlearn(
         self,
@@ -114,12 +125,14 @@ class Erase(ZeroShotMethod):
     ) -> Unlearned:
         """Make stand-ins, then erase and refit stage by stage."""
         self.check(model, classes)
-        self._say_assumptions(context)
+        stages = last_stages(model, self.depth)
+        self._say_assumptions(stages, context)
         run = Unlearned(model)
         try:
             parts = staged(run, context, "proxies", lambda: self._prepare(model, forget, classes, context))
             with timed(run.seconds, "unlearn"):
-                self._erase(run, model, parts[0], StandIns(*parts[1:]), classes, context)
+                strengths = self._strengths(stages)
+                self._erase(run, model, strengths, parts[0], StandIns(*parts[1:]), classes, context)
         except Cancelled:
             run.stopped = "cancelled"
         return run
@@ -131,14 +144,16 @@ class Erase(ZeroShotMethod):
             Disturbance.crop if self.crop == UNKNOWN else self.crop, self.flip != "no", max(0, self.cutout)
         )
 
-    def _strengths(self, model: Classifier) -> dict[str, float]:
+    def _strengths(self, stages: list[Stage]) -> list[tuple[Written, float]]:
         """Return how much of each stage is erased, from below; stages that are passed over are not there."""
-        *below, last = [written.name for written in written_stages(model)][-self.depth :]
-        found = dict.fromkeys(below, self.strength) | {last: self.last_strength}
-        return {stage: strength for stage, strength in found.items() if strength > 0}
+        strengths = [*[self.strength] * (len(stages) - 1), self.last_strength]
+        found = [(stage.written, strength) for stage, strength in zip(stages, strengths, strict=True)]
+        return [(written, strength) for written, strength in found if written is not None and strength > 0]
 
-    def _say_assumptions(self, context: RunContext) -> None:
-        """Say what nobody said."""
+    def _say_assumptions(self, stages: list[Stage], context: RunContext) -> None:
+        """Say what nobody said, and what cannot be erased."""
+        if passed := [stage.name for stage in stages if stage.written is None]:
+            context.report.note(f"not erased, for it is not known which layers write them: {', '.join(passed)}")
         if self.crop == UNKNOWN or self.flip == AS_TRAINED or self.cutout == UNKNOWN:
             taken = self.disturbance
             context.report.note(
@@ -170,16 +185,16 @@ class Erase(ZeroShotMethod):
         self,
         run: Unlearned,
         model: Classifier,
+        strengths: list[tuple[Written, float]],
         images: Tensor,
         stand_ins: StandIns,
         classes: tuple[int, ...],
         context: RunContext,
     ) -> None:
         """Erase the last stages, each followed by a refit, and log each as an epoch."""
-        strengths = self._strengths(model)
         course = Course(self.disturbance, self.passes, self.learning_rate)
         steps = course.steps(len(images) + len(stand_ins.images))
-        for number, (stage, strength) in enumerate(strengths.items(), start=1):
+        for number, (stage, strength) in enumerate(strengths, start=1):
             erased = erase(
                 run.model,
                 stage,
