@@ -11,6 +11,8 @@ from zspag_core.data.images import Images
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import accuracy, mask_accuracy
 from zspag_core.metrics.deep import probe
+from zspag_core.metrics.depth.sample import QUICK, draw
+from zspag_core.metrics.depth.stages import StageRecorder, stages_of
 from zspag_core.metrics.grade import grade
 from zspag_core.metrics.membership import confidence_svc, entropy_svc, same_class
 from zspag_core.metrics.predictions import LabelledLogits, logits_of, outputs_of
@@ -212,3 +214,28 @@ def test_images_made_late_get_the_same_figures_and_few_are_made_at_once(trained)
     assert torch.equal(one.tested.logits, two.tested.logits)
     assert max(max(source.made) for source in sources) <= 128
     assert sum(sources[1].made) == len(data.test)
+
+
+@pytest.mark.parametrize("classes", [[3], [0, 8]])
+@pytest.mark.parametrize("seed", [0, 5])
+def test_the_same_pass_serves_the_measures_of_depth(classes, seed, trained):
+    sample = draw(trained.dataset, classes, QUICK, seed)
+    plain = grade(trained.original, trained.dataset, classes, seed=seed)
+    found = grade(trained.original, trained.dataset, classes, seed=seed, stages=True)
+    assert plain.stages is None
+    assert found.to_dict() == plain.to_dict()
+    alone = stages_of(trained.original, sample.images, dtype=torch.float32)
+    assert found.stages.names == alone.names
+    for one, two in zip(found.stages.features, alone.features, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-5)
+
+
+def test_a_stage_without_numbers_costs_depth_and_not_the_grade(trained, monkeypatch):
+    def refuse(*_, **__):
+        raise UnlearningError("depth: expected numbers as features, got NaN")
+
+    monkeypatch.setattr(StageRecorder, "recorded", refuse)
+    found = grade(trained.original, trained.dataset, [3], seed=0, stages=True)
+    assert found.stages is None
+    assert found.accuracy.acc_rt > 90

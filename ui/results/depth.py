@@ -16,6 +16,7 @@ from ui.shell.jobs import job_store, may_change, tasks_about
 from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 from zspag_core.metrics.catalogue import BY_STAGE, INFORMATION_BY_STAGE, OF_WHOLE, PROTOTYPES, in_sentence
+from zspag_core.metrics.depth.ends import RETRAINED, with_retrained
 from zspag_core.metrics.depth.words import whole_rows
 
 if TYPE_CHECKING:
@@ -49,18 +50,28 @@ def depth_panel(view: View, peers: Sequence[View]) -> None:
         )
         return
     st.caption(INTRODUCTION)
-    found = depth_of(view)
+    references = find_reference(view.job).jobs
+    found = depth_of(view, references)
     if found is not None:
         _figures(found, view.letter, alone=len(peers) == 1)
-    _asking(view, found)
+    _asking(view, found, references)
 
 
-def depth_of(view: View) -> Mapping[str, Any] | None:
-    """Return what is known of a run's depth: what a worker measured for a page, else what stands in its record."""
+def depth_of(view: View, references: Sequence[Job] = ()) -> Mapping[str, Any] | None:
+    """Return what is known of a run's depth: what a worker measured for a page, else what stands in its record.
+
+    Args:
+        view: of the run.
+        references: runs that retrained its model without its classes; the first one whose record says the same of the
+            original is the other end of what stands in this one's.
+    """
     done = [task for task in _tasks(view.job) if task.state == State.DONE]
     best = next((task for task in done if task.config["extent"] == "all"), next(iter(done), None))
     known: Mapping[str, Any] | None = view.result.get("depth")
-    return known if best is None else best.answer
+    if best is not None or known is None or RETRAINED in known.get("models", {}):
+        return known if best is None else best.answer
+    records = [found for job in references if (found := (job.answer or {}).get("depth"))]
+    return next((joined for found in records if (joined := with_retrained(known, found))), known)
 
 
 def _figures(depth: Mapping[str, Any], letter: str, *, alone: bool) -> None:
@@ -114,30 +125,37 @@ def _tasks(job: Job) -> list[Job]:
     return [task for task in tasks_about(job, KIND) if task.state != State.CANCELLED]
 
 
-def _asking(view: View, found: Mapping[str, Any] | None) -> None:
+def _asking(view: View, found: Mapping[str, Any] | None, references: Sequence[Job]) -> None:
     """Offer to measure what is not known yet, or say how far that is."""
     task = next(iter(_tasks(view.job)), None)
     if task_line(task, "Measuring the depth", "depth", view.letter):
         return
     if not may_change(view.job):
         return
-    if not find_reference(view.job).jobs:
+    if not references:
         st.caption("Without a Retrain reference of this model, data and classes the band has no other end.")
     with st.container(horizontal=True, gap="small"):
         for extent, title in EXTENTS.items():
-            if found is None or (extent == "all" and found["precision"] != "float64"):
+            if is_open(extent, found, references):
                 st.button(
                     title,
                     key=f"depth-{extent}-{view.letter}",
                     icon=":material/straighten:",
                     help=HELP[extent],
                     on_click=_submit,
-                    args=(view.job, extent),
+                    args=(view.job, extent, references),
                 )
 
 
-def _submit(job: Job, extent: str) -> None:
+def is_open(extent: str, found: Mapping[str, Any] | None, references: Sequence[Job]) -> bool:
+    """Tell whether there is something left to measure: all of it, or Retrain as the other end."""
+    whole = found is not None and found["precision"] == "float64"
+    if found is None or (extent == "all" and not whole):
+        return True
+    return bool(references) and RETRAINED not in found["models"] and (extent == "all") == whole
+
+
+def _submit(job: Job, extent: str, references: Sequence[Job]) -> None:
     """Queue the task; it waits its turn with the runs, for it may take minutes."""
-    references = find_reference(job).jobs
     config = {"run": job.id, "extent": extent, "retrained": references[0].id if references else ""}
     job_store().submit(KIND, config, lane=Lane.RUNS, device=job.device)

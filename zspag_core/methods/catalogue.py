@@ -163,7 +163,7 @@ BUILT_IN = (
         presets={"last stage too": {"last_strength": 0.7}},
         deviations=(
             "All classes are taken to have had equally many training images.",
-            "It needs BatchNorm: of the networks that come with this, the ResNets and the VGG.",
+            "It needs a BatchNorm that ends a stage, as in ResNets, VGGs with BatchNorm, MobileNets and RegNets.",
         ),
     ),
     MethodEntry(

@@ -12,6 +12,8 @@ from zspag_core.data.images import concat
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.accuracy import Accuracy, accuracy, check_classes, mask_accuracy
 from zspag_core.metrics.deep import PROBE_IMAGES, balanced, probe
+from zspag_core.metrics.depth.sample import QUICK, places
+from zspag_core.metrics.depth.stages import StageFeatures, StageRecorder
 from zspag_core.metrics.membership import LIMIT, Membership, MembershipScores, membership
 from zspag_core.metrics.predictions import LabelledLogits, Outputs, outputs_of, placed
 from zspag_core.progress import SILENT, Reporter
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zspag_core.data.dataset import DataSet, Split
+    from zspag_core.data.images import Pictures
     from zspag_core.models.base import Classifier
 
 FORGET_IMAGES = 2000  # forgotten training images that the attacks are asked about, at most (about 1 point of error)
@@ -38,6 +41,8 @@ class Grade:
         mask_acc_rt: Acc_rt of the same model with the forgotten logits masked.
         scores: the outputs behind the membership figures, for histograms.
         tested: the logits of the whole test split, in its order, beside its labels.
+        stages: what every stage says of the images that the quick measures of depth are drawn for, in that order,
+            float32; None where it was not asked for.
     """
 
     accuracy: Accuracy
@@ -46,6 +51,7 @@ class Grade:
     mask_acc_rt: float | None
     scores: MembershipScores
     tested: LabelledLogits
+    stages: StageFeatures | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that result.json has under "before" and "after", as plain values."""
@@ -62,6 +68,7 @@ def grade(
     seed: int,
     device: torch.device | None = None,
     deep: bool = True,
+    stages: bool = False,
     report: Reporter = SILENT,
 ) -> Grade:
     """Grade a model on a data set: accuracy, membership inference, deep forgetting and the masked reference.
@@ -76,6 +83,7 @@ def grade(
         seed: the same seed gives the same figures.
         device: where to compute; where the model is when None.
         deep: whether to fit the probe as well.
+        stages: whether to keep what the stages say, for the measures of depth; the same pass serves it.
         report: receives progress after every batch, as stage "evaluate".
 
     Returns:
@@ -86,8 +94,12 @@ def grade(
         UnlearningError: the model's outputs are not numbers.
     """
     forget = check_classes(forget_classes, dataset.num_classes)
-    drawn = dataset.train[_draw(dataset.train.labels, forget, seed)]
-    train, test = _look(model, drawn, dataset.test, device, report)
+    order = _draw(dataset.train.labels, forget, seed)
+    drawn = dataset.train[order]
+    images, network = concat(drawn.images, dataset.test.images), placed(model, device)
+    wanted = _for_depth(dataset, order, forget, seed) if stages else None
+    outputs, recorder = _look(network, images, wanted, report)
+    train, test = (Outputs(*(part[at] for part in outputs)) for at in (slice(len(drawn)), slice(len(drawn), None)))
     tested = _labelled(test, dataset.test)
     scores = _scores(_labelled(train, drawn), tested, forget)
     found = None
@@ -100,6 +112,7 @@ def grade(
         mask_accuracy(test.logits, dataset.test.labels, forget),
         scores,
         tested,
+        _stages(recorder, wanted),
     )
 
 
@@ -121,17 +134,37 @@ def _draw(labels: Tensor, forget: tuple[int, ...], seed: int) -> Tensor:
     return order[torch.unique(torch.cat([retained, gone, balanced(labels[order], PROBE_IMAGES)]))]
 
 
+def _for_depth(dataset: DataSet, order: Tensor, forget: tuple[int, ...], seed: int) -> Tensor:
+    """Return where, among graded images, those stand that the quick measures of depth are drawn for, in their order."""
+    learnt, _, asked = places(dataset, forget, QUICK, seed)
+    row = torch.empty(len(dataset.train), dtype=torch.int64)
+    row[order] = torch.arange(len(order))
+    return torch.cat([row[learnt], len(order) + asked])
+
+
 def _look(
-    model: Classifier, drawn: Split, test: Split, device: torch.device | None, report: Reporter
-) -> tuple[Outputs, Outputs]:
-    """Return the model's outputs on the drawn training images and on the test images, from one pass."""
-    images = concat(drawn.images, test.images)
-    network = placed(model, device)
-    outputs = outputs_of(network, images, batch_size=looked_at_once(network, images), report=report)
-    train, rest = (
-        Outputs(*(part[place] for part in outputs)) for place in (slice(len(drawn)), slice(len(drawn), None))
-    )
-    return train, rest
+    network: Classifier, images: Pictures, wanted: Tensor | None, report: Reporter
+) -> tuple[Outputs, StageRecorder | None]:
+    """Return a network's outputs on images and what was recorded of the wanted ones, from one pass."""
+    size = looked_at_once(network, images)
+    if wanted is None:
+        return outputs_of(network, images, batch_size=size, report=report), None
+    marks = torch.zeros(len(images), dtype=torch.bool)
+    marks[wanted] = True
+    with StageRecorder(network, marks) as recorder:
+        return outputs_of(network, images, compute=recorder.both, batch_size=size, report=report), recorder
+
+
+def _stages(recorder: StageRecorder | None, wanted: Tensor | None) -> StageFeatures | None:
+    """Return what the stages say of the wanted images, in their order; None where a stage's numbers are none."""
+    if recorder is None or wanted is None:
+        return None
+    try:
+        found = recorder.recorded(rounding=1e3 * torch.finfo(torch.float32).eps)
+    except UnlearningError:  # the outputs are numbers all the same, and a grade is about them
+        return None
+    place = recorder.wanted.cumsum(0)[wanted] - 1
+    return StageFeatures(found.names, tuple(part[place].float() for part in found.features))
 
 
 def _labelled(outputs: Outputs, split: Split) -> LabelledLogits:

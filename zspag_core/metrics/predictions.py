@@ -129,6 +129,7 @@ def outputs_of(
     *,
     device: torch.device | None = None,
     batch_size: int | None = None,
+    compute: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
     report: Reporter = SILENT,
 ) -> Outputs:
     """Return penultimate features and logits of images from one pass, in evaluation mode; the model is left as it was.
@@ -138,6 +139,7 @@ def outputs_of(
         images: (N, C, H, W) uint8.
         device: where to compute; where the model is when None, on a copy when the model is elsewhere.
         batch_size: images per forward pass; what suits the device when None.
+        compute: what to call in the place of the model's `both`, with pixels where the model is.
         report: receives progress after every batch, as stage "evaluate".
 
     Returns:
@@ -148,7 +150,7 @@ def outputs_of(
     """
     _check_bytes(images)
     network = placed(model, device)
-    return Outputs(*_in_batches(network, network.both, images, batch_size, report))
+    return Outputs(*_in_batches(network, compute or network.both, images, batch_size, report))
 
 
 def outputs_of_pixels(

@@ -16,7 +16,8 @@ from zspag_core.methods.shared_stages import DEPENDS, SharedStages
 from zspag_core.metrics.accuracy import accuracy
 from zspag_core.metrics.backdoor import Backdoor, read_triggered, triggered_images
 from zspag_core.metrics.deep import relearn
-from zspag_core.metrics.depth.measure import UNLEARNED, measure_quickly
+from zspag_core.metrics.depth.ends import UNLEARNED
+from zspag_core.metrics.depth.measure import measure_quickly
 from zspag_core.metrics.depth.row import row_depth
 from zspag_core.metrics.grade import grade
 from zspag_core.metrics.predictions import logits_of, outputs_of_pixels

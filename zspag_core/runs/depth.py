@@ -14,8 +14,9 @@ from zspag_core.files import finite, write_json
 from zspag_core.groups import GROUPS
 from zspag_core.metrics.accuracy import percent
 from zspag_core.metrics.catalogue import is_forgotten
+from zspag_core.metrics.depth.ends import ORIGINAL, RETRAINED, UNLEARNED
 from zspag_core.metrics.depth.full import measure_all
-from zspag_core.metrics.depth.measure import ORIGINAL, RETRAINED, UNLEARNED, measure_quickly
+from zspag_core.metrics.depth.measure import measure_quickly
 from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import SILENT, Reporter
 from zspag_core.runs.regrade import open_finished

@@ -167,6 +167,7 @@ def _run(
         report.graded(outcome.result)
         with timed(seconds, "evaluate"), _spared("what the layers do", report):
             _look_inside(model, outcome, prepared)
+            outcome.result["depth"] = _depth(outcome.before, outcome.after, prepared)
     with _spared("relearning", report):
         _relearn(baseline, outcome, report, cache, seconds)
     outcome.result["seconds"] = _by_stage(unlearned, seconds)
@@ -175,10 +176,10 @@ def _run(
 
 @contextmanager
 def _spared(what: str, report: Reporter) -> Iterator[None]:
-    """Let torch fail at something that a finished run can do without: it must not cost the model."""
+    """Let something fail that a finished run can do without: it must not cost the model."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, UnlearningError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         report.note(f"{what} could not be measured, the run goes on without: {reason}")
 
@@ -288,7 +289,8 @@ def _judge(
 ) -> dict[str, Any]:
     """Grade what a run reached, unless it was cancelled; return the parts of result.json that say so.
 
-    What looks into the layers and at the neighbours of the proxies is left open, see :func:`_look_inside`.
+    What looks into the layers, at the neighbours of the proxies and at every stage is left open: it comes after these
+    figures were shown.
     """
     unlearned = outcome.unlearned
     after = None
@@ -300,6 +302,7 @@ def _judge(
         "proxies": record.describe_proxies(unlearned, prepared),
         "subspace": None,
         "estimates": record.describe_estimates(model, unlearned, prepared),
+        "depth": None,
     }
 
 
@@ -311,6 +314,15 @@ def _look_inside(model: Classifier, outcome: _Outcome, prepared: Prepared) -> No
     result["subspace"] = finite(record.describe_subspace(model, unlearned, prepared))
     if result["estimates"] is not None:
         result["estimates"]["captured_energy"] = record.describe_energy(result["subspace"])
+
+
+def _depth(before: Grade, after: Grade, prepared: Prepared) -> dict[str, Any] | None:
+    """Return what every stage says of the forgotten classes, before and after."""
+    config, stages = prepared.config, (before.stages, after.stages)
+    found: dict[str, Any] | None = finite(
+        record.describe_depth(*stages, prepared.dataset, config.classes, seed=config.seed, data=config.data)
+    )
+    return found
 
 
 def _write(folder: Path, prepared: Prepared, outcome: _Outcome) -> None:

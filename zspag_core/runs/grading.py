@@ -26,7 +26,15 @@ RELEARNING_IMAGES = 1000
 def grade_of(model: Classifier, prepared: Prepared, report: Reporter) -> Grade:
     """Grade a model on the run's data."""
     config = prepared.config
-    return grade(model, prepared.dataset, config.classes, seed=config.seed, device=prepared.device, report=report)
+    return grade(
+        model,
+        prepared.dataset,
+        config.classes,
+        seed=config.seed,
+        device=prepared.device,
+        stages=not prepared.lacks,
+        report=report,
+    )
 
 
 def relearning_of(model: Classifier, before: Grade, prepared: Prepared, report: Reporter) -> Relearning | None:

@@ -24,7 +24,7 @@ from zspag_core.runs import artifacts
 from zspag_core.runs.assumptions import check_assumptions, load_for, with_names
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.grading import read_triggers, wants_relearning
-from zspag_core.runs.report import DRIFT_IMAGES, NEIGHBOUR_IMAGES, describe_grade
+from zspag_core.runs.report import DRIFT_IMAGES, NEIGHBOUR_IMAGES, describe_depth, describe_grade
 from zspag_core.runs.samples import as_trained
 from zspag_core.shipped import model_path
 from zspag_core.subspace import empty_subspace
@@ -90,6 +90,7 @@ def regrade(
     _complete_proxies(run)
     _complete_layers(run)
     _complete_backdoor(run)
+    _complete_depth(run, data, found)
     run.result.update(lacks=list(run.lacks), graded_with=data)
     artifacts.save_arrays(folder / "grading.safetensors", artifacts.grading_arrays(*found.values()))
     result: dict[str, Any] = finite(run.result)
@@ -138,7 +139,7 @@ def _original(path: str, config: RunConfig) -> Checkpoint:
 
 def _grade(run: GradedRun, when: str, report: Reporter) -> Grade:
     """Return the grade of one of the run's models."""
-    return grade(run.models[when], run.dataset, run.classes, seed=run.config.seed, report=report)
+    return grade(run.models[when], run.dataset, run.classes, seed=run.config.seed, stages=not run.lacks, report=report)
 
 
 def _complete_proxies(run: GradedRun) -> None:
@@ -155,6 +156,12 @@ def _complete_proxies(run: GradedRun) -> None:
     there = outputs_of(run.models["before"], real.images).features
     here = outputs_of_pixels(run.models["before"], proxies["images"][drawn].float()).features
     about["knn_agreement"] = knn_agreement(here, proxies["labels"][drawn], there, real.labels)
+
+
+def _complete_depth(run: GradedRun, data: str, found: dict[str, Grade]) -> None:
+    """Fill in what every stage says of these data."""
+    before, after = (found[when].stages for when in WHEN)
+    run.result["depth"] = describe_depth(before, after, run.dataset, run.classes, seed=run.config.seed, data=data)
 
 
 def _complete_backdoor(run: GradedRun) -> None:

@@ -10,6 +10,9 @@ import torch
 from zspag_core.batching import looked_at_once
 from zspag_core.data.dataset import to_pixels
 from zspag_core.hyperparameters import values
+from zspag_core.metrics.depth.ends import ORIGINAL
+from zspag_core.metrics.depth.ends import UNLEARNED as AFTER
+from zspag_core.metrics.depth.measure import measure_graded
 from zspag_core.metrics.estimates import estimate
 from zspag_core.metrics.layers import report_layers
 from zspag_core.metrics.predictions import outputs_of, outputs_of_pixels
@@ -17,8 +20,12 @@ from zspag_core.metrics.proxy_quality import knn_agreement
 from zspag_core.runs.folder import UNLEARNED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zspag_core.data.dataset import DataSet
     from zspag_core.methods import Unlearned
     from zspag_core.metrics.deep import Relearning
+    from zspag_core.metrics.depth.stages import StageFeatures
     from zspag_core.metrics.grade import Grade
     from zspag_core.models import Classifier
     from zspag_core.runs.prepare import Prepared
@@ -75,6 +82,34 @@ def describe_model(prepared: Prepared) -> dict[str, Any]:
 def describe_grade(grade: Grade, relearning: Relearning | None) -> dict[str, Any]:
     """Return the figures of one model; relearning is null where it was not measured."""
     return {**grade.to_dict(), "relearning": relearning and relearning.to_dict()}
+
+
+def describe_depth(
+    before: StageFeatures | None,
+    after: StageFeatures | None,
+    dataset: DataSet,
+    classes: Sequence[int],
+    *,
+    seed: int,
+    data: str,
+) -> dict[str, Any] | None:
+    """Return the quick measures of depth, of what the stages said while both models were graded.
+
+    Args:
+        before: of the original; None where the data lack images for it or a stage's output was not a number.
+        after: of the unlearned model, likewise.
+        dataset: that they were graded on.
+        classes: the forgotten ones.
+        seed: of the grades.
+        data: name or path of the data.
+
+    Returns:
+        None where one of the two is not known.
+    """
+    if before is None or after is None:
+        return None
+    found = measure_graded({ORIGINAL: before, AFTER: after}, dataset, classes, seed=seed)
+    return found | {"data": data, "extent": "quick"}
 
 
 def describe_estimates(model: Classifier, run: Unlearned, prepared: Prepared) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zspag_core.hyperparameters import values
 from zspag_core.metrics.accuracy import Accuracy
 from zspag_core.metrics.deep import Relearning
+from zspag_core.metrics.depth.stages import StageFeatures
 from zspag_core.metrics.grade import Grade
 from zspag_core.metrics.membership import Membership, MembershipScores, SameClass
 from zspag_core.metrics.predictions import LabelledLogits
@@ -33,6 +34,7 @@ KINDS = (
     MembershipScores,
     SameClass,
     LabelledLogits,
+    StageFeatures,
     Relearning,
 )
 """What the stages of a run are made of."""

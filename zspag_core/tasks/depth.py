@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zspag_core.files import finite
 from zspag_core.groups import lacking
-from zspag_core.metrics.depth.measure import ORIGINAL, RETRAINED, UNLEARNED
+from zspag_core.metrics.depth.ends import ORIGINAL, RETRAINED, UNLEARNED
 from zspag_core.progress import SILENT
 from zspag_core.runs.depth import EXTENTS, check_images
 from zspag_core.tasks.finished_run import open_run

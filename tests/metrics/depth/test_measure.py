@@ -8,8 +8,10 @@ import torch
 from tests.metrics.depth.constructed import FORGOTTEN, Patches, masked, patches_data
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.catalogue import BY_STAGE
-from zspag_core.metrics.depth.measure import conclude, look, measure_quickly
+from zspag_core.metrics.depth.measure import look, measure_graded, measure_quickly
 from zspag_core.metrics.depth.sample import QUICK, draw
+from zspag_core.metrics.depth.stages import StageFeatures
+from zspag_core.metrics.grade import grade
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +64,23 @@ def test_a_measure_without_two_ends_has_no_share(data):
     found = measure_quickly(same, data, [FORGOTTEN], seed=0)
     assert found["left"] == {"probe": None, "knn": None, "bits": None}
     assert found["worst"] is None
-    assert conclude(found)["worst"] is None
 
 
 def test_networks_with_other_stages_are_refused(data, small_vit):
     sample = draw(data, [FORGOTTEN], QUICK, 0)
     with pytest.raises(UnlearningError, match="expected networks with the same stages, got block 1"):
         look({"original": Patches(), "unlearned": small_vit}, sample, torch.float32)
+
+
+def test_models_that_were_graded_are_not_looked_at_again(data, monkeypatch):
+    roles = {"original": Patches(), "unlearned": masked(Patches(2))}
+    graded = {role: grade(model, data, [FORGOTTEN], seed=3, stages=True).stages for role, model in roles.items()}
+    quick = measure_quickly(roles, data, [FORGOTTEN], seed=3)
+    monkeypatch.setattr("zspag_core.metrics.depth.measure.stages_of", None)
+    found = measure_graded(graded, data, [FORGOTTEN], seed=3)
+    assert found.keys() == quick.keys()
+    assert found["images"] == quick["images"]
+    assert found["models"]["unlearned"]["probe"] == quick["models"]["unlearned"]["probe"]
+    assert found["models"]["unlearned"]["bits"] == pytest.approx(quick["models"]["unlearned"]["bits"], abs=1e-3)
+    with pytest.raises(UnlearningError, match="expected networks with the same stages"):
+        measure_graded(graded | {"unlearned": StageFeatures(("other",), ())}, data, [FORGOTTEN], seed=3)

@@ -7,7 +7,7 @@ from torch import nn
 from tests.metrics.depth.constructed import Patches, drowned, patches_data, rescaled
 from zspag_core.data import to_pixels
 from zspag_core.errors import UnlearningError
-from zspag_core.metrics.depth.stages import LAST, exact_copy, stages_of, standardised
+from zspag_core.metrics.depth.stages import LAST, StageRecorder, exact_copy, stages_of, standardised
 from zspag_core.metrics.predictions import outputs_of
 from zspag_core.progress import Reporter
 
@@ -121,3 +121,18 @@ def test_stages_of_a_network_of_another_library(small_digits):
     assert found.names[-1] == LAST
     assert set(found.names[:-1]) == set(model.cam_layers)
     assert found.features[-1].shape == (6, 5)
+
+
+@pytest.mark.parametrize("size", [1, 4, 30])
+def test_a_recorder_keeps_what_is_wanted_of_a_pass_that_is_made_anyway(size, digits_model, small_digits):
+    images = small_digits.test.images[:30]
+    wanted = torch.arange(30) % 3 == 1
+    wanted[:8] = False  # whole batches of which nothing is wanted
+    with torch.no_grad(), StageRecorder(digits_model, wanted) as recorder:
+        outputs = outputs_of(digits_model, images, compute=recorder.both, batch_size=size)
+    found, whole = recorder.recorded(1e-4), stages_of(digits_model, images, dtype=torch.float32)
+    assert found.names == whole.names
+    for one, two in zip(found.features, whole.features, strict=True):
+        torch.testing.assert_close(one, two[wanted], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(outputs.logits, outputs_of(digits_model, images).logits, rtol=1e-4, atol=1e-4)
+    assert not any(module._forward_hooks for module in digits_model.modules())

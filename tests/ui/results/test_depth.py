@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ui.results.depth import KIND, depth_of, images_words, whole_table, worst_words
+from ui.results.depth import KIND, depth_of, images_words, is_open, whole_table, worst_words
 from zspag_core.jobs import Lane, State
 
 QUICK, ALL = {"precision": "float32"}, {"precision": "float64"}
@@ -54,3 +54,42 @@ def test_words_count_the_images():
     assert images_words({"precision": "float64", "images": counts}) == (
         "Computed in float64 on 2,000 training and 300 test images, 50 of them of forgotten classes."
     )
+
+
+def record(after, seed=0):
+    """Return a run's depth as its own record has it, on a draw of images by a seed."""
+    figures = {name: [50.0 + seed, 60.0] for name in ("probe", "probe_rest", "knn", "knn_rest", "bits")}
+    shots = {"prototypes": {"5": {"forget": 50.0, "rest": 90.0}}}
+    models = {"original": figures | shots, "unlearned": figures | shots | {"probe": after}}
+    about = {"stages": ["one", "two"], "images": {}, "precision": "float32", "extent": "quick", "data": "digits"}
+    return about | {"models": models, "cka": {}, "left": None}
+
+
+def test_a_retraining_runs_record_is_the_other_end_where_it_saw_the_same_images(make_view, store):
+    view = make_view()
+    known = replace(view, result={**view.result, "depth": record([50.0, 50.0])})
+    assert depth_of(known) == record([50.0, 50.0])
+    other, same = (replace(view.job, answer={"depth": record([20.0, 30.0], seed)}) for seed in (1, 0))
+    assert depth_of(known, [other]) == record([50.0, 50.0])
+    joined = depth_of(known, [other, same])
+    assert joined["models"]["retrained"]["probe"] == [20.0, 30.0]
+    assert joined["left"]["probe"] == pytest.approx(100 * (50 - 25) / (55 - 25))
+
+
+@pytest.mark.parametrize(
+    ("extent", "precision", "roles", "references", "offered"),
+    [
+        ("quick", None, (), 0, True),
+        ("all", None, (), 0, True),
+        ("quick", "float32", (), 0, False),  # a run brings it along
+        ("quick", "float32", (), 1, True),  # but not Retrain on the same images
+        ("quick", "float32", ("retrained",), 1, False),
+        ("all", "float32", ("retrained",), 1, True),
+        ("all", "float64", ("retrained",), 1, False),
+        ("all", "float64", (), 1, True),
+        ("quick", "float64", (), 1, False),
+    ],
+)
+def test_what_is_not_known_yet_is_offered(extent, precision, roles, references, offered, make_view):
+    found = precision and {"precision": precision, "models": dict.fromkeys(roles)}
+    assert is_open(extent, found, [make_view().job] * references) == offered

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.metrics.accuracy import percent
+from zspag_core.metrics.depth.ends import ORIGINAL, RETRAINED, UNLEARNED, conclude
 from zspag_core.metrics.depth.information import idi, information
 from zspag_core.metrics.depth.kept import relearn_with_rest
-from zspag_core.metrics.depth.measure import ORIGINAL, RETRAINED, UNLEARNED, conclude, describe, look
+from zspag_core.metrics.depth.measure import describe, look
 from zspag_core.metrics.depth.nearby import over_unlearning
 from zspag_core.metrics.depth.neighbourhood import class_attack
 from zspag_core.metrics.depth.rates import true_positive_rates

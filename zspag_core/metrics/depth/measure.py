@@ -9,7 +9,7 @@ import torch
 
 from zspag_core.errors import UnlearningError
 from zspag_core.metrics.depth.bits import linear_bits
-from zspag_core.metrics.depth.gap import ShareLeft, least_gap, mean_left, share_left, worst
+from zspag_core.metrics.depth.ends import ORIGINAL, RETRAINED, UNLEARNED, conclude
 from zspag_core.metrics.depth.likeness import cka
 from zspag_core.metrics.depth.probes import linear_probe, neighbours
 from zspag_core.metrics.depth.prototypes import SHOTS, prototypes
@@ -18,15 +18,13 @@ from zspag_core.metrics.depth.stages import StageFeatures, stages_of
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from zspag_core.data.dataset import DataSet
     from zspag_core.models.base import Classifier
 
     Figures = dict[str, Any]
 
-ORIGINAL, UNLEARNED, RETRAINED = "original", "unlearned", "retrained"
-CHANCE = 50.0
 PAIRS = ((ORIGINAL, UNLEARNED), (UNLEARNED, RETRAINED), (ORIGINAL, RETRAINED))
 
 
@@ -60,6 +58,33 @@ def measure_quickly(
     return conclude(found | {"precision": "float32", "seconds": round(time.perf_counter() - start, 3)})
 
 
+def measure_graded(
+    stages: Mapping[str, StageFeatures], dataset: DataSet, forget: Sequence[int], *, seed: int
+) -> Figures:
+    """Measure the same of models that were graded with `stages`, without looking at an image again.
+
+    Args:
+        stages: by role; what :class:`zspag_core.metrics.grade.Grade` kept.
+        dataset: that they were graded on.
+        forget: the forgotten classes.
+        seed: of the grades.
+
+    Returns:
+        As :func:`measure_quickly`.
+
+    Raises:
+        UnlearningError: the networks have other stages than each other.
+    """
+    start = time.perf_counter()
+    seen = {
+        role: StageFeatures(found.names, tuple(part.double() for part in found.features))
+        for role, found in stages.items()
+    }
+    _check_alike(seen)
+    found = describe(seen, draw(dataset, forget, QUICK, seed), seed)
+    return conclude(found | {"precision": "float32", "seconds": round(time.perf_counter() - start, 3)})
+
+
 def look(
     models: Mapping[str, Classifier], sample: Sample, dtype: torch.dtype, report: Reporter = SILENT
 ) -> dict[str, StageFeatures]:
@@ -69,11 +94,16 @@ def look(
         UnlearningError: the networks have other stages than each other.
     """
     seen = {role: stages_of(model, sample.images, dtype=dtype, report=report) for role, model in models.items()}
+    _check_alike(seen)
+    return seen
+
+
+def _check_alike(seen: Mapping[str, StageFeatures]) -> None:
+    """Refuse networks with other stages than each other."""
     names = {stages.names for stages in seen.values()}
     if len(names) > 1:
         listed = " and ".join(sorted(", ".join(stages) for stages in names))
         raise UnlearningError(f"depth: expected networks with the same stages, got {listed}")
-    return seen
 
 
 def describe(seen: Mapping[str, StageFeatures], sample: Sample, seed: int) -> Figures:
@@ -85,49 +115,6 @@ def describe(seen: Mapping[str, StageFeatures], sample: Sample, seed: int) -> Fi
         "models": {role: _figures(stages, sample, seed) for role, stages in seen.items()},
         "cka": {f"{a}_{b}": _likeness(seen[a], seen[b], sample) for a, b in PAIRS if a in seen and b in seen},
     }
-
-
-def conclude(found: Figures) -> Figures:
-    """Add how much of the way from Retrain to Original is left, for every measure that has both ends."""
-    models = found["models"]
-    if not {ORIGINAL, UNLEARNED, RETRAINED} <= models.keys():
-        return found | {"left": None, "worst": None}
-    by_stage = [key for key in ("probe", "knn", "bits", "information") if key in models[UNLEARNED]]
-    left = {
-        key: mean_left(models[UNLEARNED][key], models[ORIGINAL][key], models[RETRAINED][key], least_gap(key))
-        for key in by_stage
-    }
-    most = worst(_shares(found, by_stage))
-    return found | {"left": left, "worst": most and most._asdict()}
-
-
-def _shares(found: Figures, by_stage: Sequence[str]) -> list[ShareLeft]:
-    """Return what is left of every measure at every stage, where that can be said."""
-    models, shares = found["models"], list[ShareLeft]()
-
-    def add(key: str, stage: str, figure: Callable[[Figures], float | None]) -> None:
-        after, original, retrained = (figure(models[role]) for role in (UNLEARNED, ORIGINAL, RETRAINED))
-        share = share_left(after, original, retrained, least_gap(key))
-        if share is not None:
-            shares.append(ShareLeft(key, stage, share))
-
-    for key in by_stage:
-        for place, stage in enumerate(found["stages"]):
-            add(key, stage, lambda part, key=key, place=place: part[key][place])  # type: ignore[misc]
-    for shots in map(str, SHOTS):
-        add(f"prototypes_{shots}", "", lambda part, shots=shots: part["prototypes"][shots]["forget"])  # type: ignore[misc]
-    add("rates", "", lambda part: part.get("rates", {}).get("1"))
-    add("kept", "", _steps_back)
-    share = share_left(models[UNLEARNED].get("class_attack"), models[ORIGINAL].get("class_attack"), CHANCE)
-    if share is not None:
-        shares.append(ShareLeft("class_attack", "", share))
-    return shares
-
-
-def _steps_back(part: Figures) -> float | None:
-    """Return the steps of relearning with the rest kept, all that were allowed where they did not suffice."""
-    back = part.get("kept")
-    return back and float(back["steps"])
 
 
 def _figures(stages: StageFeatures, sample: Sample, seed: int) -> Figures:

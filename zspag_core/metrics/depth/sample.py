@@ -93,6 +93,27 @@ def draw(dataset: DataSet, forget: Sequence[int], extent: Extent, seed: int) -> 
         extent: how many at most.
         seed: of the draw.
     """
+    train, test = dataset.train, dataset.test
+    learnt, even, asked = places(dataset, forget, extent, seed)
+    chosen = train[learnt], test[asked]
+    return Sample(
+        concat(*(part.images for part in chosen)),
+        torch.cat([part.labels for part in chosen]),
+        len(learnt),
+        even,
+        tuple(forget),
+    )
+
+
+def places(dataset: DataSet, forget: Sequence[int], extent: Extent, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return which images :func:`draw` draws.
+
+    The training images are the first of each kind in the order that :func:`zspag_core.metrics.grade.grade` draws by, so
+    whoever is graded with the same seed has looked at them.
+
+    Returns:
+        Positions of training images; (as many,) bool, the `even` ones; positions of test images.
+    """
     generator = torch.Generator().manual_seed(seed)
     train, test = dataset.train, dataset.test
     orders = [torch.randperm(len(part), generator=generator) for part in (train, test)]
@@ -104,11 +125,4 @@ def draw(dataset: DataSet, forget: Sequence[int], extent: Extent, seed: int) -> 
     asked = torch.cat(
         [torch.nonzero(gone[1]).flatten()[: extent.forget_test], rest[balanced(labels[1][rest], extent.rest_test)]]
     )
-    chosen = train[orders[0][learnt]], test[orders[1][asked]]
-    return Sample(
-        concat(*(part.images for part in chosen)),
-        torch.cat([part.labels for part in chosen]),
-        len(learnt),
-        torch.isin(learnt, even),
-        tuple(forget),
-    )
+    return orders[0][learnt], torch.isin(learnt, even), orders[1][asked]

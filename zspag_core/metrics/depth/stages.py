@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 
@@ -80,24 +80,81 @@ def stages_of(
         UnlearningError: a feature is not a number, or the network cannot compute in float64.
     """
     exact = exact_copy(model) if dtype == torch.float64 else model
-    seen: dict[str, Tensor] = {}
-    parts: dict[str, list[Tensor]] = {name: [] for name in (*exact.cam_layers, LAST)}
     most = EXACT_BATCH if dtype == torch.float64 else None
     size = batch_size or images_at_once(model, images, most)
     done = 0
-    with ExitStack() as stack:
-        stack.enter_context(evaluating(exact))
-        stack.enter_context(torch.inference_mode())
-        for name, module in exact.cam_layers.items():
-            stack.enter_context(module.register_forward_hook(_keep(name, exact, seen)))
+    with evaluating(exact), torch.inference_mode(), StageRecorder(exact, torch.ones(len(images)).bool()) as recorder:
         for batch in images.split(size):
-            seen[LAST] = exact.both(to_pixels(batch, device_of(exact)).to(dtype))[0]
-            for name, found in seen.items():
-                parts[name].append(found.cpu().double())
-            seen.clear()
+            recorder.both(to_pixels(batch, device_of(exact)).to(dtype))
             done += len(batch)
             report.progress("depth", done, len(images))
-    return _joined(parts, rounding=1e3 * torch.finfo(dtype).eps)
+    return recorder.recorded(rounding=1e3 * torch.finfo(dtype).eps)
+
+
+class StageRecorder:
+    """Keeps what every stage says of chosen images while a network looks at those and others, batch after batch.
+
+    So a pass that is made anyway, as for a grade, serves the measures of depth as well. A context: hooks are there
+    while it is open.
+    """
+
+    def __init__(self, model: Classifier, wanted: Tensor) -> None:
+        """Watch a network.
+
+        Args:
+            model: the classifier, in evaluation mode while it looks.
+            wanted: (N,) bool, which of the images that it will look at, in that order.
+        """
+        self.model, self.wanted, self.looked = model, wanted, 0
+        self.parts: dict[str, list[Tensor]] = {name: [] for name in (*model.cam_layers, LAST)}
+        self.hooks = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Set hooks."""
+        for name, module in self.model.cam_layers.items():
+            self.hooks.enter_context(module.register_forward_hook(self._keeping(name)))
+        self._seen: dict[str, Tensor] = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take them away."""
+        self.hooks.close()
+
+    def both(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and logits of the next images (N, C, H, W) in [0, 1], as the classifier's `both` does."""
+        self._marks = self.wanted[self.looked : self.looked + len(pixels)]
+        self.looked += len(pixels)
+        features, logits = self.model.both(pixels)
+        if self._marks.any():
+            self._seen[LAST] = features[self._marks.to(features.device)]
+            for name, found in self._seen.items():
+                self.parts[name].append(found.cpu().double())
+        self._seen.clear()
+        return features, logits
+
+    def recorded(self, rounding: float) -> StageFeatures:
+        """Return one (wanted, channels) float64 a stage, on the CPU.
+
+        Args:
+            rounding: of the network's precision; the features of the head are left out where they are the last
+                stage's mean but for that.
+
+        Raises:
+            UnlearningError: a feature is not a number.
+        """
+        return _joined(self.parts, rounding)
+
+    def _keeping(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        """Return a hook that keeps the mean over space of a stage's output."""
+
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            if not self._marks.any():
+                return
+            reshape = self.model.cam_reshape
+            maps = output if reshape is None else reshape(output)
+            self._seen[name] = exact_mean(maps[self._marks.to(maps.device)])
+
+        return hook
 
 
 def exact_copy(model: Classifier) -> Classifier:
@@ -117,16 +174,6 @@ def exact_copy(model: Classifier) -> Classifier:
         message = f"depth: expected a network that can compute in float64, got one that cannot: {first}"
         raise UnlearningError(message) from None
     return exact
-
-
-def _keep(name: str, model: Classifier, seen: dict[str, Tensor]) -> Callable[[nn.Module, object, Tensor], None]:
-    """Return a hook that keeps the mean over space of a stage's output."""
-
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        maps = output if model.cam_reshape is None else model.cam_reshape(output)
-        seen[name] = exact_mean(maps)
-
-    return hook
 
 
 def exact_mean(maps: Tensor) -> Tensor:
