@@ -161,7 +161,8 @@ def test_what_was_reached_is_shown_before_layers_neighbours_and_relearning_are_l
     early = heard.result
     assert early["before"]["relearning"] is early["after"]["relearning"] is None
     assert early["subspace"] is early["proxies"]["knn_agreement"] is None
-    early["subspace"] = result["subspace"]
+    assert early["depth"] is None
+    early["subspace"], early["depth"] = result["subspace"], result["depth"]
     early["proxies"]["knn_agreement"] = result["proxies"]["knn_agreement"]
     for when in ("before", "after"):
         assert result[when]["relearning"]["steps"] > 0

@@ -52,6 +52,7 @@ def retrained(digits_model, tmp_path):
 
 def test_the_record_gains_a_part_and_nothing_else_changes(folder, digits_checkpoint):
     before = read_json(folder / "result.json")
+    own = before.pop("depth")
     result = measure_depth(folder, "digits", "quick", device="cpu")
     assert read_json(folder / "result.json") == result
     assert {name: value for name, value in result.items() if name != "depth"} == before
@@ -59,6 +60,8 @@ def test_the_record_gains_a_part_and_nothing_else_changes(folder, digits_checkpo
     assert (depth["extent"], depth["data"]) == ("quick", "digits")
     assert depth["models"]["original"] == depth["models"]["unlearned"], "a blocked output changes no stage"
     assert depth["left"] is None
+    assert depth.keys() - own.keys() == {"seconds"}
+    assert own["models"]["unlearned"]["probe"] == pytest.approx(depth["models"]["unlearned"]["probe"], abs=3)
 
 
 def test_the_command_line_prints_what_it_writes(folder, retrained, capsys):
@@ -121,9 +124,10 @@ def test_a_silent_file_that_knows_the_class_is_no_retrained_one(
     silent = tmp_path / "silent.safetensors"
     save_checkpoint(silent, digits_model, {})
     said = r"never saw class 3, got .*silent\.safetensors, which reads \d+\.\d % of its test images right"
+    before = read_json(folder / "result.json")
     with pytest.raises(UsageError, match=said):
         measure_depth(folder, "digits", "quick", retrained=str(silent), device="cpu")
-    assert "depth" not in read_json(folder / "result.json")
+    assert read_json(folder / "result.json") == before
     alone = ["evaluate", "--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3"]
     assert main([*alone, "--original", str(digits_checkpoint), "--retrained", str(silent), "--device", "cpu"]) == 2
     assert re.search(said, capsys.readouterr().err)
@@ -145,10 +149,11 @@ def test_data_without_all_classes_are_refused(folder, small_digits, tmp_path, ca
     np.savez(path, train_x=train.images[:, 0].numpy(), train_y=train.labels.numpy(),
              test_x=train.images[:2, 0].numpy(), test_y=train.labels[:2].numpy(),
              class_names=[str(k) for k in range(10)])  # fmt: skip
+    before = read_json(folder / "result.json")
     code = main(["evaluate", "--run", str(folder), "--data", str(path), "--depth", "--device", "cpu"])
     assert code == 2
     assert "expected training and test images of all classes" in capsys.readouterr().err
-    assert "depth" not in read_json(folder / "result.json")
+    assert read_json(folder / "result.json") == before
 
 
 def test_what_is_no_run_is_refused(tmp_path, capsys):

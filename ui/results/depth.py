@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.figures import depth as figures
 from ui.results.differences import markdown_table
-from ui.results.reference import find_reference
+from ui.results.reference import Reference, find_reference
 from ui.shell.charts import draw
 from ui.shell.follow import task_line
 from ui.shell.formatting import percent
@@ -50,28 +50,27 @@ def depth_panel(view: View, peers: Sequence[View]) -> None:
         )
         return
     st.caption(INTRODUCTION)
-    references = find_reference(view.job).jobs
-    found = depth_of(view, references)
+    reference = find_reference(view.job)
+    found = depth_of(view, reference)
     if found is not None:
         _figures(found, view.letter, alone=len(peers) == 1)
-    _asking(view, found, references)
+    _asking(view, found, reference)
 
 
-def depth_of(view: View, references: Sequence[Job] = ()) -> Mapping[str, Any] | None:
+def depth_of(view: View, reference: Reference) -> Mapping[str, Any] | None:
     """Return what is known of a run's depth: what a worker measured for a page, else what stands in its record.
 
     Args:
         view: of the run.
-        references: runs that retrained its model without its classes; the first one whose record says the same of the
-            original is the other end of what stands in this one's.
+        reference: models retrained without its classes; the first one that was asked about the same images is the other
+            end of what stands in the run's record.
     """
     done = [task for task in _tasks(view.job) if task.state == State.DONE]
     best = next((task for task in done if task.config["extent"] == "all"), next(iter(done), None))
     known: Mapping[str, Any] | None = view.result.get("depth")
     if best is not None or known is None or RETRAINED in known.get("models", {}):
         return known if best is None else best.answer
-    records = [found for job in references if (found := (job.answer or {}).get("depth"))]
-    return next((joined for found in records if (joined := with_retrained(known, found))), known)
+    return next((joined for found in reference.depths if (joined := with_retrained(known, found))), known)
 
 
 def _figures(depth: Mapping[str, Any], letter: str, *, alone: bool) -> None:
@@ -125,25 +124,25 @@ def _tasks(job: Job) -> list[Job]:
     return [task for task in tasks_about(job, KIND) if task.state != State.CANCELLED]
 
 
-def _asking(view: View, found: Mapping[str, Any] | None, references: Sequence[Job]) -> None:
+def _asking(view: View, found: Mapping[str, Any] | None, reference: Reference) -> None:
     """Offer to measure what is not known yet, or say how far that is."""
     task = next(iter(_tasks(view.job)), None)
     if task_line(task, "Measuring the depth", "depth", view.letter):
         return
     if not may_change(view.job):
         return
-    if not references:
+    if not reference.known:
         st.caption("Without a Retrain reference of this model, data and classes the band has no other end.")
     with st.container(horizontal=True, gap="small"):
         for extent, title in EXTENTS.items():
-            if is_open(extent, found, references):
+            if is_open(extent, found, reference.jobs):
                 st.button(
                     title,
                     key=f"depth-{extent}-{view.letter}",
                     icon=":material/straighten:",
                     help=HELP[extent],
                     on_click=_submit,
-                    args=(view.job, extent, references),
+                    args=(view.job, extent, reference.jobs),
                 )
 
 

@@ -32,7 +32,7 @@ class Reference:
     Attributes:
         jobs: finished retraining runs of the same model, data and classes, newest first.
         coming: one that waits or runs, None if there is none.
-        shipped: where no such run was made, the figures of models that ship with the app, as result.json has them.
+        shipped: where no such run was made, what result.json says of models that ship with the app.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -47,9 +47,15 @@ class Reference:
     def band(self, path: Sequence[str]) -> tuple[float, float] | None:
         """Return the least and the largest value of a figure over the models; None where it is unknown."""
         made = [with_relearning(job, job.answer)["after"] for job in self.jobs]
-        values = [find(figures, path) for figures in made or self.shipped]
+        values = [find(figures, path) for figures in made or [record["after"] for record in self.shipped]]
         known = [value for value in values if value is not None]
         return (min(known), max(known)) if known else None
+
+    @property
+    def depths(self) -> list[Mapping[str, Any]]:
+        """What the retrained models' records say of their depth, without those that say nothing."""
+        records = [job.answer or {} for job in self.jobs] or self.shipped
+        return [record["depth"] for record in records if record.get("depth")]
 
     @property
     def source(self) -> str:
@@ -73,7 +79,7 @@ def _shipped(job: Job) -> tuple[Mapping[str, Any], ...]:
     if file is None or (job.config.get("data"), list(job.config["forget"])) != (DEMO_DATA, [DEMO_CLASS]):
         return ()
     records = shipped_runs(file).records
-    return tuple(records[name]["after"] for name in RETRAINED if name in records)
+    return tuple(records[name] for name in RETRAINED if name in records)
 
 
 def _is_reference(other: Job, job: Job) -> bool:

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from ui.results.depth import KIND, depth_of, images_words, is_open, whole_table, worst_words
+from ui.results.reference import Reference
 from zspag_core.jobs import Lane, State
 
+NONE = Reference()
 QUICK, ALL = {"precision": "float32"}, {"precision": "float64"}
 
 
@@ -24,13 +26,13 @@ def measured(store):
 
 def test_what_was_measured_most_closely_counts(make_view, measured):
     view = make_view()
-    assert depth_of(view) is None
+    assert depth_of(view, NONE) is None
     known = replace(view, result={**view.result, "depth": {"precision": "recorded"}})
-    assert depth_of(known) == {"precision": "recorded"}
+    assert depth_of(known, NONE) == {"precision": "recorded"}
     measured(view.job, "all", ALL)
     measured(view.job, "quick", QUICK)
     measured(view.job, "all", None, State.FAILED)
-    assert depth_of(view) == depth_of(known) == ALL
+    assert depth_of(view, NONE) == depth_of(known, NONE) == ALL
 
 
 def test_figures_of_the_whole_models_make_a_table():
@@ -58,20 +60,22 @@ def test_words_count_the_images():
 
 def record(after, seed=0):
     """Return a run's depth as its own record has it, on a draw of images by a seed."""
-    figures = {name: [50.0 + seed, 60.0] for name in ("probe", "probe_rest", "knn", "knn_rest", "bits")}
+    figures = {name: [50.0, 60.0] for name in ("probe", "probe_rest", "knn", "knn_rest", "bits")}
     shots = {"prototypes": {"5": {"forget": 50.0, "rest": 90.0}}}
     models = {"original": figures | shots, "unlearned": figures | shots | {"probe": after}}
     about = {"stages": ["one", "two"], "images": {}, "precision": "float32", "extent": "quick", "data": "digits"}
+    about["seed"] = seed
     return about | {"models": models, "cka": {}, "left": None}
 
 
 def test_a_retraining_runs_record_is_the_other_end_where_it_saw_the_same_images(make_view, store):
     view = make_view()
     known = replace(view, result={**view.result, "depth": record([50.0, 50.0])})
-    assert depth_of(known) == record([50.0, 50.0])
+    assert depth_of(known, NONE) == record([50.0, 50.0])
     other, same = (replace(view.job, answer={"depth": record([20.0, 30.0], seed)}) for seed in (1, 0))
-    assert depth_of(known, [other]) == record([50.0, 50.0])
-    joined = depth_of(known, [other, same])
+    assert depth_of(known, Reference((other,))) == record([50.0, 50.0])
+    joined = depth_of(known, Reference((other, same)))
+    assert depth_of(known, Reference(shipped=({"depth": record([20.0, 30.0])}, {}))) == joined
     assert joined["models"]["retrained"]["probe"] == [20.0, 30.0]
     assert joined["left"]["probe"] == pytest.approx(100 * (50 - 25) / (55 - 25))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ORIGINAL, UNLEARNED, RETRAINED = "original", "unlearned", "retrained"
 CHANCE = 50.0
-SAME = ("stages", "images", "precision", "extent", "data")
+SAME = ("stages", "images", "precision", "extent", "data", "seed")
 
 
 def conclude(found: Figures) -> Figures:
@@ -64,14 +64,11 @@ def with_retrained(depth: Mapping[str, Any], retrained: Mapping[str, Any]) -> Fi
 
     Args:
         depth: of a run, without a retrained model.
-        retrained: of a run of `retrain` on the same data and classes.
+        retrained: of a run of `retrain` on the same model, data and classes.
 
     Returns:
-        None where the two looked at other images, in another way, or say it of other stages.
+        None where the two looked at other images (by another seed, of other data), in another way, or at other stages.
     """
     if any(depth.get(key) != retrained.get(key) for key in SAME):
         return None
-    models, other = depth["models"], retrained["models"]
-    if models[ORIGINAL] != other[ORIGINAL]:  # another draw of images, or another original
-        return None
-    return conclude({**depth, "models": {**models, RETRAINED: other[UNLEARNED]}})
+    return conclude({**depth, "models": {**depth["models"], RETRAINED: retrained["models"][UNLEARNED]}})

@@ -53,7 +53,7 @@ def measure_all(
         "information": one figure a stage, "prototypes": {shots: {"forget", "rest"}}, "rates": {rate: percent}, "kept":
         {"steps", "reached", "acc_rt"}, "class_attack": percent, "over_unlearning": nats}}, "cka": {pair of roles:
         {"forget", "rest": one figure a stage}}, "left": {measure: percent of the way from Retrain to Original},
-        "worst": {"measure", "stage", "share"}, "idi", "precision", "seconds"}.
+        "worst": {"measure", "stage", "share"}, "idi", "precision", "seed", "seconds"}.
 
     Raises:
         UnlearningError: a feature is not a number, or the networks have other stages than each other.
@@ -73,7 +73,7 @@ def measure_all(
         part["class_attack"] = _class_attack(role, logits, forget, seed)
         part["over_unlearning"] = _damage(models, role, dataset, forget)
     found["idi"] = _idi(found["models"])
-    return conclude(found | {"precision": "float64", "seconds": round(time.perf_counter() - start, 3)})
+    return conclude(found | {"precision": "float64", "seed": seed, "seconds": round(time.perf_counter() - start, 3)})
 
 
 def _known(model: Classifier, dataset: DataSet, forget: Sequence[int]) -> float | None:

@@ -55,7 +55,7 @@ def measure_quickly(
     sample = draw(dataset, forget, QUICK, seed)
     seen = look(models, sample, torch.float32, report)
     found = describe(seen, sample, seed)
-    return conclude(found | {"precision": "float32", "seconds": round(time.perf_counter() - start, 3)})
+    return conclude(found | {"precision": "float32", "seed": seed, "seconds": round(time.perf_counter() - start, 3)})
 
 
 def measure_graded(
@@ -70,19 +70,18 @@ def measure_graded(
         seed: of the grades.
 
     Returns:
-        As :func:`measure_quickly`.
+        As :func:`measure_quickly`, without seconds.
 
     Raises:
         UnlearningError: the networks have other stages than each other.
     """
-    start = time.perf_counter()
     seen = {
         role: StageFeatures(found.names, tuple(part.double() for part in found.features))
         for role, found in stages.items()
     }
     _check_alike(seen)
     found = describe(seen, draw(dataset, forget, QUICK, seed), seed)
-    return conclude(found | {"precision": "float32", "seconds": round(time.perf_counter() - start, 3)})
+    return conclude(found | {"precision": "float32", "seed": seed})
 
 
 def look(
