@@ -65,6 +65,19 @@ class Method(ABC):
     name: ClassVar[str]
     needs_retain: ClassVar[bool]
 
+    @classmethod
+    def suited(cls, about: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings that a checkpoint's header suggests in the place of the defaults, where nobody states them.
+
+        Args:
+            about: of the original model, see :class:`zspag_core.checkpoints.Checkpoint`.
+        """
+        return {}
+
+    def unsaid(self, about: Mapping[str, Any]) -> str:
+        """Say what was assumed for want of words in a checkpoint's header, as a sentence; empty where nothing was."""
+        return ""
+
     def knowing(self, about: Mapping[str, Any]) -> Self:
         """Return the method with settings filled in that were left open and that a checkpoint's header knows.
 

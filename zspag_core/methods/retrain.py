@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from zspag_core.hyperparameters import configure, knob, values
 from zspag_core.methods.base import RetainMethod, Unlearned, timed
 from zspag_core.progress import AsStage
+from zspag_core.recipes import Recipe, first_recipe, retrain_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from zspag_core.data.dataset import Split
     from zspag_core.models import Classifier
     from zspag_core.runs.context import RunContext
@@ -29,6 +33,21 @@ class Retrain(RetainMethod):
     crop: int = knob(4, "Largest random shift of a training image.", minimum=0, maximum=64, unit="px")
     flip: bool = knob(default=True, help="Mirror half of the training images; off for digits and text.")
 
+    @classmethod
+    def suited(cls, about: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the recipe by which the model was trained, as far as it is one of these settings."""
+        return retrain_settings(first_recipe(about))
+
+    def unsaid(self, about: Mapping[str, Any]) -> str:
+        """Say that the model's file names no recipe, where the defaults stand for it."""
+        if self.suited(about) or self != type(self)():
+            return ""
+        changed = f"moved by up to {self.crop} pixels{', mirrored' if self.flip else ''}"
+        return (
+            f"the model's file does not say how it was trained; it is retrained for {self.epochs} epochs by "
+            f"{self.optimizer} at {self.learning_rate:g}, on images {changed}: where it was trained otherwise, say so"
+        )
+
     def unlearn(
         self,
         model: Classifier,
@@ -40,7 +59,6 @@ class Retrain(RetainMethod):
         """Train a network of the same config on the remaining data."""
         from zspag_core.models import fresh_like
         from zspag_core.models.foreign import ForeignClassifier
-        from zspag_core.recipes import Recipe
         from zspag_core.training.loop import train
 
         run = Unlearned(model)

@@ -23,7 +23,8 @@ points of the rest, where masking gained two."""
 
 def say_assumptions(prepared: Prepared, report: Reporter) -> None:
     """Say how model and data were taken, and what cannot be graded; before anything is computed."""
-    known = (*prepared.checkpoint.notes, *prepared.dataset.notes, lacking_words(prepared.lacks))
+    unsaid = prepared.method.unsaid(prepared.checkpoint.about)
+    known = (*prepared.checkpoint.notes, *prepared.dataset.notes, lacking_words(prepared.lacks), unsaid)
     for sentence in (*known, _few(len(prepared.seen), _different(prepared.seen.images))):
         if sentence:
             report.note(sentence)

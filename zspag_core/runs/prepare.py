@@ -110,7 +110,8 @@ def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepar
     Raises:
         UsageError: something does not fit, in one sentence.
     """
-    method = configure(find_method(config.method), config.settings).knowing(checkpoint.about)
+    kind = find_method(config.method)
+    method = configure(kind, kind.suited(checkpoint.about) | dict(config.settings)).knowing(checkpoint.about)
     device = resolve_device(config.device)
     config = replace(config, forget=find_forget(config.forget, dataset))
     _check_hold_out(config, dataset)
