@@ -57,3 +57,9 @@ def test_figures_of_the_whole_model_stand_in_rows():
 def test_words_load_no_torch():
     program = "import sys, zspag_core.metrics.depth.words; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_rebuilt_heads_stand_by_how_many_images_they_had_whatever_order_the_record_is_in():
+    shots = {key: {"forget": 50.0} for key in ("1", "20", "5")}
+    rows = whole_rows(DEPTH | {"models": {"original": {"prototypes": shots}}})
+    assert [title.rpartition(", ")[2] for title, _ in rows] == ["1 image", "5 images", "20 images"]

@@ -52,8 +52,8 @@ def whole_rows(depth: Mapping[str, Any]) -> list[tuple[str, tuple[str, str, str]
 
 
 def _known_shots(models: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return for how many images the head was rebuilt."""
-    return list(next((model["prototypes"] for model in models if model), {}))
+    """Return for how many images the head was rebuilt, fewest first: a record's keys stand in any order."""
+    return sorted(next((model["prototypes"] for model in models if model), {}), key=int)
 
 
 def _shots(models: Sequence[Mapping[str, Any]], shots: str) -> tuple[str, str, str]:
