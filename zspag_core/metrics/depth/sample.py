@@ -50,6 +50,7 @@ class Sample:
         learnt: number of training images, which come first.
         even: (learnt,) bool, those that probes of all classes learn from: equally many a class.
         forget: the forgotten classes.
+        places: (N,) int64, where each stands in the data set, its test images counted on after the training images.
     """
 
     images: Pictures
@@ -57,6 +58,7 @@ class Sample:
     learnt: int
     even: Tensor
     forget: tuple[int, ...]
+    places: Tensor
 
     @property
     def train(self) -> slice:
@@ -104,11 +106,13 @@ def draw(dataset: DataSet, forget: Sequence[int], extent: Extent, seed: int) -> 
     asked = torch.cat(
         [torch.nonzero(gone[1]).flatten()[: extent.forget_test], rest[balanced(labels[1][rest], extent.rest_test)]]
     )
-    chosen = train[orders[0][learnt]], test[orders[1][asked]]
+    places = orders[0][learnt], orders[1][asked]
+    chosen = train[places[0]], test[places[1]]
     return Sample(
         concat(*(part.images for part in chosen)),
         torch.cat([part.labels for part in chosen]),
         len(learnt),
         torch.isin(learnt, even),
         tuple(forget),
+        torch.cat([places[0], len(train) + places[1]]),
     )
