@@ -12,6 +12,8 @@ ROOT = INSTALLED if INSTALLED.is_dir() else ENGINE.parent
 ASSETS = ROOT / "assets"
 CHECKPOINTS, ORIGINALS = ASSETS / "checkpoints", ASSETS / "originals"
 """Models for everybody, and models that only tables need: trained anew on another processor they would be others."""
+REFERENCES = ASSETS / "references"
+"""What sixteen models each, trained as a shipped one on random halves of its images, say of all of them."""
 DEMO_DATA, DEMO_MODEL, DEMO_CLASS = "digits", CHECKPOINTS / "digits_resnet_16.safetensors", 3
 """The run that one click starts: the model of small digits forgets the threes."""
 LESSON_MODEL = CHECKPOINTS / "digits_resnet.safetensors"

@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 from zspag_core.metrics.membership import (
     MembershipScores,
     SameClass,
-    _auc_with_interval,
+    auc_with_interval,
     confidence_svc,
     entropy_svc,
     membership,
@@ -136,7 +136,7 @@ def test_same_class_is_exactly_at_chance_when_every_logit_is_masked(sizes):
 def test_auc_against_two_references():
     rng = np.random.default_rng(0)
     positive, negative = rng.normal(0.4, 1, 150).round(1), rng.normal(0, 1, 90).round(1)  # rounded: with ties
-    auc, low, high = _auc_with_interval(positive, negative, 0)
+    auc, low, high = auc_with_interval(positive, negative, 0)
     truth = np.repeat([1, 0], [150, 90])
     assert auc == pytest.approx(100 * roc_auc_score(truth, np.concatenate([positive, negative])))
     assert auc == pytest.approx(100 * mannwhitneyu(positive, negative).statistic / (150 * 90))

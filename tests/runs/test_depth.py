@@ -9,12 +9,14 @@ import shutil
 import pytest
 import torch
 
+from tests.runs.test_references import made
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.cli import main
 from zspag_core.errors import UsageError
 from zspag_core.files import read_json
+from zspag_core.metrics.depth.references import save_references
 from zspag_core.metrics.depth.words import depth_lines
-from zspag_core.runs.depth import measure_depth, retrained_model
+from zspag_core.runs.depth import measure, measure_depth, retrained_model
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,60 @@ def test_the_record_gains_a_part_and_nothing_else_changes(folder, digits_checkpo
     assert depth["left"] is None
     assert depth.keys() - own.keys() == {"seconds"}
     assert own["models"]["unlearned"]["probe"] == pytest.approx(depth["models"]["unlearned"]["probe"], abs=3)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """What takes long in measuring everything, kept short."""
+    monkeypatch.setattr("zspag_core.metrics.depth.information.STEPS", 5)
+    monkeypatch.setattr("zspag_core.metrics.depth.full.relearn_with_rest", lambda *_, **__: None)
+
+
+def test_references_are_found_given_or_said_to_be_lacking(folder, short, small_digits, digits_config, tmp_path, capsys):
+    arguments = ["evaluate", "--run", str(folder), "--data", "digits", "--depth", "all", "--device", "cpu"]
+    assert main(arguments) == 0
+    assert "Membership against references: not measured" in capsys.readouterr().out
+    assert read_json(folder / "result.json")["depth"]["references"] is None
+    path = tmp_path / "r.npz"
+    save_references(path, made(small_digits, digits_config))
+    assert main([*arguments, "--references", str(path)]) == 0
+    said, depth = capsys.readouterr(), read_json(folder / "result.json")["depth"]
+    assert "references are of another network or recipe" in said.err
+    assert (
+        "Membership against references · U-LiRA, AUC: original 50.0 % (50 to 50), unlearned 50.0 % (50 to 50)"
+        in said.out
+    )
+    assert depth["references"] == {"count": 4, "data": "digits", "model": "resnet_tiny", "image_size": 8, "epochs": 6}
+    assert depth["models"]["unlearned"]["u_lira"] == {"auc": 50.0, "auc_ci": [50.0, 50.0], "found": None}
+
+
+def test_a_model_alone_is_asked_by_given_references(
+    digits_checkpoint, short, small_digits, digits_config, tmp_path, capsys
+):
+    path = tmp_path / "r.npz"
+    save_references(path, made(small_digits, digits_config))
+    alone = ["evaluate", "--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3", "--depth", "all"]
+    assert main([*alone, "--references", str(path), "--device", "cpu"]) == 0
+    assert "U-LiRA, AUC: unlearned 50.0 %" in capsys.readouterr().out
+
+
+def test_references_of_other_images_are_refused_before_anything_is_measured(
+    folder, small_digits, digits_config, tmp_path, capsys
+):
+    path = tmp_path / "r.npz"
+    save_references(path, made(small_digits, digits_config, images={}))
+    arguments = ["evaluate", "--run", str(folder), "--data", "digits", "--device", "cpu", "--references", str(path)]
+    assert main([*arguments, "--depth", "all"]) == 2
+    assert "references: expected those of the images of digits at 8 px" in capsys.readouterr().err
+    assert "depth" not in read_json(folder / "result.json")
+    for depth in ([], ["--depth", "quick"]):
+        assert main([*arguments, *depth]) == 2
+        assert "--references: expected --depth all beside it" in capsys.readouterr().err
+
+
+def test_an_unknown_extent_is_refused(small_digits):
+    with pytest.raises(ValueError, match="extent: expected one of quick, all, got 'some'"):
+        measure("some", {}, small_digits, (3,), {}, seed=0)
 
 
 def test_the_command_line_prints_what_it_writes(folder, retrained, capsys):

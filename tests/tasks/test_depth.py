@@ -20,6 +20,17 @@ def test_every_stage_of_both_models_is_measured(run_id, store):
     assert answer["extent"] == "quick"
 
 
+def test_everything_is_asked_with_the_references_that_ship(run_id, store, monkeypatch):
+    asked = []
+    monkeypatch.setattr("zspag_core.runs.depth.find_references", lambda given, about, *_: asked.append((given, about)))
+    monkeypatch.setattr("zspag_core.metrics.depth.information.STEPS", 5)
+    monkeypatch.setattr("zspag_core.metrics.depth.full.relearn_with_rest", lambda *_, **__: None)
+    answer = measure_depth(store.submit("depth", {"run": run_id, "extent": "all"}, device="cpu"))
+    assert answer["references"] is None
+    ((given, about),) = asked
+    assert (given, about["data"]) == ("", "digits")
+
+
 def test_another_run_may_be_the_other_end(run_id, store):
     answer = measure_depth(store.submit("depth", {"run": run_id, "extent": "quick", "retrained": run_id}, device="cpu"))
     assert answer["models"]["retrained"] == answer["models"]["unlearned"]

@@ -17,7 +17,7 @@ from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 from zspag_core.metrics.catalogue import BY_STAGE, INFORMATION_BY_STAGE, OF_WHOLE, PROTOTYPES, in_sentence
 from zspag_core.metrics.depth.ends import RETRAINED, with_retrained
-from zspag_core.metrics.depth.words import whole_rows
+from zspag_core.metrics.depth.words import NO_REFERENCES, lacks_references, whole_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ A_ROW = 2
 EXTENTS = {"quick": "Measure the depth", "all": "Measure everything"}
 HELP = {
     "quick": "Probe, nearest neighbours, bits, prototypes and CKA at every stage: seconds to a minute.",
-    "all": "The same in float64 on more images, IDI, relearning with the rest kept and three attacks: minutes.",
+    "all": "The same in float64 on more images, IDI, relearning with the rest kept and up to four attacks: minutes.",
 }
 INTRODUCTION = (
     "Accuracy asks the last layer alone. Here every stage is asked, from input to output: what could be read there of "
@@ -85,6 +85,8 @@ def _figures(depth: Mapping[str, Any], letter: str, *, alone: bool) -> None:
     if words := worst_words(depth):
         st.markdown(words)
     st.caption(images_words(depth))
+    if lacks_references(depth):
+        st.caption(f"{NO_REFERENCES}.")
 
 
 def whole_table(depth: Mapping[str, Any]) -> str:

@@ -10,6 +10,8 @@ completed: for a run that was made with nothing but images to forget. Estimates 
 
 With --depth it is asked what every stage of the network, from input to output, still knows of the classes: beside
 --run nothing but that is measured, and result.json gets a part "depth"; --retrained gives it its other end.
+With --depth all reference models (train --references) tell which images a model was trained on: those that --references
+names, else those that ship for a model of the same data, network and recipe.
 """
 
 from __future__ import annotations
@@ -77,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("quick", "all"),
         help="measure every stage of the network: quick (probe, neighbours, bits, prototypes, CKA) or all, in float64",
     )
+    parser.add_argument(
+        "--references",
+        default="",
+        metavar="F.npz",
+        help="reference models of the data, made by train --references (with --depth all: U-LiRA)",
+    )
     parser.add_argument("--seed", default="0", help="seed of samples and probes (0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_device(parser)
@@ -95,6 +103,8 @@ def _check_choice(arguments: argparse.Namespace) -> None:
     beside = ("checkpoint", "forget", "classes", "model", "order", *(() if arguments.depth else ("retrained",)))
     given = [f"--{name}" for name in beside if getattr(arguments, name)]
     given += [option for option, *_ in READING if getattr(arguments, option[2:].replace("-", "_")) is not None]
+    if arguments.references and arguments.depth != "all":
+        raise UsageError("--references: expected --depth all beside it, which alone has a use for them")
     if arguments.folder and given:
         raise UsageError(f"--run: expected no {', '.join(given)} beside it: the run says which")
     if not arguments.folder and not arguments.checkpoint and not arguments.model.startswith("hf:"):
@@ -129,6 +139,7 @@ def _look_deeper(arguments: argparse.Namespace) -> int:
             arguments.depth,
             original=arguments.original,
             retrained=arguments.retrained,
+            references=arguments.references,
             device=arguments.device,
             report=report,
         )
@@ -176,7 +187,7 @@ def _measure(arguments: argparse.Namespace) -> int:
             "backdoor": _attack(checkpoint, dataset),
         }
         if arguments.depth:
-            record["depth"] = _depth(models, dataset, forget, seed, arguments, report)
+            record["depth"] = _depth(all_read, dataset, forget, seed, arguments, report)
         if "original" in models:
             record["relearning"] = _relearning(models, dataset, forget, seed, report)
     print(json.dumps(record, indent=1) if arguments.json else _text(record))  # noqa: T201
@@ -206,7 +217,7 @@ def _others(
 
 
 def _depth(
-    models: dict[str, Classifier],
+    read: dict[str, Checkpoint],
     dataset: DataSet,
     forget: tuple[int, ...],
     seed: int,
@@ -216,12 +227,15 @@ def _depth(
     """Return what every stage knows of the classes, of every model that is given."""
     from zspag_core.files import finite
     from zspag_core.groups import lacking
-    from zspag_core.runs.depth import EXTENTS, check_images
+    from zspag_core.runs.depth import check_images, measure
 
     check_images(lacking(dataset, forget), arguments.data)
-    by_role = {"unlearned" if role == "model" else role: model for role, model in models.items()}
-    found: dict[str, Any] = finite(EXTENTS[arguments.depth](by_role, dataset, forget, seed=seed, report=report))
-    return found
+    by_role = {"unlearned" if role == "model" else role: one.model for role, one in read.items()}
+    asked = by_role, dataset, forget, read.get("original", read["model"]).about
+    answer: dict[str, Any] = finite(
+        measure(arguments.depth, *asked, seed=seed, references=arguments.references, report=report)
+    )
+    return answer
 
 
 def _on_forget_images(found: Grade) -> float | None:

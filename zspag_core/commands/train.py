@@ -3,6 +3,9 @@
 A killed training resumes when the same command is given again; Ctrl-C writes what has been learnt so far.
 With --exclude the classes are left out of training: that is the retrained reference of an unlearning run.
 With --backdoor 1:8 half of class 1 carries a white square and the label 8 (paper section 4.4).
+With --references 16 sixteen models are trained by the same recipe, each on a random half of training and test images
+together, and one .npz file keeps what each says of all images and which it saw: `evaluate --depth all --references`
+asks them whether a model tells what it was trained on. Ctrl-C writes nothing then.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from zspag_core.training.run import TrainConfig
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `train`."""
@@ -47,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F,F2",
         help="checkpoint of the same network to go on from; of several, their mean",
     )
+    parser.add_argument(
+        "--references",
+        type=int,
+        default=0,
+        metavar="16",
+        help="train so many on random halves of all images and write what they say of them; --out ends in .npz",
+    )
     parser.add_argument("--seed", default="0", help="seed of weights, order and augmentation (0)")
     add_settings(parser, "the recipe (batch_size, learning_rate, optimizer, weight_decay, crop, flip, train_limit, …)")
     add_device(parser)
@@ -57,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     from zspag_core.models import MODELS
     from zspag_core.training.run import TrainConfig, check_out, execute
 
-    check_out(arguments.out)
+    if not arguments.references:
+        check_out(arguments.out)
     if arguments.model not in MODELS:
         raise UsageError(f"--model: expected one of {', '.join(MODELS)}, got {arguments.model!r}")
     settings = parse_settings(arguments.settings) | {"epochs": arguments.epochs, "seed": parse_seed(arguments.seed)}
@@ -71,12 +84,25 @@ def run(arguments: argparse.Namespace) -> int:
         start=tuple(filter(None, arguments.start.split(","))),
         device=arguments.device,
     )
+    if arguments.references:
+        return _references(config, arguments)
     with interruptible() as report:
         about = execute(config, arguments.out, report)
     if about["stopped"] == "cancelled":
         return tell_interrupted(len(about["history"]), arguments.out, "the same command goes on")
     print(f"{arguments.out}: test accuracy {about['test_accuracy']:.2f} %")  # noqa: T201
     print(f"classes: {', '.join(numbered(about['class_names']))}")  # noqa: T201
+    return 0
+
+
+def _references(config: TrainConfig, arguments: argparse.Namespace) -> int:
+    """Train reference models and write what they say."""
+    from zspag_core.training.references import make_references
+
+    with interruptible() as report:
+        made = make_references(config, arguments.references, arguments.out, report)
+    accuracy = made.about["accuracy"]
+    print(f"{arguments.out}: {len(made)} references, {min(accuracy):.1f} to {max(accuracy):.1f} % of unseen images")  # noqa: T201
     return 0
 
 

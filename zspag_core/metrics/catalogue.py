@@ -539,6 +539,37 @@ LOWEST_RATE = Measure(
     source="Carlini et al., Membership inference attacks from first principles, 2022",
     needs=("forget_test",),
 )
+U_LIRA = Measure(
+    key="depth.u_lira.auc",
+    path=("u_lira", "auc"),
+    title="Membership against references · U-LiRA, AUC",
+    name="Membership against references",
+    short="U-LiRA, AUC",
+    printed="U-LiRA (AUC)",
+    better="near",
+    good="50, a coin toss",
+    definition="How well a likelihood ratio from reference models, trained with and without each image and not "
+    "unlearned as the published ones are, tells forgotten training from test images by answers over the remaining "
+    "classes: 50 % is chance.",
+    meaning="members told by references trained with and without each image",
+    source="after Hayes et al., Inexact unlearning needs more careful evaluations, 2024; Carlini et al., 2022",
+    needs=("forget_test",),
+)
+U_LIRA_FOUND = Measure(
+    key="depth.u_lira.found",
+    path=("u_lira", "found"),
+    title="Membership against references · found at 1 % false alarms",
+    name="Found by references at 1 % false alarms",
+    short="U-LiRA, TPR at 1 % FPR",
+    printed="U-LiRA (TPR at 1 % FPR)",
+    better="near",
+    good="1, the rate of false alarms",
+    definition="Share of forgotten training images whose likelihood ratio is above all but 1 % of the forgotten test "
+    "images'.",
+    meaning="members found by references while 1 in 100 strangers is accused",
+    source="after Hayes et al., Inexact unlearning needs more careful evaluations, 2024; Carlini et al., 2022",
+    needs=("forget_test",),
+)
 WORST = Measure(
     key="depth.worst",
     title="Most that is left",
@@ -557,7 +588,7 @@ WORST = Measure(
 
 BY_STAGE = (PROBE_BY_STAGE, KNN_BY_STAGE, BITS_BY_STAGE, INFORMATION_BY_STAGE)
 """What is measured of one model at every stage; paths lead into a model's part of "depth" in result.json."""
-OF_WHOLE = (KEPT, CLASS_ATTACK, LOW_RATE, LOWEST_RATE, OVER_UNLEARNING)
+OF_WHOLE = (KEPT, CLASS_ATTACK, LOW_RATE, LOWEST_RATE, U_LIRA, U_LIRA_FOUND, OVER_UNLEARNING)
 """What is measured of one model as a whole, where everything is."""
 IN_COMPARISONS = (PROBE_OVER_STAGES, BITS_OVER_STAGES, PROTOTYPES_OF_FIVE)
 """What a comparison's table shows of a model's depth, where that was measured."""

@@ -174,7 +174,7 @@ def same_class(
     if found is None:
         return SameClass(None, None, None)
     scores, member = found
-    auc, low, high = _auc_with_interval(scores[member == 1], scores[member == 0], seed)
+    auc, low, high = auc_with_interval(scores[member == 1], scores[member == 0], seed)
     return SameClass(_accuracy(scores, member), auc, (low, high))
 
 
@@ -237,7 +237,7 @@ def _draw_equal(
     return one, two
 
 
-def _auc_with_interval(
+def auc_with_interval(
     positive: NDArray[np.float64], negative: NDArray[np.float64], seed: int
 ) -> tuple[float, float, float]:
     """Return the AUC of scores and its 95 % stratified bootstrap interval, percent."""

@@ -19,6 +19,7 @@ from zspag_core.metrics.depth.full import measure_all
 from zspag_core.metrics.depth.measure import measure_quickly
 from zspag_core.metrics.predictions import logits_of
 from zspag_core.progress import SILENT, Reporter
+from zspag_core.runs.references import find_references
 from zspag_core.runs.regrade import open_finished
 from zspag_core.shipped import model_path
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
+    from zspag_core.models import Classifier
 
-EXTENTS = {"quick": measure_quickly, "all": measure_all}
+QUICK = "quick"
+EXTENTS = (QUICK, "all")
 """How much is measured: what is cheap, or everything."""
 
 
@@ -39,6 +42,7 @@ def measure_depth(
     *,
     original: str = "",
     retrained: str = "",
+    references: str = "",
     device: str = "auto",
     report: Reporter = SILENT,
 ) -> dict[str, Any]:
@@ -50,6 +54,7 @@ def measure_depth(
         extent: "quick" or "all".
         original: the model before unlearning; "" takes it from where the run did.
         retrained: a model that never saw the classes, a file or the folder of a retraining run; "" for none.
+        references: file of reference models of the data, for "all"; "" takes what ships for the original.
         device: where to compute.
         report: receives how far it is.
 
@@ -57,7 +62,9 @@ def measure_depth(
         The content of result.json.
 
     Raises:
-        UsageError: no finished run, another original, a retrained model that saw the classes, or data that lack images.
+        UsageError: no finished run, another original, a retrained model that saw the classes, references of other
+            images, or data that lack images.
+        DataError: the file of references cannot be read.
         UnlearningError: the models' features are not numbers.
     """
     run = open_finished(folder, data, original, device)
@@ -67,11 +74,53 @@ def measure_depth(
         found_model = retrained_model(retrained, run.config.model, run.classes, run.config.reading)
         models[RETRAINED] = place(found_model.model, resolve_device(device))
         check_never_saw(found_model, run.dataset, run.classes, retrained)
-    found = EXTENTS[extent](models, run.dataset, run.classes, seed=run.config.seed, report=report)
+    asked = models, run.dataset, run.classes, run.about
+    found = measure(extent, *asked, seed=run.config.seed, references=references, report=report)
     run.result["depth"] = found | {"data": data, "extent": extent}
     result: dict[str, Any] = finite(run.result)
     write_json(folder / "result.json", result)
     return result
+
+
+def measure(
+    extent: str,
+    models: Mapping[str, Classifier],
+    dataset: DataSet,
+    forget: Sequence[int],
+    about: Mapping[str, Any],
+    *,
+    seed: int,
+    references: str = "",
+    report: Reporter = SILENT,
+) -> dict[str, Any]:
+    """Measure models as far as is asked: "quick", or "all", for which reference models are looked for.
+
+    Args:
+        extent: "quick" or "all".
+        models: by role, see :func:`zspag_core.metrics.depth.measure.measure_quickly`.
+        dataset: real images, for grading only.
+        forget: the forgotten classes.
+        about: what the original's file says of itself.
+        seed: of the draws.
+        references: file of reference models of the data; "" takes what ships for the original.
+        report: receives how far it is.
+
+    Returns:
+        What :func:`zspag_core.metrics.depth.full.measure_all` returns.
+
+    Raises:
+        ValueError: another extent.
+        UsageError: the references are of other images.
+        DataError: their file cannot be read.
+        UnlearningError: the models' features are not numbers.
+    """
+    if extent not in EXTENTS:
+        raise ValueError(f"extent: expected one of {', '.join(EXTENTS)}, got {extent!r}")
+    if extent == QUICK:
+        return measure_quickly(models, dataset, forget, seed=seed, report=report)
+    config = next(iter(models.values())).config
+    known = find_references(references, about, config, dataset, forget, report)
+    return measure_all(models, dataset, forget, seed=seed, references=known, report=report)
 
 
 def check_images(lacks: Sequence[str], data: str) -> None:

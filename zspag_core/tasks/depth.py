@@ -8,7 +8,7 @@ from zspag_core.files import finite
 from zspag_core.groups import lacking
 from zspag_core.metrics.depth.ends import ORIGINAL, RETRAINED, UNLEARNED
 from zspag_core.progress import SILENT
-from zspag_core.runs.depth import EXTENTS, check_images
+from zspag_core.runs.depth import check_images, measure
 from zspag_core.tasks.finished_run import open_run
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def measure_depth(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     models = {ORIGINAL: run.original, UNLEARNED: run.unlearned}
     if retrained := str(config.get("retrained", "")):
         models[RETRAINED] = open_run(retrained, device).unlearned
-    measure, extent = EXTENTS[str(config["extent"])], str(config["extent"])
-    found = measure(models, run.dataset, run.config.classes, seed=run.config.seed, report=report)
+    extent, asked = str(config["extent"]), (models, run.dataset, run.config.classes, run.about)
+    found = measure(extent, *asked, seed=run.config.seed, report=report)
     answer: dict[str, Any] = finite(found | {"data": data, "extent": extent})
     return answer

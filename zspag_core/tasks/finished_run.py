@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zspag_core.compatibility import check_fit
 from zspag_core.errors import UsageError
@@ -17,6 +17,7 @@ from zspag_core.runs.samples import as_trained
 from zspag_core.tasks.model_cache import cached_checkpoint, cached_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -36,7 +37,8 @@ class FinishedRun:
         unlearned: the model after, on the device.
         dataset: the data set of the run, or that which it was graded with later; its training part as far as the
             original was trained on it.
-        sha256: digest of the original model's file.
+        about: what the original model's file says of itself.
+        sha256: digest of that file.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class FinishedRun:
     original: Classifier
     unlearned: Classifier
     dataset: DataSet
+    about: Mapping[str, Any]
     sha256: str
 
     @property
@@ -82,7 +85,7 @@ def open_run(run: str, device: str = "auto") -> FinishedRun:
     dataset = cached_dataset(_data_of(folder, config), original)
     check_fit(original, dataset)
     dataset = as_trained(without_parts(dataset, config.classes), original.about, config.classes)
-    return FinishedRun(folder, config, original.model, unlearned.model, dataset, original.sha256)
+    return FinishedRun(folder, config, original.model, unlearned.model, dataset, original.about, original.sha256)
 
 
 def _data_of(folder: Path, config: RunConfig) -> str:

@@ -100,7 +100,7 @@ def execute(config: TrainConfig, out: Path, report: Reporter = SILENT) -> dict[s
     roles = find_roles(config, dataset)
     split = _training_split(dataset, roles, recipe)
     starts = [load_checkpoint(path) for path in config.start]
-    sizes = _sizes_of(starts, config, roles, dataset) if starts else _sizes(config, dataset, split)
+    sizes = _sizes_of(starts, config, roles, dataset) if starts else network_sizes(config, dataset, split)
     report.progress("load", 1, 1)
     test = dataset.test.without_classes(roles.exclude) if roles.exclude else dataset.test
     watched = test.sample(loop.WATCHED_IMAGES, torch.Generator().manual_seed(recipe.seed))
@@ -165,7 +165,7 @@ def _training_split(dataset: DataSet, roles: Roles, recipe: Recipe) -> Split:
     return split.without_classes(roles.exclude) if roles.exclude else split
 
 
-def _sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
+def network_sizes(config: TrainConfig, dataset: DataSet, split: Split) -> ModelConfig:
     """Return the sizes of the network, or say why there is no such network for images of this size."""
     mean, std = split.channel_statistics()
     about = {"num_classes": dataset.num_classes, "mean": mean, "std": std}

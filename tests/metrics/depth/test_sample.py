@@ -28,6 +28,13 @@ def test_training_images_come_first_and_none_is_of_the_test_split():
     assert not any(inside[found.learnt :])
 
 
+def test_places_say_where_in_the_data_the_images_stand():
+    data = patches_data(each=30)
+    found = draw(data, [FORGOTTEN], SMALL, 0)
+    everything = torch.cat([data.train.images, data.test.images])
+    assert torch.equal(everything[found.places], found.images)
+
+
 def test_the_same_seed_draws_the_same():
     data = patches_data(each=30)
     one, two, other = (draw(data, [FORGOTTEN], SMALL, seed) for seed in (0, 0, 1))

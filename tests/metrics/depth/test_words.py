@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from zspag_core.metrics.depth.words import CLOSE, depth_lines, whole_rows
+from zspag_core.metrics.depth.words import CLOSE, NO_REFERENCES, depth_lines, lacks_references, whole_rows
 
 FIGURES = {"probe": [90.0, None], "knn": [80.0, 70.0], "bits": [0.5, 0.25]}
 FIGURES["prototypes"] = {"1": {"forget": 40.0, "rest": 90.0}, "5": {"forget": 60.0, "rest": 90.0}}
@@ -52,6 +52,22 @@ def test_figures_of_the_whole_model_stand_in_rows():
     said = depth_lines(depth)
     assert "Relearning with the rest kept: unlearned over 500 steps" in said
     assert "IDI (0 as Retrain, 1 as the original): 0.50" in said
+
+
+def test_missing_references_are_said_where_they_were_looked_for():
+    assert not lacks_references(DEPTH)
+    assert not any("references" in line for line in depth_lines(DEPTH))
+    said = depth_lines(DEPTH | {"references": None})
+    assert any(line.startswith(NO_REFERENCES) for line in said)
+
+
+def test_what_references_tell_stands_in_rows():
+    part = {"u_lira": {"auc": 51.25, "auc_ci": [41.0, 61.0], "found": None}}
+    models = {"original": FIGURES | part, "unlearned": FIGURES | {"u_lira": None}}
+    depth = DEPTH | {"models": models, "references": {"count": 16}}
+    title = "Membership against references · U-LiRA, AUC"
+    assert whole_rows(depth)[-1] == (title, ("51.2 % (41 to 61)", "", ""))
+    assert not lacks_references(depth)
 
 
 def test_words_load_no_torch():

@@ -16,6 +16,7 @@ from zspag_core.metrics.depth.nearby import over_unlearning
 from zspag_core.metrics.depth.neighbourhood import class_attack
 from zspag_core.metrics.depth.rates import true_positive_rates
 from zspag_core.metrics.depth.sample import WHOLE, Sample, draw
+from zspag_core.metrics.depth.u_lira import u_lira
 from zspag_core.metrics.predictions import LabelledLogits, logits_of
 from zspag_core.progress import SILENT, Reporter
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zspag_core.data.dataset import DataSet
+    from zspag_core.metrics.depth.references import References
     from zspag_core.metrics.depth.stages import StageFeatures
     from zspag_core.models.base import Classifier
 
@@ -37,6 +39,7 @@ def measure_all(
     forget: Sequence[int],
     *,
     seed: int,
+    references: References | None = None,
     report: Reporter = SILENT,
 ) -> Figures:
     """Measure everything, in float64, on at most 6,000 images.
@@ -46,14 +49,16 @@ def measure_all(
         dataset: real images, for grading only.
         forget: the forgotten classes.
         seed: of the draws.
+        references: of all images of the data set, for U-LiRA; None where there are none.
         report: receives how far it is, as stages "depth", "information" and "relearning".
 
     Returns:
         {"stages": names, "images": counts, "models": {role: {"probe", "probe_rest", "knn", "knn_rest", "bits",
         "information": one figure a stage, "prototypes": {shots: {"forget", "rest"}}, "rates": {rate: percent}, "kept":
-        {"steps", "reached", "acc_rt"}, "class_attack": percent, "over_unlearning": nats}}, "cka": {pair of roles:
-        {"forget", "rest": one figure a stage}}, "left": {measure: percent of the way from Retrain to Original},
-        "worst": {"measure", "stage", "share"}, "idi", "precision", "seed", "seconds"}.
+        {"steps", "reached", "acc_rt"}, "class_attack": percent, "over_unlearning": nats, "u_lira": {"auc", "auc_ci",
+        "found"} in percent}}, "cka": {pair of roles: {"forget", "rest": one figure a stage}}, "left": {measure: percent
+        of the way from Retrain to Original}, "worst": {"measure", "stage", "share"}, "idi", "references": what they are
+        or None, "precision", "seed", "seconds"}.
 
     Raises:
         UnlearningError: a feature is not a number, or the networks have other stages than each other.
@@ -72,7 +77,9 @@ def measure_all(
         part["kept"] = back and back.to_dict()
         part["class_attack"] = _class_attack(role, logits, forget, seed)
         part["over_unlearning"] = _damage(models, role, dataset, forget)
+        part["u_lira"] = references and _likelihood_ratio(logits[role], sample, references, seed)
     found["idi"] = _idi(found["models"])
+    found["references"] = references and references.summary()
     return conclude(found | {"precision": "float64", "seed": seed, "seconds": round(time.perf_counter() - start, 3)})
 
 
@@ -97,6 +104,17 @@ def _class_attack(
     if role == RETRAINED or RETRAINED not in logits:
         return None
     return class_attack(logits[role][1].logits, logits[RETRAINED][1].logits, forget, seed=seed)
+
+
+def _likelihood_ratio(
+    logits: tuple[LabelledLogits, LabelledLogits], sample: Sample, references: References, seed: int
+) -> Figures | None:
+    """Return how well the original's training images of forgotten classes are told from test images by U-LiRA."""
+    places = sample.places[sample.forgotten]
+    members = torch.arange(len(places)) < len(logits[0])
+    said = torch.cat([part.logits for part in logits])
+    found = u_lira(said, members, references.of(places), sample.forget, seed=seed)
+    return None if found is None else found.to_dict()
 
 
 def _damage(models: Mapping[str, Classifier], role: str, dataset: DataSet, forget: Sequence[int]) -> float | None:

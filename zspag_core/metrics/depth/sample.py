@@ -50,6 +50,7 @@ class Sample:
         learnt: number of training images, which come first.
         even: (learnt,) bool, those that probes of all classes learn from: equally many a class.
         forget: the forgotten classes.
+        places: (N,) int64, where each stands in the data set, its test images counted on after the training images.
     """
 
     images: Pictures
@@ -57,6 +58,7 @@ class Sample:
     learnt: int
     even: Tensor
     forget: tuple[int, ...]
+    places: Tensor
 
     @property
     def train(self) -> slice:
@@ -102,6 +104,7 @@ def draw(dataset: DataSet, forget: Sequence[int], extent: Extent, seed: int) -> 
         len(learnt),
         even,
         tuple(forget),
+        torch.cat([learnt, len(train) + asked]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zspag_core.metrics.catalogue import BY_STAGE, OF_WHOLE, PROTOTYPES
+from zspag_core.metrics.catalogue import BY_STAGE, OF_WHOLE, PROTOTYPES, U_LIRA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CLOSE = "not said, for original and Retrain lie too close to each other"
 ROLES = ("original", "unlearned", "retrained")
+NO_REFERENCES = f"{U_LIRA.name}: not measured, there are no references for this model and these images"
 
 
 def depth_lines(depth: Mapping[str, Any]) -> list[str]:
@@ -33,6 +34,8 @@ def depth_lines(depth: Mapping[str, Any]) -> list[str]:
     for title, figures in whole_rows(depth):
         known = [f"{role} {figure}" for role, figure in zip(ROLES, figures, strict=True) if figure]
         lines.append(f"{title}: {', '.join(known)}")
+    if lacks_references(depth):
+        lines.append(f"{NO_REFERENCES} (train --references, evaluate --references)")
     return lines + _ends(depth)
 
 
@@ -49,6 +52,11 @@ def whole_rows(depth: Mapping[str, Any]) -> list[tuple[str, tuple[str, str, str]
     ]
     rows += [(measure.title, _written(models, measure)) for measure in OF_WHOLE]
     return [(title, figures) for title, figures in rows if any(figures)]
+
+
+def lacks_references(depth: Mapping[str, Any]) -> bool:
+    """Tell whether everything was to be measured and there were no references for that."""
+    return "references" in depth and depth["references"] is None
 
 
 def _known_shots(models: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -77,7 +85,15 @@ def _one(model: Mapping[str, Any], measure: Measure) -> str:
     if found is None:
         return ""
     over = measure.path[0] == "kept" and not model["kept"]["reached"]
-    return f"{'over ' if over else ''}{found:.{measure.digits}f} {measure.unit}"
+    return f"{'over ' if over else ''}{found:.{measure.digits}f} {measure.unit}{_interval(model, measure)}"
+
+
+def _interval(model: Mapping[str, Any], measure: Measure) -> str:
+    """Write behind a figure of few images its 95 % interval."""
+    if measure is not U_LIRA:
+        return ""
+    low, high = model["u_lira"]["auc_ci"]
+    return f" ({low:.0f} to {high:.0f})"
 
 
 def _ends(depth: Mapping[str, Any]) -> list[str]:
