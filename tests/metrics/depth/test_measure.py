@@ -78,7 +78,7 @@ def test_models_that_were_graded_are_not_looked_at_again(data, monkeypatch):
     quick = measure_quickly(roles, data, [FORGOTTEN], seed=3)
     monkeypatch.setattr("zspag_core.metrics.depth.measure.stages_of", None)
     found = measure_graded(graded, data, [FORGOTTEN], seed=3)
-    assert found.keys() == quick.keys()
+    assert quick.keys() - found.keys() == {"seconds"}
     assert found["images"] == quick["images"]
     assert found["models"]["unlearned"]["probe"] == quick["models"]["unlearned"]["probe"]
     assert found["models"]["unlearned"]["bits"] == pytest.approx(quick["models"]["unlearned"]["bits"], abs=1e-3)
