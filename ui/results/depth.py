@@ -17,7 +17,7 @@ from ui.shell.ungraded import lacks_of
 from zspag_core.jobs import Job, Lane, State
 from zspag_core.metrics.catalogue import BY_STAGE, INFORMATION_BY_STAGE, OF_WHOLE, PROTOTYPES, in_sentence
 from zspag_core.metrics.depth.ends import RETRAINED, with_retrained
-from zspag_core.metrics.depth.words import NO_REFERENCES, lacks_references, whole_rows
+from zspag_core.metrics.depth.words import NO_REFERENCES, lacks_references, reach_words, whole_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,6 +87,8 @@ def _figures(depth: Mapping[str, Any], letter: str, *, alone: bool) -> None:
     st.caption(images_words(depth))
     if lacks_references(depth):
         st.caption(f"{NO_REFERENCES}.")
+    if words := reach_words(depth):
+        st.caption(f"{words}.")
 
 
 def whole_table(depth: Mapping[str, Any]) -> str:

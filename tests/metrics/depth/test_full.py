@@ -11,7 +11,7 @@ from zspag_core.metrics.depth import full
 from zspag_core.metrics.depth.full import measure_all
 from zspag_core.metrics.depth.kept import relearn_with_rest
 from zspag_core.metrics.depth.references import References
-from zspag_core.metrics.depth.u_lira import u_lira
+from zspag_core.metrics.depth.u_lira import reach, u_lira
 from zspag_core.metrics.predictions import logits_of
 
 
@@ -59,3 +59,4 @@ def test_references_are_asked_about_the_very_images(data):
     expected = u_lira(logits[gone], gone < len(data.train), references.of(gone), [FORGOTTEN], seed=0)
     assert found["models"]["original"]["u_lira"]["auc"] == pytest.approx(expected.auc)
     assert found["references"]["count"] == 6
+    assert found["references"]["reach"] == pytest.approx(reach(references.of(gone), [FORGOTTEN]))

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from zspag_core.metrics.depth.references import References
-from zspag_core.metrics.depth.u_lira import ROUNDING, likelihood_ratios, log_odds, u_lira
+from zspag_core.metrics.depth.u_lira import ROUNDING, likelihood_ratios, log_odds, reach, u_lira
 
 CLASSES, FORGET = 4, (1,)
 STAYS = [0, 2, 3]
@@ -153,3 +153,24 @@ def test_members_must_be_as_many_as_images():
     references = moved(30)
     with pytest.raises(ValueError, match=r"members: expected shape \(30,\)"):
         u_lira(torch.zeros(30, CLASSES), torch.ones(29, dtype=torch.bool), references, FORGET, seed=0)
+
+
+def test_references_that_were_moved_find_it_in_each_other():
+    assert reach(moved(200), FORGET) > 99
+
+
+def test_reach_is_the_mean_over_references_asked_by_the_others():
+    references = References(torch.randn(6, 40, CLASSES, generator=seeded(7)), halved(6, 40))
+    areas = [
+        roc_auc_score(
+            references.included[r].numpy(),
+            likelihood_ratios(references.logits[r], references.without(r), FORGET).numpy(),
+        )
+        for r in range(6)
+    ]
+    assert reach(references, FORGET) == pytest.approx(100 * np.mean(areas))
+
+
+def test_where_none_can_be_left_out_there_is_no_reach():
+    assert reach(References(torch.zeros(4, 30, CLASSES), halved(4, 30)), FORGET) is None
+    assert reach(moved(30), (0, 1, 2)) is None

@@ -64,10 +64,11 @@ def test_missing_references_are_said_where_they_were_looked_for():
 def test_what_references_tell_stands_in_rows():
     part = {"u_lira": {"auc": 51.25, "auc_ci": [41.0, 61.0], "found": None}}
     models = {"original": FIGURES | part, "unlearned": FIGURES | {"u_lira": None}}
-    depth = DEPTH | {"models": models, "references": {"count": 16}}
+    depth = DEPTH | {"models": models, "references": {"count": 16, "reach": 51.25}}
     title = "Membership against references · U-LiRA, AUC"
     assert whole_rows(depth)[-1] == (title, ("51.2 % (41 to 61)", "", ""))
     assert not lacks_references(depth)
+    assert "Membership against references, every reference asked by the others: 51.2 %" in depth_lines(depth)
 
 
 def test_words_load_no_torch():

@@ -16,7 +16,7 @@ from zspag_core.metrics.depth.nearby import over_unlearning
 from zspag_core.metrics.depth.neighbourhood import class_attack
 from zspag_core.metrics.depth.rates import true_positive_rates
 from zspag_core.metrics.depth.sample import WHOLE, Sample, draw
-from zspag_core.metrics.depth.u_lira import u_lira
+from zspag_core.metrics.depth.u_lira import reach, u_lira
 from zspag_core.metrics.predictions import LabelledLogits, logits_of
 from zspag_core.progress import SILENT, Reporter
 
@@ -58,7 +58,7 @@ def measure_all(
         {"steps", "reached", "acc_rt"}, "class_attack": percent, "over_unlearning": nats, "u_lira": {"auc", "auc_ci",
         "found"} in percent}}, "cka": {pair of roles: {"forget", "rest": one figure a stage}}, "left": {measure: percent
         of the way from Retrain to Original}, "worst": {"measure", "stage", "share"}, "idi", "references": what they are
-        or None, "precision", "seed", "seconds"}.
+        and as "reach" how much they find in each other, or None, "precision", "seed", "seconds"}.
 
     Raises:
         UnlearningError: a feature is not a number, or the networks have other stages than each other.
@@ -79,7 +79,7 @@ def measure_all(
         part["over_unlearning"] = _damage(models, role, dataset, forget)
         part["u_lira"] = references and _likelihood_ratio(logits[role], sample, references, seed)
     found["idi"] = _idi(found["models"])
-    found["references"] = references and references.summary()
+    found["references"] = references and _described(references, sample)
     return conclude(found | {"precision": "float64", "seed": seed, "seconds": round(time.perf_counter() - start, 3)})
 
 
@@ -110,11 +110,16 @@ def _likelihood_ratio(
     logits: tuple[LabelledLogits, LabelledLogits], sample: Sample, references: References, seed: int
 ) -> Figures | None:
     """Return how well the original's training images of forgotten classes are told from test images by U-LiRA."""
-    places = sample.places[sample.forgotten]
-    members = torch.arange(len(places)) < len(logits[0])
     said = torch.cat([part.logits for part in logits])
-    found = u_lira(said, members, references.of(places), sample.forget, seed=seed)
+    members = torch.arange(len(said)) < len(logits[0])
+    found = u_lira(said, members, references.of(sample.places[sample.forgotten]), sample.forget, seed=seed)
     return None if found is None else found.to_dict()
+
+
+def _described(references: References, sample: Sample) -> Figures:
+    """Return what references are, and how much the attack finds in them of the forgotten classes."""
+    asked = references.of(sample.places[sample.forgotten])
+    return references.summary() | {"reach": reach(asked, sample.forget)}
 
 
 def _damage(models: Mapping[str, Classifier], role: str, dataset: DataSet, forget: Sequence[int]) -> float | None:

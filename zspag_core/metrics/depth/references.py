@@ -72,6 +72,15 @@ class References:
         """Return the same of some images, by their places (n,) int64 among all."""
         return References(self.logits[:, places], self.included[:, places], self.about)
 
+    def without(self, place: int) -> References:
+        """Return all models but one.
+
+        Raises:
+            ValueError: some image is left with fewer than two models of a kind.
+        """
+        others = torch.arange(len(self)) != place
+        return References(self.logits[others], self.included[others], self.about)
+
     def summary(self) -> dict[str, Any]:
         """Return in a record's words what they are: how many, of which network, on which data, for how long."""
         named = {name: self.about.get(name) for name in ("data", "model", "image_size")}

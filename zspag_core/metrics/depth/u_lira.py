@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zspag_core.metrics.depth.rates import found_at
+from zspag_core.metrics.depth.references import LEAST_OF_A_KIND
 from zspag_core.metrics.membership import FEWEST, auc_with_interval
 
 if TYPE_CHECKING:
@@ -79,6 +80,40 @@ def u_lira(
     inside, outside = scores[members].numpy(), scores[~members].numpy()
     auc, low, high = auc_with_interval(inside, outside, seed)
     return LikelihoodRatio(auc, (low, high), found_at(inside, outside, RATE))
+
+
+def reach(references: References, forget: Sequence[int]) -> float | None:
+    """Compute how much the attack finds at all: every reference is asked by the others which images it was trained on.
+
+    Near 50 it finds nothing even in models that were trained on the images and never unlearned, and then its figure of
+    an unlearned model says nothing of the unlearning.
+
+    Args:
+        references: of N images of forgotten classes.
+        forget: these classes; none to ask about the answer over all classes, as LiRA does.
+
+    Returns:
+        Mean AUC over the references, percent; None where too few are left without one, or it is undefined.
+
+    Raises:
+        ValueError: see :func:`likelihood_ratios`.
+    """
+    times = references.included.sum(dim=0)
+    if not len(times) or min(int(times.min()), int((len(references) - times).min())) <= LEAST_OF_A_KIND:
+        return None
+    found = [_area(references, place, forget) for place in range(len(references))]
+    known = [area for area in found if area is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _area(references: References, place: int, forget: Sequence[int]) -> float | None:
+    """Return the AUC of one reference, asked by the others, percent."""
+    scores, inside = likelihood_ratios(references.logits[place], references.without(place), forget), references.included
+    members = inside[place]
+    if scores is None or not 0 < int(members.sum()) < len(members):
+        return None
+    above = scores[members][:, None] - scores[~members]
+    return 100 * float(((above > 0) + 0.5 * (above == 0)).double().mean())
 
 
 def likelihood_ratios(logits: Tensor, references: References, forget: Sequence[int]) -> Tensor | None:

@@ -36,7 +36,7 @@ def depth_lines(depth: Mapping[str, Any]) -> list[str]:
         lines.append(f"{title}: {', '.join(known)}")
     if lacks_references(depth):
         lines.append(f"{NO_REFERENCES} (train --references, evaluate --references)")
-    return lines + _ends(depth)
+    return [*lines, *filter(None, [reach_words(depth)]), *_ends(depth)]
 
 
 def whole_rows(depth: Mapping[str, Any]) -> list[tuple[str, tuple[str, str, str]]]:
@@ -57,6 +57,12 @@ def whole_rows(depth: Mapping[str, Any]) -> list[tuple[str, tuple[str, str, str]
 def lacks_references(depth: Mapping[str, Any]) -> bool:
     """Tell whether everything was to be measured and there were no references for that."""
     return "references" in depth and depth["references"] is None
+
+
+def reach_words(depth: Mapping[str, Any]) -> str:
+    """Say how much references find in each other, which nobody made forget; empty where that is not known."""
+    figure = (depth.get("references") or {}).get("reach")
+    return "" if figure is None else f"{U_LIRA.name}, every reference asked by the others: {figure:.1f} {U_LIRA.unit}"
 
 
 def _known_shots(models: Sequence[Mapping[str, Any]]) -> list[str]:
