@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from functools import cache
@@ -87,6 +88,18 @@ def all_machines(monkeypatch):
 def main_module(monkeypatch):
     """Bring the main module back: Streamlit puts a page in its place, which new processes would then try to run."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+def pytest_collection():
+    """Collect without garbage collections: among thousands of modules and tests they found next to nothing."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """Let later garbage collections pass over what was collected, which stays until the end."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):
