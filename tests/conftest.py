@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from functools import cache
@@ -46,6 +47,12 @@ class ByFile(LoadScopeScheduling):
         return "browser" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers(config):
+    """Let browser tests, which wait half of their time, have a process beside those that there are cores for."""
+    return (yield) + ("not browser" not in config.option.markexpr)
+
+
 def pytest_xdist_make_scheduler(config, log):
     """Share the tests out by file."""
     return ByFile(config, log)
@@ -87,6 +94,18 @@ def all_machines(monkeypatch):
 def main_module(monkeypatch):
     """Bring the main module back: Streamlit puts a page in its place, which new processes would then try to run."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+def pytest_collection():
+    """Collect without garbage collections: among thousands of modules and tests they found next to nothing."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """Let later garbage collections pass over what was collected, which stays until the end."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):

@@ -34,7 +34,7 @@ def main() -> int:
         print("SKIPPED: a second pass needs a processor with AVX-512; the first pass was made with what this one has")
         return 0
     print("numerical tests once more, with " + " ".join(f"{name}={value}" for name, value in NARROWED.items()))
-    command = [sys.executable, "-m", "pytest", "-m", "not slow", *sys.argv[1:], *NUMERICAL]
+    command = [sys.executable, "-m", "pytest", "-m", "not browser", *sys.argv[1:], *NUMERICAL]
     return subprocess.run(command, env=os.environ | NARROWED, check=False).returncode
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -13,9 +14,10 @@ from zspag_core.mlflow_log import INSTALL, RUNS, MlflowLog, log_sweep, metrics_o
 from zspag_core.tuning.space import Axis
 from zspag_core.tuning.sweep import Sweep
 
-mlflow = pytest.importorskip("mlflow", reason="mlflow is an extra")
-
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # MLflow's own queries
+pytestmark = [
+    pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is an extra"),
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"),  # MLflow's own queries
+]
 
 CONFIG = {"data": "digits", "forget": [3], "seed": 0, "order": "", "hold_out": None, "settings": {"epsilon": 0.1}}
 
@@ -49,6 +51,8 @@ def target(tmp_path_factory):
 
 
 def _runs(target, experiment):
+    import mlflow  # not while tests are collected: it takes two seconds
+
     client = mlflow.MlflowClient(f"sqlite:///{target / 'mlflow.db'}")
     found = client.get_experiment_by_name(experiment)
     return client, {run.info.run_name: run for run in client.search_runs([found.experiment_id])}

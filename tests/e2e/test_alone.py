@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.e2e.filling import set_number
 from tests.e2e.waiting import LONG, choose, wait_for_end
 from ui.shell.checkpoints import shipped_checkpoints
 from zspag_core.data import load_dataset
@@ -46,6 +47,7 @@ def test_images_to_forget_alone_from_the_upload_to_a_later_grading(page, app_url
     expect(page.get_by_text("The data has no images of the classes in grey")).to_be_visible(timeout=LONG)
     page.get_by_test_id("stCheckbox").filter(has_text="3").first.click()
     expect(page.get_by_text("Hold out, % of the images to forget")).to_be_visible()
+    set_number(page, "n_adv · per class", 10)  # a tenth of the proxies: half the seconds, and it forgets all the same
     forget = page.get_by_role("button", name="Forget", exact=True)
     expect(forget).to_be_enabled()
     forget.click()

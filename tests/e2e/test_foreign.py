@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
+from tests.e2e.filling import set_number
 from tests.e2e.waiting import LONG, choose, wait_for_end
 from zspag_core.data import load_dataset, to_pixels
 
@@ -65,6 +66,7 @@ def test_a_network_of_timm_is_named_read_unlearned_and_taken_home(page, app_url,
     use.click()
     expect(page.get_by_role("heading", name="Forget", exact=True)).to_be_visible()
     page.get_by_test_id("stCheckbox").filter(has_text="3").first.click(timeout=LONG)
+    set_number(page, "n_adv · per class", 10)  # a tenth of the proxies, half the seconds
     forget = page.get_by_role("button", name="Forget", exact=True)
     expect(forget).to_be_enabled(timeout=LONG)
     forget.click()

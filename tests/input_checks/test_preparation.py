@@ -15,7 +15,7 @@ from zspag_core.input_checks.sample import AskedSample
 def few_images(monkeypatch):
     """A quarter of the images that the program asks about; what is looked for here shows in fewer."""
     monkeypatch.setattr(sample, "MANY", 64)
-    monkeypatch.setattr(sample, "FEW", 24)  # of 224 pixels
+    monkeypatch.setattr(sample, "FEW", 10)  # of 224 pixels
 
 
 def readings(checkpoint, dataset, at_size):

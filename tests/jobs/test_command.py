@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from zspag_core.cli import main
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,9 +33,7 @@ def test_worker_says_one_line_and_ends_when_idle(home):
     assert line.endswith("serves runs on cpu")
 
 
-@pytest.mark.slow
-def test_worker_without_its_device_says_why(home):
-    ended = worker(home, "--device", "cuda:99")
-    assert ended.returncode == 2
-    (line,) = ended.stderr.splitlines()
+def test_worker_without_its_device_says_why(home, capfd):
+    assert main(["worker", "--device", "cuda:99"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
     assert "cuda:99" in line

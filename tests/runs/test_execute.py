@@ -235,7 +235,8 @@ def test_equal_seeds_give_equal_bytes(config, tmp_path):
 @pytest.mark.parametrize("name", [method.name for method in METHODS if method.name != "zspag"])
 def test_every_method_writes_the_same_record(config, tmp_path, name):
     method = next(m for m in METHODS if m.name == name)
-    quick = {"epochs": 1, "batches": 2, "fisher_images": 32}
+    quick = {"epochs": 1, "batches": 2, "fisher_images": 32, "rounds": 1}
+    quick |= {"images": 32, "synthesis_steps": 2, "passes": 1}
     settings = {key: value for key, value in quick.items() if key in method.__dataclass_fields__}
     result = execute(config(method=name, settings=settings), tmp_path / "run")
     assert set(result["after"]) >= GRADE

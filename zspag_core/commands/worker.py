@@ -50,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve; return 0 once stopped or, with --once, once the job has ended, however it did."""
-    from zspag_core.devices import resolve_device
     from zspag_core.jobs import JobStore, Lane, State
     from zspag_core.jobs.worker import NOT_TAKEN, Worker
 
@@ -60,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _hand_over(store, arguments)
     if arguments.once and store.require(arguments.once).state != State.QUEUED:
         return NOT_TAKEN
+    from zspag_core.devices import resolve_device  # torch: not for a job that is no longer waiting
+
     device = str(resolve_device(arguments.device))
     lanes = () if arguments.once else arguments.lanes or LANES
     if {Lane.RUNS, Lane.TRIALS}.issuperset(lanes):  # and where it is one job only
