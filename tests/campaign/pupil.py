@@ -142,7 +142,7 @@ class Pupil:
         try:
             await asyncio.wait_for(self._ended.wait(), PATIENCE)
         except TimeoutError:
-            self._seen.faults.append(f"{name}: no answer within {PATIENCE:.0f} s")
+            self._seen.faults.append(f"{name}: no answer within {PATIENCE:.0f} s, asked at {time.strftime('%X')}")
         self._seen.answers.append(Answer(name, began, time.monotonic() - began))
 
     async def _send(self, fragment: str = "", pressed: str = "") -> None:
@@ -262,6 +262,8 @@ async def walk(pupil: Pupil, rng: random.Random, until: float, think: tuple[floa
         await pupil.press(DEMO)
     while time.monotonic() < until:
         await _think(rng, until, think)
+        if time.monotonic() >= until:  # else all would ask for a last page in the same moment
+            break
         if rng.random() < 0.03:  # reloads: another session, while the server still keeps the old one
             await pupil.close()
             await pupil.open()
