@@ -49,7 +49,7 @@ class ByFile(LoadScopeScheduling):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers(config):
-    """Let browser tests, which wait half of their time, have a process beside those that there are cores for."""
+    """Let browser tests, whose process waits for server and browser, have one beside those that there are cores for."""
     return (yield) + ("not browser" not in config.option.markexpr)
 
 

@@ -84,6 +84,7 @@ def values_in(part):
     return [value for one in part for value in values_in(one)] if isinstance(part, list) else [part]
 
 
+@pytest.mark.slow
 def test_the_model_is_the_same_byte_for_byte_as_with_the_whole_data(runs):
     alone, whole = ((runs / name / "model.safetensors").read_bytes() for name in ("alone", "whole"))
     assert alone == whole
@@ -107,6 +108,7 @@ def test_the_shipped_model_forgets_the_same_byte_for_byte(settings, tmp_path):
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["posterior", "neggrad_zs", "mask"])
 def test_other_zero_shot_methods_make_the_same_model_too(asked, brought, method, tmp_path):
     settings = {} if method == "mask" else {"epochs": 1}
@@ -115,6 +117,7 @@ def test_other_zero_shot_methods_make_the_same_model_too(asked, brought, method,
     assert (tmp_path / "alone/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_graded_is_null_and_never_a_zero(runs):
     result = result_of(runs / "alone")
     assert result["lacks"] == ["retain_train", "retain_test", "forget_test"]
@@ -130,6 +133,7 @@ def test_what_cannot_be_graded_is_null_and_never_a_zero(runs):
     assert set(result) >= set(result_of(runs / "whole"))
 
 
+@pytest.mark.slow
 def test_estimates_say_what_forget_images_and_proxies_say(runs, digits_model, small_digits):
     estimates = result_of(runs / "alone")["estimates"]
     after = load_checkpoint(runs / "alone/model.safetensors").model
@@ -145,6 +149,7 @@ def test_estimates_say_what_forget_images_and_proxies_say(runs, digits_model, sm
     assert result_of(runs / "whole")["estimates"] is None
 
 
+@pytest.mark.slow
 def test_the_images_to_forget_are_watched_and_their_outputs_kept(runs, small_digits):
     watched = load_file(runs / "alone/watch.safetensors")
     assert set(watched["labels"].tolist()) == {3}
@@ -155,6 +160,7 @@ def test_the_images_to_forget_are_watched_and_their_outputs_kept(runs, small_dig
     assert {name.split(".")[2] for name in grading} == {"forget_train"}
 
 
+@pytest.mark.slow
 def test_held_out_images_are_not_shown_and_estimated_apart(asked, brought, tmp_path):
     config = asked(brought["threes"], hold_out=20.0, method="posterior", settings={"epochs": 1})
     prepared = prepare(config)
@@ -191,6 +197,7 @@ def test_a_class_with_one_image_cannot_be_held_out_of(asked, small_digits, tmp_p
     assert len(prepare(asked(str(one))).forget) == 1
 
 
+@pytest.mark.slow
 def test_test_images_of_the_forgotten_class_are_graded(asked, brought, tmp_path):
     result = execute(asked(brought["tested"], method="mask", settings={}, relearning=False), tmp_path / "run")
     assert result["lacks"] == ["retain_train", "retain_test"]
@@ -279,6 +286,7 @@ def copy(runs, tmp_path):
     return shutil.copytree(runs / "alone", tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_grading_later_completes_the_record(copy, runs, digits_model, small_digits):
     before, whole = result_of(copy), result_of(runs / "whole")
     result = regrade(copy, "digits", device="cpu")
@@ -299,6 +307,7 @@ def test_grading_later_completes_the_record(copy, runs, digits_model, small_digi
     assert not [path for path in copy.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_graded_so_stays_as_it_was(copy, brought, digits_config, tmp_path):
     from zspag_core.models import initialise
 
@@ -318,6 +327,7 @@ def test_a_run_that_cannot_be_graded_so_stays_as_it_was(copy, brought, digits_co
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == held
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_not_graded(copy):
     record = result_of(copy) | {"after": None}
     (copy / "result.json").write_text(json.dumps(record))
@@ -325,6 +335,7 @@ def test_an_interrupted_run_is_not_graded(copy):
         regrade(copy, "digits", device="cpu")
 
 
+@pytest.mark.slow
 def test_the_command_grades_a_run_later(copy, capsys):
     assert main(["evaluate", "--run", str(copy), "--data", "digits", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
@@ -332,6 +343,7 @@ def test_the_command_grades_a_run_later(copy, capsys):
     assert "estimates: of the " in said
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_not_graded_and_what_is_estimated(digits_checkpoint, brought, tmp_path, capsys):
     command = ["unlearn", "--data", brought["threes"], "--checkpoint", str(digits_checkpoint), "--forget", "3"]
     command += ["--method", "mask", "--device", "cpu", "--hold-out", "20", "--out", str(tmp_path / "run")]

@@ -83,6 +83,7 @@ def test_every_public_name_is_there():
         zspag.forget  # noqa: B018 - asking is the test
 
 
+@pytest.mark.slow
 def test_the_owners_network_comes_back_without_the_class(reader, threes, small_digits, assert_untouched, state_of):
     before = state_of(reader)
     settings = FAST | {"epochs": 10}
@@ -99,6 +100,7 @@ def test_the_owners_network_comes_back_without_the_class(reader, threes, small_d
     assert any("not graded" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_labels_that_are_not_the_networks_are_refused_unless_they_are_trusted(reader, threes, small_digits):
     some, asked = threes.images[:40], {"forget": 5, "preprocess": PREPROCESS} | FAST
     with pytest.raises(
@@ -111,6 +113,7 @@ def test_labels_that_are_not_the_networks_are_refused_unless_they_are_trusted(re
         zspag.unlearn(reader, some, 5, trust_labels=True, **asked)
 
 
+@pytest.mark.slow
 def test_images_that_look_altered_are_refused_unless_they_are_trusted(reader, small_digits):
     train, asked = small_digits.train, {"forget": 3, "preprocess": PREPROCESS} | FAST
     with pytest.raises(ValueError, match=r"images: .* with light and dark exchanged .*OpenCV.*trust_labels=True"):
@@ -127,6 +130,7 @@ def test_two_numbers_that_changed_places_among_many_are_refused(reader, small_di
         zspag.unlearn(reader, train.images, swapped, forget=3, preprocess=PREPROCESS, **FAST)
 
 
+@pytest.mark.slow
 def test_other_images_among_those_to_forget_are_told_of(reader, small_digits):
     both = small_digits.train.of_classes([3, 8])
     some = both[(both.labels == 3) | (torch.arange(len(both)) % 3 == 0)]
@@ -146,6 +150,7 @@ class Halved(nn.Module):
         return self.network(x * 0.5 + 0.5)
 
 
+@pytest.mark.slow
 def test_images_of_one_class_that_are_prepared_otherwise_are_told_of(digits_model, threes):
     network, asked = Halved(copy.deepcopy(digits_model)), {"forget": 3, "trust_labels": True} | FAST
     right, far = ({"mean": (mean,), "std": (0.5,)} for mean in (0.5, 1.5))
@@ -156,6 +161,7 @@ def test_images_of_one_class_that_are_prepared_otherwise_are_told_of(digits_mode
     assert "BatchNorm remembers" in " ".join(told)
 
 
+@pytest.mark.slow
 def test_the_same_as_the_command_line(digits_checkpoint, threes, tmp_path):
     config = RunConfig("digits", str(digits_checkpoint), (3,), settings=FAST, seed=4, relearning=False)
     execute(config, tmp_path / "run")
@@ -167,6 +173,7 @@ def test_the_same_as_the_command_line(digits_checkpoint, threes, tmp_path):
     assert all(torch.equal(value, made[name]) for name, value in again.model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_graded_as_far_as_images_are_given(reader, threes, small_digits):
     rest, test = small_digits.train.without_classes([3]), small_digits.test
     told = {"retain": (rest.images, rest.labels), "test": TensorDataset(test.images, test.labels)}
@@ -183,6 +190,7 @@ def test_graded_as_far_as_images_are_given(reader, threes, small_digits):
     assert measured["mask"] == mask
 
 
+@pytest.mark.slow
 def test_a_method_that_needs_remaining_data(reader, threes, small_digits):
     rest = small_digits.train.without_classes([3])
     asked = {"forget": 3, "preprocess": PREPROCESS, "method": "finetune", "epochs": 1, "relearning": False}
@@ -198,6 +206,7 @@ def test_half_precision_comes_back_as_it_was(reader, threes):
     assert {value.dtype for value in result.model.state_dict().values()} == {torch.bfloat16}
 
 
+@pytest.mark.slow
 def test_class_names(reader, threes):
     names = [f"digit {k}" for k in range(10)]
     asked = {"preprocess": PREPROCESS, "class_names": names, **FAST}
@@ -243,6 +252,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changed", "words"), BAD, ids=[words for _, words in BAD])
 def test_a_wrong_argument_is_a_value_error(changed, words, reader, threes):
     asked = {"model": reader, "images": threes.images, "labels": threes.labels, "forget": [3], "preprocess": PREPROCESS}

@@ -53,6 +53,7 @@ def test_it_follows_the_number_of_pixels(imagenet_resnet18):
     assert large == pytest.approx(4 * small, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_networks_for_small_images_take_what_the_device_likes(name):
     config = named_config(name)

@@ -63,6 +63,7 @@ def record(checkpoint):
         return run_bench(BenchConfig(config, literal_images=4, retrain_images=256))
 
 
+@pytest.mark.slow
 def test_record_is_complete_and_is_json(record):
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert set(record["fast"]["seconds"]) == STAGES | {"total"}
@@ -76,6 +77,7 @@ def test_record_is_complete_and_is_json(record):
     assert record["floor"]["operations"]["product"]["count"] > 0
 
 
+@pytest.mark.slow
 def test_literal_times_are_scaled_by_what_was_left_out(record):
     literal = record["literal"]
     scale = literal["of_samples"] / literal["samples"]
@@ -83,6 +85,7 @@ def test_literal_times_are_scaled_by_what_was_left_out(record):
     assert literal["seconds"]["unlearn"] == pytest.approx(literal["measured_seconds"]["unlearn"] * scale * 2)
 
 
+@pytest.mark.slow
 def test_ratios_follow_from_the_record(record):
     ratios, seconds = record["ratios"], record["fast"]["seconds"]
     before = sum(seconds[stage] for stage in ("proxies", "subspace", "labels"))
@@ -94,12 +97,14 @@ def test_ratios_follow_from_the_record(record):
     assert ratios["memory_growth"] is None
 
 
+@pytest.mark.slow
 def test_text_says_every_stage_and_what_was_left_out(record):
     text = as_text(record)
     for word in (*STAGES, "total", "4 of", "aim"):
         assert word in text
 
 
+@pytest.mark.slow
 def test_counts_are_the_images_that_the_network_sees(monkeypatch):
     """A hook on the network is the independent count; looks at one image, which memory is planned by, are no work."""
     model, seen = _network(), []
@@ -146,6 +151,7 @@ def test_recording_sees_decompositions_and_gram_matrices_only():
     assert totals["product"]["billions"] == pytest.approx(2 * 50 * 6 * 6 / 1e9)
 
 
+@pytest.mark.slow
 def test_peak_sees_what_was_freed_again():
     with Peak(torch.device("cpu")) as peak:
         block = torch.ones(512 * 2**18)  # 512 MiB: more than a process that ran other tests has lying about
@@ -157,6 +163,7 @@ def test_peak_sees_what_was_freed_again():
     assert peak.mib >= 480
 
 
+@pytest.mark.slow
 def test_command_prints_json_and_says_where_the_literal_one_is(checkpoint, monkeypatch, capsys):
     monkeypatch.setattr(measure, "load_literal", lambda: None)
     monkeypatch.setattr(passes, "SECONDS_PER_COST", 0.0)
@@ -198,6 +205,7 @@ def test_another_attack_is_refused_before_anything_is_loaded():
         run_bench(BenchConfig(RunConfig("nowhere", "nothing", (3,), settings={"attack": "fgsm"})))
 
 
+@pytest.mark.slow
 def test_peak_memory_is_measured_in_fresh_processes(checkpoint, monkeypatch):
     monkeypatch.setattr(measure, "MEMORY_QUOTAS", (1, 4))
     few, more = measure._memory(RunConfig("digits", checkpoint, (3,), settings=SETTINGS, device="cpu"))

@@ -38,6 +38,7 @@ def unlearn(digits_checkpoint, tmp_path):
     return arguments
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_read_enough_is_no_fault():
     command = [sys.executable, "-m", "zspag_core", "methods"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as listing:
@@ -79,6 +80,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("replaced", "extra", "culprit"), BAD, ids=[f"{r}{e}" for r, e, _ in BAD])
 def test_bad_use_is_answered_with_one_line_and_nothing_is_written(unlearn, tmp_path, capfd, replaced, extra, culprit):
     assert call(unlearn(*extra, **replaced)) == 2
@@ -138,6 +140,7 @@ def test_a_library_that_is_missing_is_named(monkeypatch, capfd):
     assert capfd.readouterr().err == "zspag_core methods: nowhere is not installed: pip install -r requirements.txt\n"
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_ends_with_1(unlearn, tmp_path, capfd):
     assert call(unlearn("--set", "energy=1", "--set", "tolerance=0", "--set", "epsilon=0", "--device", "cpu")) == 1
     err = capfd.readouterr().err
@@ -146,6 +149,7 @@ def test_a_run_that_fails_ends_with_1(unlearn, tmp_path, capfd):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_folder_and_says_its_headline(unlearn, tmp_path, capfd):
     assert call(unlearn(*FAST)) == 0
     out, err = capfd.readouterr()

@@ -115,6 +115,7 @@ def _through(path, write):
         write(partial)
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_has_no_room_ends_in_one_line(disk, digits_checkpoint, capsys):
     request = ["--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3", "--method", "mask"]
     assert main(["unlearn", *request, "--device", "cpu", "--no-relearning", "--out", str(disk / "run")]) == 1

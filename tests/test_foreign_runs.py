@@ -87,6 +87,7 @@ def _unlearn(owner, data, out):
     return json.loads((out / "result.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_run_gives_the_owner_the_same_network_without_the_class(owner, tmp_path):
     result = _unlearn(owner, "whole.npz", tmp_path / "run")
     assert result["before"]["acc_rt"] > 90
@@ -113,6 +114,7 @@ def test_a_run_gives_the_owner_the_same_network_without_the_class(owner, tmp_pat
     assert all(name.endswith("weight") and original[name].ndim > 1 for name in moved)
 
 
+@pytest.mark.slow
 def test_images_to_forget_alone_give_the_same_bytes(owner, tmp_path):
     _unlearn(owner, "whole.npz", tmp_path / "whole")
     result = _unlearn(owner, "threes.npz", tmp_path / "alone")
@@ -123,6 +125,7 @@ def test_images_to_forget_alone_give_the_same_bytes(owner, tmp_path):
     assert result["estimates"]["forget_accuracy"]["after"] <= 3
 
 
+@pytest.mark.slow
 def test_the_run_s_own_file_is_measured_with_the_owner_s_code(owner, tmp_path, capsys):
     _unlearn(owner, "whole.npz", tmp_path / "run")
     capsys.readouterr()
@@ -148,6 +151,7 @@ def _said_last(asked):
         return str(error)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_in_one_line(owner, tmp_path, capsys):
     line = ["unlearn", "--data", str(owner / "whole.npz"), "--checkpoint", str(owner / "mine.pth"), "--forget", "3"]
     out = ["--out", str(tmp_path / "run")]

@@ -77,6 +77,7 @@ def test_products_and_gradient_equal_the_explicit_matrix(odd_model, images, labe
     torch.testing.assert_close(flat(curvature.loss_gradient(labels)), gradient, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damping", [0.05, 1.0])
 def test_the_direction_solves_the_damped_system(odd_model, images, labels, damping):
     matrix, gradient = explicit(odd_model, images, labels)
@@ -89,6 +90,7 @@ def test_the_direction_solves_the_damped_system(odd_model, images, labels, dampi
     assert set(found.direction) == set(NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 3, 6])
 def test_the_residual_is_the_true_one(odd_model, images, labels, steps):
     matrix, gradient = explicit(odd_model, images, labels)
@@ -154,6 +156,7 @@ def test_a_zero_gradient_has_a_zero_solution():
     assert (residual, steps) == (0.0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [4, 128])
 def test_influences_equal_one_backward_pass_per_sample_and_label(
     odd_model, as_bytes, batch_size, state_of, assert_untouched
@@ -229,6 +232,7 @@ def test_projection_keeps_the_free_part_and_says_how_much_that_is(odd_model):
     assert project_direction(odd_model, direction, empty_subspace(odd_model))[1] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_made_anew_for_every_product_with_the_same_outcome(digits_model, monkeypatch):
     images = torch.rand(30, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     labels, names = torch.arange(30) % 10, ["head.weight"]

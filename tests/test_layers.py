@@ -16,6 +16,7 @@ def outputs(layer: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return (matrices @ rows.transpose(1, 2)).flatten(0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

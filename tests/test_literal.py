@@ -132,6 +132,7 @@ def _in_float64(subspace):
     return Subspace(layers, subspace.unprotected, subspace.pooling)
 
 
+@pytest.mark.slow
 def test_rows_times_weights_are_the_layers_outputs(model, digits):
     # neither implementation is asked here: torch's own layers say what a patch is
     seen = {}
@@ -153,6 +154,7 @@ def test_rows_times_weights_are_the_layers_outputs(model, digits):
         torch.testing.assert_close(products.reshape(out.shape) + bias, out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("energy", "tolerance"), [(0.9, 0.05), (0.6, 0.0), (0.99, 0.3)])
 def test_bases_span_the_same_space(model, proxies, energy, tolerance):
     fast, slow = _estimates(model, proxies, energy, tolerance)
@@ -170,6 +172,7 @@ def test_bases_span_the_same_space(model, proxies, energy, tolerance):
     assert len(partial) >= 3, "the comparison says little when nothing or everything is protected"
 
 
+@pytest.mark.slow
 def test_influences_agree(model, proxies, forget):
     names = [f"{name}.weight" for name in weight_layers(model)]
     solved = inverse_direction(model, proxies.images, proxies.labels, names, damping=0.1, steps=3000, tolerance=1e-8)
@@ -180,6 +183,7 @@ def test_influences_agree(model, proxies, forget):
     torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-6 * float(slow.abs().max()))
 
 
+@pytest.mark.slow
 def test_unfinished_conjugate_gradients_agree(model, proxies):
     names = [f"{name}.weight" for name in weight_layers(model)]
     solved = inverse_direction(model, proxies.images, proxies.labels, names, damping=0.1, steps=4, tolerance=0.0)
@@ -189,6 +193,7 @@ def test_unfinished_conjugate_gradients_agree(model, proxies):
         torch.testing.assert_close(solved.direction[name], part, rtol=1e-6, atol=1e-9 * float(part.abs().max() + 1e-30))
 
 
+@pytest.mark.slow
 def test_projected_influences_agree(model, proxies, forget):
     names = [f"{name}.weight" for name in weight_layers(model)]
     fast, slow = _estimates(model, proxies, 0.9, 0.05)
@@ -234,6 +239,7 @@ def test_optimised_labels_agree(sign):
     torch.testing.assert_close(fast, slow, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_projected_step_agrees_and_leaves_the_subspace_alone(model, proxies, forget):
     fast, slow = _estimates(model, proxies, 0.9, 0.05)
     labels = torch.rand(len(forget), CLASSES, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -259,6 +265,7 @@ def test_projected_step_agrees_and_leaves_the_subspace_alone(model, proxies, for
     assert changed >= 3
 
 
+@pytest.mark.slow
 def test_attacks_agree(model, forget):
     model, pixels = copy.deepcopy(model).float(), _pixels(forget).float()  # attacks compute in float32
     logits = model(pixels).detach()

@@ -35,6 +35,7 @@ print(faults(), keep_freed_memory(), faults())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_batches_reuse_memory_that_was_freed():
     """In a process of its own: page faults of sixty batches after the first ones, before and after."""

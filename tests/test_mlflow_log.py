@@ -58,6 +58,7 @@ def _runs(target, experiment):
     return client, {run.info.run_name: run for run in client.search_runs([found.experiment_id])}
 
 
+@pytest.mark.slow
 def test_a_run_is_logged_once_with_parameters_metrics_epochs_and_files(target, folder, capsys):
     line = ["export", str(folder("one")), "--mlflow", str(target)]
     assert main(line) == 0
@@ -77,6 +78,7 @@ def test_a_run_is_logged_once_with_parameters_metrics_epochs_and_files(target, f
     assert run.info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_every_trial_of_a_sweep_is_logged_those_that_failed_too(target, folder):
     sweep = Sweep(run=CONFIG | {"method": "zspag"}, space=(Axis(name="n_adv", values=(1, 2)),), trials=3, seeds=(0, 1))
     one = {"number": 0, "point": {"n_adv": 1}, "seeds": [0, 1], "jobs": ["a", "b"], "state": "done", "error": ""}
@@ -92,6 +94,7 @@ def test_every_trial_of_a_sweep_is_logged_those_that_failed_too(target, folder):
     assert runs["trial 1"].data.params == {"n_adv": "2", "seed": "0"}
 
 
+@pytest.mark.slow
 def test_what_is_no_run_or_no_place_is_refused_in_a_sentence(target, tmp_path, capsys):
     assert main(["export", str(tmp_path / "none"), "--mlflow", str(target)]) == 2
     assert "expected the folder of a finished run, with config.json and result.json" in capsys.readouterr().err

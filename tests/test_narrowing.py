@@ -61,6 +61,7 @@ class Counting(Reporter):
             raise Cancelled("enough")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes", [0, 2])
 @pytest.mark.parametrize("name", SUPPORTED)
 def test_features_vary_in_as_many_directions_as_remaining_logits_differ(name, passes):
@@ -101,6 +102,7 @@ def test_the_fit_equals_a_ridge_regression_of_the_differences_of_logits():
     assert result.fit == pytest.approx(explained, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_trained_network_keeps_the_rest(small_digits, digits_model):
     images = [small_digits.train.without_classes((3,)).images, small_digits.train.of_classes((3,)).images]
     model = narrow(digits_model, images, (3,), passes=5, generator=seeded()).model
@@ -122,6 +124,7 @@ def test_a_probe_finds_no_more_than_the_remaining_logits_give_away(small_digits,
     assert by_features == pytest.approx(by_logits, abs=8)  # the same information, standardised along other axes
 
 
+@pytest.mark.slow
 def test_more_passes_bring_the_fit_nearer(small_digits, digits_model):
     images = [small_digits.train.images[:500]]
     few, many = (narrow(digits_model, images, (0,), passes=passes, generator=seeded()).fit for passes in (1, 40))
@@ -206,6 +209,7 @@ def test_one_remaining_class_is_refused():
         narrow(network("vgg"), [noise()], (0, 1, 2, 3), passes=1, generator=seeded())
 
 
+@pytest.mark.slow
 def test_zspag_narrows_after_its_descent(small_digits, digits_model):
     method = ZSPAG(narrow=2, epochs=3, n_adv=20)
     run = method.unlearn(digits_model, small_digits.train.of_classes((3,)), (3,), RunContext(seeded()))
@@ -216,6 +220,7 @@ def test_zspag_narrows_after_its_descent(small_digits, digits_model):
     assert "head" in run.rewritten
 
 
+@pytest.mark.slow
 def test_zspag_cancelled_while_narrowing_is_cancelled(small_digits, digits_model):
     method, forget = ZSPAG(narrow=2, epochs=3, n_adv=20), small_digits.train.of_classes((3,))
     run = method.unlearn(digits_model, forget, (3,), RunContext(seeded(), Counting(stop_at=1)))

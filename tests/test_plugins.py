@@ -43,6 +43,7 @@ def call(*words, file=PLUGIN):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
 
 
+@pytest.mark.slow
 def test_a_method_from_outside_is_listed_with_its_settings():
     done = call("methods", "--json")
     (found,) = (one for one in json.loads(done.stdout) if one["name"] == "lower")
@@ -54,6 +55,7 @@ def test_a_method_from_outside_is_listed_with_its_settings():
     assert attack["choices"] == ["pgd", "fgsm", "cw", "deepfool", "pgd_l"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [["--method", "lower"], ["--set", "attack=pgd_l", "--set", "n_adv=5", "--set", "epochs=1"]],
@@ -70,6 +72,7 @@ def test_what_comes_from_outside_unlearns(asked, digits_checkpoint, tmp_path):
         assert result["config"]["attack"] == "pgd_l"
 
 
+@pytest.mark.slow
 def test_forms_cards_and_tables_know_a_method_from_outside():
     """In a process of its own, as the dashboard and its worker are started: the variable names the file."""
     code = """

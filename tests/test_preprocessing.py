@@ -59,6 +59,7 @@ def test_timm():
     assert made == found
 
 
+@pytest.mark.slow
 def test_hugging_face():
     transformers = pytest.importorskip("transformers")
     processor = transformers.ViTImageProcessor(size={"height": 96, "width": 96})

@@ -119,6 +119,7 @@ def test_random_labels_are_drawn_evenly_from_what_remains():
     assert not torch.equal(labels, random_labels(barred(4000), seeded(1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("trust", [0.3, 4.0])
 def test_anchored_labels_are_the_numerical_optimum(influences, logits, sign, trust):
@@ -217,6 +218,7 @@ def test_the_predicted_change_is_minus_the_mean_of_y_times_c(influences, logits)
     assert predicted_change(influences, labels) == pytest.approx(by_hand, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_training_labels_lower_the_proxies_loss_when_really_trained_on(digits_model, small_digits):
     """Take one small preconditioned step on forget samples and measure the loss elsewhere: the signs must hold."""
     forget = small_digits.train.of_classes((3,))[torch.arange(60)]

@@ -18,6 +18,7 @@ def rooms():
     return module
 
 
+@pytest.mark.slow
 def test_no_module_imports_one_that_imports_it(rooms):
     circles = [sorted(group) for group in rooms.components(rooms.imports(rooms.ROOT)) if len(group) > 1]
     assert circles == []
@@ -36,6 +37,7 @@ def test_a_circle_is_found_also_one_for_types_alone(rooms, tmp_path):
     assert rooms.reached(found, "app") == set(found)
 
 
+@pytest.mark.slow
 def test_pages_and_forms_need_no_engine(rooms):
     """What a page imports itself is light; a worker has torch."""
     found = rooms.imports(rooms.ROOT, types=False)
@@ -60,6 +62,7 @@ def outside_its_room(found, alone=SHARED):
     return wrong
 
 
+@pytest.mark.slow
 def test_no_page_draws_on_another_pages_room(rooms):
     """Imports for types alone count: who reads one page needs to know its own room, shell and figures."""
     assert outside_its_room(rooms.imports(rooms.ROOT)) == set()

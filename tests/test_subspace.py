@@ -218,6 +218,7 @@ def test_progress_counts_classes_and_the_model_is_left_alone(odd_model, state_of
     assert_untouched(odd_model, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["per_class", "pooled"])
 @pytest.mark.parametrize("network", ["odd_model", "small_vit"])
 def test_groups_of_layers_give_the_same_bytes_as_all_at_once(network, pooling, request):

@@ -60,6 +60,7 @@ def resnet50():
     return build(ResNetConfig(image_size=224, num_classes=1000, **R50)).eval()
 
 
+@pytest.mark.slow
 def test_a_resnet50_of_224_pixels_and_1000_classes_by_a_dry_run(resnet50):
     layers = weight_layers(resnet50)
     plan = plan_subspace(resnet50, layers, torch.rand(1, 3, 224, 224), 1, 100)

@@ -83,6 +83,7 @@ def test_cores_are_those_that_this_process_may_use(monkeypatch, tmp_path):
     assert threads.usable_cores() == 2, "two threads of one core are one"
 
 
+@pytest.mark.slow
 def test_a_command_computes_with_the_threads_that_it_was_told(eight_cores):
     show = "import sys; assert 'torch' not in sys.modules; main(['--threads', '3', 'methods'])"
     show += "; import torch; print(torch.get_num_threads())"
@@ -99,6 +100,7 @@ def test_a_number_of_threads_that_cannot_be_is_refused(number, capsys):
     assert f"--threads: expected a whole number from 1 to 1024, got '{number}'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("USE_OPENMP=ON" not in torch.__config__.show(), reason="this torch was built without OpenMP")
 def test_openmp_hears_of_it_when_a_command_loads_torch(unset):
     environment = {**os.environ, "OMP_DISPLAY_ENV": "true"}

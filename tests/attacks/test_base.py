@@ -69,6 +69,7 @@ def distances(attack, attacked, images):
     return delta.abs().amax(1), attack.epsilon
 
 
+@pytest.mark.slow
 def test_attacks_stay_in_bounds_and_tell_the_truth(attack, trained, sample, generator):
     images, targets = sample
     before = images.clone()
@@ -87,6 +88,7 @@ def test_attacks_stay_in_bounds_and_tell_the_truth(attack, trained, sample, gene
     assert torch.equal(images, before)
 
 
+@pytest.mark.slow
 def test_same_generator_same_images(attack, trained, sample):
     one, two = (attack.perturb(trained, *sample, generator=torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(one.images, two.images)
@@ -99,6 +101,7 @@ def test_random_start_follows_the_generator(trained, sample):
     assert not torch.equal(one.images, two.images)
 
 
+@pytest.mark.slow
 def test_model_is_left_as_it_was(attack, trained, sample, generator):
     model = copy.deepcopy(trained).train()
     model.convs[1].eval()
@@ -114,6 +117,7 @@ def test_model_is_left_as_it_was(attack, trained, sample, generator):
         assert (values_.grad is None) if number % 2 == 0 else bool((values_.grad == number).all())
 
 
+@pytest.mark.slow
 def test_frozen_model_and_no_grad_are_fine(attack, trained, sample):
     frozen = copy.deepcopy(trained).requires_grad_(requires_grad=False)
     with torch.no_grad():
@@ -129,6 +133,7 @@ def test_cancel_stops_and_restores_the_mode(attack, trained, sample, generator):
     assert all(module.training for module in model.modules())
 
 
+@pytest.mark.slow
 def test_report_counts_up_to_all(attack, trained, sample, generator):
     report = Listening()
     attack.perturb(trained, *sample, generator=generator, report=report)
@@ -138,6 +143,7 @@ def test_report_counts_up_to_all(attack, trained, sample, generator):
     assert done[-1] == len(sample[0])
 
 
+@pytest.mark.slow
 def test_passes_are_counted_exactly(attack, trained, sample, generator):
     model = Counting(trained)
     images_at_once(model, sample[0])  # measured once, by a pass of its own
@@ -157,6 +163,7 @@ def test_leaving_saves_work_and_full_confidence_never_leaves(trained, sample, ge
     assert early.confidence.mean() < never.confidence.mean()
 
 
+@pytest.mark.slow
 def test_those_who_leave_have_the_confidence_asked_for(attack, trained, sample, generator):
     attacked = attack.perturb(trained, *sample, generator=generator)
     report = Listening()
@@ -168,6 +175,7 @@ def test_those_who_leave_have_the_confidence_asked_for(attack, trained, sample, 
     assert done_already.success.float().mean() > 0.9
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_the_batch(attack, trained, sample):
     model = copy.deepcopy(trained).double()
     images, targets = sample[0].double(), sample[1]
@@ -178,6 +186,7 @@ def test_result_does_not_depend_on_the_batch(attack, trained, sample):
     assert whole.passes + whole.checks == parts.passes + parts.checks  # a batch that leaves as one has no backward
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_who_leaves(attack, trained, sample):
     model = copy.deepcopy(trained).double()
     images, targets = sample[0].double(), sample[1]
@@ -223,6 +232,7 @@ class NoGradient(NoLogits):
         return self.model(through)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [NoLogits, NoGradient])
 def test_not_a_number_harms_no_other_sample(attack, trained, sample, broken):
     attack = type(attack)(**(values(attack) | ({"random_start": False} if "random_start" in values(attack) else {})))

@@ -13,6 +13,7 @@ from zspag_core.attacks.base import l2_norm
 THOROUGH = {"steps": 200, "searches": 8, "learning_rate": 0.05, "epsilon_l2": 10.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0.0, 0.9])
 def test_two_linear_classes_come_near_the_formula(linear, generator, confidence):
     model, images = linear(2)
@@ -27,6 +28,7 @@ def test_two_linear_classes_come_near_the_formula(linear, generator, confidence)
     assert ratio.max() < 1.03
 
 
+@pytest.mark.slow
 def test_many_linear_classes_come_near_the_least(linear, least_perturbation, generator):
     model, images = linear(5)
     targets = model(images).argmin(1)
@@ -40,6 +42,7 @@ def test_many_linear_classes_come_near_the_least(linear, least_perturbation, gen
     assert ratio.mean() < 1.03
 
 
+@pytest.mark.slow
 def test_shorter_than_deepfool_on_digits(trained, sample, generator):
     images, targets = sample
     lengths = [
@@ -61,6 +64,7 @@ def test_a_sample_out_of_reach_keeps_the_nearest_point(trained, sample, generato
     assert (attacked.confidence >= before - 1e-6).all()
 
 
+@pytest.mark.slow
 def test_more_searches_are_never_worse(trained, sample, generator):
     images, targets = sample
     few, many = (

@@ -60,6 +60,7 @@ def test_every_named_size_passes_and_its_blueprint_holds_no_memory(name):
     assert {tensor.device.type for tensor in model.state_dict().values()} == {"meta"}
 
 
+@pytest.mark.slow
 def test_parameters_are_counted_before_any_is_made():
     enormous = ViTConfig(width=16_384, heads=4, hidden=16_384, depth=200)  # 3 · 10^11 weights, a terabyte
     with pytest.raises(CheckpointError, match=r"describes 32\d,\d{3},\d{3},\d{3} parameters, over the 200,000,000"):

@@ -62,6 +62,7 @@ def _same(state, weights):
     assert all(torch.equal(state[name], weights[name].to(state[name].dtype)) for name in state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["net.pth", "net.pt", "net.pth.tar", "pytorch_model.bin", "last.ckpt", "net.th"])
 def test_torchvision_loads_what_it_gave_under_every_ending(name, state, tmp_path):
     written, weights = _back(_saved(state, tmp_path / name), tmp_path)
@@ -80,6 +81,7 @@ def test_order_class_and_metadata_of_a_state_dict_stay(state, tmp_path):
     assert loaded._metadata == state._metadata
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "model.", "net.", "module.model."])
 def test_prefixes_are_put_back(prefix, state, tmp_path):
     path = _saved({f"{prefix}{name}": tensor for name, tensor in state.items()}, tmp_path / "net.pth")
@@ -96,6 +98,7 @@ def test_another_reading_goes_back_to_its_own_place(state, tmp_path):
     _same(loaded, {f"backbone.{name}": tensor for name, tensor in weights.items()})
 
 
+@pytest.mark.slow
 def test_what_stands_beside_the_weights_goes_back_and_what_holds_the_class_does_not(network, state, tmp_path):
     optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
     network.zero_grad()
@@ -127,6 +130,7 @@ def test_what_stands_beside_the_weights_goes_back_and_what_holds_the_class_does_
     _same(loaded["state_dict"], weights)
 
 
+@pytest.mark.slow
 def test_the_chosen_entry_is_written_and_the_other_dropped(state, tmp_path):
     ema = {name: tensor + 1 for name, tensor in state.items()}
     path = _saved({"state_dict": state, "state_dict_ema": ema}, tmp_path / "net.pth.tar")
@@ -159,6 +163,7 @@ def test_another_network_in_the_same_dictionary_stays_as_it_is(state, tmp_path):
     assert torch.equal(torch.load(written, weights_only=True)["judge.weight"], judge["judge.weight"])
 
 
+@pytest.mark.slow
 def test_swa_counters_go_back(network, tmp_path):
     averaged = torch.optim.swa_utils.AveragedModel(network)
     averaged.update_parameters(network)
@@ -169,6 +174,7 @@ def test_swa_counters_go_back(network, tmp_path):
     _same(fresh.module.state_dict(), weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_the_dtype_of_every_tensor_stays(dtype, state, tmp_path):
     halved = {name: (tensor.to(dtype) if tensor.ndim == 4 else tensor) for name, tensor in state.items()}
@@ -292,6 +298,7 @@ def test_timm_loads_its_file_and_its_folder(tmp_path):
     _same(again.state_dict(), {name: weights[name] for name in again.state_dict()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [False, True])
 @pytest.mark.parametrize("safe", [True, False])
 def test_transformers_loads_its_folder(shards, safe, tmp_path):

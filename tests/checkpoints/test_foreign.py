@@ -52,6 +52,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", NETWORKS)
 def test_logits_are_the_library_s_own_and_the_weights_go_back(source, tmp_path):
     torch.manual_seed(0)
@@ -76,6 +77,7 @@ def test_logits_are_the_library_s_own_and_the_weights_go_back(source, tmp_path):
         torch.testing.assert_close(owner(_normalised(PIXELS)), loaded.model(PIXELS), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["timm:resnet10t", "timm:vit_tiny_patch16_224", "torchvision:squeezenet1_1"])
 def test_our_own_file_says_how_to_build_it_again(source, tmp_path):
     torch.manual_seed(0)
@@ -124,6 +126,7 @@ def test_a_folder_of_timm_says_everything(tmp_path):
     owner.load_state_dict(load_file(written / "model.safetensors"), strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ViT", "ResNet"])
 def test_a_folder_of_hugging_face_goes_both_ways(kind, tmp_path):
     transformers = pytest.importorskip("transformers")
@@ -225,6 +228,7 @@ def test_an_owners_class_is_called_as_its_file_says(tmp_path):
     assert load_checkpoint(path, model=f"python:{code}:wider", image_size=8).notes == ()
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "mine.pth"
     torch.save(timm.create_model("resnet10t", num_classes=5).state_dict(), path)
@@ -240,12 +244,14 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_checkpoint(path, model="timm:resnet10t", image_size=4)
 
 
+@pytest.mark.slow
 def test_one_number_stands_for_every_channel(tmp_path):
     torch.save(timm.create_model("resnet10t", num_classes=5).state_dict(), tmp_path / "mine.pth")
     loaded = load_checkpoint(tmp_path / "mine.pth", model="timm:resnet10t", image_size=32, mean=(0.5,), std=(0.2,))
     assert (loaded.model.config.mean, loaded.model.config.std) == ((0.5,) * 3, (0.2,) * 3)
 
 
+@pytest.mark.slow
 def test_broken_weights_are_refused(tmp_path):
     weights = timm.create_model("resnet10t", num_classes=5).state_dict()
     weights["fc.weight"][0, 0] = torch.nan
@@ -283,6 +289,7 @@ def _saved(folder, *parts):
     return path
 
 
+@pytest.mark.slow
 def test_a_compiled_network_beside_its_average_is_asked_for(small, tmp_path):
     average = torch.optim.swa_utils.AveragedModel(small).state_dict()
     path = _saved(tmp_path, ("net._orig_mod.", small.state_dict()), ("ema.", average))
@@ -297,6 +304,7 @@ def test_a_compiled_network_beside_its_average_is_asked_for(small, tmp_path):
 PROBE = {"weight": torch.ones(4, 4)}
 
 
+@pytest.mark.slow
 def test_a_named_network_is_found_below_any_prefix(small, tmp_path):
     state = small.state_dict()
     path = _saved(tmp_path, ("lit.learner._orig_mod.", state), ("lit.probe.", PROBE))
@@ -314,6 +322,7 @@ def test_a_named_network_is_found_below_any_prefix(small, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_features_alone_have_no_head(small, tmp_path):
     features = {name: tensor for name, tensor in small.state_dict().items() if not name.startswith("fc.")}
     for prefix in ("", "backbone."):
@@ -324,6 +333,7 @@ def test_features_alone_have_no_head(small, tmp_path):
         load_checkpoint(path, model="timm:test_resnet")
 
 
+@pytest.mark.slow
 def test_the_image_size_follows_from_tables_of_attention_biases(tmp_path):
     owner = timm.create_model("levit_128s", num_classes=6, img_size=64).eval()
     torch.save(owner.state_dict(), tmp_path / "net.pth")

@@ -170,6 +170,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ENDLESS.values(), ids=ENDLESS)
 def test_weights_and_endless_values_are_not_copied(value):
     with pytest.raises(TooMuch):

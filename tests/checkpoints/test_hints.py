@@ -74,6 +74,7 @@ def test_only_facts_with_one_reading_are_taken(payload, facts):
     assert hints(payload) == facts
 
 
+@pytest.mark.slow
 def test_endless_payloads_end():
     loop = {"arch": "vgg11"}
     loop["meta"] = loop

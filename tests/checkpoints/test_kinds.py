@@ -71,6 +71,7 @@ def test_other_zip_archives_are_named(names, words, tmp_path):
         read_contents(tmp_path / "m.ckpt", 1)
 
 
+@pytest.mark.slow
 def test_real_files_of_other_kinds_are_named(tmp_path):
     np.savez(tmp_path / "m.npz", w=np.ones(3))
     with pytest.raises(CheckpointError, match="numpy arrays"):

@@ -75,6 +75,7 @@ def _header(**changes):
     return {"format": "zspag-1", "architecture": "resnet", "config": config, "about": {}} | changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "message"),
     [

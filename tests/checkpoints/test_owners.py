@@ -39,6 +39,7 @@ def changed(made, tmp_path, **owner):
     return tmp_path / "made.safetensors"
 
 
+@pytest.mark.slow
 def test_the_model_goes_back_in_its_owners_container(made, tmp_path):
     checkpoint = with_origin(load_checkpoint(made), made)
     path = checkpoint.origin.write(tmp_path, "unlearned", checkpoint.model)
@@ -59,6 +60,7 @@ def test_what_never_had_an_owner_or_knows_it_stays_as_it_is(made, digits_checkpo
     assert with_origin(direct, made) is direct
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "owner",
     [

@@ -20,6 +20,7 @@ def evaluate(checkpoint, *extra, forget="3"):
                  *extra])  # fmt: skip
 
 
+@pytest.mark.slow
 def test_json_holds_the_figures_of_grade(digits_checkpoint, digits_model, small_digits, capsys):
     assert evaluate(digits_checkpoint, "--json", forget="5,3") == 0
     record = json.loads(capsys.readouterr().out)
@@ -34,6 +35,7 @@ def test_json_holds_the_figures_of_grade(digits_checkpoint, digits_model, small_
     assert record["backdoor"] is None
 
 
+@pytest.mark.slow
 def test_what_makes_the_figures_doubtful_is_noted(digits_checkpoint, digits_model, digits_config, tmp_path, capsys):
     other, untrained = tmp_path / "other.safetensors", tmp_path / "untrained.safetensors"
     save_checkpoint(other, digits_model, {"class_names": [f"digit {k}" for k in range(10)]})
@@ -47,6 +49,7 @@ def test_what_makes_the_figures_doubtful_is_noted(digits_checkpoint, digits_mode
     assert ["hardly more than guessing" in line for line in notes[untrained]] == [True]
 
 
+@pytest.mark.slow
 def test_the_text_says_every_figure_with_its_direction(digits_checkpoint, capsys):
     assert evaluate(digits_checkpoint) == 0
     text = capsys.readouterr().out
@@ -55,6 +58,7 @@ def test_the_text_says_every_figure_with_its_direction(digits_checkpoint, capsys
         assert words in text
 
 
+@pytest.mark.slow
 def test_relearning_is_told_for_every_model_with_what_is_left_of_the_rest(
     digits_checkpoint, digits_model, small_digits, tmp_path, capsys
 ):
@@ -76,6 +80,7 @@ def test_relearning_is_told_for_every_model_with_what_is_left_of_the_rest(
     assert "Anamnesis Index (1 is ideal): 1" in said
 
 
+@pytest.mark.slow
 def test_a_planted_backdoor_is_tried(backdoored_checkpoint, capsys):
     assert evaluate(backdoored_checkpoint, "--json", forget="1") == 0
     record = json.loads(capsys.readouterr().out)["backdoor"]

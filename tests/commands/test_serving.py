@@ -67,6 +67,7 @@ def test_a_worker_hands_runs_and_trials_to_a_cluster_until_that_breaks(store, cl
     assert store.require(job.id).state == State.QUEUED  # a worker elsewhere may still take it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [

@@ -31,6 +31,7 @@ def train(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_file_describes_itself(train, tmp_path, capsys):
     assert train("--set", "crop=1", exclude="3,5", out=str(tmp_path / "new" / "a.safetensors")) == 0
     found = load_checkpoint(tmp_path / "new" / "a.safetensors")
@@ -49,6 +50,7 @@ def test_the_file_describes_itself(train, tmp_path, capsys):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.safetensors"]
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_bytes_and_another_seed_others(train, tmp_path):
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
         assert train("--set", "train_limit=100", epochs="1", out=str(tmp_path / f"{name}.safetensors"), seed=seed) == 0
@@ -57,6 +59,7 @@ def test_equal_seeds_give_equal_bytes_and_another_seed_others(train, tmp_path):
     assert a != c
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_usable_file_and_the_next_call_resumes(train, tmp_path, capfd):
     from zspag_core.commands.shared import TerminalReporter
 
@@ -98,6 +101,7 @@ def test_a_backdoor_is_planted_in_the_images(train, tmp_path, monkeypatch):
     assert load_checkpoint(tmp_path / "a.safetensors").about["backdoor"] == "1:8"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("replaced", "culprit"),
     [

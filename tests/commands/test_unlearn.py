@@ -50,6 +50,7 @@ def unlearn(digits_checkpoint, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_settings_reach_the_method_over_a_preset(unlearn):
     code, result = unlearn("--preset", "random labels", "--set", "epochs=1", "--set", "n_adv=4", "--set", "epsilon=0.3",
                            "--seed", "7")  # fmt: skip
@@ -59,6 +60,7 @@ def test_settings_reach_the_method_over_a_preset(unlearn):
     assert result["seed"] == 7
 
 
+@pytest.mark.slow
 def test_other_methods_and_several_classes_in_any_order(unlearn):
     code, result = unlearn("--method", "mask", forget="7, 2")
     assert code == 0
@@ -79,6 +81,7 @@ def command(digits_checkpoint, tmp_path):
     return command
 
 
+@pytest.mark.slow
 def test_what_was_reached_before_ctrl_c_is_replaced_when_the_run_goes_on(command, tmp_path, monkeypatch, capfd):
     from zspag_core.commands.shared import TerminalReporter
 
@@ -108,6 +111,7 @@ def test_what_was_reached_before_ctrl_c_is_replaced_when_the_run_goes_on(command
     assert len(result["history"]) >= 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_resumed_by_the_same_command(command, tmp_path, monkeypatch, capfd):
     from zspag_core.commands.shared import TerminalReporter
 
@@ -129,6 +133,7 @@ def test_an_interrupted_run_is_resumed_by_the_same_command(command, tmp_path, mo
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_resumed(unlearn, tmp_path, capfd):
     _, result = unlearn("--method", "mask", "--resume")
     capfd.readouterr()

@@ -126,6 +126,7 @@ def test_linked_class_folders_are_followed_but_not_round_in_circles(folder, tmp_
     assert data.class_names == ("0", "1", "2", "3")
 
 
+@pytest.mark.slow
 def test_faces(shared_data):
     path = shared_data / "faces12.zip"
     if not path.is_file():

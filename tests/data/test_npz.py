@@ -290,6 +290,7 @@ def test_not_an_archive(tmp_path):
         load_npz(path, "mine", 8, 1)
 
 
+@pytest.mark.slow
 def test_fashion_mnist(shared_data):
     path = shared_data / "fashion_mnist.npz"
     if not path.is_file():

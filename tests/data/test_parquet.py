@@ -39,6 +39,7 @@ def expected(digit_images):
     return images[labels < 4], labels[labels < 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("train", "test"),
     [
@@ -104,6 +105,7 @@ def test_plain_binary_images(write, expected, png):
     assert load_parquet(write("a.parquet", img=column), "mine", 8, 1).num_classes == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -237,6 +239,7 @@ def test_damaged_pages(write):
         load_parquet(path, "mine", 8, 1)
 
 
+@pytest.mark.slow
 def test_cifar10(shared_data):
     from PIL import Image
 

@@ -49,6 +49,7 @@ def test_pixels_are_what_torchvision_makes_of_them(shape, mode, shorter_side):
     assert_within_a_level(found, theirs.center_crop(wanted, [16, 16]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("mode", MODES)

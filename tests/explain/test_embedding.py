@@ -25,6 +25,7 @@ def fitted():
     return features, labels, {name: kind(features) for name, kind in MAPS.items()}
 
 
+@pytest.mark.slow
 def test_pca_is_the_two_largest_singular_directions(fitted):
     features, _, maps = fitted
     centred = features.astype(np.float64) - features.mean(0, dtype=np.float64)
@@ -34,6 +35,7 @@ def test_pca_is_the_two_largest_singular_directions(fitted):
     assert np.array_equal(maps["pca"].place(features), maps["pca"].fitted)
 
 
+@pytest.mark.slow
 def test_umap_keeps_neighbours_together(fitted):
     features, labels, maps = fitted
     positions = maps["umap"].fitted
@@ -44,6 +46,7 @@ def test_umap_keeps_neighbours_together(fitted):
     assert (labels[distances.argmin(1)] == labels).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_new_points_land_among_their_own_kind(fitted):
     _, labels, maps = fitted
     new, kinds = clouds(80, seed=2)
@@ -54,6 +57,7 @@ def test_new_points_land_among_their_own_kind(fitted):
         assert (labels[nearest] == kinds).mean() > 0.7
 
 
+@pytest.mark.slow
 def test_umap_truly_places_the_fitted_points_again_and_moves_them_little(fitted):
     features, _, maps = fitted
     again = maps["umap"].place(features)
@@ -62,12 +66,14 @@ def test_umap_truly_places_the_fitted_points_again_and_moves_them_little(fitted)
     assert np.array_equal(maps["umap"].place(features), again)
 
 
+@pytest.mark.slow
 def test_a_map_does_not_depend_on_the_day(fitted):
     features, _, maps = fitted
     assert np.array_equal(UMAPMap(features).fitted, maps["umap"].fitted)
     assert np.array_equal(PCAMap(features).fitted, maps["pca"].fitted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAPS)
 def test_few_and_no_points_are_placed_too(fitted, name):
     flat = fitted[2][name]
@@ -84,6 +90,7 @@ def test_features_that_make_no_map_are_refused(features, name):
         MAPS[name](features.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_what_is_compiled_for_umap_lies_on_disk(fitted):
     from umap.utils import fast_knn_indices
 
@@ -92,6 +99,7 @@ def test_what_is_compiled_for_umap_lies_on_disk(fitted):
     assert stats.cache_hits or stats.cache_misses
 
 
+@pytest.mark.slow
 def test_a_map_is_made_where_nothing_can_be_kept(fitted, monkeypatch):
     from umap.utils import fast_knn_indices
 

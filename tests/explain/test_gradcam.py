@@ -31,6 +31,7 @@ def scaled_for_display(maps, size):
     return np.stack(pictures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["resnet", "vit", "vgg11_narrow", "alexnet"])
 def test_maps_are_the_librarys_before_its_scaling(kind, digits_model, small_digits, small_vit):
     if kind in {"resnet", "vit"}:

@@ -57,6 +57,7 @@ def test_the_gap_is_that_of_means_and_deviations(digits_model, threes, monkeypat
     assert preparation_gap(model, images) == pytest.approx(float(by_hand), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", range(10))
 def test_images_of_any_one_class_fit_as_they_were_trained_and_no_other_way(digits_model, small_digits, k):
     images, own = small_digits.train.of_classes([k]).images, digits_model.config

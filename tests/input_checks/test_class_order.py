@@ -14,6 +14,7 @@ def check(model, dataset, *chosen, **how):
     return check_order(AskedSample.about(model, dataset), *chosen, **how)
 
 
+@pytest.mark.slow
 def test_orders_are_told_apart(model, digits):
     names = tuple(str(k + 1) for k in range(10))  # 1 … 10: as a person counts, and as the model's outputs are
     counted = replace(digits, class_names=names)
@@ -30,6 +31,7 @@ def test_orders_are_told_apart(model, digits):
     assert check(model, wrong, "given").taken < 50
 
 
+@pytest.mark.slow
 def test_an_order_that_nobody_knows_is_found_by_matching(model, digits):
     turned = torch.tensor([3, 4, 5, 6, 7, 8, 9, 0, 1, 2])
     wrong = replace(digits, train=type(digits.train)(digits.train.images, turned[digits.train.labels]))
@@ -40,6 +42,7 @@ def test_an_order_that_nobody_knows_is_found_by_matching(model, digits):
     assert figures.matching == {int(turned[k]): k for k in range(10)}
 
 
+@pytest.mark.slow
 def test_images_of_one_class_are_enough_to_doubt(model, digits):
     fours = digits.train.of_classes((4,))
     wrong = replace(digits, train=type(fours)(fours.images, torch.full_like(fours.labels, 7)))
@@ -53,6 +56,7 @@ def test_images_of_one_class_are_enough_to_doubt(model, digits):
     assert check(model, replace(digits, train=fours), None).taken > 95
 
 
+@pytest.mark.slow
 def test_an_order_that_was_chosen_and_is_contradicted_is_refused(model, digits):
     turned = torch.arange(10).roll(-1)
     wrong = replace(digits, train=type(digits.train)(digits.train.images, turned[digits.train.labels]))

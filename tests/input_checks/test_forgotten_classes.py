@@ -13,6 +13,7 @@ def check(model, dataset, *classes_and_chosen, **how):
     return check_classes(AskedSample.about(model, dataset), *classes_and_chosen, **how)
 
 
+@pytest.mark.slow
 def test_two_names_that_changed_places_among_many_are_told_by_the_class_to_forget(model, digits):
     swapped = torch.tensor([0, 1, 2, 8, 4, 5, 6, 7, 3, 9])
     wrong = replace(digits, train=type(digits.train)(digits.train.images, swapped[digits.train.labels]))

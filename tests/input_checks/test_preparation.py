@@ -30,6 +30,7 @@ def _checkpoint(model, assumed):
     return Checkpoint(model, {"assumed": dict.fromkeys(assumed)}, "")
 
 
+@pytest.mark.slow
 def test_a_wrong_normalisation_is_told_with_both_figures(model, digits):
     shift = 3.0
     wrong = with_reading(model, mean=tuple(m + shift for m in model.config.mean))
@@ -40,6 +41,7 @@ def test_a_wrong_normalisation_is_told_with_both_figures(model, digits):
         check(_checkpoint(wrong, ["mean", "std"]), digits, lambda _size: digits)
 
 
+@pytest.mark.slow
 def test_a_right_reading_and_a_stated_one_pass(model, digits):
     assert readings(_checkpoint(model, ["mean", "std"]), digits, lambda _size: digits)[0].accuracy > 95
     for assumed in (["mean", "std"], []):
@@ -54,6 +56,7 @@ def test_no_other_size_is_tried_where_the_model_reads_well(model, digits):
     assert [one.words for one in tried] == ["as assumed"]
 
 
+@pytest.mark.slow
 def test_another_size_is_found(model):
     sets = {size: load_dataset("digits", image_size=size, channels=model.config.channels) for size in (32, 64, 224)}
     small = with_reading(model, image_size=224)
@@ -70,12 +73,14 @@ def _told(model, **about):
     return Checkpoint(model, {"told": {"mean": list(model.config.mean), "std": list(model.config.std)}} | about, "")
 
 
+@pytest.mark.slow
 def test_what_a_file_says_is_doubted_where_little_is_read_with_it(model, digits):
     wrong = with_reading(model, mean=tuple(m + 3.0 for m in model.config.mean))
     with pytest.raises(UsageError, match=r"may say wrongly .*as it says \(mean 3.*choose with --mean"):
         check(_told(wrong, stated=[]), digits, lambda size: load_dataset("digits", image_size=size, channels=1))
 
 
+@pytest.mark.slow
 def test_what_a_person_stated_stands_with_a_note(model, digits):
     wrong = with_reading(model, mean=tuple(m + 3.0 for m in model.config.mean))
     for about in ({"stated": ["mean", "std"]}, {}):  # an older header does not tell who said it
@@ -88,6 +93,7 @@ def test_what_a_file_says_costs_one_look_where_the_model_reads_well(model, digit
     assert [one.words for one in readings(_told(model, stated=[]), digits, lambda _size: digits)] == ["as told"]
 
 
+@pytest.mark.slow
 def test_small_sizes_are_tried_where_an_assumed_one_reads_much_but_not_nearly_all(model, monkeypatch):
     monkeypatch.setattr(sample, "MANY", 256)  # for a figure that no rounding brings out of its bounds
     asked = []

@@ -148,6 +148,7 @@ def test_a_real_cluster_carries_jobs_out_in_processes_of_their_own(store, wait_u
     assert len({job.worker for job in found}) == 2
 
 
+@pytest.mark.slow
 def test_a_job_that_somebody_else_has_is_left_alone(store, monkeypatch):
     job = store.submit("engine", {}, lane=Lane.TRIALS)
     store.cancel(job.id)
@@ -186,6 +187,7 @@ def test_a_postgres_lets_other_machines_in(home, monkeypatch):
     check_address("tls://gpus.example.org:8786")
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_named(home, monkeypatch):
     monkeypatch.setattr("distributed.Client", lambda *_, **__: (_ for _ in ()).throw(OSError("timed out")))
     with pytest.raises(UsageError, match=r"no scheduler answers at .*: timed out"):

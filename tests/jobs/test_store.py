@@ -50,6 +50,7 @@ def test_lanes_do_not_mix(store):
     assert claim(store, lane=Lane.INTERACTIVE) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "worker", "taken"),
     [
@@ -67,6 +68,7 @@ def test_job_goes_to_a_worker_that_has_its_device(store, asked, worker, taken):
     assert store.waiting_devices(Lane.RUNS) == (set() if taken else {asked})
 
 
+@pytest.mark.slow
 def test_many_workers_take_every_job_exactly_once(store):
     wanted = [store.submit("a", {}).id for _ in range(30)]
     taken: list[str] = []
@@ -151,6 +153,7 @@ def test_job_of_a_living_worker_is_left_alone(store):
     assert store.interrupt_orphans() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "left"),
     [
@@ -192,6 +195,7 @@ def test_one_who_just_started_to_watch_judges_nobody(store, monkeypatch):
     assert store.require(job.id).state == State.RUNNING
 
 
+@pytest.mark.slow
 def test_resumed_job_starts_clean_under_its_own_name(store):
     store.submit("a", {})
     job = claim(store)

@@ -24,6 +24,7 @@ def started(start_server, monkeypatch):
     return processes
 
 
+@pytest.mark.slow
 def test_every_lane_gets_one_worker(store, started, wait_until):
     supervisor = Supervisor(store)
     supervisor.look()
@@ -35,6 +36,7 @@ def test_every_lane_gets_one_worker(store, started, wait_until):
     assert len(store.heartbeats.alive(DASHBOARD)) == 1
 
 
+@pytest.mark.slow
 def test_a_lane_on_demand_gets_a_worker_when_a_job_waits(store, started, wait_until):
     supervisor = Supervisor(store, (Lane.MAPS,))
     supervisor.look()
@@ -53,6 +55,7 @@ def test_two_dashboards_do_not_start_two(store, started):
     assert len(started) == 1
 
 
+@pytest.mark.slow
 def test_killed_worker_is_replaced_and_its_job_interrupted_at_once(store, started, wait_until):
     supervisor = Supervisor(store, (Lane.RUNS,))
     run = store.submit("endless", {})
@@ -67,6 +70,7 @@ def test_killed_worker_is_replaced_and_its_job_interrupted_at_once(store, starte
     wait_until(lambda: store.require(after.id).state == State.DONE)
 
 
+@pytest.mark.slow
 def test_a_worker_that_fell_silent_ends_when_another_takes_its_place(store, started, wait_until, monkeypatch):
     supervisor = Supervisor(store, (Lane.RUNS,))
     supervisor.look()
@@ -103,6 +107,7 @@ def test_after_a_sleep_workers_have_a_moment_to_say_that_they_live(store, monkey
     assert waited == [supervisor_module.BEAT_SECONDS] * rests
 
 
+@pytest.mark.slow
 def test_waiting_job_for_another_device_gets_a_worker_of_its_own(store, started, wait_until):
     supervisor = Supervisor(store, (Lane.RUNS,))
     supervisor.look()
@@ -123,6 +128,7 @@ def test_worker_that_never_lives_is_given_up_with_a_sentence(store, started, wai
     assert "worker.log" in supervisor.trouble
 
 
+@pytest.mark.slow
 def test_supervisor_watches_in_a_thread_and_says_good_bye(store, started, wait_until):
     supervisor = Supervisor(store, (Lane.RUNS,))
     assert supervisor.trouble == ""

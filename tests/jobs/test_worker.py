@@ -151,6 +151,7 @@ def test_job_of_a_stopped_worker_is_interrupted(store):
     assert (job.state, job.error) == (State.INTERRUPTED, "The worker was stopped during this run.")
 
 
+@pytest.mark.slow
 def test_short_tasks_are_answered_while_a_run_is_under_way(store, start_server, wait_until):
     run = store.submit("endless", {})
     start_server()
@@ -161,6 +162,7 @@ def test_short_tasks_are_answered_while_a_run_is_under_way(store, start_server, 
     assert store.require(run.id).state == State.RUNNING
 
 
+@pytest.mark.slow
 def test_cancel_takes_effect_within_a_second(store, start_server, wait_until):
     run = store.submit("endless", {})
     start_server()
@@ -171,6 +173,7 @@ def test_cancel_takes_effect_within_a_second(store, start_server, wait_until):
     assert time.monotonic() - asked <= 1.0
 
 
+@pytest.mark.slow
 def test_killed_workers_job_is_not_run_again_by_itself(store, home, start_server, wait_until, monkeypatch):
     run = store.submit("endless", {})
     victim = start_server("runs")
@@ -189,6 +192,7 @@ def test_killed_workers_job_is_not_run_again_by_itself(store, home, start_server
     wait_until(lambda: store.require(run.id).state == State.RUNNING)
 
 
+@pytest.mark.slow
 def test_stopped_worker_leaves_cleanly(store, start_server, wait_until):
     run = store.submit("endless", {})
     server = start_server("runs")

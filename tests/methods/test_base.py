@@ -125,6 +125,7 @@ def test_presets_are_settings_that_the_method_accepts(method, name):
     assert all(getattr(configured, key) == value for key, value in settings.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 @pytest.mark.parametrize("classes", [(3,), (0, 7)], ids=str)
 def test_every_method_forgets_on_real_digits(method, classes, digits_model, small_digits, state_of, assert_untouched):
@@ -152,6 +153,7 @@ def test_every_method_forgets_on_real_digits(method, classes, digits_model, smal
     assert method.name in UNDECIDED or share(found.model, gone) < share(digits_model, gone) - 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 def test_every_method_gives_equal_bytes_for_equal_seeds(method, digits_model, small_digits):
     known = {field.name for field in dataclasses.fields(method)}
@@ -167,6 +169,7 @@ def test_every_method_gives_equal_bytes_for_equal_seeds(method, digits_model, sm
         assert torch.equal(two.state_dict()[name], value), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("name", ["boundary_shrink", "fisher", "gkt", "ispf", "pour_p", "ssd"])
 def test_every_architecture_can_forget(name, network):

@@ -75,6 +75,7 @@ def changes(before, after):
     }
 
 
+@pytest.mark.slow
 def test_nothing_leaks_into_the_protected_directions(digits_model, forget, soft, subspace, state_of, assert_untouched):
     before = state_of(digits_model)
     found = run(digits_model, forget, soft, subspace=subspace, epochs=8, rate=0.1)
@@ -164,6 +165,7 @@ def test_the_result_is_an_ordinary_model(digits_model, forget, soft):
     assert all(parameter.is_leaf for parameter in model.parameters())
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_bytes(digits_model, forget, soft, subspace):
     one, two, other = (run(digits_model, forget, soft, subspace=subspace, epochs=2, seed=s) for s in (0, 0, 1))
     assert all(torch.equal(a, b) for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True))
@@ -182,6 +184,7 @@ def test_all_epochs_are_made_without_a_rule(digits_model, forget, soft, proxies)
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_the_rule_stops_once_the_samples_are_forgotten(digits_model, forget, soft, proxies, subspace):
     rule = StoppingRule(forget_accuracy=5.0, margin=100.0)
     found = run(digits_model, forget, soft, epochs=50, rate=0.1, proxies=proxies, subspace=subspace, rule=rule)
@@ -246,6 +249,7 @@ def lengths(found):
     return [round(row["learning_rate"] / found.history[0]["learning_rate"], 6) for row in found.history]
 
 
+@pytest.mark.slow
 def test_steps_grow_where_many_epochs_have_not_reached_the_goal(
     digits_model, forget, soft, proxies, subspace, monkeypatch
 ):
@@ -264,6 +268,7 @@ def test_steps_grow_where_many_epochs_have_not_reached_the_goal(
     assert steady.history[-1]["forget_accuracy"] > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "watched", "why"),
     [
@@ -279,6 +284,7 @@ def test_steps_keep_their_length(digits_model, forget, soft, proxies, subspace, 
     assert lengths(found) == [1.0] * 4, why
 
 
+@pytest.mark.slow
 def test_steps_that_did_damage_do_not_grow_again(digits_model, forget, soft, proxies, monkeypatch):
     monkeypatch.setattr(descent, "PATIENT_EPOCHS", 1)
     rule = StoppingRule(forget_accuracy=-1.0, margin=5.0)
@@ -304,6 +310,7 @@ def test_when_no_step_is_small_enough_the_run_says_so(digits_model, forget, prox
         run(digits_model, forget, labels, rate=1e-4, proxies=proxies, rule=rule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rate", "said"),
     [
@@ -334,6 +341,7 @@ RUIN = 0.1
 """A rate at which the unprotected loop diverges within an epoch, on every instruction set."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [None, StoppingRule(-1.0, 100.0)])
 def test_a_round_that_diverges_is_made_again_from_where_it_began(digits_model, forget, soft, monkeypatch, rule):
     """Nothing is left over of what was undone: as if the steps had been short enough at once."""
@@ -362,6 +370,7 @@ def harmful_from(monkeypatch, number):
     monkeypatch.setattr(descent.Guard, "fall", lambda guard: "the loss rose from 1 to 9" * (next(looks) >= number))
 
 
+@pytest.mark.slow
 def test_with_a_rule_the_loop_ends_with_the_last_good_round(digits_model, forget, soft, monkeypatch):
     rule = StoppingRule(-1.0, 100.0)
     good = run(digits_model, forget, soft, epochs=2, rule=rule)
@@ -378,6 +387,7 @@ def test_with_a_rule_the_rounds_of_an_epoch_before_the_harmful_one_stand(digits_
     assert (found.stopped, [row["images"] for row in found.history]) == ("rule", [64])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "epoch"), [(1, 1), (3, 3)])
 def test_without_a_rule_a_loop_that_cannot_go_on_is_refused(digits_model, forget, soft, monkeypatch, number, epoch):
     harmful_from(monkeypatch, number)
@@ -426,6 +436,7 @@ class Notes(Reporter):
 LAST = StoppingRule(forget_accuracy=5.0, margin=3.0, last_resort=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tender")
 def test_where_lower_layers_harm_the_proxies_the_upper_half_alone_is_moved(
     digits_model, forget, soft, proxies, subspace
@@ -453,6 +464,7 @@ def test_where_lower_layers_harm_the_proxies_the_upper_half_alone_is_moved(
         )
 
 
+@pytest.mark.slow
 def test_where_fewer_layers_do_no_better_what_there_was_before_stands(digits_model, forget, soft, proxies, monkeypatch):
     looks = itertools.count(1)
     monkeypatch.setattr(
@@ -484,6 +496,7 @@ def test_shortened_steps_that_would_never_arrive_are_given_up_for_fewer_layers(
     assert lengths(found) == pytest.approx([1, 1, *(3 * descent.STEP_GROWTH**k for k in range(4))], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tender")
 def test_a_loop_that_moves_fewer_layers_resumes_to_the_same_bytes(digits_model, forget, soft, proxies, tmp_path):
     memory, shared = FileStageCache(tmp_path, "a"), {"epochs": 4, "rate": 0.001, "proxies": proxies, "rule": LAST}
@@ -526,6 +539,7 @@ def test_cancelling_returns_what_was_reached(digits_model, forget, soft, stop, r
     assert not torch.equal(found.model.head.weight, digits_model.head.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [None, StoppingRule(-1.0, 1.0)])
 def test_a_loop_goes_on_after_its_last_epoch_with_steps_as_small_as_they_were(
     digits_model, forget, soft, proxies, tmp_path, rule
@@ -551,6 +565,7 @@ def test_a_loop_goes_on_after_its_last_epoch_with_steps_as_small_as_they_were(
     assert done.history == whole.history, "a loop that had ended makes no further epoch"
 
 
+@pytest.mark.slow
 def test_a_loop_goes_on_with_steps_as_long_as_they_had_grown(
     digits_model, forget, soft, proxies, subspace, tmp_path, monkeypatch
 ):
@@ -581,6 +596,7 @@ def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, so
     assert found.history[0]["forget_accuracy"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_step_whose_images_do_not_fit_together_is_the_same_step(digits_model, forget, soft, monkeypatch):
     targets = torch.randn(len(forget), digits_model.head.in_features, generator=torch.Generator().manual_seed(1))
     whole = run(digits_model, forget, soft, epochs=1, rate=0.05, pull=Pull(targets, 0.3))

@@ -99,6 +99,7 @@ def test_what_is_left_open_is_read_in_the_models_file(digits_model, small_digits
     assert older.disturbance == Disturbance(4, True, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("about", [{}, {"recipe": None}, {"recipe": {"epochs": 3}}])
 def test_what_no_file_says_is_assumed_and_said(about, digits_model, forget):
     heard = Heard()
@@ -122,6 +123,7 @@ def test_progress_is_that_of_one_stage_and_an_epoch_is_an_erased_stage(digits_mo
     assert steps == [(place, len(steps)) for place in range(1, len(steps) + 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("heard", "rows"), [(Heard("proxies"), 0), (Heard("unlearn"), 0), (Heard(epoch=1), 1)])
 def test_it_can_be_cancelled_and_keeps_what_it_has_reached(heard, rows, digits_model, forget):
     found = unlearn(digits_model, forget, report=heard)
@@ -129,6 +131,7 @@ def test_it_can_be_cancelled_and_keeps_what_it_has_reached(heard, rows, digits_m
     assert (found.model is digits_model) == (rows == 0)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_takes_its_stand_ins_over(digits_model, forget, tmp_path):
     whole = unlearn(digits_model, forget).model.state_dict()
     cache = FileStageCache(tmp_path, "this")

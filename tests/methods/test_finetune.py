@@ -34,6 +34,7 @@ def test_the_loss_is_the_cross_entropy_of_new_and_of_true_labels(digits_model, f
     assert float(relabelled_loss(samples, labels)(logits, pair)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_forget_samples_come_near_their_new_labels_and_the_rest_stays(digits_model, small_digits, generator):
     forget, retain = small_digits.train.of_classes((3,)), small_digits.train.without_classes((3,))
     found = Finetune(epochs=2).unlearn(digits_model, forget, retain, (3,), RunContext(generator))

@@ -47,6 +47,7 @@ def owners():
         return ForeignClassifier(Owners(), config).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_rivals_change_an_owners_network_the_same_way_twice(name, owners, small_digits):
     forget = small_digits.train.of_classes((3,))[torch.arange(20)]

@@ -39,6 +39,7 @@ def same(one, two):
     return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
 
 
+@pytest.mark.slow
 def test_no_image_is_seen_not_even_of_the_forgotten_class(digits_model, small_digits):
     """The same bytes, whatever the forget samples are."""
     shown = small_digits.train.of_classes((3,))
@@ -58,6 +59,7 @@ def test_the_gate_keeps_what_is_surely_of_no_forgotten_class(digits_model):
     assert transfer.gated(p.log()).tolist() == [True, True, False, False]
 
 
+@pytest.mark.slow
 def test_the_student_learns_on_gated_pixels_alone(digits_model, monkeypatch):
     seen, real = [], Transfer._imitate
     monkeypatch.setattr(Transfer, "_imitate", lambda self, images: seen.append(images) or real(self, images))
@@ -74,6 +76,7 @@ def test_the_student_learns_on_gated_pixels_alone(digits_model, monkeypatch):
     assert sum(row["passed"] for row in found.history) == pytest.approx(100 * len(images) / 128)
 
 
+@pytest.mark.slow
 def test_the_student_is_fresh_and_has_its_own_batch_statistics(digits_model, small_digits):
     found = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), RunContext(seeded()))
     assert found.model.config == digits_model.config
@@ -85,6 +88,7 @@ def test_the_student_is_fresh_and_has_its_own_batch_statistics(digits_model, sma
     assert [set(row) for row in found.history] == [{"epoch", "loss", "passed"}] * 2
 
 
+@pytest.mark.slow
 def test_student_and_original_come_to_agree(digits_model, small_digits):
     found = GKT(**TINY | {"epochs": 4, "batches": 10}).unlearn(
         digits_model, small_digits.train, (3,), RunContext(seeded())
@@ -92,6 +96,7 @@ def test_student_and_original_come_to_agree(digits_model, small_digits):
     assert found.history[-1]["loss"] < 0.7 * found.history[0]["loss"]
 
 
+@pytest.mark.slow
 def test_the_generator_looks_for_disagreement(digits_model):
     transfer = Transfer(GKT(gate=1.0, learning_rate=1e-4), digits_model, (3,), seeded())
     transfer.model.train = lambda mode=True: transfer.model
@@ -114,6 +119,7 @@ def test_numbers_that_are_none_are_said(digits_config, small_digits):
         GKT(**TINY).unlearn(broken, small_digits.train, (3,), RunContext(seeded()))
 
 
+@pytest.mark.slow
 def test_cancelled_and_resumed_is_the_same_as_uninterrupted(digits_model, small_digits, tmp_path):
     cache, ear = FileStageCache(tmp_path, "a"), Ear()
     whole = GKT(**TINY).unlearn(digits_model, small_digits.train, (3,), RunContext(seeded(), ear))

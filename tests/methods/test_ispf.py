@@ -67,6 +67,7 @@ def test_layers_tell_how_strange_their_inputs_are():
     assert not norm._forward_hooks
 
 
+@pytest.mark.slow
 def test_no_image_is_seen(digits_model, small_digits):
     runs = [
         ISPF(**TINY).unlearn(digits_model, some, (3,), RunContext(seeded())) for some in (small_digits.train, NOTHING)
@@ -97,6 +98,7 @@ def test_the_students_steps_get_shorter_by_a_cosine(digits_model):
     assert rates == pytest.approx({-1: 0.05, 1: 0.05, 101: 0.0251, 201: 2e-4, 500: 2e-4})
 
 
+@pytest.mark.slow
 def test_student_and_original_come_to_agree(digits_model):
     settings = {"epochs": 3, "rounds": 3, "student_steps": 5, "batch_size": 64, "warmup": 1}
     found = ISPF(**settings).unlearn(digits_model, NOTHING, (3,), RunContext(seeded()))
@@ -113,6 +115,7 @@ def test_numbers_that_are_none_are_said(digits_config):
         ISPF(**TINY).unlearn(broken, NOTHING, (3,), RunContext(seeded()))
 
 
+@pytest.mark.slow
 def test_cancelled_and_resumed_is_the_same_as_uninterrupted(digits_model, tmp_path):
     memory, ear = FileStageCache(tmp_path, "a"), Ear()
     whole = ISPF(**TINY).unlearn(digits_model, NOTHING, (3,), RunContext(seeded(), ear))

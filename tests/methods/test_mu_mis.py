@@ -43,6 +43,7 @@ def test_the_first_step_is_down_the_difference_of_sensitivities(digits_model, fo
     assert found.history[0]["loss"] == pytest.approx(loss.item(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_gap_closes(digits_model, forget, generator):
     found = MuMis(epochs=8, batch_size=20, learning_rate=3e-6).unlearn(
         digits_model, forget, (3,), RunContext(generator)

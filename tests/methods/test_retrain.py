@@ -29,6 +29,7 @@ class Ear(Reporter):
             raise Cancelled("stop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [4, 2**63 - 1])
 def test_it_is_training_on_remaining_data_alone(digits_model, small_digits, seed):
     forget, retain = small_digits.train.of_classes((3,)), small_digits.train.without_classes((3,))

@@ -45,6 +45,7 @@ def test_the_mask_is_the_top_share_over_all_weights_together(digits_model, forge
         assert max(shares) - min(shares) > 0.4, "ranked over the network, not layer by layer"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [SalUn, SalUnZS])
 def test_weights_outside_the_mask_are_the_same_bits_after_every_step(
     digits_model, forget, retain, generator, monkeypatch, kind

@@ -32,6 +32,7 @@ def run(digits_model, small_digits, monkeypatch):
     return unlearn
 
 
+@pytest.mark.slow
 def test_stages_are_made_once_and_change_nothing(run):
     alone, made = run(cached=False, learning_rate=0.05)
     assert made == ["generate_proxies", "estimate_subspace"]
@@ -43,6 +44,7 @@ def test_stages_are_made_once_and_change_nothing(run):
         assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_stages_are_made_again_for_what_they_depend_on(run):
     run()
     assert run(energy=0.5)[1] == ["estimate_subspace"]

@@ -139,6 +139,7 @@ def test_weights_that_are_no_numbers_are_refused(digits_model, forget, retain):
         repeat(work, 1, RunContext(seeded()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RIVALS, ids=lambda kind: kind.name)
 def test_cancelled_or_resumed_or_again(kind, digits_model, forget, retain, tmp_path, stop_after):
     """Same seed, same bytes, also with a cache and after an interruption; a cancelled run returns what it reached."""
@@ -172,6 +173,7 @@ def test_zero_shot_variants_cannot_be_given_remaining_data(kind, digits_model, f
         kind().unlearn(digits_model, forget, (3,), RunContext(seeded()), retain=retain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RIVALS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_architecture_learns_in_float_and_stays_whole(kind, network):
@@ -209,6 +211,7 @@ def test_what_is_still_read_as_trained_is_not_forgotten(digits_model, forget, re
     assert found.history[0]["forget_accuracy"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("name", ["neggrad", "badt", "salun"])
 def test_steps_whose_images_do_not_fit_together_are_the_same_steps(name, digits_model, forget, retain, monkeypatch):

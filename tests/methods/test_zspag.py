@@ -26,6 +26,7 @@ def unlearn(model, forget, classes=(3,), report=None, **settings):
     return method.unlearn(model, forget, classes, RunContext(torch.Generator().manual_seed(0), report or Reporter()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_every_label_mode_gives_labels_of_that_kind(digits_model, forget, mode, state_of, assert_untouched):
     before = state_of(digits_model)
@@ -46,6 +47,7 @@ def test_every_label_mode_gives_labels_of_that_kind(digits_model, forget, mode, 
     assert_untouched(digits_model, before)
 
 
+@pytest.mark.slow
 def test_the_removing_sign_turns_the_predicted_change(digits_model, forget):
     training, removing = (
         unlearn(digits_model, forget, label_mode="influence_anchored", influence_sign=sign, epochs=1).labels
@@ -54,6 +56,7 @@ def test_the_removing_sign_turns_the_predicted_change(digits_model, forget):
     assert training.influence_after < training.influence_before < removing.influence_after
 
 
+@pytest.mark.slow
 def test_stages_fit_together(digits_model, forget):
     found = unlearn(digits_model, forget, stop_rule=False)
     assert set(found.seconds) == {"proxies", "subspace", "labels", "unlearn"}
@@ -66,6 +69,7 @@ def test_stages_fit_together(digits_model, forget):
     assert len(found.history) == 2
 
 
+@pytest.mark.slow
 def test_deep_forgetting_moves_features_towards_those_of_proxies(digits_model, forget):
     free = {"pooling": "pooled", "energy": 0.8, "stop_margin": 100.0, "epochs": 6}
     shallow, deep = (unlearn(digits_model, forget, deep=deep, **free) for deep in (0.0, 10.0))
@@ -83,6 +87,7 @@ def test_deep_forgetting_moves_features_towards_those_of_proxies(digits_model, f
     assert after < 0.9 * min(before, without)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subspace", ["random", "none"])
 def test_ablations_stand_in_for_the_estimated_subspace(digits_model, forget, subspace):
     estimated = unlearn(digits_model, forget, epochs=1, learning_rate=1e-3)
@@ -103,6 +108,7 @@ def test_every_attack_is_built_with_this_methods_settings(name):
     assert getattr(attack, "steps", 7) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in attack_entries() if name != "pgd"])
 def test_other_attacks_unlearn_too(digits_model, forget, name):
     found = unlearn(digits_model, forget, attack=name, epsilon_l2=5.0, epochs=6)
@@ -114,6 +120,7 @@ def test_other_attacks_unlearn_too(digits_model, forget, name):
     assert float(after) < float(before) - 0.01
 
 
+@pytest.mark.slow
 def test_an_attack_that_never_succeeds_ends_the_run_in_one_sentence(digits_model, forget):
     with torch.no_grad():
         known = digits_model(to_pixels(forget.images)).argmax(1) == 3
@@ -121,6 +128,7 @@ def test_an_attack_that_never_succeeds_ends_the_run_in_one_sentence(digits_model
         unlearn(digits_model, forget[known], epsilon=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", INFLUENCE_MODES)
 def test_influence_without_proxies_or_without_free_weights_says_so(digits_model, forget, mode):
     with torch.no_grad():
@@ -141,6 +149,7 @@ class StopIn(Reporter):
             raise Cancelled("stop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["proxies", "subspace", "labels", "unlearn"])
 def test_cancelling_in_any_stage_ends_there(digits_model, forget, stage):
     report = StopIn(stage)
@@ -151,6 +160,7 @@ def test_cancelling_in_any_stage_ends_there(digits_model, forget, stage):
     assert (found.model is digits_model) == (stage != "unlearn")
 
 
+@pytest.mark.slow
 def test_proxies_and_labels_of_triggered_images_avoid_the_backdoors_target(digits_model, small_digits, generator):
     forget = plant(small_digits.train.of_classes((1,)), 1, 8, 0)
     found = ZSPAG(epochs=1, n_adv=20, attack_steps=3).unlearn(digits_model, forget, (1,), RunContext(generator))

@@ -64,6 +64,7 @@ def test_probe_does_not_depend_on_the_scale_of_a_feature():
     assert 40 < plain < 95
 
 
+@pytest.mark.slow
 def test_probe_is_of_the_features_not_of_the_model_that_has_none(trained, untrained):
     """A retrained network still separates the class it never saw, an untrained one less."""
     data = trained.dataset
@@ -146,6 +147,7 @@ def test_relearning_counts_like_a_plain_loop(trained):
     assert expected > 0
 
 
+@pytest.mark.slow
 def test_relearning_is_quicker_where_the_class_is_still_known(trained, untrained):
     steps = [
         relearning(model, *parts(trained), 85.0, lr=0.005, max_steps=300, generator=seeded())
@@ -156,6 +158,7 @@ def test_relearning_is_quicker_where_the_class_is_still_known(trained, untrained
     assert anamnesis_index(steps[0].steps, steps[1].steps) < 0.8
 
 
+@pytest.mark.slow
 def test_the_final_layer_cannot_fake_forgetting(trained, masked):
     scaled = copy.deepcopy(trained.original)
     with torch.no_grad():
@@ -171,6 +174,7 @@ def test_the_final_layer_cannot_fake_forgetting(trained, masked):
     assert found[0].reached
 
 
+@pytest.mark.slow
 def test_relearn_asks_for_nine_tenths_of_what_the_original_knew(trained):
     data = trained.dataset
     known = accuracy(logits_of(trained.original, data.test.images), data.test.labels, [3]).acc_ut
@@ -208,6 +212,7 @@ def test_what_is_left_of_the_rest_is_asked_of_the_same_images_however_long_it_ta
     assert torch.equal(ends[0].images, ends[1].images)
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_one_class_to_everything_has_not_relearnt_it(trained):
     (forget, _), test = parts(trained), trained.dataset.test
     slow, rash = (relearning(trained.original, forget, test, 85.0, lr=lr, generator=seeded()) for lr in (0.001, 3.0))
@@ -293,6 +298,7 @@ def test_anamnesis_index():
     assert anamnesis_index(30, 0) is anamnesis_index(None, 40) is anamnesis_index(30, None) is None
 
 
+@pytest.mark.slow
 def test_relearning_whose_images_do_not_fit_together_takes_the_same_steps(trained, monkeypatch):
     data = trained.dataset
     whole = relearn(trained.original, data, [3], 90.0, seed=0, max_steps=40)

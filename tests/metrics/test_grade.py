@@ -76,6 +76,7 @@ def test_probe_is_near_one_on_all_training_images(trained, graded):
     assert graded.probe == pytest.approx(probe(train, data.train.labels, test, data.test.labels, [3], 0), abs=3)
 
 
+@pytest.mark.slow
 def test_the_masked_model_gets_the_reference_and_the_same_probe(trained, masked, graded):
     after = grade(masked, trained.dataset, [3], seed=0)
     assert after.accuracy.acc_ut == 0.0
@@ -86,6 +87,7 @@ def test_the_masked_model_gets_the_reference_and_the_same_probe(trained, masked,
     json.dumps(after.to_dict(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_same_seed_same_figures_and_the_model_is_left_alone(trained, graded):
     model = trained.original
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -99,6 +101,7 @@ def test_same_seed_same_figures_and_the_model_is_left_alone(trained, graded):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_shallow_grade_has_no_probe(trained, graded):
     shallow = grade(trained.original, trained.dataset, [3], seed=0, deep=False)
     assert shallow.to_dict() == {**graded.to_dict(), "probe": None}
@@ -136,6 +139,7 @@ def noise(train: int, test: int, classes: int) -> DataSet:
     return DataSet("noise", tuple(map(str, range(classes))), *splits)
 
 
+@pytest.mark.slow
 def test_one_pass_over_no_more_images_than_needed():
     data, model = noise(60_000, 3000, 5), Noise(5)
     figures = grade(model, data, [0], seed=0)
@@ -148,6 +152,7 @@ def test_one_pass_over_no_more_images_than_needed():
     assert figures.probe is not None
 
 
+@pytest.mark.slow
 def test_progress_counts_every_image(trained):
     class Heard(Reporter):
         last = None
@@ -172,6 +177,7 @@ def test_classes_out_of_range_are_refused(trained):
         grade(trained.original, trained.dataset, [10], seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_a_model_that_diverged_is_refused_in_one_sentence(trained, value):
     model = copy.deepcopy(trained.original)
@@ -200,6 +206,7 @@ class Counted:
         return self.images[rows]
 
 
+@pytest.mark.slow
 def test_images_made_late_get_the_same_figures_and_few_are_made_at_once(trained):
     data, sources = trained.dataset, []
 

@@ -117,6 +117,7 @@ def test_same_class_sees_unlearning_that_overshoots():
     assert same_class(group(100, 0, 0.2, 0), group(100, 9, 0.2, 1), seed=0).auc == 100.0
 
 
+@pytest.mark.slow
 def test_same_class_is_at_chance_for_equal_distributions():
     figures = [same_class(group(500, 1, 1, seed), group(500, 1, 1, 99 + seed), seed=seed) for seed in range(5)]
     assert np.mean([figure.auc for figure in figures]) == pytest.approx(50, abs=3)
@@ -133,6 +134,7 @@ def test_same_class_is_exactly_at_chance_when_every_logit_is_masked(sizes):
     assert figures == SameClass(50.0, 50.0, (50.0, 50.0))
 
 
+@pytest.mark.slow
 def test_auc_against_two_references():
     rng = np.random.default_rng(0)
     positive, negative = rng.normal(0.4, 1, 150).round(1), rng.normal(0, 1, 90).round(1)  # rounded: with ties
@@ -156,6 +158,7 @@ def test_few_samples_leave_the_figure_undefined():
     assert same_class(enough, enough, seed=0).auc is not None
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_draw():
     members, strangers, asked = group(900, 1, 1, 0), group(900, 0.6, 1, 1), group(400, 0.8, 1, 2)
     figures = [entropy_svc(members, strangers, asked, seed=seed, limit=60) for seed in (0, 0, 1, 2)]

@@ -71,6 +71,7 @@ def _check_same_logits(model, side, folder, **reading):
         assert ((ours(images) - theirs).abs() / scale).max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_torchvision_weights_give_torchvision_logits(name, tmp_path):
     make, side = NETS[name]
@@ -84,6 +85,7 @@ RETURNED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RETURNED)
 def test_a_network_that_was_trained_anew_goes_back_whole(name):
     """Also counters of batches, which a method that trains with BatchNorm moves and others leave alone."""
@@ -125,6 +127,7 @@ def _small_vgg(*, batch_norm, pooled=7, layers=NARROW_VGG):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize(("pooled", "image_size"), [(7, 224), (1, 32)])
 def test_vgg_pooling_is_read_off_the_gaps_between_layers(batch_norm, pooled, image_size, tmp_path):
@@ -136,6 +139,7 @@ def test_vgg_pooling_is_read_off_the_gaps_between_layers(batch_norm, pooled, ima
     assert found.assumed["image_size"] == image_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -151,12 +155,14 @@ def test_other_networks_with_the_names_of_a_vgg_are_refused(batch_norm, options,
         recognise(weights)
 
 
+@pytest.mark.slow
 def test_a_vgg_with_one_linear_layer(tmp_path):
     model = _small_vgg(batch_norm=True)
     model.avgpool, model.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(6, 5)
     _check_same_logits(_randomised(model), 32, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_common_cifar_names_of_a_resnet(tmp_path):
     model = _randomised(_cifar_resnet18())
     state = {
@@ -177,6 +183,7 @@ def test_the_common_cifar_names_of_a_resnet(tmp_path):
     assert loaded.model.config == expected
 
 
+@pytest.mark.slow
 def test_missing_batch_counters_are_no_obstacle(tmp_path):
     state = {name: v for name, v in _cifar_resnet18().state_dict().items() if "num_batches_tracked" not in name}
     torch.save(state, tmp_path / "m.pt")

@@ -52,6 +52,7 @@ def button(page, label):
     return next(one for one in page.button if one.label == label)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_of_the_results_stands_without_grades(open_page, run, part):
     page = open_page("5_Results.py", run)
@@ -68,6 +69,7 @@ def test_every_part_of_the_results_stands_without_grades(open_page, run, part):
     assert "Count the steps of relearning" not in [one.label for one in page.button]
 
 
+@pytest.mark.slow
 def test_results_of_two_runs_one_graded_one_not(open_page, run, finish, run_config, make_record, write_arrays):
     whole = make_record()
     other = finish("unlearn", run_config, answer=whole)
@@ -80,6 +82,7 @@ def test_results_of_two_runs_one_graded_one_not(open_page, run, finish, run_conf
         assert not page.exception, page.exception[0].message
 
 
+@pytest.mark.slow
 def test_grading_later_is_offered_queued_and_followed(open_page, run, store):
     page = open_page("5_Results.py", run)
     grade = next(one for one in page.button if one.key == "grade-go-A")
@@ -97,6 +100,7 @@ def test_grading_later_is_offered_queued_and_followed(open_page, run, store):
     assert "Grading the run did not work out: The data lacks the same." in texts(page)
 
 
+@pytest.mark.slow
 def test_retrain_is_not_known_of_a_run_that_was_graded_with_other_data(
     open_page, finish, run_config, make_record, write_arrays
 ):
@@ -108,6 +112,7 @@ def test_retrain_is_not_known_of_a_run_that_was_graded_with_other_data(
     assert "this data has none" not in said
 
 
+@pytest.mark.slow
 def test_the_forget_page_draws_estimates_by_epoch(open_page, run, looked):
     page = open_page("2_Forget.py", run)
     assert WHY in texts(page)
@@ -117,6 +122,7 @@ def test_the_forget_page_draws_estimates_by_epoch(open_page, run, looked):
     assert [metric.value for metric in page.metric] == ["1.0 %", "97.5 %"]
 
 
+@pytest.mark.slow
 def test_the_form_offers_what_the_data_has(open_page, looked, store):
     page = open_page("2_Forget.py")
     boxes = {box.label: box for box in page.checkbox if box.label.isdecimal()}
@@ -129,6 +135,7 @@ def test_the_form_offers_what_the_data_has(open_page, looked, store):
     assert (job.config["forget"], job.config["hold_out"]) == ([3], 20)
 
 
+@pytest.mark.slow
 def test_a_method_that_needs_the_rest_is_refused_with_the_reason(open_page, looked):
     page = open_page("2_Forget.py")
     next(box for box in page.checkbox if box.label == "3").check().run()
@@ -140,6 +147,7 @@ def test_a_method_that_needs_the_rest_is_refused_with_the_reason(open_page, look
     assert why in texts(page)
 
 
+@pytest.mark.slow
 def test_a_comparison_says_which_tick_must_go(open_page, looked, overview):
     overview.query_params["compare"] = "new"
     page = open_page("6_Compare.py")
@@ -147,6 +155,7 @@ def test_a_comparison_says_which_tick_must_go(open_page, looked, overview):
     assert "Take its tick away." in texts(page)
 
 
+@pytest.mark.slow
 def test_lists_say_that_a_run_is_not_graded(open_page, run, overview):
     assert "not graded · forget images 1.0 %" in texts(overview.run())
     page = open_page("7_Runs.py", run)

@@ -66,6 +66,7 @@ def test_without_a_run_it_says_what_it_will_show(open_page, store):
     assert not page.exception
 
 
+@pytest.mark.slow
 def test_images_are_looked_for_first(open_page, graded, store):
     job = graded()
     page = open_page(PAGE, job)
@@ -86,6 +87,7 @@ def test_two_of_each_kind_are_chosen_at_first(open_page, graded, offer, store):
     assert "4 chosen" in texts(page)
 
 
+@pytest.mark.slow
 def test_maps_are_shown_with_scale_layers_and_likeness(open_page, graded, offer, look):
     job = graded()
     offer(job)
@@ -103,6 +105,7 @@ def test_maps_are_shown_with_scale_layers_and_likeness(open_page, graded, offer,
     assert picker.value == "stages.2"
 
 
+@pytest.mark.slow
 def test_ticking_asks_for_new_maps_and_shows_the_old_ones_meanwhile(open_page, graded, offer, look, store):
     job = graded()
     offer(job)
@@ -116,6 +119,7 @@ def test_ticking_asks_for_new_maps_and_shows_the_old_ones_meanwhile(open_page, g
     assert not waits(page), "this was answered before"
 
 
+@pytest.mark.slow
 def test_at_most_eight_images_can_be_chosen(open_page, graded, offer):
     job = graded()
     offer(job)
@@ -128,6 +132,7 @@ def test_at_most_eight_images_can_be_chosen(open_page, graded, offer):
     assert not page.checkbox(key=f"look-{job.id}-remaining-205").disabled
 
 
+@pytest.mark.slow
 def test_nothing_chosen_says_what_to_do(open_page, graded, offer):
     job = graded()
     offer(job)
@@ -140,6 +145,7 @@ def test_nothing_chosen_says_what_to_do(open_page, graded, offer):
     assert not page.exception
 
 
+@pytest.mark.slow
 def test_filter_without_images_says_so(open_page, graded, offer):
     job = graded()
     offer(job, changed=0)
@@ -148,6 +154,7 @@ def test_filter_without_images_says_so(open_page, graded, offer):
     assert "both models read every test image alike" in texts(page)
 
 
+@pytest.mark.slow
 def test_layer_and_predicted_label_can_be_chosen(open_page, graded, offer, look, store):
     job = graded()
     offer(job)
@@ -193,6 +200,7 @@ def test_two_runs_are_shown_on_one_scale(open_page, graded, offer, look):
     assert "| Run A | Run B |" in said
 
 
+@pytest.mark.slow
 def test_what_only_the_second_run_forgot_can_be_looked_at(open_page, graded, offer, look):
     first, second = graded((3,)), graded((5,))
     offer(first)
@@ -212,6 +220,7 @@ def test_what_only_the_second_run_forgot_can_be_looked_at(open_page, graded, off
     assert "Forgotten by A" not in next(g for g in page.segmented_control if g.key == "look-kind").options
 
 
+@pytest.mark.slow
 def test_second_run_on_other_data_is_told_apart(open_page, graded, offer, look, finish, store, run_config):
     first = graded((3,))
     offer(first)
@@ -231,6 +240,7 @@ def test_a_second_run_is_shown_though_the_first_ended_early(open_page, graded, o
     assert "B · before" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED, State.INTERRUPTED])
 def test_run_that_ended_early_says_why(open_page, finish, store, run_config, state):
     job = finish("unlearn", run_config, state, error="the loss became nan")

@@ -96,6 +96,7 @@ def keys(page):
     return {button.key for button in page.button}
 
 
+@pytest.mark.slow
 def test_runs_lists_ones_own(visit, finish, run_config, result):
     finish("unlearn", run_config, answer=result)
     assert len(visit("ada", "7_Runs.py").dataframe[0].value) == 1
@@ -103,6 +104,7 @@ def test_runs_lists_ones_own(visit, finish, run_config, result):
     assert "No run yet" in texts(visit("teacher", "7_Runs.py")), "a teacher sees who is where, not their runs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [State.RUNNING, State.FAILED, State.DONE])
 def test_a_shared_link_opens_read_only(visit, finish, store, answered, run_config, result, state):
     if state == State.RUNNING:
@@ -120,6 +122,7 @@ def test_a_shared_link_opens_read_only(visit, finish, store, answered, run_confi
     assert job.id not in str(visit("bob", "7_Runs.py", job=job.id).dataframe)
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_anothers_shows_its_results_and_nothing_to_ask_for(visit, graded):
     job = graded
     own, theirs = visit("ada", "5_Results.py", job=job.id), visit("bob", "5_Results.py", job=job.id)
@@ -130,6 +133,7 @@ def test_a_finished_run_of_anothers_shows_its_results_and_nothing_to_ask_for(vis
     assert not {"depth-quick-A", "depth-all-A"} & keys(visit("bob", "5_Results.py", job=job.id, part="Depth"))
 
 
+@pytest.mark.slow
 def test_an_equal_run_of_anothers_is_offered_at_once(visit, finish, answered, checkpoint, result):
     page = visit("ada", "2_Forget.py")
     page.checkbox(key=f"forget-{checkpoint.stem}-3").check().run()
@@ -144,6 +148,7 @@ def test_an_equal_run_of_anothers_is_offered_at_once(visit, finish, answered, ch
     assert other.query_params["job"] in (job.id, [job.id])
 
 
+@pytest.mark.slow
 def test_who_has_enough_runs_waiting_is_told_in_the_form(visit, store, answered, checkpoint):
     for _ in range(2):
         store.submit("unlearn", {"forget": [1]}, owner=ADA.id)
@@ -160,6 +165,7 @@ def chosen(page):
     return page.session_state["choice"].checkpoint.stem if "choice" in page.session_state else None
 
 
+@pytest.mark.slow
 def test_models_and_uploads_of_others_are_not_in_the_pickers(visit, store, checkpoint, answered):
     trained().mkdir(parents=True)
     shutil.copy(checkpoint, trained() / "hers.safetensors")
@@ -172,6 +178,7 @@ def test_models_and_uploads_of_others_are_not_in_the_pickers(visit, store, check
         assert chosen(visit("bob", "2_Forget.py", model=token, data="digits")) is None
 
 
+@pytest.mark.slow
 def test_a_shared_run_brings_its_model_along_only_where_one_may_use_it(visit, finish, checkpoint, result, answered):
     uploads().mkdir()
     upload = Path(shutil.copy(checkpoint, uploads() / "ab12.safetensors"))
@@ -212,6 +219,7 @@ def answer(page, place):
     radio.set_value(radio.options[place]).run()
 
 
+@pytest.mark.slow
 def test_the_teacher_sees_who_is_where_and_what_they_answer(visit):
     answer(visit("ada", "8_Learn.py", lesson="3"), 0)
     bob = visit("bob", "8_Learn.py", lesson="3")
@@ -230,6 +238,7 @@ def test_the_teacher_sees_who_is_where_and_what_they_answer(visit):
     assert "0 answered" in texts(teacher.run())
 
 
+@pytest.mark.slow
 def test_run_it_for_all_is_one_run_on_everybodys_page(visit, carry, store):
     ada = visit("ada", "7_Runs.py")
     teacher = visit("teacher", "8_Learn.py", lesson="3", epsilon="16")
@@ -266,6 +275,7 @@ def test_a_visitor_leads_nobody(visit, carry):
     assert OPENED
 
 
+@pytest.mark.slow
 def test_presenter_mode_is_one_panel_in_large_type(visit, graded, answered):
     job = graded
     forget = visit("ada", "2_Forget.py", job=job.id, present="1")
@@ -284,6 +294,7 @@ def test_presenter_mode_is_one_panel_in_large_type(visit, graded, answered):
     assert "present" not in learn.query_params
 
 
+@pytest.mark.slow
 def test_who_loses_runs_to_a_full_disk_is_told_before_and_can_pin_them(visit, finish, store, run_config, result):
     job, other = (
         finish("unlearn", run_config, answer=result),

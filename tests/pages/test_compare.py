@@ -47,6 +47,7 @@ def cells(table, row):
     return [re.sub(r"<[^>]+>", "", cell).strip() for cell in found]
 
 
+@pytest.mark.slow
 def test_without_any_comparison_the_form_is_there(compare_page, answered):
     page = compare_page()
     assert "Nothing has been compared yet" in texts(page)
@@ -73,6 +74,7 @@ def test_ready_made_comparison_shows_at_once(compare_page, folder, make_comparis
     assert page.pills(key="compare-group-0").value == "table1"
 
 
+@pytest.mark.slow
 def test_several_data_sets_of_one_preset_are_chosen_between(compare_page, folder, make_comparison):
     make_comparison().write(folder / "table1-digits-resnet.json")
     make_comparison("table1-cifar10-vit", data="cifar10", model="vit_small", title="Table 1").write(
@@ -87,6 +89,7 @@ def test_several_data_sets_of_one_preset_are_chosen_between(compare_page, folder
     assert page.query_params["compare"] == "table1-cifar10-vit"
 
 
+@pytest.mark.slow
 def test_ready_made_comparison_is_run_live(compare_page, folder, make_comparison, store):
     make_comparison().write(folder / "table1-digits-resnet.json")
     page = compare_page()
@@ -174,6 +177,7 @@ def test_failed_runs_say_why(compare_page, ordered, end, make_record):
     assert "failed" in cells(table, "ZSPAG")[-1]
 
 
+@pytest.mark.slow
 def test_form_queues_one_run_for_each_method_and_seed(compare_page, answered, store):
     page = compare_page()
     page.checkbox(key="forget-digits_resnet_16-3").check().run()
@@ -194,6 +198,7 @@ def test_form_queues_one_run_for_each_method_and_seed(compare_page, answered, st
     assert page.query_params["compare"] == name
 
 
+@pytest.mark.slow
 def test_rows_are_put_in_order(compare_page, folder, make_comparison):
     make_comparison().write(folder / "table1-digits-resnet.json")
     page = compare_page()
@@ -203,6 +208,7 @@ def test_rows_are_put_in_order(compare_page, folder, make_comparison):
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 def test_own_comparisons_are_listed(compare_page, ordered, folder, make_comparison):
     make_comparison().write(folder / "table1-digits-resnet.json")
     page = compare_page()

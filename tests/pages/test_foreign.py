@@ -165,6 +165,7 @@ def asking(bring):
     return bring(ASKED)
 
 
+@pytest.mark.slow
 def test_the_network_is_asked_for_with_what_it_may_be(asking, weights, store):
     assert "does not say which network they are of" in asking.warning[0].value
     field = asking.text_input(key=f"tell-network-{weights.name}")
@@ -175,6 +176,7 @@ def test_the_network_is_asked_for_with_what_it_may_be(asking, weights, store):
     assert asked_to_adopt(store) == checkpoint_question(weights) | {"told": {}, "model": "timm:test_resnet"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -198,6 +200,7 @@ def test_what_was_not_said_yet_is_no_error(asking, weights):
     assert asking.button(key="tell").disabled
 
 
+@pytest.mark.slow
 def test_an_answer_that_the_file_gainsays_is_said_and_can_be_corrected(asking, weights, store):
     asking.text_input(key=f"tell-network-{weights.name}").set_value("timm:resnet18").run()
     asking.button(key="tell").click().run()
@@ -209,6 +212,7 @@ def test_an_answer_that_the_file_gainsays_is_said_and_can_be_corrected(asking, w
     assert asking.text_input(key=f"tell-network-{weights.name}").value == "timm:resnet18"
 
 
+@pytest.mark.slow
 def test_one_of_several_networks_is_chosen(bring, weights, store):
     page = bring({"asks": "entry", "sentence": "", "networks": [], "entries": ["student", "teacher"]})
     assert "several networks" in page.warning[0].value
@@ -237,6 +241,7 @@ def test_nothing_can_be_used_before_assumptions_have_been_tried(open_model, stor
     assert store.latest(Lane.INTERACTIVE)[0].kind == "doubts"
 
 
+@pytest.mark.slow
 def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
     page = open_model(READ, MISREAD)
     assert "23.0\u00a0% of 256 labelled images, with normalisation: none (pixels from 0 to 1) **91.0\u00a0%**" in said(
@@ -247,6 +252,7 @@ def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
     assert asked_to_adopt(store)["told"] == BETTER["fields"]
 
 
+@pytest.mark.slow
 def test_what_batch_norm_speaks_against_is_asked(open_model, store):
     strange = {"sentence": "how they are prepared looks wrong: BatchNorm_2 remembers 0.8, with none 0.1"}
     page = open_model(READ, GOOD | {"strange": strange | {key: BETTER[key] for key in ("words", "fields")}})
@@ -256,6 +262,7 @@ def test_what_batch_norm_speaks_against_is_asked(open_model, store):
     assert asked_to_adopt(store)["told"] == BETTER["fields"]
 
 
+@pytest.mark.slow
 def test_images_that_look_altered_are_kept_by_a_button(open_model, store):
     page = open_model(READ, GOOD | {"altered": "the images look altered: 41.8 %, with red and blue exchanged 79.3 %"})
     assert "The images look altered: 41.8 %, with red and blue exchanged 79.3 %." in said(page)
@@ -265,6 +272,7 @@ def test_images_that_look_altered_are_kept_by_a_button(open_model, store):
     assert (asked["order"], asked["class_names"]) == ("given", NAMES)
 
 
+@pytest.mark.slow
 def test_images_of_one_class_that_are_read_as_another_are_no_question_of_order(open_model, store):
     order = MISNUMBERED["order"] | {"one_class": "of 60 images 0.4 % are read; --order given keeps both as they are"}
     page = open_model(READ, MISNUMBERED | {"order": order})
@@ -284,6 +292,7 @@ def test_what_is_doubtful_and_stops_nothing_is_said(open_model):
     assert not page.button(key="use").disabled
 
 
+@pytest.mark.slow
 def test_while_something_told_is_taken_over_nothing_of_before_is_drawn_or_asked(open_model, store, weights):
     page = open_model(READ)
     (tried,) = [job for job in store.latest(Lane.INTERACTIVE) if job.kind == "doubts"]
@@ -298,6 +307,7 @@ def test_while_something_told_is_taken_over_nothing_of_before_is_drawn_or_asked(
     assert [job.kind for job in store.latest(Lane.INTERACTIVE) if job.active] == ["adopt"]
 
 
+@pytest.mark.slow
 def test_where_no_usual_reading_fits_that_is_said_with_what_can_be_stated(open_model):
     worse = BETTER | {"accuracy": 35.0}
     page = open_model(READ, MISREAD | {"readings": [TAKEN | {"accuracy": 9.4}, worse], "none_fits": True})
@@ -309,12 +319,14 @@ def test_where_no_usual_reading_fits_that_is_said_with_what_can_be_stated(open_m
     assert page.button(key="use").disabled
 
 
+@pytest.mark.slow
 def test_that_no_usual_reading_fits_is_said_where_none_is_better_and_the_model_can_be_used(open_model):
     page = open_model(READ, GOOD | {"readings": [TAKEN, TAKEN], "none_fits": True})
     assert "None of the usual ways to prepare its images fits" in said(page)
     assert not page.button(key="use").disabled
 
 
+@pytest.mark.slow
 def test_edits_that_are_not_applied_yet_are_named_and_keep_the_model_from_being_used(open_model, weights):
     page = open_model(READ, GOOD)
     assert "Not applied yet" not in said(page)
@@ -326,18 +338,21 @@ def test_edits_that_are_not_applied_yet_are_named_and_keep_the_model_from_being_
     assert not page.button(key="use").disabled
 
 
+@pytest.mark.slow
 def test_another_network_that_is_not_applied_yet_is_named(open_model, weights):
     page = open_model(READ, GOOD)
     page.text_input(key=f"tell-network-{weights.name}").set_value("timm:resnet18d").run()
     assert "**Not applied yet:** the network timm:resnet18d." in said(page)
 
 
+@pytest.mark.slow
 def test_what_was_assumed_can_be_kept_and_is_told_from_then_on(open_model, store):
     page = open_model(READ, MISREAD)
     page.button(key="keep-reading").click().run()
     assert asked_to_adopt(store)["told"] == {name: OPEN[name] for name in READ["assumed"]}
 
 
+@pytest.mark.slow
 def test_what_a_file_says_can_be_kept_although_another_reading_is_better(open_model, store):
     page = open_model(READ | {"assumed": []}, MISREAD, about=ABOUT | {"assumed": []})
     assert "The file may say it wrongly. As it says the model reads 23.0" in said(page)
@@ -345,6 +360,7 @@ def test_what_a_file_says_can_be_kept_although_another_reading_is_better(open_mo
     assert asked_to_adopt(store)["told"] == {name: OPEN[name] for name in BETTER["fields"]}
 
 
+@pytest.mark.slow
 def test_the_order_of_the_classes_is_chosen_by_both_figures(open_model, store, weights):
     page = open_model(READ, MISNUMBERED)
     assert "the model reads 12.0\u00a0% of 256 labelled images, in another order **97.0\u00a0%**" in said(page)
@@ -363,6 +379,7 @@ def test_an_order_kept_against_the_model_s_answers_stays_a_warning(open_model):
     assert not page.button(key="use").disabled
 
 
+@pytest.mark.slow
 def test_a_file_of_names_says_which_output_is_which(open_model, store, weights):
     page = open_model(READ, MISNUMBERED)
     box = page.file_uploader(key=f"names-{weights.name}")
@@ -372,6 +389,7 @@ def test_a_file_of_names_says_which_output_is_which(open_model, store, weights):
     assert "order" not in asked_to_adopt(store)
 
 
+@pytest.mark.slow
 def test_notes_are_folded_and_speak_of_the_page(open_model):
     page = open_model(READ, GOOD)
     (notes,) = [part for part in page.expander if part.label == "3 notes on model and data"]

@@ -61,6 +61,7 @@ def test_empty_page_says_what_to_do(forget_page, answered):
     assert len(page.get("image")) == 10
 
 
+@pytest.mark.slow
 def test_ticking_a_class_and_pressing_forget_queues_the_run(forget_page, answered, store, checkpoint):
     page = forget_page()
     page.checkbox(key="forget-digits_resnet_16-3").check().run()
@@ -81,6 +82,7 @@ def test_ticking_a_class_and_pressing_forget_queues_the_run(forget_page, answere
     assert "Queued" in texts(page)
 
 
+@pytest.mark.slow
 def test_what_the_form_makes_is_what_the_engine_takes(forget_page, answered, store):
     from zspag_core.hyperparameters import configure
     from zspag_core.methods import find_method
@@ -96,12 +98,14 @@ def test_what_the_form_makes_is_what_the_engine_takes(forget_page, answered, sto
         assert configure(kind, config["settings"]) == kind()
 
 
+@pytest.mark.slow
 def test_queued_run_says_who_is_ahead(forget_page, answered, store, run_config):
     first = running(store, run_config)
     page = forget_page(store.submit("unlearn", run_config))
     assert f"Position 1 in the queue, behind run {first.number}, which is running" in texts(page)
 
 
+@pytest.mark.slow
 def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, answered, store, run_config):
     job = running(store, run_config)
     store.record(job, "stage", {"stage": "load"})
@@ -119,6 +123,7 @@ def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, an
     assert page.button(key="run-cancel").disabled
 
 
+@pytest.mark.slow
 def test_a_note_that_asks_stands_open_and_others_in_the_log(forget_page, answered, store, run_config):
     job = running(store, run_config)
     for _ in range(2):
@@ -130,6 +135,7 @@ def test_a_note_that_asks_stands_open_and_others_in_the_log(forget_page, answere
     assert "threes.zip has images of 1 class" in page.code[0].value
 
 
+@pytest.mark.slow
 def test_run_behind_a_paused_one_says_that_nothing_moves(forget_page, answered, store, run_config):
     first = running(store, run_config)
     second = store.submit("unlearn", run_config)
@@ -139,6 +145,7 @@ def test_run_behind_a_paused_one_says_that_nothing_moves(forget_page, answered, 
     assert f"behind run {first.number}, which is paused: nothing goes on until somebody continues or cancels it" in said
 
 
+@pytest.mark.slow
 def test_row_of_buttons_keeps_its_shape_while_the_run_changes(forget_page, answered, store, run_config):
     job = store.submit("unlearn", run_config)
     rows = [row_of(forget_page(job))]
@@ -166,6 +173,7 @@ def row_of(page):
     return [(b.label, not b.disabled) for b in page.button if b.key.startswith("run-")]
 
 
+@pytest.mark.slow
 def test_paused_run_can_go_on(forget_page, answered, store, run_config):
     job = running(store, run_config)
     page = forget_page(job)
@@ -176,6 +184,7 @@ def test_paused_run_can_go_on(forget_page, answered, store, run_config):
     assert store.require(job.id).command == ""
 
 
+@pytest.mark.slow
 def test_run_makes_one_epoch_at_a_time(forget_page, answered, store, run_config):
     job = running(store, run_config)
     page = forget_page(job)
@@ -184,6 +193,7 @@ def test_run_makes_one_epoch_at_a_time(forget_page, answered, store, run_config)
     assert "One epoch" in texts(page)
 
 
+@pytest.mark.slow
 def test_presets_fill_the_form_and_a_changed_form_is_no_preset(forget_page, answered):
     page = forget_page()
     pills = page.get("button_group")[0]
@@ -199,6 +209,7 @@ def test_presets_fill_the_form_and_a_changed_form_is_no_preset(forget_page, answ
     assert "Your own settings" in texts(page)
 
 
+@pytest.mark.slow
 def test_what_was_set_is_still_there_after_a_switch_of_pages(forget_page, answered):
     page = forget_page()
     page.checkbox(key="forget-digits_resnet_16-3").check()
@@ -214,6 +225,7 @@ def test_what_was_set_is_still_there_after_a_switch_of_pages(forget_page, answer
     assert page.number_input(key="seed").value == 9
 
 
+@pytest.mark.slow
 def test_settings_that_are_folded_away_are_kept_and_not_drawn(forget_page, answered, store):
     page = forget_page()
     page.checkbox(key="forget-digits_resnet_16-3").check()
@@ -241,6 +253,7 @@ def test_budget_belongs_to_the_attack(forget_page, answered):
     assert page.number_input(key="zspag-cw_rate").value == 0.2
 
 
+@pytest.mark.slow
 def test_preview_follows_the_knobs_and_does_not_pile_up(forget_page, answered, store, preview_answer):
     page = forget_page()
     assert not previews(store)
@@ -268,6 +281,7 @@ def test_preview_follows_the_knobs_and_does_not_pile_up(forget_page, answered, s
     assert "opacity:.45" not in stepper(page)
 
 
+@pytest.mark.slow
 def test_beside_a_run_only_a_few_images_are_attacked(forget_page, answered, store, preview_answer, run_config):
     store.submit("unlearn", run_config)
     run = claimed(store)
@@ -281,6 +295,7 @@ def test_beside_a_run_only_a_few_images_are_attacked(forget_page, answered, stor
     assert [job.state for job in previews(store)] == ["queued", "done"]
 
 
+@pytest.mark.slow
 def test_preview_that_failed_says_why(forget_page, answered, store):
     page = forget_page()
     page.checkbox(key="forget-digits_resnet_16-3").check().run()
@@ -296,6 +311,7 @@ def watch_event(epoch, picture):
     return body | {"predicted": [3 if epoch == 0 else 8, 8]} | first
 
 
+@pytest.mark.slow
 def test_watched_images_move_with_the_run(forget_page, answered, store, run_config, picture):
     job = running(store, run_config)
     store.record(job, "watch", watch_event(0, picture))
@@ -309,6 +325,7 @@ def test_watched_images_move_with_the_run(forget_page, answered, store, run_conf
     assert "50\N{NO-BREAK SPACE}% sure of 3" in stepper(page)
 
 
+@pytest.mark.slow
 def test_epochs_of_a_finished_run_can_be_scrubbed(forget_page, answered, finish, run_config, result):
     job = finish("unlearn", run_config, answer=result)
     job.folder.mkdir(parents=True)
@@ -328,6 +345,7 @@ def test_epochs_of_a_finished_run_can_be_scrubbed(forget_page, answered, finish,
     assert "50\N{NO-BREAK SPACE}% sure of 3" in stepper(page)
 
 
+@pytest.mark.slow
 def test_figures_are_shown_while_the_last_part_of_a_run_goes_on(forget_page, answered, store, run_config, result):
     job = running(store, run_config)
     store.record(job, "stage", {"stage": "load"})
@@ -345,6 +363,7 @@ def test_figures_are_shown_while_the_last_part_of_a_run_goes_on(forget_page, ans
     assert page.button(key="take")
 
 
+@pytest.mark.slow
 def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finish, run_config, result):
     page = forget_page(finish("unlearn", run_config, answer=result))
     said = texts(page).replace("\N{NO-BREAK SPACE}", " ")
@@ -359,6 +378,7 @@ def test_done_run_shows_the_table_with_the_mask_row(forget_page, answered, finis
     assert "No run is open" in texts(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "sentence", "remedy"),
     [
@@ -382,6 +402,7 @@ def test_run_that_ended_early_gets_a_card(forget_page, answered, finish, store, 
     assert store.require(job.id).state == State.QUEUED
 
 
+@pytest.mark.slow
 def test_form_takes_the_settings_of_a_run(forget_page, answered, finish, run_config, result):
     config = run_config | {"forget": [5], "method": "zspag", "seed": 4, "settings": {"epsilon": 8 / 255, "epochs": 2}}
     page = forget_page(finish("unlearn", config, answer=result))
@@ -396,6 +417,7 @@ def test_form_takes_the_settings_of_a_run(forget_page, answered, finish, run_con
     assert page.number_input(key="seed").value == 4
 
 
+@pytest.mark.slow
 def test_form_shows_the_run_that_is_opened_until_it_is_changed(forget_page, answered, finish, run_config, result):
     config = run_config | {"forget": [3], "settings": {"epochs": 2}, "seed": 4}
     page = forget_page(finish("unlearn", config, answer=result))
@@ -413,6 +435,7 @@ def test_form_shows_the_run_that_is_opened_until_it_is_changed(forget_page, answ
     assert page.number_input(key="zspag-epochs").value == run_config["settings"]["epochs"]
 
 
+@pytest.mark.slow
 def test_form_in_the_address_goes_before_the_run_that_it_opens(overview, answered, finish, run_config, result):
     job = finish("unlearn", run_config | {"forget": [3]}, answer=result)
     overview.query_params["job"] = job.id
@@ -421,6 +444,7 @@ def test_form_in_the_address_goes_before_the_run_that_it_opens(overview, answere
     assert [box.label for box in page.checkbox if box.value] == ["8"]
 
 
+@pytest.mark.slow
 def test_form_is_kept_by_its_address(forget_page, overview, answered):
     page = forget_page()
     assert "form" not in page.query_params, "nothing was changed"
@@ -443,6 +467,7 @@ def test_form_is_filled_from_its_address(overview, answered):
     assert [box.label for box in page.checkbox if box.value] == ["3"], "the address is read once"
 
 
+@pytest.mark.slow
 def test_run_survives_reload_and_page_switch(forget_page, answered, finish, run_config, result):
     job = finish("unlearn", run_config, answer=result)
     page = forget_page(job)
@@ -476,6 +501,7 @@ def test_page_without_models_says_how_to_make_one(overview, monkeypatch, tmp_pat
     assert "no model in assets/checkpoints" in texts(page)
 
 
+@pytest.mark.slow
 def test_form_is_about_the_model_of_the_run_that_is_opened(forget_page, answered, finish, run_config, checkpoint):
     from zspag_core.visitors.belongings import trained
 
@@ -491,6 +517,7 @@ def test_form_is_about_the_model_of_the_run_that_is_opened(forget_page, answered
     assert page.session_state["choice"].checkpoint == checkpoint, "what is chosen afterwards stays"
 
 
+@pytest.mark.slow
 def test_a_run_that_fell_short_says_so_beside_its_figures(forget_page, answered, finish, run_config, result):
     short = result | {"stopped": "rule", "config": {"stop_rule": True, "stop_forget": 0.5, "deep": 0.0}}
     short["history"] = [{"epoch": 1, "loss": 1.0, "forget_accuracy": 60.0}]
@@ -499,10 +526,12 @@ def test_a_run_that_fell_short_says_so_beside_its_figures(forget_page, answered,
     assert "ended with 60 % of the forget samples still recognised" in str(warning.value)
 
 
+@pytest.mark.slow
 def test_a_run_that_met_its_goal_warns_of_nothing(forget_page, answered, finish, run_config, result):
     assert not forget_page(finish("unlearn", run_config, answer=result)).warning
 
 
+@pytest.mark.slow
 def test_a_run_that_was_made_already_is_offered(forget_page, answered, store, result):
     page = forget_page()
     page.checkbox(key="forget-digits_resnet_16-3").check().run()

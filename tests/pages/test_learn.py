@@ -27,6 +27,7 @@ def predict(page, number, value, option):
     radio.set_value(radio.options[option]).run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, len(LESSONS) + 1))
 def test_every_lesson_asks_first_and_then_answers_at_once(open_page, overview, store, number):
     lesson = LESSONS[number - 1]
@@ -63,6 +64,7 @@ def test_another_lesson_leaves_the_setting_of_the_first_out_of_the_address(open_
     assert page.query_params["subspace"] in ("estimated", ["estimated"])
 
 
+@pytest.mark.slow
 def test_curve_grows_with_what_was_tried(open_page, overview, store):
     page = open_lesson(open_page, overview, 3)
     for value in ("8", "32"):
@@ -74,6 +76,7 @@ def test_curve_grows_with_what_was_tried(open_page, overview, store):
     assert "preview" in {job.kind for job in store.latest("interactive")}, "the proxies themselves are shown"
 
 
+@pytest.mark.slow
 def test_answer_is_read_from_the_run_just_made(open_page, overview, store, result):
     page = open_lesson(open_page, overview, 2)
     predict(page, 2, "0.001", 0)
@@ -94,6 +97,7 @@ def test_answer_is_read_from_the_run_just_made(open_page, overview, store, resul
     assert f"Run {job.number}, made here" in texts(page)
 
 
+@pytest.mark.slow
 def test_nothing_is_told_before_it_was_predicted(open_page, overview, store, result):
     """Somebody who comes with a finished run, from the demo or by a link, is asked first, too."""
     page = open_lesson(open_page, overview, 2)
@@ -113,6 +117,7 @@ def test_nothing_is_told_before_it_was_predicted(open_page, overview, store, res
     assert "As you predicted" in texts(again)
 
 
+@pytest.mark.slow
 def test_run_of_a_lesson_is_found_again_by_its_address(open_page, overview, store):
     page = open_lesson(open_page, overview, 2)
     predict(page, 2, "0.001", 0)

@@ -82,6 +82,7 @@ def looked(tell, checkpoint):
     tell("model_report", checkpoint_question(checkpoint) | {"data": "digits"}, answer=REPORT)
 
 
+@pytest.mark.slow
 def test_first_look_asks_the_worker_and_says_that_it_starts(model_page, store, checkpoint):
     page = model_page()
     (job,) = store.latest(Lane.INTERACTIVE)
@@ -98,6 +99,7 @@ def test_busy_worker_shows_a_count(model_page, store, checkpoint):
     assert page.get("progress")[0].proto.text == "Reading model and data: 1 of 2."
 
 
+@pytest.mark.slow
 def test_everything_is_shown_and_can_be_used(model_page, looked, checkpoint):
     page = model_page()
     said = texts(page)
@@ -162,6 +164,7 @@ def test_report_that_failed_is_a_sentence(model_page, tell, checkpoint):
     assert "The disk is full." in texts(model_page())
 
 
+@pytest.mark.slow
 def test_data_that_is_not_here_can_be_fetched(model_page, tell, checkpoint, store):
     question = inspect_question("cifar100", checkpoint)
     tell("inspect_data", question, State.FAILED, error="cifar100 is not in data and downloads are off.")
@@ -178,6 +181,7 @@ def test_data_that_is_not_here_can_be_fetched(model_page, tell, checkpoint, stor
     assert store.latest(Lane.INTERACTIVE)[0].config == question, "asked again as every page will ask it"
 
 
+@pytest.mark.slow
 def test_other_data_is_asked_about(model_page, looked, store, checkpoint, tmp_path, monkeypatch):
     page = model_page()
     page.selectbox(key=f"data-{checkpoint.name}").select("folder").run()
@@ -209,6 +213,7 @@ def test_page_without_models_says_what_to_do(model_page, monkeypatch, tmp_path):
     assert "There is no model here yet" in texts(model_page())
 
 
+@pytest.mark.slow
 def test_link_opens_the_source_and_the_model_looked_at(model_page, store):
     other = shipped_checkpoints()[1].stem
     page = model_page(look=other)

@@ -25,6 +25,7 @@ def test_overview_says_what_the_app_does_and_leads_to_forget(overview):
     assert overview.title[0].value == "Forget"
 
 
+@pytest.mark.slow
 def test_every_page_has_the_frame(overview):
     overview.run()
     labels = [link.proto.label for link in overview.sidebar.get("page_link")]
@@ -35,6 +36,7 @@ def test_every_page_has_the_frame(overview):
         assert [link.proto.label for link in overview.sidebar.get("page_link")] == labels
 
 
+@pytest.mark.slow
 def test_newest_runs_are_listed_with_their_numbers_and_open(overview, finish, run_config, result):
     run = finish("unlearn", run_config, answer=result)
     finish("unlearn", run_config | {"class_names": ["7"]}, State.FAILED, error="no")
@@ -55,6 +57,7 @@ def test_worker_line_tells_the_truth(overview, store):
     assert "Worker ready" in texts(overview)
 
 
+@pytest.mark.slow
 def test_demo_submits_what_the_forget_page_would_and_goes_there(overview, store):
     overview.run()
     overview.button(key="demo").click().run()
@@ -67,6 +70,7 @@ def test_demo_submits_what_the_forget_page_would_and_goes_there(overview, store)
     assert job.config["checkpoint"].endswith("digits_resnet_16.safetensors")
 
 
+@pytest.mark.slow
 def test_demo_and_an_untouched_forget_page_ask_for_the_same_run(forget_page, answered, overview, store, checkpoint):
     page = forget_page()
     page.checkbox(key=f"forget-{checkpoint.stem}-3").check().run()
@@ -86,6 +90,7 @@ def test_overview_shows_four_described_pictures_and_the_fence(overview):
     assert "For grading only" in said
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_sentence_and_afterwards_all_goes_on(overview, store):
     overview.run()
     pages = {"most": 1}  # no more than there are

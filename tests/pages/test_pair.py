@@ -39,6 +39,7 @@ def test_without_runs_there_is_no_chip(overview):
     assert not [box for box in overview.selectbox if box.key.startswith("pick-")]
 
 
+@pytest.mark.slow
 def test_first_run_is_picked_from_the_list(overview, runs):
     overview.run()
     assert not strips(overview)
@@ -47,6 +48,7 @@ def test_first_run_is_picked_from_the_list(overview, runs):
     assert len(strips(overview)) == 1
 
 
+@pytest.mark.slow
 def test_second_run_is_picked_beside_the_first_and_stays_on_other_pages(overview, runs):
     overview.query_params["job"] = runs[0].id
     overview.run()

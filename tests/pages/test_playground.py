@@ -66,6 +66,7 @@ def told(page):
     return json.loads(word[0] if isinstance(word, list) else word)
 
 
+@pytest.mark.slow
 def test_the_page_runs_the_method_and_draws_it(opened, engine):
     page = opened()
     assert engine.asked == [question_of(USUAL)]
@@ -74,6 +75,7 @@ def test_the_page_runs_the_method_and_draws_it(opened, engine):
     assert told(page) == {}
 
 
+@pytest.mark.slow
 def test_a_turned_knob_is_another_question_and_stands_in_the_address(opened, engine):
     page = opened()
     before = drawn(page)["stamp"]
@@ -83,6 +85,7 @@ def test_a_turned_knob_is_another_question_and_stands_in_the_address(opened, eng
     assert told(page) == {"energy": 0.5}
 
 
+@pytest.mark.slow
 def test_a_link_opens_the_page_as_it_was(opened, engine):
     page = opened(shape="blobs", classes=3, forget=[0], subspace="none", epoch=1)
     assert page.selectbox(key="play-shape").value == "blobs"
@@ -96,6 +99,7 @@ def test_a_link_opens_the_page_as_it_was(opened, engine):
     assert page.selectbox(key="play-shape").value == "rings"
 
 
+@pytest.mark.slow
 def test_fewer_classes_take_what_was_theirs_along(opened, engine):
     page = opened(shape="own", classes=3, forget=[1, 2], own="20101" + "00202" + "1ffff")
     page.selectbox(key="play-classes").set_value(2).run()
@@ -104,6 +108,7 @@ def test_fewer_classes_take_what_was_theirs_along(opened, engine):
     assert engine.asked[-1].own == ((2, 2, 0), (255, 255, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "sentence"),
     [
@@ -121,10 +126,12 @@ def test_what_cannot_be_played_is_one_sentence_beside_the_plane(opened, state, s
     assert not page.exception
 
 
+@pytest.mark.slow
 def test_classes_without_proxies_are_named(opened):
     assert "None for A, E" in words(opened(epsilon=0.04))
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_gone_is_said_and_the_last_planes_stay(opened, engine):
     page = opened()
     stamp = drawn(page)["stamp"]
@@ -134,6 +141,7 @@ def test_an_engine_that_is_gone_is_said_and_the_last_planes_stay(opened, engine)
     assert drawn(page)["stamp"] == stamp
 
 
+@pytest.mark.slow
 def test_before_the_engine_answers_the_recorded_planes_are_there_and_a_turned_knob_waits_for_it(opened, engine):
     engine.ready = False
     page = opened()
@@ -157,6 +165,7 @@ def test_an_engine_that_cannot_start_is_said(opened, engine):
     assert "The engine starts" not in words(page)
 
 
+@pytest.mark.slow
 def test_each_thing_to_try_sets_its_knobs(opened, engine):
     page = opened(seed=4)
     page.button(key="play-try-1").click().run()
@@ -164,6 +173,7 @@ def test_each_thing_to_try_sets_its_knobs(opened, engine):
     assert engine.asked[-1].settings["subspace"] == "none"
 
 
+@pytest.mark.slow
 def test_points_of_ones_own_can_be_taken_away(opened, engine):
     page = opened(own="00101" + "10505")
     assert "Points of your own: 2 of" in words(page)

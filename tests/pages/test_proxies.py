@@ -41,6 +41,7 @@ def test_finished_run_shows_map_numbers_and_examples(open_page, graded):
     assert not waits(page)
 
 
+@pytest.mark.slow
 def test_a_run_that_protected_nothing_says_so_instead_of_an_empty_figure(open_page, graded):
     bare = {"layers": [{"name": "head", "dim": 64, "rank": 0, "captured": 0.0}]}
     page = open_page(PAGE, graded(map_kinds=("umap",), subspace=bare))
@@ -48,6 +49,7 @@ def test_a_run_that_protected_nothing_says_so_instead_of_an_empty_figure(open_pa
     assert len(page.get("plotly_chart")) == 1
 
 
+@pytest.mark.slow
 def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, store):
     job = graded()
     page = open_page(PAGE, job)
@@ -63,6 +65,7 @@ def test_pca_stands_in_while_umap_is_made_and_then_gives_way(open_page, graded, 
     assert not waits(page)
 
 
+@pytest.mark.slow
 def test_pictures_of_the_map_are_ready_when_people_come_from_the_forget_page(open_page, graded, monkeypatch):
     made = []
     monkeypatch.setattr("ui.shell.embedding_map.sheet", lambda images: made.append(len(images)) or "data:,")
@@ -84,6 +87,7 @@ def test_without_any_map_pca_is_asked_for_first(open_page, graded, store):
     assert store.latest(Lane.INTERACTIVE)[-1].config["kind"] == "pca"
 
 
+@pytest.mark.slow
 def test_map_that_failed_says_so_and_can_be_tried_again(open_page, graded, finish, store):
     job = graded()
     config = {"run": job.id, "kind": "umap"}
@@ -95,6 +99,7 @@ def test_map_that_failed_says_so_and_can_be_tried_again(open_page, graded, finis
     assert store.require(question.id).state == State.QUEUED
 
 
+@pytest.mark.slow
 def test_before_and_after_share_axes_and_colours_can_be_changed(open_page, graded):
     page = open_page(PAGE, graded(map_kinds=("umap",)))
     (before,) = maps(page)
@@ -108,6 +113,7 @@ def test_before_and_after_share_axes_and_colours_can_be_changed(open_page, grade
     assert not page.exception
 
 
+@pytest.mark.slow
 def test_what_is_picked_is_shown_in_the_drawer(open_page, graded):
     job = graded((1, 3, 8), map_kinds=("umap",))
     page = open_page(PAGE, job)
@@ -149,6 +155,7 @@ def test_two_runs_stand_side_by_side_on_the_same_axes(open_page, graded):
     assert "different models" not in texts(page)
 
 
+@pytest.mark.slow
 def test_real_images_picked_on_one_map_are_shown_for_both_runs(open_page, graded):
     first, second = graded((3,), map_kinds=("umap",)), graded((5, 6), map_kinds=("umap",))
     page = open_page(PAGE, first, second)
@@ -163,6 +170,7 @@ def test_real_images_picked_on_one_map_are_shown_for_both_runs(open_page, graded
     assert "Selected" not in texts(page), "one press clears both"
 
 
+@pytest.mark.slow
 def test_maps_of_other_images_keep_their_picks(open_page, graded, monkeypatch):
     monkeypatch.setattr("ui.proxies.panels.same_real_images", lambda *_: False)
     first, second = graded((3,), map_kinds=("umap",)), graded((5, 6), map_kinds=("umap",))
@@ -182,6 +190,7 @@ def test_second_run_without_result_stands_beside(open_page, graded, store, run_c
     assert "is under way" in texts(page)
 
 
+@pytest.mark.slow
 def test_run_under_way_shows_how_far_it_is(open_page, store, run_config):
     waiting = store.submit("unlearn", run_config)
     page = open_page(PAGE, waiting)
@@ -196,6 +205,7 @@ def test_run_under_way_shows_how_far_it_is(open_page, store, run_config):
     assert store.require(job.id).command == "cancel"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "said"),
     [(State.FAILED, "failed"), (State.CANCELLED, "was cancelled"), (State.INTERRUPTED, "was interrupted")],

@@ -77,6 +77,7 @@ def check(page):
     return page
 
 
+@pytest.mark.slow
 def test_maps_of_the_runs_are_read_ahead_for_the_page_that_shows_them(results_page, make_run, monkeypatch):
     prepared = []
     monkeypatch.setattr("ui.shell.embedding_map.prepare_map", lambda job: prepared.append(job.id))
@@ -92,6 +93,7 @@ def test_empty_page_says_what_it_will_show_and_leads_to_forget(results_page):
     assert page.title[0].value == "Forget"
 
 
+@pytest.mark.slow
 def test_queued_and_running_runs_say_where_they_stand(results_page, store, run_config):
     job = store.submit("unlearn", run_config)
     page = results_page(job)
@@ -105,6 +107,7 @@ def test_queued_and_running_runs_say_where_they_stand(results_page, store, run_c
     assert page.title[0].value == "Forget"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [State.FAILED, State.INTERRUPTED, State.CANCELLED])
 def test_run_that_ended_without_a_result_gets_a_card(results_page, finish, run_config, state):
     error = "" if state == State.CANCELLED else "the loss became nan"
@@ -114,6 +117,7 @@ def test_run_that_ended_without_a_result_gets_a_card(results_page, finish, run_c
     assert not charts(page)
 
 
+@pytest.mark.slow
 def test_first_screen_tells_the_story(results_page, make_run):
     page = results_page(make_run())
     said = texts(page)
@@ -128,6 +132,7 @@ def test_first_screen_tells_the_story(results_page, make_run):
     assert [label.rpartition(": ")[2] for label in labels(page)] == PARTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(
     "about",
@@ -145,6 +150,7 @@ def test_every_part_of_every_kind_of_run_is_drawn(results_page, make_run, part, 
     assert all(names(page)), "every chart has a name for those who cannot see it"
 
 
+@pytest.mark.slow
 def test_classes_show_before_and_after(results_page, make_run):
     _, bars, matrix = charts(results_page(make_run()))
     assert [trace["name"] for trace in bars["data"]] == ["remaining, after", "forgotten, after", "before"]
@@ -159,6 +165,7 @@ def test_hundred_classes_are_cut_to_those_that_matter(results_page, make_run):
     assert len(matrix["data"][0]["z"]) == 20
 
 
+@pytest.mark.slow
 def test_moving_the_threshold_changes_the_verdict(results_page, make_run):
     job = make_run()
     arrays = load_file(job.folder / "grading.safetensors")
@@ -172,6 +179,7 @@ def test_moving_the_threshold_changes_the_verdict(results_page, make_run):
     assert last == ["50.0 %", "100.0 %", "100.0 %"], "everybody has a loss below the highest edge"
 
 
+@pytest.mark.slow
 def test_other_attack_also_asks_about_the_forgotten(results_page, make_run):
     page = results_page(make_run(), part="Membership")
     page.segmented_control(key="attack").set_value("across").run()
@@ -182,6 +190,7 @@ def test_other_attack_also_asks_about_the_forgotten(results_page, make_run):
     assert "Confidence before unlearning" in texts(check(page))
 
 
+@pytest.mark.slow
 def test_layers_are_warned_about(results_page, make_run):
     said = texts(results_page(make_run(), part="Layers"))
     assert "Nothing can move here:** `stem`" in said
@@ -189,6 +198,7 @@ def test_layers_are_warned_about(results_page, make_run):
     assert "Largest leak" in said
 
 
+@pytest.mark.slow
 def test_rewritten_layers_are_named_and_do_not_count_as_a_leak(results_page, make_run, monkeypatch):
     from ui.results.figures import layers_of
 
@@ -203,12 +213,14 @@ def test_rewritten_layers_are_named_and_do_not_count_as_a_leak(results_page, mak
     assert "Largest leak ‖ΔW·S‖ / ‖W‖ of the other layers: 2.0e-07" in said
 
 
+@pytest.mark.slow
 def test_methods_without_a_subspace_or_labels_say_so(results_page, make_run):
     page = results_page(make_run(method="mask"), part="Layers")
     assert "protects no directions" in texts(page)
     assert "teaches no new labels" in texts(show(page, "Labels"))
 
 
+@pytest.mark.slow
 def test_fence_names_what_the_method_saw(results_page, make_run):
     said = texts(results_page(make_run(), part="What the method saw"))
     assert "zero-shot" in said
@@ -217,6 +229,7 @@ def test_fence_names_what_the_method_saw(results_page, make_run):
     assert "needs remaining data" in texts(page)
 
 
+@pytest.mark.slow
 def test_retrain_reference_is_ordered_and_then_shown_as_a_band(results_page, make_run, store):
     page = results_page(make_run(forget=(5,)))
     assert "**Retrain** is not known" in texts(page)
@@ -231,6 +244,7 @@ def test_retrain_reference_is_ordered_and_then_shown_as_a_band(results_page, mak
     assert any(trace["type"] == "bar" for trace in charts(page)[0]["data"])
 
 
+@pytest.mark.slow
 def test_relearning_that_a_run_left_out_can_be_counted(results_page, make_run, store):
     page = results_page(make_run(changes={"relearning": False}, relearned=False))
     assert page.metric[3].value == "–"
@@ -246,6 +260,7 @@ def test_relearning_that_a_run_left_out_can_be_counted(results_page, make_run, s
     assert check(page.run()).metric[3].value == "30 steps"
 
 
+@pytest.mark.slow
 def test_cancelled_run_shows_what_was_last_seen(results_page, make_run):
     page = results_page(make_run(cancelled=True))
     assert "stopped after epoch 2" in texts(page)
@@ -253,6 +268,7 @@ def test_cancelled_run_shows_what_was_last_seen(results_page, make_run):
     assert "stopped before its layers were compared" in texts(show(page, "Layers"))
 
 
+@pytest.mark.slow
 def test_downloads_are_offered_and_the_command_is_shown(results_page, make_run, finish, store):
     page = results_page(make_run(), part="Downloads")
     buttons = [button.proto.label for button in page.get("download_button")]
@@ -271,11 +287,13 @@ def test_downloads_are_offered_and_the_command_is_shown(results_page, make_run, 
     assert "--set epochs=2" in page.code[0].value
 
 
+@pytest.mark.slow
 def test_command_is_missing_where_the_engine_does_not_start(results_page, make_run, finish):
     finish("engine", engine_question(), State.FAILED, lane=Lane.INTERACTIVE, error="no torch")
     assert "did not say its defaults: no torch" in texts(results_page(make_run(), part="Downloads"))
 
 
+@pytest.mark.slow
 def test_two_runs_stand_side_by_side_with_their_differences(results_page, make_run):
     one, two = make_run(), make_run(method="posterior", forget=(3, 8))
     page = results_page(one, two)
@@ -287,6 +305,7 @@ def test_two_runs_stand_side_by_side_with_their_differences(results_page, make_r
     assert first["layout"]["xaxis"]["tickvals"] == second["layout"]["xaxis"]["tickvals"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_of_a_pair_is_drawn_on_the_same_axes(results_page, make_run, part):
     page = results_page(make_run(influences=True), make_run(method="mask"), part=part)
@@ -299,6 +318,7 @@ def test_every_part_of_a_pair_is_drawn_on_the_same_axes(results_page, make_run, 
     assert all(one == pytest.approx(group[0]) for group in ranges.values() for one in group)
 
 
+@pytest.mark.slow
 def test_pair_with_an_unfinished_or_cancelled_run(results_page, make_run, store, run_config):
     done = make_run()
     page = results_page(done, make_run(cancelled=True))
@@ -309,6 +329,7 @@ def test_pair_with_an_unfinished_or_cancelled_run(results_page, make_run, store,
     assert "What was set differently" not in texts(page)
 
 
+@pytest.mark.slow
 def test_backdoor_shows_what_is_left_of_the_trigger(make_run, results_page):
     job = make_run()
     assert "planted backdoor" not in texts(results_page(job))
@@ -324,6 +345,7 @@ def test_backdoor_shows_what_is_left_of_the_trigger(make_run, results_page):
     assert any("read as 8 before, 1 after" in part.proto.body for part in page.get("html"))
 
 
+@pytest.mark.slow
 def test_open_part_is_in_the_address_and_a_link_opens_it(results_page, make_run, overview):
     job = make_run()
     overview.query_params["part"] = "Layers"
@@ -335,6 +357,7 @@ def test_open_part_is_in_the_address_and_a_link_opens_it(results_page, make_run,
     assert "part" not in page.query_params
 
 
+@pytest.mark.slow
 def test_pair_has_one_report_of_both(results_page, make_run):
     page = results_page(make_run(), make_run(method="mask"), "Downloads")
     assert [button.label for button in page.get("download_button")].count("Report of both runs") == 2
@@ -351,6 +374,7 @@ def depth_part(**about):
     } | about  # fmt: skip
 
 
+@pytest.mark.slow
 def test_depth_is_offered_where_nobody_has_asked(results_page, make_run):
     page = results_page(make_run(), part="Depth")
     assert "Accuracy asks the last layer alone" in texts(page)
@@ -361,6 +385,7 @@ def test_depth_is_offered_where_nobody_has_asked(results_page, make_run):
     ]
 
 
+@pytest.mark.slow
 def test_depth_that_a_worker_measured_is_drawn(results_page, make_run, finish):
     job = make_run()
     finish("depth", {"run": job.id, "extent": "quick", "retrained": ""}, answer=depth_part())
@@ -371,6 +396,7 @@ def test_depth_that_a_worker_measured_is_drawn(results_page, make_run, finish):
     assert [button.label for button in page.button if "easure" in button.label] == ["Measure everything"]
 
 
+@pytest.mark.slow
 def test_depth_is_asked_of_a_worker_and_its_failure_told(results_page, make_run, store, finish):
     job = make_run()
     page = results_page(job, part="Depth")
@@ -384,6 +410,7 @@ def test_depth_is_asked_of_a_worker_and_its_failure_told(results_page, make_run,
     assert "no room" in texts(results_page(job, part="Depth"))
 
 
+@pytest.mark.slow
 def test_runs_that_were_stopped_or_lack_images_have_no_depth(results_page, make_run):
     assert "stopped before it could be measured" in texts(results_page(make_run(cancelled=True), part="Depth"))
     assert "on training and test images of all classes" in texts(results_page(make_run(only_forget=True), part="Depth"))

@@ -43,6 +43,7 @@ def three(finish, run_config, result):
     ]
 
 
+@pytest.mark.slow
 def test_empty_page_says_what_to_do(runs_page, store):
     page = runs_page()
     assert "No run yet" in texts(page)
@@ -70,6 +71,7 @@ def test_all_runs_are_listed_newest_first_with_their_figures(runs_page, three, f
     assert sorted(trace["name"] for trace in spec["data"]) == ["Mask", "ZS-PAG"]
 
 
+@pytest.mark.slow
 def test_filters_narrow_table_and_figure_down(runs_page, three):
     page = runs_page()
     page.multiselect(key="runs-method").set_value(["Mask"]).run()
@@ -93,6 +95,7 @@ def test_a_shared_link_shows_the_card_of_its_run(runs_page, three):
     assert list(page.dataframe[0].value[""]) == ["", "", "A"]
 
 
+@pytest.mark.slow
 def test_title_and_note_are_kept(runs_page, three, store):
     page = runs_page(job=three[0].id)
     page.text_input(key=f"title-{three[0].id}").set_value("First *try*").run()
@@ -111,6 +114,7 @@ def test_failed_run_says_its_reason_and_runs_again(runs_page, three, store):
     assert store.require(three[1].id).state == State.QUEUED
 
 
+@pytest.mark.slow
 def test_open_leads_to_the_results(runs_page, three):
     page = runs_page(job=three[0].id)
     page.button(key=f"open-{three[0].id}").click().run()
@@ -118,6 +122,7 @@ def test_open_leads_to_the_results(runs_page, three):
     assert page.session_state["job_id"] == three[0].id
 
 
+@pytest.mark.slow
 def test_deleted_run_can_be_brought_back(runs_page, three, store):
     page = runs_page(job=three[0].id)
     page.button(key=f"delete-{three[0].id}").click().run()
@@ -129,6 +134,7 @@ def test_deleted_run_can_be_brought_back(runs_page, three, store):
     assert not [button for button in page.button if button.key == "undo"]
 
 
+@pytest.mark.slow
 def test_runs_deleted_earlier_are_listed_with_the_way_back(runs_page, three, store):
     for job in three:
         store.delete(job.id)
@@ -138,6 +144,7 @@ def test_runs_deleted_earlier_are_listed_with_the_way_back(runs_page, three, sto
     assert listed(page) == [three[1].number]
 
 
+@pytest.mark.slow
 def test_a_and_b_change_places(runs_page, three):
     page = runs_page(job=three[0].id, b=three[2].id)
     assert list(page.dataframe[0].value[""]) == ["B", "", "A"]

@@ -78,6 +78,7 @@ def test_engine_that_starts_is_waited_for_and_one_that_fails_is_said(open_page, 
     assert "The engine does not start. unexpected: ImportError: torch" in texts(page)
 
 
+@pytest.mark.slow
 def test_form_queues_a_training_that_the_engine_takes(open_page, ready, store, tmp_path):
     from zspag_core.recipes import recipe_for
 
@@ -102,6 +103,7 @@ def test_form_queues_a_training_that_the_engine_takes(open_page, ready, store, t
     assert not page.button(key="train").disabled, "the form offers the next name"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["resnet_small", "vit_small"])
 def test_settings_begin_with_what_suits_the_network(open_page, ready, model):
     page = open_page()
@@ -111,6 +113,7 @@ def test_settings_begin_with_what_suits_the_network(open_page, ready, model):
     assert page.toggle(key=f"recipe-{model}-digits-flip").value is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../up", "a b", "", "mine"])
 def test_bad_or_taken_names_are_refused(open_page, ready, running, name):
     page = open_page()
@@ -127,6 +130,7 @@ def test_every_network_has_a_line_and_no_line_is_without_network():
     assert set(LINES) == set(MODELS)
 
 
+@pytest.mark.slow
 def test_running_training_shows_count_time_left_and_curves(open_page, ready, store, running):
     for number in (1, 2):
         store.record(running, "epoch", {"epoch": number} | EPOCH)
@@ -145,6 +149,7 @@ def test_running_training_shows_count_time_left_and_curves(open_page, ready, sto
     assert page.button(key="train-cancel").disabled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("progress", "words"),
     [
@@ -164,6 +169,7 @@ def test_queued_training_says_who_is_ahead(open_page, ready, store, running):
     assert f"Position 1 in the queue, behind run {running.number}, which is running" in texts(open_page(job))
 
 
+@pytest.mark.slow
 def test_reload_finds_a_training_under_way_by_itself(open_page, ready, running):
     page = open_page(running)
     assert page.segmented_control(key="source").value == "Train"
@@ -182,6 +188,7 @@ def test_finished_training_leads_to_its_model(open_page, ready, finish):
     assert "training" not in page.query_params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "error", "said"),
     [
@@ -214,6 +221,7 @@ def test_the_address_of_another_kind_of_job_is_no_training(open_page, ready, fin
     assert page.segmented_control(key="source").value != "Train" or "Nothing is being" in texts(page)
 
 
+@pytest.mark.slow
 def test_form_can_plant_a_backdoor(open_page, ready, store):
     page = open_page()
     page.toggle(key="train-backdoor").set_value(True).run()

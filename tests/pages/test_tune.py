@@ -63,6 +63,7 @@ def charts(page):
     return [one.proto.id for one in page.get("plotly_chart")]
 
 
+@pytest.mark.slow
 def test_the_form_says_how_many_runs_there_will_be_and_starts_them(tune, store, answered):
     page = tune()
     assert "24 runs" in words(page)
@@ -78,6 +79,7 @@ def test_the_form_says_how_many_runs_there_will_be_and_starts_them(tune, store, 
     assert page.query_params["sweep"] == job.id
 
 
+@pytest.mark.slow
 def test_the_form_says_how_long_by_what_was_measured_on_the_same_settings(tune, finish, answered, run_config):
     config = run_config | {"method": "zspag"}
     finish("unlearn", config | {"settings": {"epochs": 9}}, answer=None)
@@ -89,6 +91,7 @@ def test_the_form_says_how_long_by_what_was_measured_on_the_same_settings(tune, 
     assert "as earlier trials took" in words(tune())
 
 
+@pytest.mark.slow
 def test_a_sweep_starts_from_what_the_forget_page_holds(overview, store, answered):
     page = overview.switch_page("pages/2_Forget.py").run()
     page.checkbox(key="forget-digits_resnet_16-3").check().run()
@@ -110,6 +113,7 @@ def test_bad_values_are_refused_where_they_are_typed(tune, answered):
     assert "tune-start" not in [button.key for button in page.button]
 
 
+@pytest.mark.slow
 def test_a_sweep_under_way_shows_its_trials_and_can_be_paused(tune, store, told):
     job = told(3)
     page = tune(job.id)
@@ -121,6 +125,7 @@ def test_a_sweep_under_way_shows_its_trials_and_can_be_paused(tune, store, told)
     assert store.require(job.id).command == "cancel"
 
 
+@pytest.mark.slow
 def test_before_the_first_trial_has_ended_it_says_where_it_is(tune, store, told):
     job = told(0)
     assert "The worker is starting" in words(tune(job.id))
@@ -140,6 +145,7 @@ def test_before_the_first_trial_has_ended_it_says_where_it_is(tune, store, told)
     assert "Figures appear here when the first trial has ended" in words(page)
 
 
+@pytest.mark.slow
 def test_two_objectives_are_drawn_against_each_other(tune, told):
     two = tune(told(4, State.DONE, objectives=("retain_free", "acc_ut"), sampler="nsga2").id)
     assert "tune-front" in str([one.proto.id for one in two.get("plotly_chart")])
@@ -147,6 +153,7 @@ def test_two_objectives_are_drawn_against_each_other(tune, told):
     assert "tune-front-of" not in [one.key for one in two.segmented_control]
 
 
+@pytest.mark.slow
 def test_of_three_objectives_a_pair_is_chosen(tune, told):
     page = tune(told(4, State.DONE, objectives=("retain_free", "acc_ut", "acc_rt"), sampler="nsga2").id)
     chosen = page.segmented_control(key="tune-front-of")
@@ -156,6 +163,7 @@ def test_of_three_objectives_a_pair_is_chosen(tune, told):
     assert "Good is less Acc_ut and more Acc_rt" in words(page)
 
 
+@pytest.mark.slow
 def test_a_sweep_says_whose_it_is_and_not_what_the_run_is_that_is_open(
     tune, overview, finish, run_config, result, told
 ):
@@ -169,6 +177,7 @@ def test_a_sweep_says_whose_it_is_and_not_what_the_run_is_that_is_open(
     assert any("wolf" in one.label for one in page.get("page_link")), "the form starts from it"
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_goes_on(tune, store, told):
     job = told(2, State.CANCELLED)
     page = tune(job.id)
@@ -189,6 +198,7 @@ def test_a_finished_sweep_says_what_to_choose_and_how_well_it_was_predicted(tune
     assert "ε · perturbation budget 8/255, 32/255 · " in words(page)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_cloned_into_the_form(tune, store, told, answered):
     job = told(1, State.DONE)
     page = tune(job.id)
@@ -201,6 +211,7 @@ def test_a_sweep_is_cloned_into_the_form(tune, store, told, answered):
     assert "**4 runs**" in words(page)
 
 
+@pytest.mark.slow
 def test_pinned_trials_are_kept_in_the_address_and_their_epochs_drawn(tune, store, told):
     job = told(4, State.DONE)
     page = tune(job.id)
@@ -211,6 +222,7 @@ def test_pinned_trials_are_kept_in_the_address_and_their_epochs_drawn(tune, stor
     assert page.button(key="tune-pin").disabled  # nothing is drawn around
 
 
+@pytest.mark.slow
 def test_a_link_brings_its_pins(tune, overview, told):
     job = told(4, State.DONE)
     overview.query_params["pin"] = "2,99,x"
@@ -218,6 +230,7 @@ def test_a_link_brings_its_pins(tune, overview, told):
     assert page.multiselect(key="tune-pins").value == [2]
 
 
+@pytest.mark.slow
 def test_trials_can_be_stopped_that_are_lost(tune, store, answered):
     page = tune()
     page.checkbox(key="forget-digits_resnet_16-3").check().run()
@@ -230,6 +243,7 @@ def test_an_unknown_sweep_is_said_to_be_one(tune):
     assert "no sweep of this name" in words(tune("nothing"))
 
 
+@pytest.mark.slow
 def test_sweeps_are_listed_and_opened(tune, told, answered):
     job = told(1, State.DONE)
     page = tune()

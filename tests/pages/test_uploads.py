@@ -161,6 +161,7 @@ WRONG_DATA = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", WRONG_MODELS)
 def test_wrong_models_get_one_plain_sentence(page, work, tmp_path, monkeypatch, what):
     monkeypatch.chdir(tmp_path)
@@ -180,12 +181,14 @@ def test_a_file_that_begins_as_no_weights_is_refused_at_once_and_asks_for_no_dat
     assert len(store.latest(Lane.INTERACTIVE)) == before
 
 
+@pytest.mark.slow
 def test_a_model_that_the_worker_refuses_asks_for_no_data(page, work):
     bring_model(page, work, "model.safetensors", b"\x10\0\0\0\0\0\0\0{")
     assert not [box for box in page.selectbox if box.label == "Data"]
     assert "This file cannot be used" in page.info[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", WRONG_DATA)
 def test_wrong_data_gets_one_plain_sentence(page, work, tmp_path, monkeypatch, what):
     monkeypatch.chdir(tmp_path)
@@ -195,6 +198,7 @@ def test_wrong_data_gets_one_plain_sentence(page, work, tmp_path, monkeypatch, w
     assert not (tmp_path / "harmed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [12, 3])
 def test_other_classes_than_the_models_do_not_fit(page, work, classes):
     bring_data(page, work, ("pets.zip", zipped(class_folders(classes))))
@@ -205,6 +209,7 @@ def test_other_classes_than_the_models_do_not_fit(page, work, classes):
     assert page.button(key="use").disabled
 
 
+@pytest.mark.slow
 def test_own_data_that_fits_can_be_used_and_is_kept_in_the_address(page, work, store):
     bring_data(page, work, ("mine.npz", npz(**arrays())))
     assert not page.button(key="use").disabled
@@ -218,6 +223,7 @@ def test_own_data_that_fits_can_be_used_and_is_kept_in_the_address(page, work, s
     assert "upload:" in str(back.query_params["data"])
 
 
+@pytest.mark.slow
 def test_own_checkpoint_can_be_used(page, work, checkpoint):
     bring_model(page, work, "My model.safetensors", checkpoint.read_bytes())
     assert not page.error
@@ -237,6 +243,7 @@ def digits():
     return load_checkpoint("digits_resnet").model
 
 
+@pytest.mark.slow
 def test_foreign_checkpoint_is_shown_with_its_doubt(page, work, digits):
     saved = {"state_dict": digits.state_dict(), "mean": list(digits.config.mean), "std": list(digits.config.std)}
     bring_model(page, work, "foreign.pt", torch_file(saved))
@@ -245,6 +252,7 @@ def test_foreign_checkpoint_is_shown_with_its_doubt(page, work, digits):
     assert not page.button(key="use").disabled
 
 
+@pytest.mark.slow
 def test_visitor_tells_what_a_foreign_checkpoint_does_not_show(page, work, digits):
     from zspag_core.checkpoints import load_checkpoint
 
@@ -262,6 +270,7 @@ def test_visitor_tells_what_a_foreign_checkpoint_does_not_show(page, work, digit
     assert (choice.title, config.image_size, config.mean) == ("foreign.pt", 28, (0.5, 0.5, 0.5))
 
 
+@pytest.mark.slow
 def test_numbers_of_ones_own_are_checked(page, work):
     from zspag_core.models import build, named_config
 
@@ -271,6 +280,7 @@ def test_numbers_of_ones_own_are_checked(page, work):
     assert page.button(key="tell").disabled
 
 
+@pytest.mark.slow
 def test_heads_of_a_narrow_vit_are_asked_for(page, work):
     from torchvision.models import VisionTransformer
 
@@ -294,11 +304,13 @@ def tell(widgets, label):
     return found
 
 
+@pytest.mark.slow
 def test_failed_uploads_leave_nothing_running(page, work, store):
     bring_data(page, work, ("set.zip", b"hello, I am no zip"))
     assert {job.state for job in store.latest(Lane.INTERACTIVE)} <= {State.DONE, State.FAILED}
 
 
+@pytest.mark.slow
 def test_names_of_the_outputs_are_asked_for_where_the_data_holds_images_to_forget_alone(page, work):
     from zspag_core.checkpoints import load_checkpoint
     from zspag_core.models import build, named_config

@@ -34,6 +34,7 @@ def client(tmp_path, monkeypatch):
     made.close()
 
 
+@pytest.mark.slow
 def test_whoever_asks_has_no_torch():
     """The page's server would hold 0.7 GB more (docs/playground.md)."""
     program = "import sys, ui.playground.page; print('torch' in sys.modules)"

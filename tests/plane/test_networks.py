@@ -14,6 +14,7 @@ def test_a_network_reads_the_points_that_it_has_not_seen(network, points):
     assert accuracy(network, points.test, CPU) > 95
 
 
+@pytest.mark.slow
 def test_an_added_point_changes_the_network_and_is_learnt():
     own = tuple((x, y, 0) for x in (2, 5, 8) for y in (2, 5, 8))
     before, after = network_of("rings", 4, (), 0), network_of("rings", 4, own, 0)
@@ -23,6 +24,7 @@ def test_an_added_point_changes_the_network_and_is_learnt():
     assert int(before(corner).argmax()) == 3, "the network that it began with is as it was"
 
 
+@pytest.mark.slow
 def test_a_class_left_out_is_never_read(points):
     without = network_of("rings", 4, (), 0, (1,))
     assert accuracy(without, points.test.of_classes([1]), CPU) == 0

@@ -35,6 +35,7 @@ def without_clock(answer):
     return {name: part for name, part in answer.items() if name != "seconds"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", ASKED)
 def test_the_answer_is_what_the_ordinary_method_makes_of_the_same_model_and_points(
     settings, playground, asked, network, points, forget, generator
@@ -52,6 +53,7 @@ def test_the_answer_is_what_the_ordinary_method_makes_of_the_same_model_and_poin
     assert [layer["rank"] for layer in answer["layers"]] == [part.rank for part in run.subspace.layers.values()]
 
 
+@pytest.mark.slow
 def test_the_same_question_has_the_same_answer_with_and_without_what_is_remembered(playground, asked):
     first = playground.answer(asked())
     playground.answer(asked(energy=0.5))
@@ -59,6 +61,7 @@ def test_the_same_question_has_the_same_answer_with_and_without_what_is_remember
     assert without_clock(Playground().answer(asked())) == without_clock(first)
 
 
+@pytest.mark.slow
 def test_what_is_remembered_of_earlier_questions_is_let_go(asked, monkeypatch):
     monkeypatch.setattr("zspag_core.plane.play.MOST_STAGES", 0)
     playground = Playground()
@@ -66,6 +69,7 @@ def test_what_is_remembered_of_earlier_questions_is_let_go(asked, monkeypatch):
     assert without_clock(playground.answer(asked())) == without_clock(first)
 
 
+@pytest.mark.slow
 def test_ways_end_at_the_proxies_or_where_nothing_was_crossed(playground, asked):
     trails = playground.answer(asked())["trails"]
     reached, fate = unpacked(trails["reached"]), unpacked(trails["fate"])
@@ -92,6 +96,7 @@ def test_without_any_proxy_the_sentence_and_the_ways_are_there(playground, asked
     assert answer["proxies"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
@@ -115,6 +120,7 @@ def test_a_setting_out_of_range_is_refused(playground, asked):
         playground.answer(asked(energy=2.0))
 
 
+@pytest.mark.slow
 def test_beside_stand_the_original_the_retrained_or_the_masked_network(playground, asked):
     looks = {beside: playground.answer(asked(beside=beside))["beside"] for beside in ("original", "retrained", "mask")}
     assert looks["original"]["acc_ut"] > 90

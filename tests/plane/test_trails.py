@@ -20,6 +20,7 @@ def perturb(attack, network, images):
     return attack.perturb(network, images, targets, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pgd", "fgsm", "cw", "deepfool"])
 @pytest.mark.parametrize("confidence", [1.0, 0.9])
 def test_a_noting_attack_does_what_the_attack_does(name, confidence, network, images):

@@ -16,6 +16,7 @@ def two():
     return [Comparison.read(SHIPPED / f"table1-{name}.json") for name in ("digits-resnet", "cifar10-vit")]
 
 
+@pytest.mark.slow
 def test_every_row_with_a_figure_has_a_bar_of_its_mean_and_deviation(two):
     figure = draw_membership(two)
     traces = [trace for trace in figure.data if trace.yaxis == "y2"]
@@ -31,6 +32,7 @@ def test_every_row_with_a_figure_has_a_bar_of_its_mean_and_deviation(two):
     assert len(figure.layout.yaxis2.categoryarray) == len(expected), "no two rows share a name"
 
 
+@pytest.mark.slow
 def test_the_legend_tells_every_colour_once_and_the_band_is_retrains(two):
     figure = draw_membership(two)
     shown = [trace.name for trace in figure.data if trace.showlegend]

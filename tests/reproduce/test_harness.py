@@ -73,6 +73,7 @@ ZSPAG = RowPlan(key="zspag", label="ZS-PAG", method="zspag", paper="zspag")
 TUNED = TuningRange(name="learning_rate", low=1e-3, high=0.1)
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_made_again(build, faked):
     experiment = _arena([*rows.references(), ZSPAG, replace(ZSPAG, key="tuned", kind="tuned", knob=TUNED)])
     lines = []
@@ -86,6 +87,7 @@ def test_what_is_finished_is_not_made_again(build, faked):
     assert Comparison.read(build().out / "table9-digits.json") == again
 
 
+@pytest.mark.slow
 def test_a_changed_configuration_is_made_again(build, faked, tiny):
     build().compare(_arena([ZSPAG]))
     for changed, experiment in (
@@ -132,6 +134,7 @@ def test_tuning_asks_held_out_training_images_and_never_test_images(build, faked
     assert not keys(subject.held.images) & keys(test.images)
 
 
+@pytest.mark.slow
 def test_blind_tuning_sees_held_out_forget_images_and_proxies_alone(build, faked, monkeypatch):
     asked, proxies = [], []
     real, read = row_filler.accuracy, row_filler.outputs_of_pixels
@@ -211,6 +214,7 @@ def test_a_model_whose_outputs_are_no_numbers_has_failed_too(build, monkeypatch)
     assert comparison.rows[1].settings["learning_rate"] < TUNED.high, "too strong: the gentler value is chosen"
 
 
+@pytest.mark.slow
 def test_depth_is_asked_of_every_row_on_request(build, monkeypatch):
     experiment = _arena(rows.references()[:2])
     plain = build()
@@ -244,6 +248,7 @@ def test_a_timing_says_what_was_measured_before_and_what_a_whole_retrain_takes(b
     assert any(note.startswith("Retrain with all epochs on all images") for note in notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["small", "full"])
 @pytest.mark.parametrize("name", [name for name in tables.TABLES if name not in {"fig3", "fig4"}])
 def test_every_table_is_filled_written_and_drawn(build, faked, name, scale, capsys):
@@ -263,6 +268,7 @@ def test_every_table_is_filled_written_and_drawn(build, faked, name, scale, caps
         assert "plotly.min.js" in (out / f"{drawn}.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["table1", "table4", "table5", "fig5"])
 def test_digits_are_compared_on_request_with_every_seed_and_all_their_images(build, faked, name):
     out, only = build().out, "digits-resnet"
@@ -279,6 +285,7 @@ def test_digits_are_compared_on_request_with_every_seed_and_all_their_images(bui
     assert "Digits" in comparison.title
 
 
+@pytest.mark.slow
 def test_times_on_all_images_are_measured_on_request(build, faked):
     out, only = build().out, "cifar10-resnet"
     assert [experiment.setup.name for experiment in tables.experiments("table6", build().scale)] == ["cifar100-resnet"]
@@ -293,6 +300,7 @@ def test_times_on_all_images_are_measured_on_request(build, faked):
     assert comparison.retain_images > build().scale.retain_images
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_its_images_is_asked_for_with_the_images_it_knows(build, faked, monkeypatch):
     out, only = build().out, "cifar10-overfitted"
     limited = replace(SETUPS["small"][only], settings={"epochs": 3, "train_limit": 200})
@@ -326,6 +334,7 @@ def _quick(plan):
     return dict(plan.settings) | {name: value for name, value in few.items() if name in known}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fig3", "fig4"])
 def test_figures_three_and_four_look_at_one_run(build, monkeypatch, name):
     from zspag_core.explain import embedding

@@ -44,6 +44,7 @@ def experiment(tiny):
     return experiments("table4", tiny, ONLY)[0]
 
 
+@pytest.mark.slow
 def test_the_page_is_the_same_and_nothing_is_made_twice(tiny, harness, experiment, served, tmp_path):
     lines = []
     harness.tell = lines.append
@@ -59,6 +60,7 @@ def test_the_page_is_the_same_and_nothing_is_made_twice(tiny, harness, experimen
             assert (outcome.acc_rt, outcome.acc_ut, outcome.probe) == (same.acc_rt, same.acc_ut, same.probe)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_rows_is_left_in_the_queue(harness, experiment, served, monkeypatch):
     monkeypatch.setattr(RowFiller, "row", lambda *_: None)
     asked = []
@@ -68,6 +70,7 @@ def test_nothing_of_the_rows_is_left_in_the_queue(harness, experiment, served, m
     assert [served.get(job.id) for job in asked] == [None] * len(asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [False, True])
 def test_rows_filled_elsewhere_are_asked_stage_by_stage_too(harness, experiment, served, monkeypatch, depth):
     asked = []
@@ -99,6 +102,7 @@ def test_ctrl_c_takes_every_row_back(harness, experiment, store):
     assert store.waiting(LANE) == []
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_row_is_passed_on_and_the_others_end(harness, experiment, served, monkeypatch):
     def broken(self, plan):
         if plan.method == "retrain":
@@ -110,6 +114,7 @@ def test_what_goes_wrong_in_a_row_is_passed_on_and_the_others_end(harness, exper
     assert served.waiting(LANE) == []
 
 
+@pytest.mark.slow
 def test_data_that_are_not_at_hand_are_told_of_as_in_one_process(harness, experiment, served, monkeypatch):
     def absent(self, plan):
         raise DataError("svhn: expected test_32x32.mat")

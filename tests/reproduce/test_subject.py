@@ -29,6 +29,7 @@ def counted(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 def test_an_original_is_trained_once_and_again_for_another_recipe(setup, tmp_path, counted):
     first = load_original(setup, tmp_path, CPU)
     again = load_original(setup, tmp_path, CPU)
@@ -38,6 +39,7 @@ def test_an_original_is_trained_once_and_again_for_another_recipe(setup, tmp_pat
     assert len(counted) == 2
 
 
+@pytest.mark.slow
 def test_an_original_that_comes_with_the_project_is_not_trained(setup, tmp_path, monkeypatch, counted):
     first = load_original(setup, tmp_path / "made", CPU)
     monkeypatch.setattr(subjects, "ORIGINALS", tmp_path / "made")
@@ -55,6 +57,7 @@ def test_an_original_that_comes_with_the_project_is_not_trained(setup, tmp_path,
     ]
 
 
+@pytest.mark.slow
 def test_the_original_of_the_small_cifar100_comes_with_the_project(shared_data, tmp_path, monkeypatch, counted):
     monkeypatch.setenv("ZSPAG_DATA", str(shared_data))
     original = load_original(SETUPS["small"]["cifar100-resnet"], tmp_path, CPU)
@@ -100,6 +103,7 @@ def test_every_original_that_a_setup_names_comes_with_the_project():
     assert all(load_checkpoint(subjects.find_checkpoint(name)).about["test_accuracy"] > 75 for name in named)
 
 
+@pytest.mark.slow
 def test_a_backdoor_is_planted_in_a_start_and_retrain_keeps_the_first_recipe(
     setup, tmp_path, monkeypatch, counted, digits_model
 ):

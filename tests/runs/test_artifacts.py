@@ -66,6 +66,7 @@ def test_influences_are_kept_only_where_there_are_some():
     assert torch.equal(arrays["influences"], 2 * torch.eye(2))
 
 
+@pytest.mark.slow
 def test_grading_holds_logits_and_every_measure_of_every_group(digits_model, small_digits):
     found = grade(digits_model, small_digits, (3,), seed=0, deep=False)
     arrays = grading_arrays(found, None)

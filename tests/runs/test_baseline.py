@@ -61,6 +61,7 @@ class Listener(Reporter):
         self.result = json.loads(json.dumps(result))
 
 
+@pytest.mark.slow
 def test_a_quick_grade_waits_until_the_method_is_done(config, tmp_path):
     heard = Listener()
     execute(config, tmp_path / "run", heard)
@@ -68,6 +69,7 @@ def test_a_quick_grade_waits_until_the_method_is_done(config, tmp_path):
     assert order == [0, 1, 2, "before", "evaluate", "graded"]
 
 
+@pytest.mark.slow
 def test_a_long_one_comes_first_and_all_files_are_the_same(config, tmp_path, monkeypatch):
     execute(config, tmp_path / "quick")
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.0)
@@ -106,6 +108,7 @@ def test_the_steps_of_relearning_count_as_much_as_the_images_that_they_take(prep
     assert not Baseline(prepared.checkpoint.model, prepared, NO_CACHE, SILENT, {}).may_wait(LOOKED, 100, 1.01 * limit)
 
 
+@pytest.mark.slow
 def test_a_run_cancelled_before_the_original_is_graded_has_its_grade_all_the_same(config, tmp_path):
     heard = Listener(stop=1)
     result = execute(config, tmp_path / "run", heard)
@@ -115,6 +118,7 @@ def test_a_run_cancelled_before_the_original_is_graded_has_its_grade_all_the_sam
     assert heard.heard[-1] == 1, "nobody who has cancelled is told of anything more"
 
 
+@pytest.mark.slow
 def test_where_others_wait_nothing_is_graded_for_a_cancelled_run(config, tmp_path):
     state = tmp_path / "state"
     heard = Listener(stop=1)
@@ -127,6 +131,7 @@ def test_where_others_wait_nothing_is_graded_for_a_cancelled_run(config, tmp_pat
     assert again | {"seconds": None} == whole | {"seconds": None}
 
 
+@pytest.mark.slow
 def test_where_others_wait_a_cancelled_run_is_written_if_that_takes_no_time(config, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.0)
     result = execute(config, tmp_path / "run", Listener(stop=1), finish_cancelled=False)
@@ -134,6 +139,7 @@ def test_where_others_wait_a_cancelled_run_is_written_if_that_takes_no_time(conf
     assert (tmp_path / "run" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_grade_and_steps_are_made_once_also_where_nothing_is_kept(prepared, monkeypatch):
     asked = replace(prepared, config=replace(prepared.config, relearning=True))
     baseline, made = Baseline(prepared.checkpoint.model, asked, NO_CACHE, SILENT, {"evaluate": 0.0}), []
@@ -148,12 +154,14 @@ def test_grade_and_steps_are_made_once_also_where_nothing_is_kept(prepared, monk
     assert made == ["grade_of", "relearning_of"]
 
 
+@pytest.mark.slow
 def test_cancelling_while_the_original_is_graded_leaves_nothing(config, tmp_path):
     with pytest.raises(Cancelled):
         execute(config, tmp_path / "run", Listener(stop="before"))
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_what_was_reached_is_shown_before_layers_neighbours_and_relearning_are_looked_at(config, tmp_path):
     heard = Listener()
     result = execute(replace(config, relearning=True), tmp_path / "run", heard)

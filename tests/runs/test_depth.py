@@ -52,6 +52,7 @@ def retrained(digits_model, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_the_record_gains_a_part_and_nothing_else_changes(folder, digits_checkpoint):
     before = read_json(folder / "result.json")
     own = before.pop("depth")
@@ -121,6 +122,7 @@ def test_an_unknown_extent_is_refused(small_digits):
         measure("some", {}, small_digits, (3,), {}, seed=0)
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_what_it_writes(folder, retrained, capsys):
     arguments = ["evaluate", "--run", str(folder), "--data", "digits", "--depth", "--retrained", str(retrained)]
     assert main([*arguments, "--device", "cpu"]) == 0
@@ -131,6 +133,7 @@ def test_the_command_line_prints_what_it_writes(folder, retrained, capsys):
     assert json.loads(capsys.readouterr().out)["depth"]["stages"] == depth["stages"]
 
 
+@pytest.mark.slow
 def test_a_model_alone_can_be_asked(digits_checkpoint, retrained, capsys):
     arguments = ["evaluate", "--data", "digits", "--checkpoint", str(digits_checkpoint), "--forget", "3", "--depth"]
     assert main([*arguments, "--device", "cpu"]) == 0
@@ -139,6 +142,7 @@ def test_a_model_alone_can_be_asked(digits_checkpoint, retrained, capsys):
     assert list(json.loads(capsys.readouterr().out)["depth"]["models"]) == ["unlearned"]
 
 
+@pytest.mark.slow
 def test_a_retraining_run_is_taken_by_its_folder(folder, digits_model):
     save_checkpoint(folder / "model.safetensors", digits_model, {"unlearned": {"method": "retrain", "forget": [3]}})
     assert retrained_model(str(folder), "", (3,)).about["unlearned"]["method"] == "retrain"
@@ -175,6 +179,7 @@ def test_weights_alone_are_read_as_the_run_was_told_and_a_file_of_ours_as_it_say
     assert retrained_model(str(ours), "", (3,), told).model.config == digits_model.config
 
 
+@pytest.mark.slow
 def test_a_silent_file_that_knows_the_class_is_no_retrained_one(
     folder, digits_model, digits_checkpoint, tmp_path, capsys
 ):
@@ -190,6 +195,7 @@ def test_a_silent_file_that_knows_the_class_is_no_retrained_one(
     assert re.search(said, capsys.readouterr().err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [["--mean", "0.1", "--std", "0.5"], ["--image-size", "8"], ["--order", "given"], ["--model", "timm:resnet18"]],
@@ -199,6 +205,7 @@ def test_what_the_run_says_itself_is_not_said_beside_it(more, folder, capsys):
     assert f"--run: expected no {more[0]}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_data_without_all_classes_are_refused(folder, small_digits, tmp_path, capsys):
     import numpy as np
 
@@ -218,6 +225,7 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
     assert "expected the folder of a run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_retrained_beside_a_run_needs_depth(folder, retrained, capsys):
     code = main(["evaluate", "--run", str(folder), "--data", "digits", "--retrained", str(retrained)])
     assert code == 2

@@ -68,6 +68,7 @@ def test_progress_and_notes_are_passed_on(make_log):
     assert ear.heard == [("progress", "proxies", 2, 5, {"found": 4.0}), ("note", "mind this")]
 
 
+@pytest.mark.slow
 def test_every_epoch_has_a_frame_that_comes_before_it_and_grades_beside_its_figures(
     make_log, digits_model, small_digits, index, state_of, assert_untouched
 ):
@@ -111,6 +112,7 @@ def test_what_is_undefined_is_not_passed_on(make_log, digits_model, small_digits
     assert "mia" not in ear.heard[-1][3]
 
 
+@pytest.mark.slow
 def test_an_earlier_attempt_is_told_again_in_order_and_not_logged_twice(make_log, cache, digits_model):
     first = make_log(Ear(), cache)
     first.begin(digits_model)

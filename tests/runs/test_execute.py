@@ -48,6 +48,7 @@ def finished(digits_checkpoint, tmp_path_factory):
     return out, execute(asked, out), asked
 
 
+@pytest.mark.slow
 def test_the_result_has_the_keys_of_the_contract(finished):
     out, result, _ = finished
     assert json.loads((out / "result.json").read_text()) == result
@@ -95,6 +96,7 @@ def test_the_result_has_the_keys_of_the_contract(finished):
     assert result["backdoor"] is None
 
 
+@pytest.mark.slow
 def test_the_files_hold_what_the_result_says(finished, small_digits, digits_checkpoint):
     out, result, asked = finished
     assert {path.name for path in out.iterdir()} == {
@@ -134,6 +136,7 @@ def test_the_files_hold_what_the_result_says(finished, small_digits, digits_chec
     )
 
 
+@pytest.mark.slow
 def test_grading_arrays_give_the_figures_of_the_result_again(finished, small_digits):
     out, result, _ = finished
     arrays = load_file(out / "grading.safetensors")
@@ -155,6 +158,7 @@ def test_grading_arrays_give_the_figures_of_the_result_again(finished, small_dig
         assert len(arrays[f"mia.{when}.forget_train.loss"]) == len(small_digits.train.of_classes((3, 5)))
 
 
+@pytest.mark.slow
 def test_relearning_is_that_of_both_models(finished, digits_model, small_digits):
     out, result, _ = finished
     known = result["before"]["acc_ut"]
@@ -163,6 +167,7 @@ def test_relearning_is_that_of_both_models(finished, digits_model, small_digits)
         assert result[when]["relearning"] == found.to_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "images", "measured"), [(False, 1000, False), (True, 10, True), (None, 10, False)])
 def test_relearning_is_measured_when_asked_for_or_quick(config, tmp_path, monkeypatch, asked, images, measured):
     monkeypatch.setattr("zspag_core.runs.grading.RELEARNING_IMAGES", images)
@@ -171,6 +176,7 @@ def test_relearning_is_measured_when_asked_for_or_quick(config, tmp_path, monkey
         assert (result[when]["relearning"] is not None) == measured
 
 
+@pytest.mark.slow
 def test_mask_accuracy_is_that_of_the_masked_original(finished, digits_model, small_digits):
     with torch.no_grad():
         logits = digits_model(to_pixels(small_digits.test.images))
@@ -180,6 +186,7 @@ def test_mask_accuracy_is_that_of_the_masked_original(finished, digits_model, sm
     assert finished[1]["mask"]["acc_rt"] == pytest.approx(100 * float(right.double().mean()))
 
 
+@pytest.mark.slow
 def test_a_planted_backdoor_is_tried_before_and_after(config, tmp_path, backdoored_checkpoint, small_digits):
     out = tmp_path / "run"
     asked = config(checkpoint=str(backdoored_checkpoint), forget=(8,), method="mask", settings={})
@@ -203,6 +210,7 @@ def test_a_planted_backdoor_is_tried_before_and_after(config, tmp_path, backdoor
     assert load_checkpoint(out / "model.safetensors").about["backdoor"] == "1:8"
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_tries_the_backdoor_on_the_original_alone(config, tmp_path, backdoored_checkpoint):
     asked = config(checkpoint=str(backdoored_checkpoint), method="posterior", settings={"epochs": 3})
     result = execute(asked, tmp_path / "run", StopAfterAnEpoch())
@@ -210,6 +218,7 @@ def test_a_cancelled_run_tries_the_backdoor_on_the_original_alone(config, tmp_pa
     assert set(load_file(tmp_path / "run" / "backdoor.safetensors")) == {"images", "before"}
 
 
+@pytest.mark.slow
 def test_a_backdoors_images_are_forgotten_as_they_were_trained(config, tmp_path, backdoored_checkpoint, small_digits):
     asked = config(checkpoint=str(backdoored_checkpoint), forget=(1,), method="finetune_zs", settings={"epochs": 1})
     execute(asked, tmp_path / "run")
@@ -221,6 +230,7 @@ def test_a_backdoors_images_are_forgotten_as_they_were_trained(config, tmp_path,
     assert set(arrays["truth"].tolist()) == {1}, "what is shown is the class of the image"
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_bytes(config, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         execute(config(seed=seed), tmp_path / name)
@@ -232,6 +242,7 @@ def test_equal_seeds_give_equal_bytes(config, tmp_path):
         assert first == second, file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [method.name for method in METHODS if method.name != "zspag"])
 def test_every_method_writes_the_same_record(config, tmp_path, name):
     method = next(m for m in METHODS if m.name == name)
@@ -251,6 +262,7 @@ def test_every_method_writes_the_same_record(config, tmp_path, name):
     json.dumps(result, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_only_a_method_that_needs_remaining_data_receives_it(config, tmp_path, monkeypatch, small_digits):
     seen = {}
     for method in METHODS:
@@ -305,6 +317,7 @@ def told():
     return Told()
 
 
+@pytest.mark.slow
 def test_a_model_that_hardly_reads_the_data_is_told_of_before_the_work_goes_on(config, digits_config, tmp_path):
     path = tmp_path / "untrained.safetensors"
     save_checkpoint(path, initialise(digits_config, 0), {"data": "digits"})
@@ -315,6 +328,7 @@ def test_a_model_that_hardly_reads_the_data_is_told_of_before_the_work_goes_on(c
     assert "do model and data belong together?" in "".join(untrained.notes)
 
 
+@pytest.mark.slow
 def test_other_names_of_the_classes_are_told_of(config, digits_model, told, tmp_path):
     path = tmp_path / "named.safetensors"
     names = [f"digit {k}" for k in range(10)]
@@ -325,6 +339,7 @@ def test_other_names_of_the_classes_are_told_of(config, digits_model, told, tmp_
     ]
 
 
+@pytest.mark.slow
 def test_a_class_that_the_model_never_reads_is_told_of(config, digits_checkpoint, told, tmp_path):
     checkpoint = load_checkpoint(digits_checkpoint)
     with torch.no_grad():
@@ -358,6 +373,7 @@ class StopAfterAnEpoch(Reporter):
         self.armed = number == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["load", "evaluate", "proxies", "unlearn"])
 def test_cancelling_before_an_epoch_has_ended_leaves_nothing(config, tmp_path, stage):
     with pytest.raises(Cancelled):
@@ -365,6 +381,7 @@ def test_cancelling_before_an_epoch_has_ended_leaves_nothing(config, tmp_path, s
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_cancelling_while_unlearning_keeps_what_was_reached(config, tmp_path):
     report = StopAfterAnEpoch()
     result = execute(config(settings=QUICK | {"stop_rule": False, "epochs": 3}), tmp_path / "run", report)
@@ -378,6 +395,7 @@ def test_cancelling_while_unlearning_keeps_what_was_reached(config, tmp_path):
     assert report.stages.index("proxies") < report.stages.index("unlearn")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["zspag", "posterior"])
 def test_a_run_that_goes_on_tells_of_every_stage_that_is_done_already(config, tmp_path, method):
     settings = {"epochs": 1} if method == "posterior" else QUICK | {"stop_rule": False, "epochs": 1}
@@ -402,6 +420,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(config, tmp_path):
         execute(config(), tmp_path / "file" / "run")
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_no_folder(config, tmp_path, monkeypatch):
     def broken(*_args, **_rest):
         raise RuntimeError("disk full")
@@ -412,6 +431,7 @@ def test_a_failure_leaves_no_folder(config, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("broken", "what"), [("_look_inside", "what the layers do"), ("_relearn", "relearning")])
 def test_what_fails_after_the_figures_does_not_cost_the_model(config, told, tmp_path, monkeypatch, broken, what):
     def fail(*_args):
@@ -426,6 +446,7 @@ def test_what_fails_after_the_figures_does_not_cost_the_model(config, told, tmp_
     assert result["after"]["acc_ut"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["zspag", "finetune", "boundary_shrink"])
 def test_images_made_late_give_the_same_run(config, tmp_path, monkeypatch, method):
     settings = QUICK | {"label_mode": "influence_anchored", "deep": 0.1} if method == "zspag" else {"epochs": 1}

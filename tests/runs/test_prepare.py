@@ -183,6 +183,7 @@ def test_an_order_that_was_chosen_against_the_model_s_answers_is_noted(digits_mo
     assert note.endswith("assumed: heads 1")
 
 
+@pytest.mark.slow
 def test_a_wrong_order_under_a_wrong_reading_is_told_with_it(digits_model, small_digits):
     turned = torch.tensor([3, 4, 5, 6, 7, 8, 9, 0, 1, 2])
     split = type(small_digits.train)

@@ -77,6 +77,7 @@ INTERRUPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INTERRUPTIONS)
 def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(config, whole, tmp_path, name):
     when, error, done_again = INTERRUPTIONS[name]
@@ -98,6 +99,7 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(config, whole, 
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_a_run_cancelled_between_epochs_leaves_what_it_reached_and_goes_on(config, whole, tmp_path):
     class StopAfter(Listener):
         def epoch(self, number, total, model, **figures):
@@ -117,6 +119,7 @@ def test_a_run_cancelled_between_epochs_leaves_what_it_reached_and_goes_on(confi
     assert heard.stages.count("unlearn") == 1 + whole[1].stages.count("unlearn") // 3
 
 
+@pytest.mark.slow
 def test_a_method_is_given_back_only_what_it_kept_itself(config, tmp_path):
     state = tmp_path / "state"
     with pytest.raises(Cancelled):
@@ -126,6 +129,7 @@ def test_a_method_is_given_back_only_what_it_kept_itself(config, tmp_path):
     assert {path.name for path in state.iterdir()} == {"method", "original.pt", "epochs.pt"}
 
 
+@pytest.mark.slow
 def test_what_another_request_left_is_not_used(config, whole, tmp_path):
     other = dataclasses.replace(config, seed=1)
     with pytest.raises(Cancelled):
@@ -134,6 +138,7 @@ def test_what_another_request_left_is_not_used(config, whole, tmp_path):
     assert_same(tmp_path / "run", whole[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["retrain", "finetune_zs"])
 def test_other_methods_go_on_after_their_last_epoch(config, tmp_path, method):
     config = dataclasses.replace(config, method=method, settings={"epochs": 3}, relearning=False)

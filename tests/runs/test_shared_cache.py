@@ -57,6 +57,7 @@ def test_what_other_threads_made_is_made_again(asked, tmp_path, monkeypatch):
     assert shared_cache(prepare_held(asked), None).recall("original") is None
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_over_and_says_so(asked, tmp_path, monkeypatch):
     monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
 

@@ -91,6 +91,7 @@ def test_images_to_forget_are_offered_and_looked_into(job, threes):
     assert measure_relearning(job_for({"run": job.id}, "cpu")) == {"before": None, "after": None}
 
 
+@pytest.mark.slow
 def test_the_task_grades_the_run_for_every_page(job, store):
     draw_map(job_for({"run": job.id, "kind": "pca"}, "cpu"))
     asked = store.submit("samples", {"run": job.id, "kind": "forgotten", "count": 5}, lane=Lane.INTERACTIVE)

@@ -25,6 +25,7 @@ def ask(run, index=(0, 5), **changes):
     )
 
 
+@pytest.mark.slow
 def test_samples_come_in_turn_of_the_classes(run_id, small_digits):
     labels = small_digits.test.labels
     remaining = list_samples(job_for({"run": run_id, "kind": "remaining", "count": 12}, "cpu"))["images"]
@@ -96,6 +97,7 @@ def test_similarity_is_the_mean_correlation_by_hand(run_id, models, small_digits
     assert ask(run_id, layer="stage 1") == answer
 
 
+@pytest.mark.slow
 def test_a_transformer_is_compared_too(home, run_id, small_vit, tmp_path, digits_checkpoint):
     from zspag_core.runs.config import RunConfig
     from zspag_core.runs.execute import execute

@@ -9,6 +9,7 @@ from zspag_core.tasks.depth import measure_depth
 from zspag_core.tasks.table import find_task
 
 
+@pytest.mark.slow
 def test_every_stage_of_both_models_is_measured(run_id, store):
     recorder = Recorder()
     answer = measure_depth(
@@ -20,6 +21,7 @@ def test_every_stage_of_both_models_is_measured(run_id, store):
     assert answer["extent"] == "quick"
 
 
+@pytest.mark.slow
 def test_everything_is_asked_with_the_references_that_ship(run_id, store, monkeypatch):
     asked = []
     monkeypatch.setattr("zspag_core.runs.depth.find_references", lambda given, about, *_: asked.append((given, about)))
@@ -31,6 +33,7 @@ def test_everything_is_asked_with_the_references_that_ship(run_id, store, monkey
     assert (given, about["data"]) == ("", "digits")
 
 
+@pytest.mark.slow
 def test_another_run_may_be_the_other_end(run_id, store):
     answer = measure_depth(store.submit("depth", {"run": run_id, "extent": "quick", "retrained": run_id}, device="cpu"))
     assert answer["models"]["retrained"] == answer["models"]["unlearned"]
@@ -46,6 +49,7 @@ def test_unknown_run_is_refused(store):
         measure_depth(store.submit("depth", {"run": "0123456789abcdef", "extent": "quick"}))
 
 
+@pytest.mark.slow
 def test_workers_know_the_task(run_id, store):
     found = find_task("depth")(store.submit("depth", {"run": run_id, "extent": "quick"}, device="cpu"), Reporter())
     assert found["extent"] == "quick"

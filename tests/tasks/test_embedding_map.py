@@ -63,6 +63,7 @@ def test_agreement_is_counted_by_hand(run_id, folder, digits_model, small_digits
     assert answer["knn_agreement"] == pytest.approx(100 * float((votes > 5).double().mean()))
 
 
+@pytest.mark.slow
 def test_the_umap_has_a_zero_line_and_shares_its_ground(run_id, folder, monkeypatch):
     answer = draw_map(job_for({"run": run_id, "kind": "umap"}, "cpu"))
     arrays = load_file(folder / "map_umap.safetensors")

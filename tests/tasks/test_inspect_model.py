@@ -61,6 +61,7 @@ def test_named_network_says_what_else_is_open(weights):
     json.dumps(answer)
 
 
+@pytest.mark.slow
 def test_network_and_entry_are_remembered_when_more_is_told(weights, network, tmp_path):
     own = network.state_dict()
     other = {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in own.items()}
@@ -93,6 +94,7 @@ def zipped_folder(path, members):
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", ["", "my model/"])
 def test_a_zipped_model_folder_is_unpacked_without_code(network, tmp_path, top):
     torch.save(network.state_dict(), tmp_path / "w.bin")
@@ -106,6 +108,7 @@ def test_a_zipped_model_folder_is_unpacked_without_code(network, tmp_path, top):
     assert inspect_model(job_for({"checkpoint": path}))["unpacked"] == folder, "the second time it is there already"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("members", "sentence"),
     [
@@ -135,6 +138,7 @@ def test_readings_and_orders_are_tried_with_figures(bare_digits, digits_model):
     json.dumps(answer)
 
 
+@pytest.mark.slow
 def test_another_order_is_found_chosen_and_then_kept_by_the_run(bare_digits, digits_model):
     told = {"image_size": 8, "mean": list(digits_model.config.mean), "std": list(digits_model.config.std)}
     wrong = [str(k) for k in (1, 0, 3, 2, 5, 4, 7, 6, 9, 8)]
@@ -198,6 +202,7 @@ def written(path, digits, change=lambda image: image, classes=range(10)):
     return str(path)
 
 
+@pytest.mark.slow
 def test_images_that_look_altered_are_told_until_they_are_kept(bare_digits, digits_model, small_digits, tmp_path):
     told = {"image_size": 8, "mean": list(digits_model.config.mean), "std": list(digits_model.config.std)}
     made = import_weights(job_for({"checkpoint": str(bare_digits), "told": told}))["checkpoint"]

@@ -77,11 +77,13 @@ def test_a_few_images_are_the_first_of_all(digits_checkpoint):
     assert all(whole["per_class"].get(label, 0) >= count for label, count in few["per_class"].items())
 
 
+@pytest.mark.slow
 def test_same_seed_same_answer(ask):
     first, second = (ask(epsilon=0.1, random_start=True) for _ in range(2))
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ["fgsm", "cw", "deepfool"])
 def test_every_attack_can_be_previewed(ask, attack):
     assert ask(attack=attack, epsilon=0.3, epsilon_l2=3.0)["attempted"] == 64

@@ -11,6 +11,7 @@ from zspag_core.tasks.relearning import measure_relearning
 from zspag_core.tasks.table import find_task
 
 
+@pytest.mark.slow
 def test_steps_are_those_that_the_run_itself_counts(run_id, home):
     recorder = Recorder()
     answer = measure_relearning(job_for({"run": run_id}, "cpu"), recorder)
@@ -32,6 +33,7 @@ def test_unknown_run_is_refused(home):
         measure_relearning(job_for({"run": "0123456789abcdef"}))
 
 
+@pytest.mark.slow
 def test_workers_know_the_task(store, run_id):
     job = store.submit("relearning", {"run": run_id}, device="cpu")
     assert set(find_task("relearning")(job, SILENT)) == {"before", "after"}

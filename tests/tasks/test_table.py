@@ -128,6 +128,7 @@ def test_names_that_could_leave_the_folder_are_refused(name):
         trained_file(name)
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_can_be_resumed_by_the_same_job(store, home):
     import threading
 

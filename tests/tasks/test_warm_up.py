@@ -30,6 +30,7 @@ def demo(digits_checkpoint, monkeypatch, tmp_path):
     return RunConfig("digits", str(digits_checkpoint), (3,), method="mask", device="cpu")
 
 
+@pytest.mark.slow
 def test_the_demo_takes_over_what_was_made_before_it(demo, tmp_path):
     warm_up("cpu", Reporter())
     assert shared_cache(prepare_held(demo), None).recall("original") is not None

@@ -45,6 +45,7 @@ class Stop(Reporter):
             raise Cancelled("stop")
 
 
+@pytest.mark.slow
 def test_the_shipped_sizes_learn_digits_in_a_few_epochs(small_digits):
     mean, std = small_digits.train.channel_statistics()
     config = named_config("resnet_tiny", image_size=8, channels=1, mean=mean, std=std)
@@ -56,6 +57,7 @@ def test_the_shipped_sizes_learn_digits_in_a_few_epochs(small_digits):
     assert not found.model.training
 
 
+@pytest.mark.slow
 def test_a_transformer_learns_with_its_own_recipe(small_digits):
     config = ViTConfig(channels=1, image_size=8, mean=(0.3,), std=(0.4,), patch_size=2, width=24, depth=1, hidden=48)
     recipe = recipe_for("digits", "vit_small", {"epochs": 5, "batch_size": 32, "learning_rate": 0.004, "crop": 0})
@@ -64,6 +66,7 @@ def test_a_transformer_learns_with_its_own_recipe(small_digits):
     assert accuracy(found.model, small_digits.test, CPU) > 55
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [{}, {"optimizer": "adamw", "learning_rate": 0.01}, {"averaged": 2}],
@@ -115,12 +118,14 @@ def test_the_learning_rate_rests_while_epochs_are_averaged(small_digits, digits_
     assert rates[10:] == pytest.approx([0.05] * 10)  # half way down the cosine
 
 
+@pytest.mark.slow
 def test_the_state_of_another_training_is_not_used(small_digits, digits_config, tmp_path):
     path = tmp_path / "state"
     fit(digits_config, small_digits.train, path=path, seed=1)
     assert same(fit(digits_config, small_digits.train, path=path).model, fit(digits_config, small_digits.train).model)
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_leaves_a_usable_model(small_digits, digits_config):
     found = fit(digits_config, small_digits.train, Stop(40), epochs=5, train_limit=700)
     assert found.stopped == "cancelled"
@@ -145,6 +150,7 @@ def test_the_global_seed_does_not_matter(digits_config):
         assert same(one, initialise(digits_config, 0))
 
 
+@pytest.mark.slow
 def test_excluded_classes_are_never_predicted(small_digits, digits_config):
     found = fit(digits_config, small_digits.train.without_classes((3, 7)), epochs=4, train_limit=0)
     with torch.no_grad():
@@ -204,6 +210,7 @@ def test_epochs_are_reported_with_their_figures(small_digits, digits_config):
     assert [{"epoch": n, **f} for n, _, f in ear.seen] == found.history
 
 
+@pytest.mark.slow
 def test_watched_test_images_are_graded_after_every_epoch_and_change_nothing(small_digits, digits_config):
     alone = fit(digits_config, small_digits.train)
     found = train(
@@ -238,6 +245,7 @@ def test_accuracy_is_the_share_of_right_answers(small_digits, digits_model):
     assert expected > 90
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [None, 7])
 def test_dropout_draws_from_the_seed_also_after_an_interruption(small_digits, tmp_path, steps):
     config = AlexNetConfig(widths=(4, 6, 8, 6, 4), hidden=(12, 10), channels=1, image_size=8, mean=(0.3,), std=(0.4,))

@@ -33,6 +33,7 @@ class Ear(Reporter):
         self.epochs.append((number, total, figures))
 
 
+@pytest.mark.slow
 def test_file_and_record_agree_and_epochs_are_graded(tmp_path):
     ear, out = Ear(), tmp_path / "new" / "a.safetensors"
     about = execute(quick(exclude=(3,)), out, ear)
@@ -48,6 +49,7 @@ def test_file_and_record_agree_and_epochs_are_graded(tmp_path):
     assert about["history"][1]["test_accuracy"] == ear.epochs[1][2]["test_accuracy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [2, 7, "evaluate"])
 def test_cancelled_training_leaves_a_usable_file_and_resumes_to_the_same_bytes(tmp_path, stop_at):
     whole, part = tmp_path / "whole.safetensors", tmp_path / "part.safetensors"
@@ -61,6 +63,7 @@ def test_cancelled_training_leaves_a_usable_file_and_resumes_to_the_same_bytes(t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part.safetensors", "whole.safetensors"]
 
 
+@pytest.mark.slow
 def test_a_training_can_go_on_from_a_checkpoint(tmp_path):
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     told = execute(quick(), first)
@@ -74,6 +77,7 @@ def test_a_training_can_go_on_from_a_checkpoint(tmp_path):
             assert torch.allclose(value, load_checkpoint(second).model.state_dict()[name], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_several_starts_are_averaged(tmp_path):
     paths = [tmp_path / f"{seed}.safetensors" for seed in (0, 1)]
     for seed, path in enumerate(paths):
@@ -86,6 +90,7 @@ def test_several_starts_are_averaged(tmp_path):
     assert torch.allclose(mean["head.weight"], (one["head.weight"] + two["head.weight"]) / 2, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_killed_training_of_another_start_is_not_gone_on_with(tmp_path):
     first, other, out = (tmp_path / f"{name}.safetensors" for name in ("first", "other", "out"))
     execute(quick(), first)
@@ -96,6 +101,7 @@ def test_a_killed_training_of_another_start_is_not_gone_on_with(tmp_path):
     assert out.read_bytes() == (tmp_path / "fresh.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [

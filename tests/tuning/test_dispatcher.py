@@ -61,6 +61,7 @@ def studied(sweep_job):
         loaded._storage._backend.engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_knob_of_which_one_value_was_tried_is_not_ranked(store, sweep, served, monkeypatch):
     monkeypatch.setattr("zspag_core.tuning.study.LEAST", 1)
     first = dispatch(queue.submit_sweep(store, replace(sweep, objectives=("acc_rt",), trials=2), {}), Reporter())
@@ -68,6 +69,7 @@ def test_a_knob_of_which_one_value_was_tried_is_not_ranked(store, sweep, served,
     assert set(first["importance"]) == {"label_mode"}
 
 
+@pytest.mark.slow
 def test_every_point_is_tried_once_and_told(store, sweep, served):
     job = queue.submit_sweep(store, replace(sweep, objectives=("acc_rt",)), {"class_names": ["3"]})
     found = dispatch(job, Reporter())
@@ -81,6 +83,7 @@ def test_every_point_is_tried_once_and_told(store, sweep, served):
     assert [trial.values for trial in studied(job)] == [[90.4], [90.4], [90.8], [90.8]]
 
 
+@pytest.mark.slow
 def test_after_a_stop_it_goes_on_and_does_nothing_twice(store, sweep, served):
     job = queue.submit_sweep(store, sweep)
     with pytest.raises(Cancelled):
@@ -100,6 +103,7 @@ def replace_state(store, job):
     return store.require(job.id)
 
 
+@pytest.mark.slow
 def test_a_dispatcher_that_died_between_asking_and_queueing_loses_no_point(store, sweep, served):
     job = queue.submit_sweep(store, sweep)
     study = Study(job.id, sweep, database_url())
@@ -109,6 +113,7 @@ def test_a_dispatcher_that_died_between_asking_and_queueing_loses_no_point(store
     assert (found["trials"][number - 1]["point"], len(found["trials"]), len(served)) == (point, 4, 4)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_known_is_not_carried_out_again(store, sweep, served):
     dispatch(queue.submit_sweep(store, sweep), Reporter())
     other = queue.submit_sweep(store, replace(sweep, objectives=("acc_ut",)))
@@ -116,6 +121,7 @@ def test_a_run_that_is_known_is_not_carried_out_again(store, sweep, served):
     assert len(served) == 4
 
 
+@pytest.mark.slow
 def test_seeds_are_repeats_and_their_spread_is_told(store, sweep, served):
     job = queue.submit_sweep(store, replace(sweep, trials=1, seeds=(0, 2)))
     (row,) = dispatch(job, Reporter())["trials"]
@@ -124,6 +130,7 @@ def test_seeds_are_repeats_and_their_spread_is_told(store, sweep, served):
     assert row["spread"]["acc_rt"] == pytest.approx(2**0.5)
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_says_why_and_the_sweep_goes_on(store, sweep, served):
     space = (replace(sweep.space[0], values=(666, 8)),)
     found = dispatch(queue.submit_sweep(store, replace(sweep, space=space, trials=2)), Reporter())
@@ -132,6 +139,7 @@ def test_a_trial_that_fails_says_why_and_the_sweep_goes_on(store, sweep, served)
     assert found["best"] == [2]
 
 
+@pytest.mark.slow
 def test_a_sampler_that_learns_and_several_objectives(store, sweep, served):
     space = (Axis(name="n_adv", low=4, high=4000, whole=True), Axis(name="learning_rate", low=0.1, high=0.2))
     tpe = replace(sweep, sampler="tpe", trials=5, space=space)
@@ -141,6 +149,7 @@ def test_a_sampler_that_learns_and_several_objectives(store, sweep, served):
     assert found["best"]
 
 
+@pytest.mark.slow
 def test_a_space_that_is_used_up_ends_the_sweep(store, sweep, served):
     asked = replace(sweep, sampler="random", trials=50, objectives=("acc_rt",))
     found = dispatch(queue.submit_sweep(store, asked), Reporter())
@@ -150,6 +159,7 @@ def test_a_space_that_is_used_up_ends_the_sweep(store, sweep, served):
     assert [row["number"] for row in found["trials"]] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_sweep_that_repeated_points_goes_on_with_those_that_are_left(store, sweep, served):
     asked = replace(sweep, sampler="random", trials=5, objectives=("acc_rt",))
     job = queue.submit_sweep(store, asked)
@@ -171,6 +181,7 @@ def test_no_point_is_begun_when_the_time_is_over(store, sweep, served):
     assert found["trials"] == []
 
 
+@pytest.mark.slow
 def test_a_sweep_is_found_again_whatever_its_budget_and_can_be_extended(store, sweep, served):
     job = queue.submit_sweep(store, replace(sweep, sampler="qmc", trials=2))
     dispatch(job, Reporter())
@@ -187,6 +198,7 @@ def test_a_sweep_under_way_is_not_begun_again(store, sweep):
     assert queue.go_on(store, job, trials=99).config["trials"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("losses", "ends"), [(1, "done"), (3, "done"), (4, "failed")])
 def test_a_trial_whose_worker_was_lost_is_begun_again_but_not_for_ever(store, sweep, answer, monkeypatch, losses, ends):
     monkeypatch.setattr(dispatcher, "LOOK_SECONDS", 0.01)
@@ -211,6 +223,7 @@ def test_a_trial_whose_worker_was_lost_is_begun_again_but_not_for_ever(store, sw
     assert len(begun) == min(losses, dispatcher.RETRIES) + 1
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_clearly_lost_is_stopped(store, sweep, answer, monkeypatch):
     monkeypatch.setattr(dispatcher, "LOOK_SECONDS", 0.01)
     values = (4, 5, 6, 7, 8)

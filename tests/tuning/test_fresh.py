@@ -39,6 +39,7 @@ def drawn(sweep):
     return drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["random", "tpe", "nsga2"])
 def test_every_point_of_a_small_space_comes_once(drawn, name):
     found = drawn(name, 8)

@@ -12,6 +12,7 @@ from zspag_core.tuning.study import Study
 TYPED = ["epsilon=8/255..64/255:log:4", "n_adv=10,30"]  # ends with more digits than are kept of other values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["grid", "qmc", "random", "tpe"])
 def test_so_many_points_are_asked_for_as_there_are_trials(sweep, tmp_path, sampler):
     axes = parse_space(TYPED, "zspag", {})

@@ -45,6 +45,7 @@ def pair(asked, tmp_path_factory):
     return folder, answers, second.worked
 
 
+@pytest.mark.slow
 def test_a_trial_is_the_same_run_as_alone_to_the_byte(pair):
     folder, _, _ = pair
     for name in ("model", "proxies", "labels", "grading"):
@@ -53,12 +54,14 @@ def test_a_trial_is_the_same_run_as_alone_to_the_byte(pair):
         ).read_bytes()
 
 
+@pytest.mark.slow
 def test_what_does_not_depend_on_what_varies_is_made_once(pair):
     _, _, worked = pair
     assert "unlearn" in worked
     assert not worked & {"proxies", "subspace"}
 
 
+@pytest.mark.slow
 def test_the_yardstick_is_the_same_for_all_and_sees_what_forgetting_does(pair):
     folder, (first, second), _ = pair
     assert len(list((folder / "stages").glob("*/yardstick.pt"))) == 1
@@ -70,6 +73,7 @@ def test_the_yardstick_is_the_same_for_all_and_sees_what_forgetting_does(pair):
         assert seen["own_agreement"] is not None
 
 
+@pytest.mark.slow
 def test_a_method_without_proxies_is_measured_too(asked, tmp_path, monkeypatch):
     monkeypatch.setenv("ZSPAG_HOME", str(tmp_path))
     seen = carry_out(replace(asked, method="mask", settings={}), tmp_path / "mask")["yardstick"]

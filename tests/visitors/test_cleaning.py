@@ -42,6 +42,7 @@ def due(store, monkeypatch):
     return due
 
 
+@pytest.mark.slow
 def test_the_oldest_go_once_that_was_announced_long_enough(store, made, presence, due):
     old, middle, new = made(390), made(390), made(390)
     cleaning = Cleaning(store, BUDGET_GB)

@@ -35,6 +35,7 @@ def put(path, size=10):
     return path
 
 
+@pytest.mark.slow
 def test_lists_hold_ones_own_jobs_only(store, ada, bob):
     mine, theirs = ada.submit("unlearn", {}, comparison="c1"), bob.submit("unlearn", {}, comparison="c2")
     before = store.submit("unlearn", {"made": "without sharing"})
@@ -45,6 +46,7 @@ def test_lists_hold_ones_own_jobs_only(store, ada, bob):
     assert len(store.latest()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_nobody_changes_anothers_run(store, ada, bob, run, change):
     job = ada.submit("unlearn", {"forget": [3]})
@@ -57,6 +59,7 @@ def test_nobody_changes_anothers_run(store, ada, bob, run, change):
     assert len(store.latest()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["cancel", "rename", "annotate", "delete", "pin"])
 def test_everybody_changes_their_own(ada, change):
     job = ada.submit("unlearn", {"forget": [3]})
@@ -74,6 +77,7 @@ def test_a_shared_link_opens_a_run_to_look_at_until_its_owner_deletes_it(ada, bo
     assert ada.get(job.id) is not None
 
 
+@pytest.mark.slow
 def test_a_run_made_without_sharing_is_nobodys_to_change(store, ada):
     job = store.submit("unlearn", {})
     with pytest.raises(ForbiddenError, match="somebody else"):
@@ -185,6 +189,7 @@ def test_taking_up_what_ended_counts_as_waiting(ada, run):
     assert ada.require(job.id).state == State.FAILED
 
 
+@pytest.mark.slow
 def test_who_has_filled_their_room_is_told_to_delete(ada, run):
     job = ada.submit("unlearn", {})
     run()
@@ -196,6 +201,7 @@ def test_who_has_filled_their_room_is_told_to_delete(ada, run):
     assert ada.submit("unlearn", {})
 
 
+@pytest.mark.slow
 def test_who_uploads_much_is_told_to_wait(ada, bob):
     ada.check_upload(600_000)
     ada.check_upload(700_000)
@@ -206,6 +212,7 @@ def test_who_uploads_much_is_told_to_wait(ada, bob):
         bob.check_upload(1_090_000)
 
 
+@pytest.mark.slow
 def test_a_sweeps_trials_are_its_owners_and_hang_on_nobody_elses(store, ada, bob, run):
     hers, his = ada.submit("tune", {}, lane=Lane.SWEEPS), bob.submit("tune", {}, lane=Lane.SWEEPS)
     config = {"checkpoint": "none", "data": "digits", "device": "auto"}

@@ -81,6 +81,7 @@ def test_uploads_of_the_last_hour_are_counted(presence, store):
     assert presence.delivered_lately("nobody") == 0.0
 
 
+@pytest.mark.slow
 def test_two_pages_of_one_visitor_do_not_disturb_each_other(presence):
     failures = []
 

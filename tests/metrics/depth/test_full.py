@@ -26,6 +26,7 @@ def data():
     return patches_data(each=40)
 
 
+@pytest.mark.slow
 def test_everything_is_measured_and_what_is_drowned_is_found(data):
     models = {"original": Patches(), "unlearned": drowned(Patches()), "retrained": Patches(1)}
     found = measure_all(models, data, [FORGOTTEN], seed=0)

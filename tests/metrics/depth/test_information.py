@@ -34,18 +34,21 @@ def test_infonce_is_its_definition_written_out():
     assert float(infonce(scores, labels)) == pytest.approx(total / 7)
 
 
+@pytest.mark.slow
 def test_information_is_found_where_nothing_linear_finds_it():
     (train, marks), (test, asked) = ring(), ring(seed=1)
     assert information(train, marks, test, asked, 0) > 0.95
     assert linear_bits(train, marks, test, asked, 0) < 0.05
 
 
+@pytest.mark.slow
 def test_noise_holds_none():
     train, test = (torch.randn(600, 8, generator=seeded(seed), dtype=torch.float64) for seed in (0, 1))
     marks = torch.arange(600) % 2 == 0
     assert information(train, marks, test, marks, 0) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blind", [1, 3])
 def test_information_ends_where_a_network_is_blind(blind):
     data = patches_data(each=80)
@@ -56,6 +59,7 @@ def test_information_ends_where_a_network_is_blind(blind):
         assert bits > 0.9 if stage < blind else bits < 0.1
 
 
+@pytest.mark.slow
 def test_rescaled_weights_change_nothing():
     data = patches_data(each=40)
     found = []
@@ -65,6 +69,7 @@ def test_rescaled_weights_change_nothing():
     assert found[0] == pytest.approx(found[1], abs=0.01)
 
 
+@pytest.mark.slow
 def test_it_neither_draws_from_the_global_generator_nor_depends_on_it():
     (train, marks), (test, asked) = ring(50), ring(50, seed=1)
     state = torch.random.get_rng_state()

@@ -30,6 +30,7 @@ def of_original(trained):
         return relearnt(trained.original, trained)
 
 
+@pytest.mark.slow
 def test_what_never_saw_the_class_needs_longer(of_original, trained):
     found = relearnt(trained.retrained, trained)
     assert of_original.reached
@@ -38,6 +39,7 @@ def test_what_never_saw_the_class_needs_longer(of_original, trained):
     assert min(found.acc_rt, of_original.acc_rt) > 95
 
 
+@pytest.mark.slow
 def test_neither_a_masked_head_nor_its_scale_makes_it_longer(of_original, trained, masked):
     assert relearnt(masked, trained) == of_original
     louder = copy.deepcopy(trained.original)
@@ -56,6 +58,7 @@ def test_features_that_are_blind_do_not_win_it_back_by_reading_everything_as_it(
     assert (found.reached, found.steps) == (False, 6)
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_the_loop_written_out(of_original, trained):
     model, generator, data = copy.deepcopy(trained.original), torch.Generator().manual_seed(0), trained.dataset
     gone, rest = data.train.of_classes([3]), data.train.without_classes([3])

@@ -23,6 +23,7 @@ def literal_hsic(one, two):
     return total / number
 
 
+@pytest.mark.slow
 def test_cka_is_the_definition_written_out():
     one = drawn(9, 3)
     two = one[:, :2] @ drawn(2, 2, 1) + 0.5 * drawn(9, 2, 2)

@@ -23,6 +23,7 @@ def models(unlearned):
     return {"original": Patches(), "unlearned": unlearned, "retrained": Patches(1)}
 
 
+@pytest.mark.slow
 def test_a_masked_head_leaves_everything_and_says_so(data):
     found = measure_quickly(models(masked(Patches())), data, [FORGOTTEN], seed=0)
     assert found["left"] == {"probe": 100.0, "knn": 100.0, "bits": 100.0}
@@ -31,6 +32,7 @@ def test_a_masked_head_leaves_everything_and_says_so(data):
     assert found["cka"]["original_unlearned"]["forget"] == pytest.approx([1.0] * 3)
 
 
+@pytest.mark.slow
 def test_a_network_that_is_blind_from_the_last_stage_on_is_caught_one_stage_before(data):
     found = measure_quickly(models(Patches(3)), data, [FORGOTTEN], seed=0)
     probe = found["models"]["unlearned"]["probe"]
@@ -41,6 +43,7 @@ def test_a_network_that_is_blind_from_the_last_stage_on_is_caught_one_stage_befo
     assert found["worst"]["stage"] in {"stage 1", "stage 2"}
 
 
+@pytest.mark.slow
 def test_what_is_blind_from_the_start_has_nothing_left(data):
     found = measure_quickly(models(Patches(1)), data, [FORGOTTEN], seed=0)
     assert found["left"] == {"probe": 0.0, "knn": 0.0, "bits": 0.0}
@@ -59,6 +62,7 @@ def test_the_record_is_plain_and_has_a_figure_a_stage(data):
     assert found["images"] == {"forget_train": 40, "rest_train": 120, "forget_test": 40, "rest_test": 120}
 
 
+@pytest.mark.slow
 def test_a_measure_without_two_ends_has_no_share(data):
     same = {"original": Patches(), "unlearned": Patches(), "retrained": Patches()}
     found = measure_quickly(same, data, [FORGOTTEN], seed=0)

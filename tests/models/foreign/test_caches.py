@@ -66,6 +66,7 @@ def test_a_network_that_was_called_can_be_copied(network, images):
     assert all(torch.equal(one, other) for one, other in zip(twin.parameters(), network.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_a_classifier_keeps_nothing_of_a_call(network, images):
     network(images)
     model = own_of(network)
@@ -75,6 +76,7 @@ def test_a_classifier_keeps_nothing_of_a_call(network, images):
     assert torch.equal(twin(images), model(images))
 
 
+@pytest.mark.slow
 def test_what_a_classifier_says_is_of_its_present_weights(network, images):
     model = own_of(network)
     model(images)

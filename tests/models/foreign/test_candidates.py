@@ -10,6 +10,7 @@ from zspag_core.models.foreign import candidates as index
 from zspag_core.models.foreign.candidates import candidates, hint, signature
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "build"),
     [

@@ -53,6 +53,7 @@ def test_hugging_face_s_ways_to_name_a_size():
     assert hf_reading(None) == {}
 
 
+@pytest.mark.slow
 def test_hugging_face_s_own_processors_agree():
     transformers = pytest.importorskip("transformers")
     for name in ("ViTImageProcessor", "ConvNextImageProcessor", "MobileNetV2ImageProcessor"):

@@ -48,6 +48,7 @@ def test_arguments_that_build_nothing_are_one_sentence():
         build_network(ForeignConfig(source="timm:resnet10t", arguments={"no_such_option": 3}))
 
 
+@pytest.mark.slow
 def test_what_a_library_checks_by_errors_of_its_own_is_one_sentence():
     pytest.importorskip("transformers")
     told = {"model_type": "vit", "hidden_size": float("inf")}

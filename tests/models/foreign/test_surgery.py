@@ -32,6 +32,7 @@ def _owners(kind):
     return model.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["as it is", "no bias", "sequence", "two layers", "small stem", "grey"])
 def test_a_resnet_that_was_changed_is_built_as_it_was(kind):
     owner = _owners(kind)
@@ -49,6 +50,7 @@ def test_a_resnet_that_was_changed_is_built_as_it_was(kind):
         assert torch.equal(built(images), owner(images))
 
 
+@pytest.mark.slow
 def test_a_whole_sequence_of_linear_layers_may_be_replaced():
     owner = torchvision.models.vgg11(weights=None, num_classes=5)
     owner.classifier = nn.Sequential(nn.Linear(512 * 49, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 5))
@@ -80,6 +82,7 @@ def test_position_tables_show_the_number_of_patches():
     assert side_of_tables(owner, owner.state_dict()) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"stem": {"name": "conv9", "channels": 1}}, {"head": {"name": "nothing.here", "layers": [{}]}}]
 )

@@ -40,6 +40,7 @@ def test_every_lesson_has_a_text_and_runs_that_the_engine_takes(lesson):
         assert configure(find_method(arm.method), arm.settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_every_shipped_run_has_an_answer_and_a_picture(lesson):
     shipped = shipped_runs(lesson.runs)

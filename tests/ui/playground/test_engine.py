@@ -13,6 +13,7 @@ def playground():
     return Playground()
 
 
+@pytest.mark.slow
 def test_what_was_recorded_is_an_answer_to_the_usual_question_as_the_engine_gives_it(playground, answer):
     """But for rounding: the network was trained on the processor that recorded it."""
     fresh = playground.answer(question_of(USUAL))
@@ -39,6 +40,7 @@ def left(answer):
     return answer["frames"][-1]["acc_rt"], answer["frames"][-1]["acc_ut"]
 
 
+@pytest.mark.slow
 def test_what_there_is_to_try_shows_what_its_sentence_says(tried):
     rest, gone = left(tried["The method"])
     assert rest > 90
@@ -49,6 +51,7 @@ def test_what_there_is_to_try_shows_what_its_sentence_says(tried):
     assert (counts[0], counts[4]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_on_the_board_the_rest_suffers_more_with_the_projection_than_without(tried, playground):
     changes = dict(next(each.changes for each in TRIES if each.title == "Where it fails"))
     without = playground.answer(question_of(USUAL | changes | {"subspace": "none"}))

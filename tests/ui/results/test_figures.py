@@ -25,6 +25,7 @@ def test_everything_of_a_full_run_is_drawn_with_words_and_data(make_view):
         assert drawn.figure.data, drawn.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "about", [{"method": "mask"}, {"method": "retrain"}, {"method": "posterior"}, {"cancelled": True}]
 )
@@ -35,6 +36,7 @@ def test_other_runs_are_drawn_as_far_as_they_go(make_view, about):
     assert ("labels" in found) == (about.get("method", "zspag") in {"zspag", "posterior"})
 
 
+@pytest.mark.slow
 def test_tables_hold_every_figure_and_all_histograms(make_view):
     found = tables(make_view(), Reference())
     assert set(found) >= MEMBERSHIP
@@ -61,6 +63,7 @@ def test_no_labels_no_picture(make_view):
     assert taught_of(make_view(method="mask")) == []
 
 
+@pytest.mark.slow
 def test_depth_is_drawn_where_the_record_has_it(make_view):
     view = make_view()
     figures = {"probe": [60.0, 90.0], "knn": [50.0, 80.0], "bits": [0.5, 0.9]}

@@ -14,6 +14,7 @@ def report(make_view):
     return html_report([ReportedRun(view, Reference(), "python -m zspag_core unlearn --data 'a b'")])
 
 
+@pytest.mark.slow
 def test_report_has_story_figures_settings_and_command(report):
     assert "is forgotten" in report
     assert report.count("<figure ") == 12
@@ -23,17 +24,20 @@ def test_report_has_story_figures_settings_and_command(report):
     assert "What the method saw" in report
 
 
+@pytest.mark.slow
 def test_report_asks_nobody_for_anything(report):
     markup = re.sub(r"<script>.*?</script>", "", report, flags=re.DOTALL)
     assert "http" not in markup
     assert not re.search(r"<script[^>]+src=|<link|<img", report[: report.index("<script>")] + markup)
 
 
+@pytest.mark.slow
 def test_library_is_inside_once(report):
     assert report.count("plotly.js v") == 1
     assert len(report) < 7_000_000
 
 
+@pytest.mark.slow
 def test_names_cannot_break_the_page(report):
     assert "a &lt;b&gt; &amp; c" in report
     assert "<b> & c" not in report
@@ -51,11 +55,13 @@ def test_markdown_of_sentences_becomes_html(text, markup):
     assert inline(text) == markup
 
 
+@pytest.mark.slow
 def test_report_of_a_stopped_run(make_view):
     report = html_report([ReportedRun(make_view(cancelled=True), Reference(), "")])
     assert "The run was stopped after epoch 2" in report
 
 
+@pytest.mark.slow
 def test_report_of_two_runs_begins_with_what_is_different(make_view):
     one = make_view("A", changes={"title": "first *try*"})
     two = make_view("B", method="mask", changes={"title": "second"})
@@ -68,5 +74,6 @@ def test_report_of_two_runs_begins_with_what_is_different(make_view):
     assert report.count("plotly.js v") == 1
 
 
+@pytest.mark.slow
 def test_one_report_has_no_comparison(report):
     assert "What was set differently" not in report

@@ -68,6 +68,7 @@ def test_digits_stand_first(tmp_path):
     assert [path.stem for path in shipped_checkpoints(tmp_path)] == names
 
 
+@pytest.mark.slow
 def test_pages_need_no_torch():
     """The first paint must not wait for torch: nothing that the pages import brings it in."""
     modules = "ui.shell.frame, ui.shell.settings_form, ui.shell.checkpoints, ui.forget.run_panel"

@@ -55,6 +55,7 @@ def refused(digits_model, small_digits):
     return [*said, str(AlteredImages("the images look altered: 40.0 %, exchanged 80.0 %"))]
 
 
+@pytest.mark.slow
 def test_no_option_of_the_command_line_is_named(refused):
     assert all("--" in sentence for sentence in refused)
     for sentence in map(for_page, refused):

@@ -97,6 +97,7 @@ def test_several_jobs_are_said_while_one_of_them_is_active(store, end):
     assert shown(page.run()) == []
 
 
+@pytest.mark.slow
 def test_a_task_asked_for_later_can_be_cancelled_and_tried_again(store, end):
     assert shown(open_with(later_task, id="nothing")) == ["under way: False"]
     job = store.submit("grade", {"run": "x"})

@@ -124,6 +124,7 @@ def test_two_runs_differ_in_estimates_too(make_view):
     assert [row[1:] for row in estimates] == [("1.0 %", "–", "–"), ("97.5 %", "–", "–")]
 
 
+@pytest.mark.slow
 def test_the_report_has_estimates_in_place_of_figures(view):
     page = html_report([ReportedRun(view, Reference(), "")])
     assert "are not graded." in page
