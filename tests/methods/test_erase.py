@@ -81,7 +81,7 @@ def test_a_network_that_remembers_nothing_of_its_data_is_refused(kind):
 
 def test_more_stages_than_there_are_or_none_are_refused(digits_model):
     Erase(depth=2).check(digits_model, (3,))
-    with pytest.raises(UsageError, match=r"^last_strength: expected .* got 0 at all that can be \(stage 2\)$"):
+    with pytest.raises(UsageError, match=r"^last_strength: .* larger depth than 1: .* only stage 2 .* 0 passes over$"):
         Erase(depth=1).check(digits_model, (3,))
     with pytest.raises(UsageError, match=r"^depth: expected at most 2, the stages of this network, got 3$"):
         Erase(depth=3).check(digits_model, (3,))
@@ -107,8 +107,14 @@ def test_what_no_file_says_is_assumed_and_said(about, digits_model, forget):
     method.unlearn(digits_model, forget, (3,), RunContext(torch.Generator(), heard))
     assert heard.notes == [
         "the model's file does not say how its training images were changed; assumed: moved by up to 4 pixels, "
-        "mirrored, nothing blackened"
+        "mirrored, nothing blackened. What BatchNorm remembers is read by that: where it is wrong (--set crop=… "
+        "--set flip=… --set cutout=…), the classes may stay"
     ]
+    part = Heard()
+    some = {"images": 10, "synthesis_steps": 1, "passes": 0, "crop": 0, "flip": "no"}
+    unlearn(digits_model, forget, some, report=part)
+    assert [note.partition("assumed: ")[2].partition(".")[0] for note in part.notes] == ["nothing blackened"]
+    assert "(--set cutout=…)" in part.notes[0]
     quiet = Heard()
     unlearn(digits_model, forget, report=quiet)
     assert quiet.notes == []
@@ -146,11 +152,13 @@ def test_a_stage_that_cannot_be_erased_is_passed_over_and_named(owners, small_di
     heard = Heard()
     forget = small_digits.train.of_classes((3,))[torch.arange(20)]
     found = unlearn(owners, forget, QUICK | {"images": 20}, report=heard)
-    assert heard.notes == ["not erased, for it is not known which layers write them: second"]
+    assert heard.notes == ["not erased: second (gated after BatchNorm, joined of several parts, or without it)"]
     assert heard.epochs == [(1, 1)]
     before, after = owners.owner_weights(), found.model.owner_weights()
     assert {name for name in before if name.startswith("first.") and not before[name].equal(after[name])}
-    with pytest.raises(UsageError, match=r"^strength: expected a stage to erase, got 0 at all that can be \(first\)$"):
+    with pytest.raises(
+        UsageError, match=r"^strength: expected more than 0, got 0 at every .* \(second cannot be erased"
+    ):
         configure(Erase, QUICK | {"strength": 0}).check(owners, (3,))
 
 

@@ -13,7 +13,7 @@ from tests.runs.test_references import made
 from zspag_core.checkpoints import save_checkpoint
 from zspag_core.cli import main
 from zspag_core.errors import UsageError
-from zspag_core.files import read_json
+from zspag_core.files import read_json, write_json
 from zspag_core.metrics.depth.references import save_references
 from zspag_core.metrics.depth.words import depth_lines
 from zspag_core.runs.depth import measure, measure_depth, retrained_model
@@ -230,3 +230,32 @@ def test_retrained_beside_a_run_needs_depth(folder, retrained, capsys):
     code = main(["evaluate", "--run", str(folder), "--data", "digits", "--retrained", str(retrained)])
     assert code == 2
     assert "expected no --retrained beside it" in capsys.readouterr().err
+
+
+CODE = """
+from pathlib import Path
+
+Path(__file__).with_name("ran").touch()
+
+
+def network():
+    raise RuntimeError("this is no network")
+"""
+
+
+@pytest.mark.parametrize("depth", [["--depth"], []])
+def test_code_that_a_runs_folder_names_is_not_run(depth, folder, capsys):
+    """A folder may be anybody's: what it says of itself must not start a program."""
+    (folder / "payload.py").write_text(CODE)
+    source, record = f"python:{folder / 'payload.py'}:network", read_json(folder / "config.json")
+    write_json(folder / "config.json", record | {"model": source})
+    arguments = ["evaluate", "--run", str(folder), "--data", "digits", *depth, "--device", "cpu"]
+    before = read_json(folder / "result.json")
+    for more in ([], ["--model", "python:mine.py:Other"]):
+        assert main([*arguments, *more]) == 2
+        assert f"run: its network is {source}, code that is never run on a file's word: say --model" in (
+            capsys.readouterr().err
+        )
+    assert not (folder / "ran").exists()
+    assert read_json(folder / "result.json") == before
+    assert main([*arguments, "--model", source]) == 0  # named, it might be run; this model's own file says what it is

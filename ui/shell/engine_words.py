@@ -21,6 +21,7 @@ OPTIONS = (
     (r"; (name|it looks like)[^;]*--model .*$", ""),
     (r": name its (own )?class with --model python:FILE\.py:CALLABLE", ": only its own class does, on a command line"),
     (r"choose with --(mean|std|image-size) .*?\(or name what was taken in the same way\)", "choose on the page Model"),
+    (r"model wants its images \(--image-size, --mean, --std\)", "model wants its images, on the page Model,"),
     (r"state --image-size, --mean and --std", "state size, mean and deviation on the page Model"),
     (r"choose with --order \S+, or --order given to keep it as it is", "choose on the page Model"),
     (r"with --classes FILE, one name a line", "on the page Model"),

@@ -69,7 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_classes(parser)
     parser.add_argument("--original", default="", metavar="F", help="model before unlearning: measures relearning")
     parser.add_argument(
-        "--retrained", default="", metavar="F", help="model that never saw the classes (with --original)"
+        "--retrained",
+        default="",
+        metavar="F",
+        help="model that never saw the classes: its file or the folder of its run (with --original, or --run --depth)",
     )
     parser.add_argument(
         "--depth",
@@ -100,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_choice(arguments: argparse.Namespace) -> None:
     """Refuse what is neither a model with classes nor a run alone."""
-    beside = ("checkpoint", "forget", "classes", "model", "order", *(() if arguments.depth else ("retrained",)))
+    beside = ("checkpoint", "forget", "classes", "order", *(() if arguments.depth else ("retrained",)))
     given = [f"--{name}" for name in beside if getattr(arguments, name)]
     given += [option for option, *_ in READING if getattr(arguments, option[2:].replace("-", "_")) is not None]
     if arguments.references and arguments.depth != "all":
@@ -120,7 +123,12 @@ def _complete(arguments: argparse.Namespace) -> int:
 
     with interruptible() as report:
         result = regrade(
-            Path(arguments.folder), arguments.data, original=arguments.original, device=arguments.device, report=report
+            Path(arguments.folder),
+            arguments.data,
+            original=arguments.original,
+            model=arguments.model,
+            device=arguments.device,
+            report=report,
         )
     text = json.dumps(result, indent=1) if arguments.json else "\n".join(headlines(result))
     print(text)  # noqa: T201
@@ -138,6 +146,7 @@ def _look_deeper(arguments: argparse.Namespace) -> int:
             arguments.data,
             arguments.depth,
             original=arguments.original,
+            model=arguments.model,
             retrained=arguments.retrained,
             references=arguments.references,
             device=arguments.device,

@@ -25,7 +25,10 @@ class AlteredImages(UsageError):
 
     def __init__(self, plain: str) -> None:
         """Keep the sentence; the message ends with what to do on the command line."""
-        super().__init__(f"{plain}; save them as they were in the model's training, or keep them with --order given")
+        super().__init__(
+            f"{plain}; say how the model wants its images (--image-size, --mean, --std) where nobody did, save them as "
+            "they were in its training, or keep them with --order given"
+        )
         self.plain = plain
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 AS_TRAINED = "as trained"
 UNKNOWN = -1
+HOW_WRITTEN = "gated after BatchNorm, joined of several parts, or without it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +113,7 @@ class Erase(ZeroShotMethod):
         """Refuse a network whose stages cannot be erased, and more stages than it has."""
         stages = last_stages(model, self.depth)
         if not self._strengths(stages):
-            able = ", ".join(stage.name for stage in stages if stage.written)
-            setting = "strength" if any(stage.written for stage in stages[:-1]) else "last_strength"
-            raise UsageError(f"{setting}: expected a stage to erase, got 0 at all that can be ({able})")
+            raise UsageError(self._nothing_to_erase(stages))
 
     def unlearn(
         self,
@@ -150,16 +149,34 @@ class Erase(ZeroShotMethod):
         found = [(stage.written, strength) for stage, strength in zip(stages, strengths, strict=True)]
         return [(written, strength) for written, strength in found if written is not None and strength > 0]
 
+    def _nothing_to_erase(self, stages: list[Stage]) -> str:
+        """Say that no stage is left to erase, why, and what to do."""
+        *below, last = stages
+        passed = ", ".join(stage.name for stage in stages if stage.written is None)
+        why = f" ({passed} cannot be erased: {HOW_WRITTEN})" if passed else ""
+        if any(stage.written for stage in below):
+            return f"strength: expected more than 0, got 0 at every stage that can be erased{why}"
+        return (
+            f"last_strength: expected more than 0, or a larger depth than {self.depth}: of the last {len(stages)} "
+            f"stages only {last.name} can be erased, which 0 passes over{why}"
+        )
+
     def _say_assumptions(self, stages: list[Stage], context: RunContext) -> None:
         """Say what nobody said, and what cannot be erased."""
         if passed := [stage.name for stage in stages if stage.written is None]:
-            context.report.note(f"not erased, for it is not known which layers write them: {', '.join(passed)}")
-        if self.crop == UNKNOWN or self.flip == AS_TRAINED or self.cutout == UNKNOWN:
-            taken = self.disturbance
+            context.report.note(f"not erased: {', '.join(passed)} ({HOW_WRITTEN})")
+        taken = self.disturbance
+        open_ = {
+            "crop": f"moved by up to {taken.crop} pixels" if self.crop == UNKNOWN else "",
+            "flip": ("mirrored" if taken.flip else "not mirrored") if self.flip == AS_TRAINED else "",
+            "cutout": "nothing blackened" if self.cutout == UNKNOWN else "",
+        }
+        if assumed := [words for words in open_.values() if words]:
+            knobs = " ".join(f"--set {name}=…" for name, words in open_.items() if words)
             context.report.note(
-                "the model's file does not say how its training images were changed; assumed: moved by up to "
-                f"{taken.crop} pixels, {'mirrored' if taken.flip else 'not mirrored'}, "
-                + (f"a square of {taken.cutout} pixels blackened" if taken.cutout else "nothing blackened")
+                "the model's file does not say how its training images were changed; assumed: "
+                f"{', '.join(assumed)}. What BatchNorm remembers is read by that: where it is wrong ({knobs}), the "
+                "classes may stay"
             )
 
     def _prepare(

@@ -41,6 +41,7 @@ def measure_depth(
     extent: str,
     *,
     original: str = "",
+    model: str | None = None,
     retrained: str = "",
     references: str = "",
     device: str = "auto",
@@ -53,6 +54,7 @@ def measure_depth(
         data: name or path of data with training and test images of all classes.
         extent: "quick" or "all".
         original: the model before unlearning; "" takes it from where the run did.
+        model: whose code may be run, see :func:`zspag_core.runs.regrade.open_finished`.
         retrained: a model that never saw the classes, a file or the folder of a retraining run; "" for none.
         references: file of reference models of the data, for "all"; "" takes what ships for the original.
         device: where to compute.
@@ -67,7 +69,7 @@ def measure_depth(
         DataError: the file of references cannot be read.
         UnlearningError: the models' features are not numbers.
     """
-    run = open_finished(folder, data, original, device)
+    run = open_finished(folder, data, original, model, device)
     check_images(run.lacks, data)
     models = {ORIGINAL: run.models["before"], UNLEARNED: run.models["after"]}
     if retrained:
@@ -148,9 +150,11 @@ def retrained_model(
             the same way, a file of this program says it itself.
 
     Raises:
-        UsageError: by what its file says, it did see one of them.
+        UsageError: there is none, or by what its file says it did see one of them.
     """
     file = Path(path) / "model.safetensors" if (Path(path) / "result.json").exists() else model_path(Path(path))
+    if not file.exists():
+        raise UsageError(f"--retrained: expected a model's file or the folder of a run, got {path}, which is not there")
     says_itself = bool(reading) and file.exists() and read_contents(file, default_limit_mb()).header is not None
     checkpoint = load_checkpoint(file, model=model, **({} if says_itself else reading))
     check_excluded(checkpoint, classes, path)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from zspag_core.models import Classifier
 
 WHEN = ("before", "after")
+CODE = "python:"
+"""How the name of a network begins whose code is a file of its owner's."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,13 @@ class GradedRun:
 
 
 def regrade(
-    folder: Path, data: str, *, original: str = "", device: str = "auto", report: Reporter = SILENT
+    folder: Path,
+    data: str,
+    *,
+    original: str = "",
+    model: str | None = None,
+    device: str = "auto",
+    report: Reporter = SILENT,
 ) -> dict[str, Any]:
     """Grade both models of a finished run and complete its result.json and grading.safetensors.
 
@@ -67,6 +75,7 @@ def regrade(
         folder: of the run.
         data: name or path of data with what the run's own lacked.
         original: the model before unlearning; "" takes it from where the run did.
+        model: whose code may be run, see :func:`open_finished`.
         device: where to compute.
         report: receives progress after every batch.
 
@@ -76,7 +85,7 @@ def regrade(
     Raises:
         UsageError: no finished run, another original, or data that do not fit or lack the same.
     """
-    run = open_finished(folder, data, original, device)
+    run = open_finished(folder, data, original, model, device)
     if set(run.lacks) >= set(run.result.get("lacks", ())) and run.lacks:
         raise UsageError(f"data: expected images that the run's own data lack, got {data}: {ungraded(run.lacks)}")
     found = {when: _grade(run, when, report) for when in WHEN}
@@ -98,13 +107,22 @@ def regrade(
     return result
 
 
-def open_finished(folder: Path, data: str, original: str, device: str) -> GradedRun:
+def open_finished(folder: Path, data: str, original: str, model: str | None, device: str) -> GradedRun:
     """Load a run and the data, and check that they belong together.
 
+    Args:
+        folder: of the run.
+        data: name or path of the data.
+        original: the model before unlearning; "" takes it from where the run did.
+        model: "python:FILE.py:CALLABLE" where somebody named the network's code, "" where nobody did; None for a run
+            whose record is our own, so that its word is good.
+        device: where to compute.
+
     Raises:
-        UsageError: no finished run, another original, or data that do not fit.
+        UsageError: no finished run, another original, data that do not fit, or a network whose code nobody named.
     """
     config, result = _records(folder)
+    _check_code(config.model, model)
     checkpoint = with_names(_original(original or config.checkpoint, config), config.model_classes)
     unlearned = load_checkpoint(folder / "model.safetensors", model=config.model)
     if (unlearned.about.get("unlearned") or {}).get("from_sha256") != checkpoint.sha256:
@@ -116,6 +134,21 @@ def open_finished(folder: Path, data: str, original: str, device: str) -> Graded
     where = resolve_device(device)
     models = {"before": place(checkpoint.model, where), "after": place(unlearned.model, where)}
     return GradedRun(folder, config, result, models, checkpoint.about, dataset, lacks)
+
+
+def _check_code(recorded: str, named: str | None) -> None:
+    """Refuse to run a network's code because a run's folder names it, which may be anybody's.
+
+    Raises:
+        UsageError: the code was not named, or another network was.
+    """
+    if named is None or named == recorded or not (named or recorded.startswith(CODE)):
+        return
+    if recorded.startswith(CODE):
+        raise UsageError(
+            f"run: its network is {recorded}, code that is never run on a file's word: say --model {recorded}"
+        )
+    raise UsageError("--run: expected no --model beside it: the run says which")
 
 
 def _records(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
@@ -133,7 +166,8 @@ def _records(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
 def _original(path: str, config: RunConfig) -> Checkpoint:
     """Return the model that a run started from, read as the run read it."""
     if not model_path(Path(path)).exists():
-        raise CheckpointError(f"the model that the run started from is not at {path} any more (--original says where)")
+        message = f"the model that the run started from is not at {path}, seen from here (--original says where)"
+        raise CheckpointError(message)
     return load_checkpoint(path, model=config.model, **config.reading)
 
 
