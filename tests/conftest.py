@@ -47,12 +47,6 @@ class ByFile(LoadScopeScheduling):
         return "browser" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_xdist_auto_num_workers(config):
-    """Let browser tests, whose process waits for server and browser, have one beside those that there are cores for."""
-    return (yield) + ("not browser" not in config.option.markexpr)
-
-
 def pytest_xdist_make_scheduler(config, log):
     """Share the tests out by file."""
     return ByFile(config, log)

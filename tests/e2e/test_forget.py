@@ -67,7 +67,12 @@ def start_long_run(page, app_url, batch_size=2):
     page.get_by_role("tab", name="Loop").click()
     set_number(page, "Batch size", batch_size)  # a thousand epochs of 32 images a step are over in a minute
     page.get_by_role("tab", name="Stopping").click()
-    page.get_by_test_id("stCheckbox").filter(has_text="Stop by rule").click()
+    rule = page.get_by_test_id("stCheckbox").filter(has_text="Stop by rule")
+    try:
+        expect(rule).to_be_visible(timeout=10_000)
+    except AssertionError:  # the number that was set redrew the form in the moment of the click
+        page.get_by_role("tab", name="Stopping").click()
+    rule.click()
     return press_forget(page)
 
 

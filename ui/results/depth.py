@@ -135,7 +135,7 @@ def _asking(view: View, found: Mapping[str, Any] | None, reference: Reference) -
         return
     if not may_change(view.job):
         return
-    if not reference.known:
+    if not reference.jobs and RETRAINED not in (found or {}).get("models", {}):
         st.caption("Without a Retrain reference of this model, data and classes the band has no other end.")
     with st.container(horizontal=True, gap="small"):
         for extent, title in EXTENTS.items():
