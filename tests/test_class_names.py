@@ -66,3 +66,9 @@ def test_a_number_of_thousands_of_digits_is_a_name():
 def test_broken_json_is_called_that(text):
     with pytest.raises(UsageError, match="begins as JSON and is broken"):
         read_class_names(text)
+
+
+def test_broken_json_of_several_lines_is_refused_in_one():
+    with pytest.raises(UsageError, match=r'begins as JSON and is broken: \["cos system \(S') as caught:
+        read_class_names("[\"cos\nsystem\n(S'touch'\ntR.\"]", 2)
+    assert "\n" not in str(caught.value)

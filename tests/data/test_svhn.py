@@ -56,3 +56,12 @@ def test_damaged_files_are_refused(folder, content):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if content == "half" else content)
     with pytest.raises(DataError, match=r"train_32x32\.mat is not a MATLAB 5 file that can be read"):
         load_svhn(folder, "svhn", 32, 3)
+
+
+def test_a_file_whose_numbers_lead_nowhere_is_refused(monkeypatch, tmp_path):
+    def lost(*_, **__):
+        raise IndexError("index out of range")
+
+    monkeypatch.setattr("scipy.io.loadmat", lost)
+    with pytest.raises(DataError, match=r"train_32x32\.mat is not a MATLAB 5 file that can be read"):
+        load_svhn(tmp_path, "svhn", 32, 3)

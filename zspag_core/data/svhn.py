@@ -48,7 +48,7 @@ def _read_part(path: Path) -> ArrayPart:
         images, labels = arrays["X"], arrays["y"]  # (H, W, 3, N) and (N, 1)
     except KeyError as error:
         raise DataError(f"{path} has no array {error}; expected X and y.") from None
-    except (OSError, ValueError, TypeError, NotImplementedError, io.matlab.MatReadError, zlib.error):
+    except (OSError, ValueError, TypeError, LookupError, NotImplementedError, io.matlab.MatReadError, zlib.error):
         raise DataError(f"{path} is not a MATLAB 5 file that can be read.") from None
     labels = np.where(labels == 10, 0, labels) if labels.dtype.kind in "iuf" else labels
     return ArrayPart(np.moveaxis(images, -1, 0), labels, f"X of {path}", f"y of {path}")

@@ -82,3 +82,9 @@ def test_a_network_that_needs_real_tensors_to_be_built_has_a_signature_too():
     weights = torchvision.models.regnet_y_400mf(weights=None, num_classes=8).state_dict()
     assert candidates(weights)[0].source == "torchvision:regnet_y_400mf"
     assert index._signature_of("torchvision:regnet_y_400mf") is not None
+
+
+def test_a_name_of_half_a_character_is_signed_like_any_other():
+    one, two = (signature([(name, (3, 3))]) for name in ("\ud83d.weight", "b.weight"))
+    assert one.shape == two.shape
+    assert not np.array_equal(one, two)

@@ -126,7 +126,7 @@ def signature(tensors: Iterable[tuple[str, tuple[int, ...]]]) -> Signature:
     for name, shape in tensors:
         if name.endswith("num_batches_tracked"):
             continue
-        digest = hashlib.blake2b(f"{name} {shape}".encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(f"{name} {shape}".encode(errors="surrogatepass"), digest_size=8).digest()
         hashed = np.uint64(int.from_bytes(digest, "little"))
         with np.errstate(over="ignore"):
             least = np.minimum(least, multipliers * hashed + shifts)
