@@ -111,9 +111,18 @@ class Erase(ZeroShotMethod):
 
     def check(self, model: Classifier, classes: tuple[int, ...]) -> None:
         """Refuse a network whose stages cannot be erased, and more stages than it has."""
+        self._stages(model)
+
+    def _stages(self, model: Classifier) -> list[Stage]:
+        """Return the last stages, at least one of which is to be erased.
+
+        Raises:
+            UsageError: there is none.
+        """
         stages = last_stages(model, self.depth)
         if not self._strengths(stages):
             raise UsageError(self._nothing_to_erase(stages))
+        return stages
 
     def unlearn(
         self,
@@ -123,8 +132,7 @@ class Erase(ZeroShotMethod):
         context: RunContext,
     ) -> Unlearned:
         """Make stand-ins, then erase and refit stage by stage."""
-        self.check(model, classes)
-        stages = last_stages(model, self.depth)
+        stages = self._stages(model)
         self._say_assumptions(stages, context)
         run = Unlearned(model)
         try:
