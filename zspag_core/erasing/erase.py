@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zspag_core.data.dataset import to_pixels
-from zspag_core.devices import device_of
-from zspag_core.erasing.recall import BATCH, Disturbance, difference_at_reader
+from zspag_core.erasing.recall import BATCH, Disturbance, difference_at_reader, show
 from zspag_core.erasing.written import HIGH, Written, folded, overwrite
 
 if TYPE_CHECKING:
@@ -124,15 +122,14 @@ def look(model: Classifier, stage: Written, images: Tensor) -> Seen:
     place = model.cam_layers[stage.name]
     convs = [pair.layers(model)[0] for pair in stage.writers]
     with hearing(place, outputs=True) as plain:
-        model.embed(to_pixels(images[:BATCH], device_of(model)))
+        show(model, images[:BATCH])
     lift = HIGH * float(plain[0].abs().max()) + stage.activation.high
     entered: list[list[Tensor]] = []
     with ExitStack() as hooks:
         hooks.enter_context(stage.lifted(model, lift))
         entered += [hooks.enter_context(hearing(conv)) for conv in convs]
         lifted = hooks.enter_context(hearing(place, outputs=True))
-        for batch in images.split(BATCH):
-            model.embed(to_pixels(batch, device_of(model)))
+        show(model, images)
     before = torch.cat([part - lift for part in lifted]).flatten(2)
     return Seen(tuple(torch.cat(part) for part in entered), before)
 
@@ -210,8 +207,7 @@ def _mean_read(model: Classifier, conv: nn.Conv2d, images: Tensor) -> Tensor:
     """Return the mean (channels,) float64 of what a 1x1 convolution reads of uint8 images, where it looks."""
     rows, columns = conv.stride
     with hearing(conv) as read:
-        for batch in images.split(BATCH):
-            model.embed(to_pixels(batch, device_of(model)))
+        show(model, images)
     return torch.cat([part[:, :, ::rows, ::columns] for part in read]).mean((0, 2, 3)).double()
 
 

@@ -88,6 +88,13 @@ def _rest(norm: nn.BatchNorm2d, plain: Tensor, changed: Tensor, share: float) ->
 
 
 @torch.no_grad()
+def show(model: Classifier, images: Tensor) -> None:
+    """Let a classifier look at uint8 images, batch after batch, for the sake of what hooks see."""
+    for batch in images.split(BATCH):
+        model.embed(to_pixels(batch, device_of(model)))
+
+
+@torch.no_grad()
 def moments(model: Classifier, images: Tensor) -> list[Tensor]:
     """Return mean and mean square, (2, channels) float64, of what enters every BatchNorm."""
     norms = norms_of(model)
@@ -103,8 +110,7 @@ def moments(model: Classifier, images: Tensor) -> list[Tensor]:
     with ExitStack() as hooks:
         for place, norm in enumerate(norms):
             hooks.enter_context(norm.register_forward_pre_hook(add(place)))
-        for batch in images.split(BATCH):
-            model.embed(to_pixels(batch, device_of(model)))
+        show(model, images)
     return [part / len(images) for part in sums]
 
 
