@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import local_script_runner
 from torch import nn
 from torch.nn import functional as F
 from xdist.scheduler import LoadScopeScheduling
@@ -67,6 +69,22 @@ def one_search_for_components():
     search = cache(manifest_scanner.scan_component_manifests)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", search)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def brisk_app_tests():
+    """Compile a page once, not for every run of it, and wait for its end without asking a thousand times a second."""
+
+    def wait(runner, timeout=3):
+        runner._script_thread.join(timeout)
+        if not runner.script_stopped():
+            polling(runner, 0)
+
+    compiled, polling = ScriptCache(), local_script_runner.require_widgets_deltas
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_script_runner, "ScriptCache", lambda: compiled)
+        patch.setattr(local_script_runner, "require_widgets_deltas", wait)
         yield
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.errors import UsageError
+from zspag_core.wording import well_formed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,11 +60,6 @@ def read_class_names(text: str) -> Names:
         parts = len([part for part in lines[0].split(mark) if part.strip()])
         raise UsageError(f"{ONE_A_LINE}, got {parts} in one line: {_short(lines[0])}")
     return _without_numbers(lines)
-
-
-def well_formed(text: str) -> str:
-    """Return a text that can be shown and sent; halves of characters, which JSON may hold, are written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def given_twice(names: Sequence[str]) -> str | None:

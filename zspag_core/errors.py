@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zspag_core.wording import on_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class ZspagError(Exception):
-    """Base of every error whose message is meant to be read by a person."""
+    """Base of every error whose message is meant to be read by a person, on one line whatever the file's names hold."""
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        return on_one_line(super().__str__())
 
 
 class UsageError(ZspagError):
@@ -54,6 +60,6 @@ class Cancelled(ZspagError):
 
 
 def some_of(names: Sequence[str], most: int) -> str:
-    """Return the first names of a list for a refusal, and "…" where there are more; names with commas are quoted."""
-    quoted = [f'"{name}"' if "," in name else name for name in names[:most]]
+    """Return the first names of a list for a refusal or a note, and "…" where there are more; with commas: quoted."""
+    quoted = [f'"{name}"' if "," in name else name for name in map(on_one_line, names[:most])]
     return ", ".join([*quoted, *(["…"] if len(names) > most else [])])

@@ -85,6 +85,17 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
     assert mark.exists()
 
 
+def test_a_broken_pickle_that_would_run_code_is_refused(tmp_path):
+    torch.save(_Touch(tmp_path / "ran"), tmp_path / "m.pt")
+    broken = _rewritten(
+        tmp_path / "m.pt",
+        tmp_path / "broken.pt",
+        change=lambda name, content: content.replace(b"system\n", b"system\nFno number\n"),
+    )
+    with pytest.raises(CheckpointError, match=r"would run code \(\w+\.system\)"):
+        read_pickled(broken, 1)
+
+
 def test_a_whole_module_is_refused_with_advice(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "m.pt")
     with pytest.raises(CheckpointError, match=r"Linear.*save model\.state_dict\(\)"):

@@ -10,7 +10,7 @@ import re
 import struct
 import tempfile
 import zipfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeGuard
@@ -209,8 +209,8 @@ def _refusal(message: str, path: Path) -> str:
 
 
 def _outermost(path: Path) -> str:
-    """Return the class of the outermost object of a file of torch.save, nothing for a plain dictionary."""
-    with path.open("rb") as file, ExitStack() as opened:
+    """Return the class of the outermost object of a file of torch.save; nothing for a dictionary or a broken file."""
+    with suppress(*UNREADABLE), path.open("rb") as file, ExitStack() as opened:
         pickled: IO[bytes] = file
         if is_zip(path):
             archive = opened.enter_context(zipfile.ZipFile(path))
@@ -219,5 +219,6 @@ def _outermost(path: Path) -> str:
             for _ in range(OLD_PICKLES - 1):
                 _pass_pickle(file)
         first = list(islice(pickletools.genops(pickled), FIRST_OPERATIONS))
-    before = takewhile(lambda operation: operation[0].name != "EMPTY_DICT", first)
-    return next((str(value).replace(" ", ".") for code, value, _ in before if code.name == "GLOBAL"), "")
+        before = takewhile(lambda operation: operation[0].name != "EMPTY_DICT", first)
+        return next((str(value).replace(" ", ".") for code, value, _ in before if code.name == "GLOBAL"), "")
+    return ""

@@ -79,9 +79,9 @@ def _numbered(path: Path, name: str) -> list[Path]:
     index = read_settings(path / f"{name}.index.json").get("weight_map")
     if not isinstance(index, dict) or not all(isinstance(file, str) for file in index.values()):
         raise CheckpointError(f"{name}.index.json: expected a weight_map of file names")
-    names = sorted(set(index.values()))
+    names, there = sorted(set(index.values())), {file.name for file in path.iterdir() if file.is_file()}
     for file in names:
-        if "/" in file or "\\" in file or not (path / file).is_file():
+        if file not in there:
             raise CheckpointError(f"{name}.index.json names {file!r}, which is not in the folder")
     return [path / file for file in names]
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from zspag_core.class_names import well_formed
 from zspag_core.data.classes import NAMED, Numbering, number_labels, number_names, numbered
 from zspag_core.data.dataset import DataSet, Split
 from zspag_core.data.reading import PLAIN, ClassReading
@@ -23,6 +22,7 @@ from zspag_core.data.split import (
     stratified_split,
 )
 from zspag_core.errors import DataError, MisfitError, some_of
+from zspag_core.wording import well_formed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -50,6 +50,14 @@ def test_a_resnet_that_was_changed_is_built_as_it_was(kind):
         assert torch.equal(built(images), owner(images))
 
 
+@pytest.mark.parametrize("shape", [(), (5,), (5, 512, 1)])
+def test_a_head_that_is_no_table_is_refused(shape):
+    with torch.device("meta"):
+        described = _resnet(BUILT_FOR)
+    with pytest.raises(CheckpointError, match="expected a head of linear layers, got a weight of shape"):
+        differences(described, {"fc.weight": torch.zeros(shape), "fc.bias": torch.zeros(5)}, BUILT_FOR)
+
+
 @pytest.mark.slow
 def test_a_whole_sequence_of_linear_layers_may_be_replaced():
     owner = torchvision.models.vgg11(weights=None, num_classes=5)

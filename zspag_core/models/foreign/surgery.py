@@ -50,9 +50,10 @@ def differences(network: nn.Module, weights: Mapping[str, Tensor], classes: int)
         return classes, changes
     count = classes
     if f"{head}.weight" in weights:
-        count = len(weights[f"{head}.weight"])
+        layer = _layer(weights[f"{head}.weight"], bias=False)
+        count = layer["out"]
         if f"{head}.bias" in expected and f"{head}.bias" not in weights:
-            changes["head"] = {"name": head, "layers": [_layer(weights[f"{head}.weight"], bias=False)]}
+            changes["head"] = {"name": head, "layers": [layer]}
     elif (replaced := _replaced_head(head, weights)) is not None:
         changes["head"], count = replaced
     if (replaced := _replaced_classifier(network, head, weights)) is not None:
