@@ -208,7 +208,7 @@ def measure(browser, server, store):
 
 def main():
     """Measure and print the table."""
-    chromium = find_chromium()
+    chromium = find_chromium(whole=True)
     if chromium is None:
         sys.exit("timings: expected Chromium on this machine, found none")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, sync_playwright() as driver:

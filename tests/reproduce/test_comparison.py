@@ -102,9 +102,9 @@ def test_a_comparison_that_ships_is_written_as_it_was(path, tmp_path):
 
 
 def test_mean_and_deviation_leave_out_what_is_undefined():
-    assert mean_and_deviation([1.0, None, 3.0]) == (2.0, pytest.approx(math.sqrt(2)))
-    assert mean_and_deviation([2.0]) == (2.0, None)
-    assert mean_and_deviation([None]) is None
+    assert mean_and_deviation((1.0, None, 3.0)) == (2.0, pytest.approx(math.sqrt(2)))
+    assert mean_and_deviation((2.0,)) == (2.0, None)
+    assert mean_and_deviation((None,)) is None
 
 
 def test_figures_that_json_cannot_say_become_null(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zspag_core.errors import DataError
@@ -93,7 +94,7 @@ class Row:
 
     def mean_and_deviation(self, name: str) -> tuple[float, float | None] | None:
         """Return mean and standard deviation of a figure over seeds; see :func:`mean_and_deviation`."""
-        return mean_and_deviation([outcome.value(name) for outcome in self.seeds])
+        return mean_and_deviation(tuple(outcome.value(name) for outcome in self.seeds))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +184,8 @@ class Comparison:
         write_json(path, self.to_dict())
 
 
-def mean_and_deviation(values: Sequence[float | None]) -> tuple[float, float | None] | None:
+@lru_cache(maxsize=4096)  # a page asks for the same twenty times, and exact deviations are slow
+def mean_and_deviation(values: tuple[float | None, ...]) -> tuple[float, float | None] | None:
     """Compute mean and sample standard deviation.
 
     Args:

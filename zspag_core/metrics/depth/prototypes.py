@@ -59,27 +59,23 @@ def prototypes(
         return ProbeAccuracy(None, None)
     train, test = standardised(features_train, features_test)
     generator = torch.Generator().manual_seed(seed)
-    hits = [_ask(train, labels_train, test, labels_test, forget, shots, generator) for _ in range(DRAWS)]
-    return shares(torch.stack(hits).mean(dim=0), labels_test, forget)
+    members = {k: torch.nonzero(labels_train == k).flatten() for k in torch.unique(labels_train).tolist()}
+    lost = [k for k in members if k in forget]
+    rest = [k for k in members if k not in forget]
+    draws = [
+        train[members[k][torch.randperm(len(members[k]), generator=generator)[:shots]]].mean(dim=0)
+        for _ in range(DRAWS)
+        for k in lost
+    ]
+    whole = [train[members[k]].mean(dim=0) for k in rest]
+    distances = torch.cdist(test, torch.stack(whole + draws))
+    to_rest, to_lost = distances[:, : len(rest)], distances[:, len(rest) :].unflatten(1, (DRAWS, len(lost)))
+    rows = torch.cat([to_rest[:, None].expand(-1, DRAWS, -1), to_lost], dim=2)
+    return shares(_hits(rows, torch.tensor(rest + lost), labels_test).mean(dim=1), labels_test, forget)
 
 
-def _ask(
-    train: Tensor,
-    labels: Tensor,
-    test: Tensor,
-    asked: Tensor,
-    forget: Sequence[int],
-    shots: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """Return which test images (M,) are nearest to their own class's mean; equally near ones share the hit."""
-    classes = torch.unique(labels)
-    means = []
-    for k in classes.tolist():
-        mine = torch.nonzero(labels == k).flatten()
-        few = mine[torch.randperm(len(mine), generator=generator)[:shots]] if k in forget else mine
-        means.append(train[few].mean(dim=0))
-    distances = torch.cdist(test, torch.stack(means))
-    nearest = distances <= distances.amin(dim=1, keepdim=True) * (1 + 1e-9)
-    hits: Tensor = (nearest & (classes == asked[:, None])).sum(dim=1).double() / nearest.sum(dim=1)
+def _hits(distances: Tensor, classes: Tensor, asked: Tensor) -> Tensor:
+    """Return which images (M, draws) are nearest to their own class's mean; equally near ones share the hit."""
+    nearest = distances <= distances.amin(dim=2, keepdim=True) * (1 + 1e-9)
+    hits: Tensor = (nearest & (classes == asked[:, None, None])).sum(dim=2).double() / nearest.sum(dim=2)
     return hits
