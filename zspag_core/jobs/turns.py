@@ -7,6 +7,7 @@ never served the one who asked first. One person alone is served in the order of
 from __future__ import annotations
 
 from collections import Counter, deque
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -17,7 +18,7 @@ from zspag_core.jobs.schema import jobs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from zspag_core.jobs.records import Job
 
@@ -32,8 +33,7 @@ def next_in_turn(connection: Connection, lane: str, waits: ColumnElement[bool]) 
         lane: the queue.
         waits: the condition that a job may be taken.
     """
-    first = select(jobs.c.owner, func.min(jobs.c.number)).where(waits).group_by(jobs.c.owner)
-    firsts: dict[str, int] = {row[0]: row[1] for row in connection.execute(first)}
+    firsts: dict[str, int] = {row[0]: row[1] for row in connection.execute(_first_of_each(waits))}
     if len(firsts) < 2:
         return next(iter(firsts.values()), None)
     running = select(jobs.c.owner, func.count()).where(jobs.c.lane == lane, jobs.c.state == State.RUNNING)
@@ -41,6 +41,12 @@ def next_in_turn(connection: Connection, lane: str, waits: ColumnElement[bool]) 
     served = last_served(connection, lane)
     owner = min(firsts, key=lambda name: (under_way.get(name, 0), served.get(name, 0.0), firsts[name]))
     return firsts[owner]
+
+
+@lru_cache(maxsize=64)
+def _first_of_each(waits: ColumnElement[bool]) -> Select[str, int]:
+    """Return the query for every visitor's first waiting job."""
+    return select(jobs.c.owner, func.min(jobs.c.number)).where(waits).group_by(jobs.c.owner)
 
 
 def last_served(connection: Connection, lane: str) -> dict[str, float]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zspag_core.jobs.store import JobStore
     from zspag_core.tasks.table import Task
 
-POLL_SECONDS = 0.05  # a look costs 0.3 ms; a person who moves a knob waits for it
+POLL_SECONDS = 0.05  # a look costs 0.2 ms; a person who moves a knob waits for it
 GRACE_SECONDS = 5.0
 CANCEL_SECONDS, CANCEL_LOOKS = 0.4, 2
 NOT_TAKEN = 3
