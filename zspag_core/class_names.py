@@ -47,9 +47,7 @@ def read_class_names(text: str) -> Names:
         if (value := _json(text)) is not None:
             return _from_json(value)
         if text.lstrip()[1:].lstrip()[:1] == '"':
-            raise UsageError(
-                f"{ONE_A_LINE}, or JSON, and this begins as JSON and is broken: {_short(' '.join(text.split()))}"
-            )
+            raise UsageError(f"{ONE_A_LINE}, or JSON, and this begins as JSON and is broken: {_short(text.strip())}")
     lines = [line.strip() for line in text.splitlines()]
     while lines and not lines[-1]:
         lines.pop()

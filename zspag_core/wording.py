@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_BREAKS = re.compile(r"\s*[^\S ]\s*")  # blanks with anything but a space among them
+_BLANKS = re.compile(r"\s+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -19,4 +19,5 @@ def well_formed(text: str) -> str:
 
 def on_one_line(text: str) -> str:
     r"""Return a well-formed text whose line breaks are blanks and whose control characters are written out (\x1b)."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", _BREAKS.sub(" ", well_formed(text)))
+    unbroken = _BLANKS.sub(lambda found: " " if found[0].strip(" ") else found[0], well_formed(text))
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", unbroken)
