@@ -25,8 +25,13 @@ PAGES = ("Model", "Forget", "Proxies", "Attention", "Results", "Compare", "Runs"
 POINTS = 2000
 LONG = 120_000  # milliseconds: what takes longer will not come
 LIVE_SECONDS = 20
+READ_SECONDS = 15
+"""How long a person looks at the Overview before the first click; the worker makes the demo's proxies meanwhile."""
+DEMO_MARKS = ("first epoch", "final figures", "end")
 EPOCH_SHOWN = """() => {
-    const label = document.querySelector('[aria-label*="After epoch"]')?.getAttribute('aria-label');
+    const roots = [...document.querySelectorAll('[class*=st-key-live-] *')].flatMap((one) => one.shadowRoot ?? []);
+    const pictures = roots.flatMap((root) => [...root.querySelectorAll('[aria-label*="After epoch"]')]);
+    const label = pictures[0]?.getAttribute('aria-label');
     return label ? parseInt(label.match(/After epoch (\\d+)/)[1]) : 0;
 }"""
 IDLE = "() => new Promise((done) => requestIdleCallback(() => requestIdleCallback(done)))"
@@ -70,21 +75,31 @@ def first_paint(browser, url):
 
 
 def demo(page, url, store):
-    """Forget the threes with one click; the worker is there, as it is five seconds after the server's start."""
+    """Forget the threes with one click: as the first of a server, once the Overview has been read, and twice more."""
+    clicks = [click_to_end(page, url, READ_SECONDS if first else 0) for first in (True, False, False)]
+    jobs = store.latest(kind="unlearn")
+    assert [job.state for job in jobs] == [State.DONE] * len(clicks), [job.error for job in jobs]
+    for words, found in ((f"first demo, clicked after {READ_SECONDS} s", clicks[:1]), ("next demo", clicks[1:])):
+        for what, took, aim in zip(DEMO_MARKS, zip(*found, strict=True), (None, 5.0, None), strict=True):
+            yield Row(f"{words}, to its {what}", list(took), aim)
+
+
+def click_to_end(page, url, seconds):
+    """Open the Overview, read it so long, click on the demo, and return the seconds to each of DEMO_MARKS."""
     page.goto(url)
     page.get_by_text("Worker ready").wait_for(timeout=LONG)
-    start = time.perf_counter()
+    time.sleep(seconds)
+    start, found = time.perf_counter(), []
     page.get_by_role("button", name="Forget the 3s").click()
-    page.get_by_text("Remaining accuracy", exact=True).wait_for(timeout=LONG)
-    took = time.perf_counter() - start
-    page.get_by_role("button", name="Take its settings").wait_for(timeout=LONG)
-    whole = time.perf_counter() - start
-    (job, *_) = store.latest(kind="unlearn")
-    assert job.state == State.DONE, job.error
-    return [
-        Row("one click on the demo to its final figures", [took], 5.0),
-        Row("one click on the demo until the run is over", [whole], None),
-    ]
+    page.wait_for_url("**job=*")
+    for mark in (
+        page.get_by_label("After epoch", exact=False).first,
+        page.get_by_text("Remaining accuracy", exact=True),
+        page.get_by_role("button", name="Take its settings"),
+    ):
+        mark.wait_for(timeout=LONG)
+        found.append(time.perf_counter() - start)
+    return found
 
 
 def page_switch(page):

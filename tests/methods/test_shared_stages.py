@@ -22,11 +22,12 @@ def run(digits_model, small_digits, monkeypatch):
     forget = small_digits.train.of_classes([3])[torch.arange(20)]
     kept = {}
 
-    def unlearn(seed=0, cached=True, **settings):
+    def unlearn(seed=0, cached=True, ahead=False, **settings):
         method = configure(ZSPAG, SETTINGS | settings)
         cache = SharedStages(kept, method, (3,), seed) if cached else NO_CACHE
+        context = RunContext(torch.Generator().manual_seed(seed), cache=cache)
         calls.clear()
-        done = method.unlearn(digits_model, forget, (3,), RunContext(torch.Generator().manual_seed(seed), cache=cache))
+        done = (method.make_ahead if ahead else method.unlearn)(digits_model, forget, (3,), context)
         return done, list(calls)
 
     return unlearn
@@ -40,6 +41,16 @@ def test_stages_are_made_once_and_change_nothing(run):
     shared, made = run(learning_rate=0.05)
     assert made == []
     assert shared.seconds["proxies"] > 0
+    for one, other in zip(alone.model.state_dict().values(), shared.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.slow
+def test_what_is_made_ahead_is_what_a_run_would_make(run):
+    alone, made = run(cached=False)
+    assert run(ahead=True) == (None, made)
+    shared, made = run()
+    assert made == []
     for one, other in zip(alone.model.state_dict().values(), shared.model.state_dict().values(), strict=True):
         assert torch.equal(one, other)
 

@@ -72,7 +72,7 @@ def test_a_second_run_takes_over_and_says_so(asked, tmp_path, monkeypatch):
     for name in ("first", "second"):
         report = Notes()
         execute(asked, tmp_path / name, report, prepare=prepare_held, cache_of=shared_cache)
-        said.append([text for text in report.said if "earlier run" in text])
+        said.append([text for text in report.said if "made earlier" in text])
     execute(asked, tmp_path / "alone")
     assert said[0] == []
     assert [text.partition(" ")[0] for text in said[1]] == ["the", "proxies:", "subspace:"]

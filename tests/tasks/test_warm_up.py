@@ -27,31 +27,39 @@ def demo(digits_checkpoint, monkeypatch, tmp_path):
     """A small model in the demo's place, and an empty home."""
     monkeypatch.setenv("ZSPAG_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(module, "DEMO_MODEL", digits_checkpoint)
-    return RunConfig("digits", str(digits_checkpoint), (3,), method="mask", device="cpu")
+    return RunConfig("digits", str(digits_checkpoint), (3,), device="cpu")
 
 
 @pytest.mark.slow
 def test_the_demo_takes_over_what_was_made_before_it(demo, tmp_path):
     warm_up("cpu", Reporter())
-    assert shared_cache(prepare_held(demo), None).recall("original") is not None
+    cache = shared_cache(prepare_held(demo), None)
+    assert cache.recall("original") is not None
+    assert None not in [cache.room("method").recall(stage) for stage in ("proxies", "subspace")]
     notes = Notes()
     found = execute(demo, tmp_path / "warm", notes, prepare=prepare_held, cache_of=shared_cache)
-    assert any("earlier run" in sentence for sentence in notes.said)
+    assert [sentence.split(":")[0] for sentence in notes.said if "made earlier" in sentence] == [
+        "the original model's grade",
+        "proxies",
+        "subspace",
+    ]
     alone = execute(demo, tmp_path / "alone")
     assert found | {"seconds": None} == alone | {"seconds": None}
     for path in (tmp_path / "alone").glob("*.safetensors"):
         assert path.read_bytes() == (tmp_path / "warm" / path.name).read_bytes(), path.name
 
 
-@pytest.mark.parametrize("stage", ["load", "before"])
-def test_it_gives_way(demo, stage):
+@pytest.mark.parametrize(("stage", "graded"), [("load", False), ("before", False), ("proxies", True)])
+def test_it_gives_way(demo, stage, graded):
     class Busy(Reporter):
         def progress(self, now, done, total, **_figures):
             if now == stage:
                 raise Cancelled("a job waits")
 
     warm_up("cpu", Busy())
-    assert shared_cache(prepare_held(demo), None).recall("original") is None
+    cache = shared_cache(prepare_held(demo), None)
+    assert (cache.recall("original") is not None) == graded
+    assert cache.room("method").recall("proxies") is None
 
 
 def test_a_model_that_is_gone_is_none_of_its_business(demo, monkeypatch, tmp_path):

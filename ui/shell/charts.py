@@ -37,17 +37,7 @@ def chart(figure: go.Figure, *, key: str, alt: str) -> None:
         key: its name among the widgets.
         alt: what it shows, for those who cannot see it.
     """
-    put(prepared(figure), key=key, alt=alt)
-
-
-def prepared(figure: go.Figure) -> go.Figure:
-    """Return a figure with room for plotly's bar, and in presenter mode in a room's size; to be done once."""
-    return _make_room(for_room(figure))
-
-
-def put(figure: go.Figure, *, key: str, alt: str) -> None:
-    """Draw a figure that is prepared."""
-    st.plotly_chart(figure, key=key, alt=alt, config=FEW_BUTTONS)
+    st.plotly_chart(_make_room(for_room(figure)), key=key, alt=alt, config=FEW_BUTTONS)
 
 
 def for_room(figure: go.Figure) -> go.Figure:

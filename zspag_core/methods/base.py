@@ -196,7 +196,7 @@ def staged(run: Unlearned, context: RunContext, stage: str, make: Callable[[], M
         return value
     context.report.progress(stage, 1, 1)
     if context.cache.shares(stage):
-        context.report.note(f"{stage}: taken over from an earlier run with the same settings")
+        context.report.note(f"{stage}: taken over, made earlier with the same model, images and settings")
     context.generator.set_state(known["generator"])
     run.seconds[stage] = known["seconds"]
     remembered: Made = known["value"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from zspag_core import pseudo_labels
@@ -99,13 +98,35 @@ class ZSPAG(ZSPAGSettings):
         context: RunContext,
     ) -> tuple[ProxySet, Subspace, PseudoLabels, Pull | None]:
         """Carry out the stages before the descent, as far as they are not remembered, and note them in the record."""
-        with timed(run.seconds, "proxies"):
-            logits = logits_of(model, forget.images)
-        stages = Stages(self, model, forget, logits, classes, barred, context.generator, context.report)
-        once = partial(staged, run, context)
-        proxies = run.proxies = once("proxies", make=stages.proxies)
-        subspace = run.subspace = once("subspace", make=lambda: stages.subspace(proxies))
-        labels = run.labels = once("labels", make=lambda: stages.labels(proxies, subspace))
+        stages, proxies, subspace = self._shareable(run, model, forget, classes, barred, context)
+        run.proxies, run.subspace = proxies, subspace
+        labels = run.labels = staged(run, context, "labels", make=lambda: stages.labels(proxies, subspace))
         with timed(run.seconds, "labels"):
             pull = stages.pull(proxies, labels)
         return proxies, subspace, labels, pull
+
+    def make_ahead(self, model: Classifier, forget: Split, classes: tuple[int, ...], context: RunContext) -> None:
+        """Make what a later run may share, proxies and subspace, and keep it in the context's cache.
+
+        Raises:
+            Cancelled: the reporter cancelled; finished stages are kept.
+        """
+        barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
+        self._shareable(Unlearned(model), model, forget, classes, barred, context)
+
+    def _shareable(
+        self,
+        run: Unlearned,
+        model: Classifier,
+        forget: Split,
+        classes: tuple[int, ...],
+        barred: Tensor,
+        context: RunContext,
+    ) -> tuple[Stages, ProxySet, Subspace]:
+        """Carry out the stages that runs may share, as far as they are not remembered; return them with all stages."""
+        with timed(run.seconds, "proxies"):
+            logits = logits_of(model, forget.images)
+        stages = Stages(self, model, forget, logits, classes, barred, context.generator, context.report)
+        proxies: ProxySet = staged(run, context, "proxies", make=stages.proxies)
+        subspace: Subspace = staged(run, context, "subspace", make=lambda: stages.subspace(proxies))
+        return stages, proxies, subspace

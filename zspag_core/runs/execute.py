@@ -191,7 +191,7 @@ def _say_where_it_begins(baseline: Baseline, log: EpochLog, resumed: bool, repor
     if resumed:
         report.note(f"going on with an interrupted run, after {log.reached}")
     elif baseline.known is not None:
-        report.note("the original model's grade is that of an earlier run with the same model, data and classes")
+        report.note("the original model's grade: taken over, made earlier with the same model, data and classes")
 
 
 def _begin(model: Classifier, baseline: Baseline, log: EpochLog, live: LiveGrades) -> None:
@@ -271,10 +271,15 @@ def _watched_kind(prepared: Prepared) -> str:
     return "test" if len(prepared.dataset.test) else "forget"
 
 
+def context_of(config: RunConfig, report: Reporter, cache: StageCache) -> RunContext:
+    """Return what the method of a run works with."""
+    return RunContext(torch.Generator().manual_seed(config.seed), report, cache.room("method"))
+
+
 def _unlearn(model: Classifier, prepared: Prepared, log: EpochLog, cache: StageCache) -> Unlearned:
     """Call the method; what it keeps is its own, and the time that logging takes inside it is taken off its own."""
     config, train = prepared.config, prepared.dataset.train
-    context = RunContext(torch.Generator().manual_seed(config.seed), log, cache.room("method"))
+    context = context_of(config, log, cache)
     retain = partial(train.without_classes, config.classes)
     early = log.seconds
     unlearned = call_method(prepared.method, model, prepared.forget, config.classes, context, retain=retain)

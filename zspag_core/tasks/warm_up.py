@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import torch
+
 from zspag_core.devices import place
 from zspag_core.errors import ZspagError
+from zspag_core.methods.zspag import ZSPAG
 from zspag_core.runs.baseline import Baseline
 from zspag_core.runs.config import RunConfig
+from zspag_core.runs.execute import context_of
 from zspag_core.runs.held import prepare_held
 from zspag_core.runs.shared_cache import shared_cache
 from zspag_core.shipped import DEMO_CLASS, DEMO_DATA, DEMO_MODEL
@@ -27,7 +31,10 @@ def warm_up_short_tasks() -> None:
 
 
 def warm_up(device: str, report: Reporter) -> None:
-    """Import what runs need, hold the demo's model and data, and grade that model where no run has yet.
+    """Import what runs need, hold the demo's model and data, and make what its first run would be waited for.
+
+    That is the original's grade, the proxies and the subspace: two thirds of what the demo computes. They are kept for
+    all runs with the same model, data, classes and settings.
 
     To be called by the thread that carries out the runs, for what is held is a thread's own.
 
@@ -37,6 +44,11 @@ def warm_up(device: str, report: Reporter) -> None:
     """
     with contextlib.suppress(ZspagError):  # nobody has asked for this, and a run will say what is wrong
         report.progress("load", 0, 1)
-        prepared = prepare_held(RunConfig(DEMO_DATA, str(DEMO_MODEL), (DEMO_CLASS,), device=device))
+        config = RunConfig(DEMO_DATA, str(DEMO_MODEL), (DEMO_CLASS,), device=device)
+        prepared = prepare_held(config)
         model = place(prepared.checkpoint.model, prepared.device)
-        Baseline(model, prepared, shared_cache(prepared, None), report, {}).grade()
+        cache = shared_cache(prepared, None)
+        Baseline(model, prepared, cache, report, {}).grade()
+        if isinstance(method := prepared.method, ZSPAG):
+            with torch.random.fork_rng(devices=[]):
+                method.make_ahead(model, prepared.forget, config.classes, context_of(config, report, cache))

@@ -1,60 +1,57 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ui.figures.curves import curves_of
+from ui.figures.training import plain_loss_figure
+
 
 def draw_by_turns():
-    import plotly.graph_objects as go
     import streamlit as st
 
+    from ui.figures.training import plain_loss_figure
     from ui.shell.live_chart import live_chart
 
     count = st.session_state.get("count", 1)
-    live_chart(go.Figure(go.Scatter(y=list(range(count)))), key="loss", alt=f"After {count}")
-
-
-COVER = re.compile(r":has\(\.st-key-loss-(\d+) [^)]*\)[^)]*\) \.st-key-loss-(\d+)\{visibility:hidden\}")
+    epochs = [{"epoch": number, "loss": float(number)} for number in range(count)]
+    live_chart(plain_loss_figure(epochs, 9), key="loss", alt=f"After {count}")
 
 
 @pytest.fixture
 def shown():
-    """Draw a figure of so many points; return alt -> identity of what stands there, and which version covers which."""
+    """Draw a figure of so many points; return the identity of what stands there and what it shows."""
     app = AppTest.from_function(draw_by_turns)
 
-    def draw(count):
+    def draw(count, **params):
         app.session_state["count"] = count
+        app.query_params.update(params)
         app.run()
         assert not app.exception
-        charts = {chart.proto.alt: chart.proto.id for chart in app.get("plotly_chart")}
-        return charts, [tuple(map(int, pair)) for pair in COVER.findall(app.get("html")[0].proto.body)]
+        (element,) = app.get("bidi_component")
+        return element.proto.id, json.loads(element.proto.json)
 
     return draw
 
 
-def test_former_versions_stand_until_a_newer_one_is_drawn(shown):
-    first, _ = shown(1)
-    assert list(first) == ["After 1"]
-    both, _ = shown(2)
-    assert both["After 1"] == first["After 1"]  # the browser builds nothing anew
-    shown(3)
-    later, covers = shown(4)
-    assert set(later) == {"After 2", "After 3", "After 4"}
-    assert later["After 2"] == both["After 2"]
-    assert covers == [(4, 3), (4, 2), (3, 2)]  # the browser may be two behind
-    assert [later[f"After {version}"].rpartition("-")[2] for version in (2, 3, 4)] == ["2", "3", "4"]
+def test_the_same_place_shows_each_version(shown):
+    place, first = shown(1)
+    later_place, later = shown(3)
+    assert later_place == place, "the browser builds nothing anew"
+    assert (first["alt"], later["alt"]) == ("After 1", "After 3")
+    assert [point for line in later["panels"][0]["lines"] for point in line["points"]] == [[0, 0], [1, 1], [2, 2]]
+    assert shown(3) == (place, later)
 
 
-def test_nothing_moves_where_nothing_is_new(shown):
-    shown(1)
-    assert shown(2) == shown(2)
+def test_it_shows_what_plotly_would(shown):
+    figure = plain_loss_figure([{"epoch": 0, "loss": 0.0}, {"epoch": 1, "loss": 1.0}], 9)
+    assert shown(2)[1] == json.loads(json.dumps(curves_of(figure))) | {"alt": "After 2"}
 
 
-def test_a_figure_has_the_room_that_a_still_one_has(shown):
-    app = AppTest.from_function(draw_by_turns).run()
-    layout = json.loads(app.get("plotly_chart")[0].proto.spec)["layout"]
-    assert layout["modebar"]["orientation"] == "v"
-    assert layout["margin"]["r"] >= 30
+def test_presenter_mode_draws_it_large(shown):
+    plain = shown(2)[1]
+    large = shown(2, present="1")[1]
+    assert large["font"] > plain["font"]
+    assert large["height"] > plain["height"]
