@@ -15,6 +15,7 @@ import torch
 NARROWED = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 NUMERICAL = (
     "tests/attacks",
+    "tests/erasing",
     "tests/methods",
     "tests/metrics",
     "tests/test_devices.py",

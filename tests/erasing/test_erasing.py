@@ -19,6 +19,7 @@ from zspag_core.erasing import (
     rest_statistics,
     synthesise,
 )
+from zspag_core.erasing.alignment import Alignment
 from zspag_core.erasing.recall import difference_at_reader, moments, norms_of
 from zspag_core.erasing.written import folded, overwrite
 from zspag_core.metrics.depth.stages import stages_of
@@ -194,6 +195,23 @@ def test_layers_above_learn_from_stand_ins_and_those_below_stay(model, images, r
     assert taught(to_pixels(images[:30], torch.device("cpu"))).argmax(1).ne(GONE).double().mean() > 0.5
     for name, value in less.stages[1].state_dict().items():
         assert taught.stages[1].state_dict()[name].equal(value)
+
+
+def test_alignment_brings_forget_images_nearer_to_stand_ins_above(model, images, real):
+    less = erased(model, "stage 1", images, real)
+    answers = to_pixels(images, torch.device("cpu"))
+    found = []
+    for weight in (0.0, 1.0):
+        course = Course(STILL, 60, alignment=weight)
+        taught, _ = refit(
+            model, less, stage_of(model, "stage 1"), images[:30], real, (1, 2), course, generator=seeded()
+        )
+        watch, told = Alignment(taught, "stage 1"), model(answers)[:, 1:].softmax(1).detach()
+        watch.begin(taught, real.images, told[30:])
+        with watch.watching(), torch.no_grad():
+            taught(answers)
+        found.append(float(watch.loss(told, torch.arange(len(images)) >= 30)))
+    assert found[1] < found[0] / 2
 
 
 def test_an_impossible_share_is_refused(model, images):

@@ -8,7 +8,8 @@ Four steps, all from the network and forget images alone:
 3. *Erase*: a linear score of what enters a stage's last convolution tells forget images from stand-ins. A multiple of
    it, one number a channel, is taken off what that convolution writes, so that after the ReLU the forget images' mean
    is that of the remaining data. No step is iterated but the search for these numbers, channel by channel.
-4. *Refit*: the layers above learn, from stand-ins, to answer as the original did.
+4. *Refit*: the layers above learn, from stand-ins, to answer as the original did, and forget images to look there like
+   stand-ins that are answered alike (*alignment*).
 
 Trials and what failed: docs/depth.md, "Erasing stage by stage".
 """

@@ -1,8 +1,9 @@
-"""Teach the layers above an erased stage to answer stand-ins as the original did."""
+"""Teach the layers above an erased stage to answer stand-ins as the original did, and forget images like them."""
 
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from zspag_core.data.augment import crop_and_flip
 from zspag_core.data.dataset import to_pixels
 from zspag_core.devices import device_of, mixed_precision
+from zspag_core.erasing.alignment import Alignment
 from zspag_core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -36,11 +38,13 @@ class Course:
         disturbance: how images are moved and mirrored; none is blackened.
         passes: over forget images and stand-ins, each also moved and mirrored once.
         learning_rate: of Adam; a head alone is taught 10/3 times as fast.
+        alignment: weight of what :class:`Alignment` measures; 0 leaves it out.
     """
 
     disturbance: Disturbance
-    passes: int = 8
+    passes: int = 16
     learning_rate: float = 3e-4
+    alignment: float = 0.02
 
     def steps(self, images: int) -> int:
         """Return how many steps are made, given how many forget images and stand-ins there are."""
@@ -63,6 +67,11 @@ class RefitTargets:
     features: Tensor
     logits: Tensor
 
+    @property
+    def answers(self) -> Tensor:
+        """Return the original's probabilities of the remaining classes, (N, R)."""
+        return self.logits.softmax(1)
+
 
 def refit(
     original: Classifier,
@@ -79,7 +88,8 @@ def refit(
     """Return a copy of an erased model whose later stages and head were taught by the original, and the last loss.
 
     Stand-ins are taught the original's remaining logits and features, forget images its probabilities of the remaining
-    classes. Above the last stage there is the head alone, and no features are taught.
+    classes, and to look at every later stage like stand-ins that are answered alike. Above the last stage there is the
+    head alone, and no features are taught.
 
     Args:
         original: the teacher, in eval mode.
@@ -105,16 +115,31 @@ def refit(
         for drawn in torch.randperm(len(lesson.images), generator=generator).split(BATCH)
     ]
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, len(order)))
-    found = 0.0
-    for done, drawn in enumerate(order, start=1):
-        loss = _loss(pupil, lesson, drawn, remaining, features=bool(later))
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
-        found = loss.item()
-        report.progress("unlearn", done, len(order))
+    alignment, found = _aligned(pupil, stage, lesson, course), 0.0
+    with alignment.watching() if alignment else nullcontext():
+        for done, drawn in enumerate(order, start=1):
+            loss = _loss(pupil, lesson, drawn, remaining, features=bool(later))
+            if alignment:
+                device = device_of(pupil)
+                answers, stays = (part[drawn].to(device) for part in (lesson.answers, lesson.stands_in))
+                loss = loss + course.alignment * alignment.loss(answers, stays)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+            found = loss.item()
+            report.progress("unlearn", done, len(order))
     return pupil.requires_grad_(), found
+
+
+def _aligned(pupil: Classifier, stage: Written, lesson: RefitTargets, course: Course) -> Alignment | None:
+    """Return what measures how stages above look; None where there is none, or nobody asks."""
+    alignment = Alignment(pupil, stage.name)
+    if not alignment.stages or not course.alignment:
+        return None
+    stays = lesson.stands_in
+    alignment.begin(pupil, lesson.images[stays], lesson.answers[stays].to(device_of(pupil)))
+    return alignment
 
 
 @torch.no_grad()

@@ -71,12 +71,19 @@ class Erase(ZeroShotMethod):
     )
     synthesis_steps: int = knob(16, "Gradient steps that make a stand-in.", minimum=1, maximum=1000)
     passes: int = knob(
-        8,
+        16,
         "Passes over forget images and stand-ins after each stage, in which the rest is refitted.",
         minimum=0,
         maximum=1000,
     )
     learning_rate: float = knob(3e-4, "Step length of Adam while refitting.", minimum=1e-8, maximum=1.0)
+    alignment: float = knob(
+        0.02,
+        "Weight, while refitting, of how far forget images lie at later stages from stand-ins that are answered alike.",
+        minimum=0.0,
+        maximum=1000.0,
+        basic=True,
+    )
     crop: int = knob(
         UNKNOWN,
         "Largest shift of images in the model's training, in pixels; -1 is as its file says, else 4.",
@@ -217,7 +224,7 @@ class Erase(ZeroShotMethod):
         context: RunContext,
     ) -> None:
         """Erase the last stages, each followed by a refit, and log each as an epoch."""
-        course = Course(self.disturbance, self.passes, self.learning_rate)
+        course = Course(self.disturbance, self.passes, self.learning_rate, self.alignment)
         steps = course.steps(len(images) + len(stand_ins.images))
         for number, (stage, strength) in enumerate(strengths, start=1):
             erased = erase(
