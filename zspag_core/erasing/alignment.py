@@ -31,6 +31,9 @@ class Alignment:
     exact, and the square of an error is no distance: so a batch's forget images are halved, and what is
     squared is the product of both halves' differences, whose expectation is the square of the true difference. Only
     forget images are pulled; what stand-ins are like is held fast by what they are taught.
+
+    Source: means of each class are matched by pseudo-labels in Long et al., Joint distribution adaptation, 2013; soft
+    answers, deviations and halves are ours.
     """
 
     def __init__(self, model: Classifier, below: str) -> None:
