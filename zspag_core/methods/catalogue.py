@@ -155,8 +155,10 @@ BUILT_IN = (
         program="zspag_core.methods.erase:Erase",
         title="Stage-wise erasure",
         short="Erasure",
-        summary="Takes off the last stages' outputs what tells the class from the rest, then refits what follows: there the "
-        "class's images are to look like others that are answered alike.",
+        summary=(
+            "Takes off the last stages' outputs what tells the class from the rest, then refits what follows: there the "
+            "class's images are to look like others that are answered alike."
+        ),
         source=(
             "ours; after LEACE (Belrose et al., 2023) and DeepInversion (Yin et al., 2020), with the remaining images' "
             "means read off BatchNorm"
