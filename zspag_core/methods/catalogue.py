@@ -156,8 +156,8 @@ BUILT_IN = (
         title="Stage-wise erasure",
         short="Erasure",
         summary=(
-            "Takes off the last stages' outputs what tells the class from the rest, then refits what follows: there the "
-            "class's images are to look like others that are answered alike."
+            "Takes off the last stages' outputs what tells the class from the rest, then refits what follows: there "
+            "the class's images are to look like others that are answered alike."
         ),
         source=(
             "ours; after LEACE (Belrose et al., 2023) and DeepInversion (Yin et al., 2020), with the remaining images' "
