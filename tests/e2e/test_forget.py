@@ -125,6 +125,9 @@ def test_charts_move_while_it_runs_and_reload_page_switch_and_cancel_work(page, 
     told = page.locator("output").filter(has_text="remaining")
     drawn.hover()
     expect(told).to_contain_text("epoch")
+    made = drawn.get_attribute("aria-label")
+    expect(page.get_by_label(made)).to_have_count(0, timeout=LONG)
+    expect(told).to_be_visible()  # also when the lines have grown under the pointer
     page.mouse.move(0, 0)
     expect(told).to_be_hidden()
 

@@ -49,6 +49,8 @@ MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■", "s
 FAINT = ("waiting", "skipped")
 NOTE_STYLE = "opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em"  # two lines, so that nothing below moves
 
+LOG_STYLE = "margin:0;font-size:.85rem;line-height:1.5;white-space:pre-wrap"
+
 
 def run_panel(job: Job) -> None:
     """Draw one run from its place in the queue to its result, again every second while the run is active."""
@@ -216,5 +218,6 @@ def _log(job: Job) -> None:
     """Draw what happened, folded; it grows with the run only when opened anew, so that reading is not disturbed."""
     with st.expander("Log", icon=":material/notes:"):
         lines = [said_of(job, line) for line in log_lines(job_store().events(job.id))]
-        with st.container(height=240, border=False):  # plain text: a block of code took a browser 0.2 s on each run
-            st.text("\n".join(lines) or "Nothing has happened yet.")
+        said = "\n".join(lines) or "Nothing has happened yet."
+        with st.container(height=240, border=False):  # a block of code took a browser 0.2 s on each run
+            st.html(f'<pre style="{LOG_STYLE}">{html.escape(said)}</pre>')

@@ -13,6 +13,7 @@ class Board {
   constructor(root) {
     this.picture = root.querySelector("svg");
     this.tip = root.querySelector("output");
+    this.place = null; // where the pointer is, across
     this.picture.addEventListener("pointermove", (event) => this.point(event.offsetX));
     this.picture.addEventListener("pointerleave", () => this.point(null));
     new ResizeObserver(() => this.draw()).observe(this.picture.parentElement);
@@ -42,7 +43,7 @@ class Board {
       '<line class="here"/>',
     ].join("");
     picture.dataset.points = Math.max(0, ...this.lines().map((line) => line.points.length)); // for whoever waits
-    this.point(null);
+    this.point(this.place);
   }
 
   lines() {
@@ -62,7 +63,11 @@ class Board {
 
   across() {
     const { area, data } = this;
-    const words = data.across.ticks.map(([value, label]) => text(this.x(value), area.bottom + 1.2 * data.font, label));
+    const ticks = data.across.ticks, widest = Math.max(...ticks.map(([, label]) => label.length), 1) * 0.8 * data.font;
+    const fit = Math.ceil((widest * ticks.length) / (area.right - area.left)); // every so manieth has room for its words
+    const words = ticks.map(([value, label], place) => (
+      place % fit ? "" : text(this.x(value), area.bottom + 1.2 * data.font, label)
+    ));
     const middle = (area.left + area.right) / 2;
     return words.join("") + text(middle, area.bottom + 2.8 * data.font, data.across.title);
   }
@@ -110,6 +115,7 @@ class Board {
 
   // What the lines say of the epoch next to the pointer.
   point(place) {
+    this.place = place;
     const { picture, tip, data } = this;
     const epochs = data && place !== null ? [...new Set(this.lines().flatMap((line) => line.points.map(([x]) => x)))] : [];
     const far = (x) => Math.abs(this.x(x) - place);
