@@ -14,7 +14,7 @@ from ui.shell.presenting import STYLE as PRESENT_STYLE
 from ui.shell.presenting import presenting, way_out
 from ui.shell.refusals import say_refusals
 from ui.shell.streamlit_fragments import redrawn
-from ui.shell.streamlit_patches import forgive_case, leave_out_late_requests
+from ui.shell.streamlit_patches import forgive_case, leave_out_late_requests, let_runs_end_first
 from ui.shell.strip import story_strip
 from ui.shell.words import GLOSSARY
 from zspag_core.jobs import Lane
@@ -58,6 +58,7 @@ def frame(title: str, purpose: str, *, strip: bool = True) -> Job | None:
     """
     say_refusals()
     leave_out_late_requests()
+    let_runs_end_first()
     forgive_case([address_of(path) for path in PAGES if path != ENTRY])
     st.set_page_config(
         page_title=f"{title} · ZS-PAG", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR_PIXELS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests, ScriptRequestType
 
 from ui.shell import streamlit_patches
 
@@ -83,3 +85,53 @@ def test_pages_are_known_in_small_letters_too(monkeypatch, asked, meant):
     streamlit_patches.forgive_case(["Forget", "Results"])  # once is enough
     PagesManager.set_script_intent(None, "", asked)
     assert heard == [meant]
+
+
+@pytest.mark.parametrize(("state", "at_once"), [(None, True), ("CONTINUE", True), ("RERUN", True), ("STOP", False)])
+def test_a_request_waits_for_what_a_stopped_run_said_at_its_end(answered, state, at_once):
+    streamlit_patches.let_runs_end_first()
+    streamlit_patches.let_runs_end_first()  # once is enough
+    streamlit_patches.leave_out_late_requests()
+    session, waiting = on_page(began=HERE), []
+    session._event_loop = SimpleNamespace(call_soon=lambda *what: waiting.append(what))
+    requests = SimpleNamespace(_state=None if state is None else ScriptRequestType[state])
+    session._scriptrunner = None if state is None else SimpleNamespace(_requests=requests)
+    asked = ClientState(page_script_hash=HERE, fragment_id="f", is_auto_rerun=True)
+    AppSession.request_rerun(session, asked)
+    assert answered == ([asked] if at_once else [])
+    for call, *given in waiting:
+        call(*given)
+    assert answered == [asked]
+
+
+def test_the_end_of_a_run_is_told_before_another_runner_takes_over():
+    """A run has stopped, its end waits in the event loop, and a part asks to be drawn."""
+
+    async def story(*, patched):
+        told = []
+        session = on_page(began=HERE)
+        session._event_loop = asyncio.get_running_loop()
+        old = session._scriptrunner = SimpleNamespace()
+        old._requests = ScriptRequests()
+        assert old._requests.on_scriptrunner_ready().type == ScriptRequestType.STOP
+
+        def end():
+            told.append("the end" if session._scriptrunner is old else "nothing")
+
+        def take_over(self, _asked):
+            assert not old._requests.request_rerun(RerunData())
+            self._scriptrunner = SimpleNamespace(_requests=ScriptRequests())
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AppSession, "request_rerun", take_over)
+            if patched:
+                streamlit_patches.let_runs_end_first()
+            session._event_loop.call_soon(end)
+            AppSession.request_rerun(session, ClientState(page_script_hash=HERE, fragment_id="f"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert session._scriptrunner is not old
+        return told
+
+    assert asyncio.run(story(patched=False)) == ["nothing"], "what Streamlit does by itself"
+    assert asyncio.run(story(patched=True)) == ["the end"]
