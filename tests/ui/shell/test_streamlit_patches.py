@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -104,34 +103,26 @@ def test_a_request_waits_for_what_a_stopped_run_said_at_its_end(answered, state,
     assert answered == [asked]
 
 
-def test_the_end_of_a_run_is_told_before_another_runner_takes_over():
+@pytest.mark.parametrize(("patched", "told"), [(False, "nothing"), (True, "the end")])
+def test_the_end_of_a_run_is_told_before_another_runner_takes_over(monkeypatch, patched, told):
     """A run has stopped, its end waits in the event loop, and a part asks to be drawn."""
+    heard, waiting = [], []
+    old = SimpleNamespace(_requests=ScriptRequests())
+    assert old._requests.on_scriptrunner_ready().type == ScriptRequestType.STOP
+    session = on_page(began=HERE)
+    session._scriptrunner = old
+    session._event_loop = SimpleNamespace(call_soon=lambda *what: waiting.append(what))
 
-    async def story(*, patched):
-        told = []
-        session = on_page(began=HERE)
-        session._event_loop = asyncio.get_running_loop()
-        old = session._scriptrunner = SimpleNamespace()
-        old._requests = ScriptRequests()
-        assert old._requests.on_scriptrunner_ready().type == ScriptRequestType.STOP
+    def take_over(self, _asked):
+        assert not old._requests.request_rerun(RerunData()), "a runner that has stopped takes nothing"
+        self._scriptrunner = SimpleNamespace(_requests=ScriptRequests())
 
-        def end():
-            told.append("the end" if session._scriptrunner is old else "nothing")
-
-        def take_over(self, _asked):
-            assert not old._requests.request_rerun(RerunData())
-            self._scriptrunner = SimpleNamespace(_requests=ScriptRequests())
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(AppSession, "request_rerun", take_over)
-            if patched:
-                streamlit_patches.let_runs_end_first()
-            session._event_loop.call_soon(end)
-            AppSession.request_rerun(session, ClientState(page_script_hash=HERE, fragment_id="f"))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        assert session._scriptrunner is not old
-        return told
-
-    assert asyncio.run(story(patched=False)) == ["nothing"], "what Streamlit does by itself"
-    assert asyncio.run(story(patched=True)) == ["the end"]
+    monkeypatch.setattr(AppSession, "request_rerun", take_over)
+    if patched:
+        streamlit_patches.let_runs_end_first()
+    session._event_loop.call_soon(lambda: heard.append("the end" if session._scriptrunner is old else "nothing"))
+    AppSession.request_rerun(session, ClientState(page_script_hash=HERE, fragment_id="f"))
+    for call, *given in waiting:
+        call(*given)
+    assert heard == [told]
+    assert session._scriptrunner is not old
