@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 MARKS = {"done": "✓", "running": "▶", "waiting": "○", "stopped": "■", "skipped": "–"}
 FAINT = ("waiting", "skipped")
 NOTE_STYLE = "opacity:.7;font-size:.8rem;line-height:1.25;min-height:2.5em"  # two lines, so that nothing below moves
-
 LOG_STYLE = "margin:0;font-size:.85rem;line-height:1.5;white-space:pre-wrap"
 
 

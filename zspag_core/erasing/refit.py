@@ -67,10 +67,9 @@ class RefitTargets:
     features: Tensor
     logits: Tensor
 
-    @property
-    def answers(self) -> Tensor:
-        """Return the original's probabilities of the remaining classes, (N, R)."""
-        return self.logits.softmax(1)
+    def answers(self, which: Tensor) -> Tensor:
+        """Return the original's probabilities of the remaining classes for some images, (n, R)."""
+        return self.logits[which].softmax(1)
 
 
 def refit(
@@ -120,9 +119,8 @@ def refit(
         for done, drawn in enumerate(order, start=1):
             loss = _loss(pupil, lesson, drawn, remaining, features=bool(later))
             if alignment:
-                device = device_of(pupil)
-                answers, stays = (part[drawn].to(device) for part in (lesson.answers, lesson.stands_in))
-                loss = loss + course.alignment * alignment.loss(answers, stays)
+                stays = lesson.stands_in[drawn].to(device_of(pupil))
+                loss = loss + course.alignment * alignment.loss(lesson.answers(drawn), stays)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -138,7 +136,7 @@ def _aligned(pupil: Classifier, stage: Written, lesson: RefitTargets, course: Co
     if not alignment.stages or not course.alignment:
         return None
     stays = lesson.stands_in
-    alignment.begin(pupil, lesson.images[stays], lesson.answers[stays].to(device_of(pupil)))
+    alignment.begin(pupil, lesson.images[stays], lesson.answers(stays))
     return alignment
 
 
@@ -174,7 +172,7 @@ def _loss(
         found, logits = pupil.both(to_pixels(lesson.images[drawn], device))
     logits, wanted = logits.float(), lesson.logits[drawn]
     answers = torch.zeros_like(logits)
-    answers[:, list(remaining)] = wanted.softmax(1)
+    answers[:, list(remaining)] = lesson.answers(drawn)
     stays = lesson.stands_in[drawn].to(device)
     each = F.cross_entropy(logits, answers, reduction="none")
     loss = _mean(each[stays]) + FORGET_WEIGHT * _mean(each[~stays])
