@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.forget.ahead import wish
 from ui.forget.form import (
     asked,
     attack_settings,
@@ -62,25 +63,27 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
         rest["hold_out"] = pick_held_out(about, forget)
     with presets:
         show_presets(method, values)
-    attacked = attack_settings(values, attacks)
+    attacked, busy = attack_settings(values, attacks), run is not None and run.active
+    at_rest = True  # until the preview is there, the processor is wanted for that
     if attacked is not None:
         with preview:
             question = preview_question(choice, forget, attacked, rest["seed"]) if forget else None
-            preview_panel(question, choice.class_names, busy=run is not None and run.active)
+            at_rest = preview_panel(question, choice.class_names, busy=busy)
     unfit = (about.answer["fits"] or unfit_method(method, about, forget)) if about.state == State.DONE else None
     possible = 0 < len(forget) < len(choice.class_names) and not unfit
     st.page_link("pages/9_Tune.py", label="Try many values from here", icon=":material/tune:")
     why = unfit or (None if possible else "Tick at least one class, and leave at least one.")
-    busy = run is not None and run.active
     config = asked(choice, forget, method, rest | {"settings": values}) if possible else None
     if place.button("Forget", type="primary", key="go", width="stretch", disabled=config is None) and config:
         with place, saying_refusals():
             submit(config)
             st.rerun()  # not a callback: that would see what the widgets held before
     known = equal_run(config, run) if config else None
-    if known is not None:
-        with place:
+    with place:
+        if known is not None:
             offer(known)
+        elif config and at_rest and not busy:
+            wish(config, method)
     if why or busy:
         place.caption(why or "This run will wait behind the one under way.")
     return method["name"], changed(method, values), rest["seed"]

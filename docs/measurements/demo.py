@@ -118,8 +118,8 @@ def hold(config: dict) -> None:
 def run_job(config: dict, counted: Counted) -> dict:
     """Send a job through queue and worker; return what each part and mark took."""
     from zspag_core.jobs import JobStore, State
+    from zspag_core.jobs.performance import perform
     from zspag_core.jobs.reporter import JobReporter
-    from zspag_core.jobs.worker import perform
 
     store = JobStore()
     store.heartbeats.beat("worker", "worker", ("runs",), "cpu")

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from zspag_core.jobs import Lane, State, patience
 from zspag_core.jobs.heartbeats import WORKER
 from zspag_core.jobs.patience import patient
-from zspag_core.jobs.worker import perform
+from zspag_core.jobs.performance import perform
 
 
 @pytest.fixture

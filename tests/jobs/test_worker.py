@@ -8,7 +8,8 @@ import pytest
 from zspag_core.errors import Cancelled, UnlearningError
 from zspag_core.jobs import Lane, State
 from zspag_core.jobs.heartbeats import DASHBOARD, WORKER
-from zspag_core.jobs.worker import Worker, perform
+from zspag_core.jobs.performance import perform
+from zspag_core.jobs.worker import Worker
 
 
 def claimed(store, kind="task"):
@@ -90,54 +91,6 @@ def test_a_job_deep_in_one_long_step_is_called_cancelled_within_a_second(store):
     job = run_one(store, task)
     assert (job.state, job.answer) == (State.CANCELLED, None)
     assert seen["after"] <= 1.0
-
-
-def test_a_lane_is_warmed_up_until_a_job_comes(store):
-    told, worker_of = [], {}
-
-    def go_on(report):
-        while True:
-            report.progress("load", 0, 1)
-
-    def warm_up(device, report):
-        told.append(device)
-        store.submit("a", {})
-        with pytest.raises(Cancelled, match="a job waits"):
-            go_on(report)
-        told.append("ended")
-
-    def task(_job, _report):
-        told.append("job")
-        worker_of["it"].stopping.set()
-
-    worker = worker_of["it"] = Worker(store, ["runs"], "cpu", find=lambda _: task, warm_up=warm_up)
-    assert worker.serve()
-    assert told == ["cpu", "ended", "job"]
-
-
-def test_a_worker_whose_warming_up_breaks_serves_all_the_same(store, capsys):
-    def warm_up(_device, _report):
-        raise RuntimeError("no such instruction")
-
-    worker = Worker(store, ["runs"], "cpu", find=lambda _: lambda *_: worker.stopping.set(), warm_up=warm_up)
-    job = store.submit("a", {})
-    assert worker.serve()
-    assert store.require(job.id).state == State.DONE
-    assert "no such instruction" in capsys.readouterr().err
-
-
-def test_a_worker_that_is_to_end_warms_nothing_up(store):
-    stopped = []
-
-    def warm_up(_device, report):
-        worker.stopping.set()
-        with pytest.raises(Cancelled, match="to end"):
-            report.progress("load", 0, 1)
-        stopped.append(True)
-
-    worker = Worker(store, ["runs"], "cpu", warm_up=warm_up)
-    assert worker.serve()
-    assert stopped == [True]
 
 
 def test_job_of_a_stopped_worker_is_interrupted(store):

@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from zspag_core.jobs import Lane, State
+from zspag_core.jobs.records import SPARE
 
 
 def texts(at):
@@ -43,9 +44,9 @@ def running(store, config):
     return claimed(store)
 
 
-def claimed(store):
+def claimed(store, lane=Lane.RUNS):
     store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
-    return store.claim(Lane.RUNS, "w", "cpu")
+    return store.claim(lane, "w", "cpu")
 
 
 def test_first_look_asks_the_worker_and_shows_the_classes_meanwhile(forget_page, store, checkpoint):
@@ -283,6 +284,53 @@ def test_preview_follows_the_knobs_and_does_not_pile_up(forget_page, answered, s
     page.slider(key="zspag-epsilon").set_value(32.0).run()
     assert len(previews(store)) == 4, "answered before"
     assert "opacity:.45" not in stepper(page)
+
+
+def wishes(store, state=None):
+    """Return the configs of what was wished for ahead, newest first."""
+    return [job.config for job in store.latest(SPARE) if state is None or job.state == state]
+
+
+@pytest.mark.slow
+def test_a_form_at_rest_wishes_for_what_its_run_begins_with(forget_page, answered, store, preview_answer):
+    page = forget_page()
+    assert wishes(store) == [], "nothing is ticked"
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
+    assert wishes(store) == [], "the preview comes first"
+    answer_preview(store, preview_answer)
+    page.run()
+    answer_preview(store, preview_answer)
+    page.run()
+    (asked,) = wishes(store)
+    assert (asked["forget"], asked["settings"]) == ([3], {})
+    page.number_input(key="zspag-epochs").set_value(2).run()
+    assert len(wishes(store)) == 1, "it begins the same, however many epochs follow"
+    job = claimed(store, SPARE)
+    store.advance(job, {"stage": "proxies", "done": 30, "total": 900})
+    page.run()
+    assert "Preparing while you look: Proxies: 30 of 900" in texts(page)
+    store.finish(job, State.DONE)
+    page.run()
+    assert "what this run begins with is made" in texts(page)
+    page.number_input(key="zspag-n_adv").set_value(20).run()
+    newest, _ = wishes(store)
+    assert newest["settings"] == {"n_adv": 20}
+    page.number_input(key="zspag-n_adv").set_value(30).run()
+    assert [config["settings"] for config in wishes(store, State.QUEUED)] == [{"n_adv": 30}], "wishes do not pile up"
+    page.button(key="go").click().run()
+    page.number_input(key="zspag-n_adv").set_value(40).run()
+    assert len(wishes(store)) == 3, "a run is under way: nothing is made ahead"
+    assert not page.exception
+
+
+@pytest.mark.slow
+def test_a_quiet_machine_wishes_for_nothing(forget_page, answered, store, preview_answer, monkeypatch):
+    monkeypatch.setenv("ZSPAG_AHEAD", "0")
+    page = forget_page()
+    page.selectbox(key="method").select("mask").run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
+    assert not page.button(key="go").disabled
+    assert wishes(store) == []
 
 
 @pytest.mark.slow

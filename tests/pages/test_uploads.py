@@ -16,7 +16,7 @@ from PIL import Image
 
 from ui.shell import paths
 from zspag_core.jobs import Lane, State
-from zspag_core.jobs.worker import perform
+from zspag_core.jobs.performance import perform
 
 
 class Harm:

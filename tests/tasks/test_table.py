@@ -133,7 +133,7 @@ def test_a_cancelled_training_can_be_resumed_by_the_same_job(store, home):
     import threading
 
     from zspag_core.jobs import State
-    from zspag_core.jobs.worker import perform
+    from zspag_core.jobs.performance import perform
 
     config = {"data": "digits", "model": "resnet_tiny", "epochs": 3, "name": "mine", "image_size": 8,
               "settings": {"train_limit": 100}}  # fmt: skip

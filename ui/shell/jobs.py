@@ -178,12 +178,23 @@ def answers_about(runs: Sequence[Job], kind: str) -> dict[str, Any]:
     return {task.config["run"]: task.answer for task in done if (task.config["run"], task.owner) in asked}
 
 
-def ask(kind: str, config: Mapping[str, Any]) -> Job:
+def ask(kind: str, config: Mapping[str, Any], device: str = "auto") -> Job:
     """Return a short task's job: an earlier one with the same config unless it was stopped or failed long ago."""
     job = job_store().recall(kind, config)
     failed_long_ago = job is not None and job.state == State.FAILED and time.time() - job.created > RETRY_SECONDS
     if job is None or failed_long_ago or job.state in {State.CANCELLED, State.INTERRUPTED}:
-        return job_store().submit(kind, config, lane=lane_of(kind, config))
+        return job_store().submit(kind, config, lane=lane_of(kind, config), device=device)
+    return job
+
+
+def ask_alone(kind: str, config: Mapping[str, Any], device: str = "auto") -> Job:
+    """Ask, and drop what this visitor asked of this kind before and has no answer to: questions never pile up."""
+    job, key = ask(kind, config, device), f"asked-{kind}"
+    earlier = st.session_state.get(key)
+    before = job_store().get(earlier) if earlier not in {None, job.id} else None
+    if before is not None and may_change(before):  # another visitor may have asked the same, and waits for it
+        job_store().cancel(before.id)
+    st.session_state[key] = job.id
     return job
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.figures.palette import FORGOTTEN
 from ui.shell.formatting import percent
-from ui.shell.jobs import ask, checkpoint_question, job_store, may_change
+from ui.shell.jobs import ask_alone, checkpoint_question, job_store
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.words import PIXEL_LEVELS, help_for
 from zspag_core.jobs import State
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 FIRST = 8  # images of the answer that is there first
-ASKED, SHOWN, DRAWN = "preview_asked", "preview_shown", "preview_drawn"
+KIND = "preview"
+SHOWN, DRAWN = "preview_shown", "preview_drawn"
 ROWS = (("original", "image"), ("noise", "change, amplified"), ("proxy", "proxy"))
 GOOD_ASR, POOR_ASR = 90.0, 50.0
 
@@ -33,8 +34,8 @@ def preview_question(choice: Choice, forget: Sequence[int], settings: Mapping[st
     return checkpoint_question(choice.checkpoint) | about
 
 
-def preview_panel(question: Mapping[str, Any] | None, names: Sequence[str], *, busy: bool = False) -> None:
-    """Draw the preview; while the worker attacks, the last one stays, faded.
+def preview_panel(question: Mapping[str, Any] | None, names: Sequence[str], *, busy: bool = False) -> bool:
+    """Draw the preview; while the worker attacks, the last one stays, faded. Tell whether all of it is there.
 
     Args:
         question: the task's config; None while no class is ticked.
@@ -45,13 +46,13 @@ def preview_panel(question: Mapping[str, Any] | None, names: Sequence[str], *, b
         st.markdown("**Instant preview** :gray-badge[up to 64 images]", help=f"{help_for('Proxy')} {help_for('ASR')}")
         if question is None:
             st.caption("Tick a class: its images are attacked here at once, with the settings above.")
-            return
-        _answer(question, names, busy=busy)
+            return False
+        return _answer(question, names, busy=busy)
 
 
-def _answer(question: Mapping[str, Any], names: Sequence[str], *, busy: bool) -> None:
+def _answer(question: Mapping[str, Any], names: Sequence[str], *, busy: bool) -> bool:
     """Draw the answer for a few images as soon as there is one, and that for all of them in its place."""
-    _, waiting = _look(question, busy=busy)
+    known, waiting = _look(question, busy=busy)
 
     @redrawn(POLL_SECONDS if waiting else None)
     def answer() -> None:
@@ -69,6 +70,7 @@ def _answer(question: Mapping[str, Any], names: Sequence[str], *, busy: bool) ->
             st.session_state[DRAWN] = now.id
 
     answer()
+    return known.state == State.DONE and not waiting
 
 
 def _look(question: Mapping[str, Any], *, busy: bool) -> tuple[Job, bool]:
@@ -77,27 +79,16 @@ def _look(question: Mapping[str, Any], *, busy: bool) -> tuple[Job, bool]:
     64 images of CIFAR-10 take a ResNet about 3.5 s of one core, 8 take 0.6: those are asked first.
     """
     few = {**question, "images": FIRST}
-    whole, first = (job_store().recall("preview", asked) for asked in (question, few))
+    whole, first = (job_store().recall(KIND, asked) for asked in (question, few))
     if whole is not None and whole.state == State.DONE:
         return whole, False
     if first is None or first.state != State.DONE:
-        first = _ask_alone(few)
+        first = ask_alone(KIND, few)
         return first, first.active
     if busy:
         return first, False
-    whole = _ask_alone(question)
+    whole = ask_alone(KIND, question)
     return (whole, False) if whole.state == State.DONE else (first, whole.active)
-
-
-def _ask_alone(question: Mapping[str, Any]) -> Job:
-    """Ask, and drop what this visitor asked before and has no answer to: questions never pile up."""
-    job = ask("preview", question)
-    earlier = st.session_state.get(ASKED)
-    before = job_store().get(earlier) if earlier not in {None, job.id} else None
-    if before is not None and may_change(before):  # another visitor may have asked the same, and waits for it
-        job_store().cancel(before.id)
-    st.session_state[ASKED] = job.id
-    return job
 
 
 def _meanwhile(names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zspag_core.commands.serving import add_cluster, on_cluster
 from zspag_core.commands.shared import add_device
@@ -20,11 +20,10 @@ from zspag_core.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
     from zspag_core.jobs import JobStore
-    from zspag_core.progress import Reporter
 
 LANES = ("runs", "interactive", "maps", "sweeps", "trials")
 LONG = ("runs", "trials")
@@ -67,8 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         _step_back()
     elif Lane.INTERACTIVE in lanes:
         threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
-    worker = Worker(store, lanes, device, until_idle=arguments.until_idle, warm_up=_warm_up_runs(lanes))
-
+    first = _demo(device) if set(lanes) == {Lane.RUNS} else None
+    worker = Worker(store, lanes, device, until_idle=arguments.until_idle, first=first)
     _stop_with(worker.stopping)
     if arguments.once:
         return 0 if worker.serve_once(arguments.once) else NOT_TAKEN  # it has ended, however it did
@@ -113,19 +112,12 @@ def _stop_with(stopping: threading.Event) -> None:
         signal.signal(known, stop)
 
 
-def _warm_up_runs(lanes: Sequence[str]) -> Callable[[str, Reporter], None] | None:
-    """Return how a worker for runs alone, as the dashboard starts it, gets ready for the first one."""
-    from zspag_core.jobs import Lane
+def _demo(device: str) -> dict[str, Any]:
+    """Return the demo's run, which is often the first that a dashboard is asked for."""
+    from zspag_core.runs.config import RunConfig
+    from zspag_core.shipped import DEMO_CLASS, DEMO_DATA, DEMO_MODEL
 
-    if set(lanes) != {Lane.RUNS}:
-        return None
-
-    def warm_up(device: str, report: Reporter) -> None:
-        from zspag_core.tasks.warm_up import warm_up as begin  # torch: not before the first heartbeat
-
-        begin(device, report)
-
-    return warm_up
+    return RunConfig(DEMO_DATA, str(DEMO_MODEL), (DEMO_CLASS,), device=device).to_job()
 
 
 def _step_back() -> None:

@@ -32,6 +32,9 @@ class Lane(StrEnum):
     TRIALS = "trials"
 
 
+SPARE, AHEAD = "spare", "ahead"
+"""The queue and the kind of what may be asked for soon. No process serves it: who serves runs looks into it while none
+of them waits."""
 UNEXPECTED = "unexpected: "
 """How the error of a job begins that no person's request explains: a fault here, or in an owner's network."""
 ON_DEMAND = frozenset({Lane.MAPS, Lane.SWEEPS, Lane.TRIALS})
@@ -45,8 +48,10 @@ def starts_on_demand(lane: str) -> bool:
     return lane in ON_DEMAND or lane.startswith(ROWS)
 
 
-def lane_of(kind: str, config: Mapping[str, Any]) -> Lane:
+def lane_of(kind: str, config: Mapping[str, Any]) -> str:
     """Return the lane of a short task: UMAP takes seconds in which no preview must wait, all else is quick."""
+    if kind == AHEAD:
+        return SPARE
     return Lane.MAPS if kind == "map" and config.get("kind") == "umap" else Lane.INTERACTIVE
 
 

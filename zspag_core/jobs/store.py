@@ -293,6 +293,17 @@ class JobStore:
             row = connection.execute(started.returning(*jobs.c)).one_or_none()
         return _to_job(row) if row is not None else None
 
+    def next(self, lane: str, device: str) -> Job | None:
+        """Return the job that a worker of a device would claim next; None where none waits."""
+        with self._engine.connect() as connection:
+            number = next_in_turn(connection, lane, _takeable(lane, device))
+            row = (
+                None
+                if number is None
+                else connection.execute(select(jobs).where(jobs.c.number == number)).one_or_none()
+            )
+        return None if row is None else _to_job(row)
+
     def advance(self, job: Job, progress: Mapping[str, Any]) -> Command | None:
         """Write down how far a job is; return what a person wants of it, None if it is no longer this worker's."""
         mine = update(jobs).where(jobs.c.id == job.id, _owned(job)).values(progress=to_text(dict(progress)))

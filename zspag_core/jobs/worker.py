@@ -9,30 +9,29 @@ import socket
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy.orm  # noqa: F401 - for Optuna; imported while other threads ask the database, it breaks their requests
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from zspag_core.errors import Cancelled, ZspagError
-from zspag_core.faults import fault_words
 from zspag_core.jobs.heartbeats import BEAT_SECONDS, DASHBOARD, WORKER
 from zspag_core.jobs.patience import patient
-from zspag_core.jobs.records import UNEXPECTED, Command, State, starts_on_demand
-from zspag_core.jobs.reporter import JobReporter
-from zspag_core.progress import Reporter
+from zspag_core.jobs.performance import Performance
+from zspag_core.jobs.records import Lane, State, starts_on_demand
+from zspag_core.jobs.spare import SpareTime
 from zspag_core.tasks.table import find_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zspag_core.jobs.records import Job
+    from zspag_core.jobs.spare import Make
     from zspag_core.jobs.store import JobStore
     from zspag_core.tasks.table import Task
 
 POLL_SECONDS = 0.05  # a look costs 0.2 ms; a person who moves a knob waits for it
 GRACE_SECONDS = 5.0
-CANCEL_SECONDS, CANCEL_LOOKS = 0.4, 2
 NOT_TAKEN = 3
 """Exit code of a process for one job that somebody else has taken, or cancelled."""
 
@@ -48,7 +47,8 @@ class Worker:
         *,
         until_idle: float | None = None,
         find: Callable[[str], Task] = find_task,
-        warm_up: Callable[[str, Reporter], None] | None = None,
+        first: Mapping[str, Any] | None = None,
+        make_ahead: Make | None = None,
     ) -> None:
         """Prepare to serve.
 
@@ -59,15 +59,16 @@ class Worker:
             until_idle: end after so many seconds without work and without a dashboard, which may bring some at any
                 time except to lanes on demand; None means never.
             find: turns the name of a task into the task.
-            warm_up: what each lane's thread does before its first job, given the device and whom to tell; it ends when
-                a job comes.
+            first: config of a run that is made ahead before any job comes, as if somebody wished for it.
+            make_ahead: see :class:`zspag_core.jobs.spare.SpareTime`.
         """
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
         self._store, self._lanes, self._device, self._until_idle = store, tuple(lanes), device, until_idle
-        self._find, self._warm_up = find, warm_up
+        self._find, self._first = find, first
         self._lasting = patient(store, self.stopping)
         self._busy: dict[str, Job] = {}
+        self._spare = SpareTime(self._lasting, self.name, device, self.stopping, self._begin, make_ahead)
 
     def serve(self) -> bool:
         """Serve until `stopping` is set or nobody needs this worker any more; tell whether all its work has ended."""
@@ -97,7 +98,7 @@ class Worker:
         try:
             job = self._store.claim(lane, self.name, self._device, only=job_id)
             if job is not None:
-                perform(self._store, job, self.stopping, self._find)
+                self._carry_out(self._begin(job))
         finally:
             self.stopping.set()
             self._store.heartbeats.forget(self.name)
@@ -112,29 +113,47 @@ class Worker:
     def _serve_lane(self, lane: str) -> None:
         """Carry out the jobs of one lane, one after the other; if that breaks, the whole worker ends."""
         try:
-            self._get_ready(lane)
+            if self._first is not None and lane == Lane.RUNS:
+                self._get_ready(self._first)
             while not self.stopping.is_set():
                 self._serve_one(lane)
         finally:
             self.stopping.set()
 
-    def _get_ready(self, lane: str) -> None:
-        """Warm a lane up; whatever goes wrong, nobody has asked for it, and the first job will say the same."""
-        try:
-            if self._warm_up is not None:
-                self._warm_up(self._device, _Unasked(self._lasting, lane, self.stopping))
-        except Exception:
-            traceback.print_exc()  # into worker.log
+    def _get_ready(self, config: Mapping[str, Any]) -> None:
+        """Make a run ahead that nobody wishes for yet."""
+        if (run := self._ahead(partial(self._spare.make, config))) is not None:
+            self._carry_out(run)
 
     def _serve_one(self, lane: str) -> None:
-        """Carry out the next job of a lane, or wait a little."""
+        """Carry out the next job of a lane; where none waits, use the time otherwise, or wait a little."""
         job = self._lasting.claim(lane, self.name, self._device)
-        if job is None:
+        if job is not None:
+            self._carry_out(self._begin(job))
+        elif (run := self._ahead(self._spare.use) if lane == Lane.RUNS else None) is not None:
+            self._carry_out(run)
+        else:
             self.stopping.wait(POLL_SECONDS)
-            return
-        self._busy[lane] = job
-        perform(self._store, job, self.stopping, self._find)
-        del self._busy[lane]
+
+    def _ahead(self, make: Callable[[], Performance | None]) -> Performance | None:
+        """Make something ahead; whatever goes wrong, nobody has asked for it, and a run will say the same."""
+        try:
+            return make()
+        except (Cancelled, ZspagError):
+            return None
+        except Exception:
+            traceback.print_exc()  # into worker.log
+            return None
+
+    def _begin(self, job: Job) -> Performance:
+        """Note that a job of this worker's is under way."""
+        self._busy[job.lane] = job
+        return Performance(self._store, job, self.stopping)
+
+    def _carry_out(self, run: Performance) -> None:
+        """Carry out a job that is under way to its end."""
+        run.carry_out(self._find)
+        del self._busy[run.job.lane]
 
     def _beat(self) -> None:
         """Say that this worker is alive."""
@@ -155,68 +174,3 @@ class Worker:
             self._store.finish(job, State.INTERRUPTED, error="The worker was stopped during this run.")
         self._store.heartbeats.forget(self.name)
         return not any(thread.is_alive() for thread in threads)
-
-
-class _Unasked(Reporter):
-    """Lets work go on that nobody has asked for until a job comes or the worker is to end."""
-
-    def __init__(self, store: JobStore, lane: str, stopping: threading.Event) -> None:
-        self._store, self._lane, self._stopping = store, lane, stopping
-        self._looked = time.monotonic()
-
-    def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
-        """Raise Cancelled once there is something better to do."""
-        if self._stopping.is_set():
-            raise Cancelled("the worker is to end")
-        if time.monotonic() - self._looked > POLL_SECONDS:
-            self._looked = time.monotonic()
-            if self._store.waiting(self._lane):
-                raise Cancelled("a job waits")
-
-
-def perform(store: JobStore, job: Job, stopping: threading.Event, find: Callable[[str], Task] = find_task) -> None:
-    """Carry out one job; however it ends, the database says so, as soon as it can be written."""
-    lasting = patient(store, stopping)
-    report = JobReporter(lasting, job, stopping)
-    ended = threading.Event()
-    threading.Thread(target=_cancel_promptly, args=(store, job, ended), daemon=True).start()
-    try:
-        answer = find(job.kind)(job, report)
-        if report.stopped:
-            raise Cancelled("The task returned what it had.")
-        lasting.finish(job, State.DONE, answer=answer)
-    except Cancelled:
-        _end_early(lasting, job)
-    except ZspagError as error:
-        lasting.finish(job, State.FAILED, error=str(error), details=traceback.format_exc())
-    except Exception as error:
-        unexpected = f"{UNEXPECTED}{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
-        sentence = fault_words(error) or unexpected
-        lasting.finish(job, State.FAILED, error=sentence, details=traceback.format_exc())
-    finally:
-        ended.set()
-
-
-def _cancel_promptly(store: JobStore, job: Job, ended: threading.Event) -> None:
-    """Say that a job is cancelled soon after a person asked for it, also while its work is deep in one long step.
-
-    The work itself ends at its next report; until then the lane is taken, but nothing that it says is written down.
-    """
-    asked = 0
-    with contextlib.suppress(SQLAlchemyError):  # the database is away for a moment: the next report will do
-        while asked < CANCEL_LOOKS and not ended.wait(CANCEL_SECONDS / CANCEL_LOOKS):
-            now = store.get(job.id)
-            if now is None or now.state != State.RUNNING or now.worker != job.worker:
-                return
-            asked = asked + 1 if now.command == Command.CANCEL else 0
-        if not ended.is_set():
-            store.finish(job, State.CANCELLED)
-
-
-def _end_early(store: JobStore, job: Job) -> None:
-    """Say whether a person cancelled the job or its worker was stopped."""
-    now = store.get(job.id)
-    if now is not None and now.command == Command.CANCEL:
-        store.finish(job, State.CANCELLED)
-    else:
-        store.finish(job, State.INTERRUPTED, error="The worker was stopped during this run.")

@@ -122,6 +122,13 @@ class ZeroShotMethod(Method):
             context: source of randomness, who is told, and what an earlier attempt at the very same has finished.
         """
 
+    def make_ahead(self, model: Classifier, forget: Split, classes: tuple[int, ...], context: RunContext) -> None:
+        """Make the first stages of `unlearn`, as far as runs may share them, and keep them in the context's cache.
+
+        Raises:
+            Cancelled: the reporter cancelled; finished stages are kept.
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetainMethod(Method):

@@ -143,7 +143,7 @@ class Erase(ZeroShotMethod):
         self._say_assumptions(stages, context)
         run = Unlearned(model)
         try:
-            parts = staged(run, context, "proxies", lambda: self._prepare(model, forget, classes, context))
+            parts = self._stand_ins(run, model, forget, classes, context)
             with timed(run.seconds, "unlearn"):
                 strengths = self._strengths(stages)
                 self._erase(run, model, strengths, parts[0], StandIns(*parts[1:]), classes, context)
@@ -193,6 +193,17 @@ class Erase(ZeroShotMethod):
                 f"{', '.join(assumed)}. What BatchNorm remembers is read by that: where it is wrong ({knobs}), the "
                 "classes may stay"
             )
+
+    def make_ahead(self, model: Classifier, forget: Split, classes: tuple[int, ...], context: RunContext) -> None:
+        """Make the stand-ins."""
+        self._stages(model)
+        self._stand_ins(Unlearned(model), model, forget, classes, context)
+
+    def _stand_ins(
+        self, run: Unlearned, model: Classifier, forget: Split, classes: tuple[int, ...], context: RunContext
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what `_prepare` does, from the cache where it is there, and note its time."""
+        return staged(run, context, "proxies", lambda: self._prepare(model, forget, classes, context))
 
     def _prepare(
         self, model: Classifier, forget: Split, classes: tuple[int, ...], context: RunContext

@@ -20,6 +20,11 @@ DEPENDS: dict[str, dict[str, tuple[str, ...]]] = {
 """Method -> stage that runs may share -> the settings that it depends on."""
 
 
+def beginning_settings(method: str) -> frozenset[str]:
+    """Return the settings of a method that its stages which runs may share depend on."""
+    return frozenset(name for names in DEPENDS.get(method, {}).values() for name in names)
+
+
 class SharedStages(StageCache):
     """Stages of earlier runs, each by everything that it depends on; nothing else is remembered."""
 

@@ -106,11 +106,7 @@ class ZSPAG(ZSPAGSettings):
         return proxies, subspace, labels, pull
 
     def make_ahead(self, model: Classifier, forget: Split, classes: tuple[int, ...], context: RunContext) -> None:
-        """Make what a later run may share, proxies and subspace, and keep it in the context's cache.
-
-        Raises:
-            Cancelled: the reporter cancelled; finished stages are kept.
-        """
+        """Make proxies and subspace."""
         barred = pseudo_labels.barred_labels(forget.labels, classes, model.config.num_classes)
         self._shareable(Unlearned(model), model, forget, classes, barred, context)
 

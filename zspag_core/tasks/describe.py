@@ -18,7 +18,8 @@ def describe_engine(_job: Job | None = None, _report: Reporter = SILENT) -> dict
 
     Returns:
         {"methods": [{"name", "title", "needs_retain", "parameters" (schema), "basic" (names shown before the fold),
-        "presets": {name: settings}}], "attacks": {name: [settings that it reads]}, "training": what _describe_training
+        "presets": {name: settings}, "beginning" (names of the settings that what can be made ahead depends on)}],
+        "attacks": {name: [settings that it reads]}, "training": what _describe_training
         returns, "devices": [names]}
     """
     import torch
@@ -27,6 +28,7 @@ def describe_engine(_job: Job | None = None, _report: Reporter = SILENT) -> dict
     from zspag_core.hyperparameters import basic_names, schema
     from zspag_core.methods import METHODS
     from zspag_core.methods.catalogue import find_entry
+    from zspag_core.methods.shared_stages import beginning_settings
 
     methods = [
         {
@@ -36,6 +38,7 @@ def describe_engine(_job: Job | None = None, _report: Reporter = SILENT) -> dict
             "parameters": schema(kind),
             "basic": list(basic_names(kind)),
             "presets": {"default": {}} | find_entry(kind.name).all_presets,
+            "beginning": sorted(beginning_settings(kind.name)),
         }
         for kind in METHODS
     ]
