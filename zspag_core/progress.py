@@ -64,6 +64,9 @@ class Reporter:
     def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
         """Say that epoch `number` (from 1) of `total` has ended; `model` is for looking at, never for changing."""
 
+    def partway(self, epoch: float, model: Classifier, **figures: float) -> None:
+        """Say how `model` is after a step within an epoch: 2.4 is in the third; called at every step, so be quick."""
+
     def watch(self, frame: Frame) -> None:
         """Show what the model sees in the watched images; comes just before the epoch it belongs to."""
 
@@ -88,6 +91,10 @@ class Relay(Reporter):
     def epoch(self, number: int, total: int, model: Classifier, **figures: float) -> None:
         """Pass an epoch on."""
         self.inner.epoch(number, total, model, **figures)
+
+    def partway(self, epoch: float, model: Classifier, **figures: float) -> None:
+        """Pass a part of an epoch on."""
+        self.inner.partway(epoch, model, **figures)
 
     def watch(self, frame: Frame) -> None:
         """Pass a frame on."""

@@ -115,6 +115,17 @@ def test_one_click_forgets_the_threes(page, app_url, store):
     assert page.get_by_test_id("stException").count() == 0
 
 
+def test_a_run_takes_over_what_was_made_while_its_form_stood(page, app_url, store):
+    open_form(page, app_url)
+    tick(page, "7")
+    expect(page.get_by_text("what this run begins with is made")).to_be_visible(timeout=LONG)
+    job_id = press_forget(page)
+    expect(page.get_by_text("Remaining accuracy", exact=True)).to_be_visible(timeout=LONG)
+    said = [event.body["sentence"] for event in store.events(job_id, kind="note")]
+    begun = [sentence.split(":")[0] for sentence in said if "made earlier" in sentence]
+    assert begun == ["the original model's grade", "proxies", "subspace"]
+
+
 def test_charts_move_while_it_runs_and_reload_page_switch_and_cancel_work(page, app_url, store):
     job_id = start_long_run(page, app_url)
     drawn = page.get_by_label("After epoch", exact=False).first

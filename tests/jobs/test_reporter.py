@@ -225,3 +225,12 @@ def test_a_job_that_only_relearns_says_so(store):
     job = store.claim(Lane.RUNS, "w", "cpu")
     JobReporter(store, job, threading.Event()).progress("relearning", 2, 500)
     assert [event.body["stage"] for event in store.events(job.id) if event.kind == "stage"] == ["relearning"]
+
+
+def test_what_is_seen_within_an_epoch_is_an_event_but_not_of_a_trial(store, job, report):
+    report.partway(0.4371, None, loss=2.0, acc_rt=90.0)
+    (event,) = store.events(job.id)
+    assert (event.kind, event.body) == ("partway", {"epoch": 0.44, "loss": 2.0, "acc_rt": 90.0})
+    trial = store.submit("unlearn", {"trial": 1})
+    JobReporter(store, trial, threading.Event()).partway(0.5, None, loss=1.0)
+    assert store.events(trial.id) == []

@@ -530,6 +530,23 @@ class Stop(Reporter):
             raise Cancelled("stop")
 
 
+def test_every_step_within_an_epoch_is_told_with_the_mean_loss_so_far(digits_model, forget, soft):
+    steps, parts, losses = len(forget) // 32, [], []
+
+    class Look(Reporter):
+        def progress(self, _stage, _done, _total, **figures):
+            losses.append(figures["loss"])
+
+        def partway(self, epoch, model, **figures):
+            assert not model.training
+            parts.append(epoch)
+            since = losses[steps * int(epoch) :]
+            assert figures["loss"] == pytest.approx(sum(since) / len(since))
+
+    run(digits_model, forget, soft, epochs=2, report=Look())
+    assert parts == pytest.approx([epoch + step / steps for epoch in (0, 1) for step in range(1, steps)])
+
+
 @pytest.mark.parametrize(("stop", "rows"), [({"step": 5}, 1), ({"epoch": 2}, 2), ({"step": 1}, 0)])
 def test_cancelling_returns_what_was_reached(digits_model, forget, soft, stop, rows):
     found = run(digits_model, forget, soft, epochs=9, report=Stop(**stop))

@@ -78,3 +78,25 @@ def test_a_quick_look_is_at_fewer_images_and_leaves_membership_out(digits_model,
     tested = live.sample.labels[: sum(live.sizes[:2])]
     right = logits_of(digits_model, live.sample.images)[: len(tested)].argmax(1) == tested
     assert found["acc_ut"] == pytest.approx(100 * float(right[tested == 3].float().mean()))
+
+
+def test_a_glance_is_at_the_first_images_of_the_sample(small_digits, digits_model):
+    live = LiveGrades(small_digits, (3,), 0)
+    live.glance_images = 40
+    seen = live.glance(digits_model)
+    remaining = live.sizes[0]
+    with torch.no_grad():
+        right = digits_model(to_pixels(live.sample.images)).argmax(1) == live.sample.labels
+    assert seen["acc_rt"] == pytest.approx(100 * float(right[:30].double().mean()))
+    assert seen["acc_ut"] == pytest.approx(100 * float(right[remaining : remaining + 10].double().mean()))
+
+
+def test_a_glance_without_test_images_is_at_images_to_forget(small_digits, digits_model):
+    train = small_digits.train
+    alone = type(small_digits)("t", small_digits.class_names, train.of_classes((3,)), train[:0])
+    live = LiveGrades(alone, (3,), 0)
+    assert live.glance(digits_model) == {"acc_rt": None, "forget_images": live.grade(digits_model)["forget_images"]}
+
+
+def test_trials_are_not_glanced_at():
+    assert QuickGrades.glance_images == 0

@@ -31,6 +31,9 @@ class Ear(Reporter):
     def epoch(self, number, total, model, **figures):
         self._hear("epoch", number, total, figures)
 
+    def partway(self, epoch, model, **figures):
+        self._hear("partway", epoch, figures)
+
     def watch(self, frame):
         self._hear("watch", frame.epoch)
 
@@ -170,3 +173,52 @@ def test_an_epoch_whose_outputs_are_no_numbers_is_not_passed_on(make_log, digits
     with pytest.raises(UnlearningError, match="outputs became NaN"):
         make_log(ear).epoch(1, 4, model)
     assert [kind for kind, *_ in ear.heard] == ["watch"]
+
+
+@pytest.mark.slow
+def test_a_long_epoch_is_glanced_at_now_and_then_and_nothing_of_it_is_kept(
+    make_log, digits_model, small_digits, monkeypatch, state_of, assert_untouched
+):
+    ear, before, clock = Ear(), state_of(digits_model), [100.0]
+    monkeypatch.setattr("zspag_core.runs.epoch_log.time.monotonic", lambda: clock[0])
+    log = make_log(ear)
+    log.begin(digits_model)
+    ear.heard.clear()
+    for second, share in ((101.0, 0.1), (103.1, 0.2), (104.0, 0.3), (106.2, 0.4)):
+        clock[0] = second
+        log.partway(share, digits_model, loss=share)
+    seen = LiveGrades(small_digits, (3,), 0).glance(digits_model)
+    assert ear.heard == [("partway", share, {"loss": share} | seen) for share in (0.2, 0.4)]
+    assert set(log.rows) == {0}
+    assert_untouched(digits_model, before)
+
+
+@pytest.mark.slow
+def test_glances_take_a_twentieth_of_the_time_at_most(make_log, digits_model, monkeypatch):
+    ear, clock = Ear(), [100.0]
+    monkeypatch.setattr("zspag_core.runs.epoch_log.time.monotonic", lambda: clock[0])
+    log = make_log(ear)
+    log.begin(digits_model)
+    ear.heard.clear()
+
+    def slowly(_model):
+        clock[0] += 2.0
+        return {}
+
+    monkeypatch.setattr(log._live, "glance", slowly)
+    for second in (104.0, 120.0, 143.0, 144.1):
+        clock[0] = second
+        log.partway(second / 1000, digits_model)
+    assert [heard[1] for heard in ear.heard] == [0.104, 0.1441]
+
+
+def test_a_model_in_training_mode_is_left_alone(make_log, digits_model, monkeypatch):
+    ear = Ear()
+    log = make_log(ear)
+    monkeypatch.setattr(log, "_glance_at", 0.0)
+    digits_model.train()
+    try:
+        log.partway(0.5, digits_model)
+    finally:
+        digits_model.eval()
+    assert ear.heard == []

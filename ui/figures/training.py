@@ -156,9 +156,9 @@ def describe_loss(epochs: Epochs) -> str:
     return f"Loss by epoch, from {loss[0]:.3g} to {loss[-1]:.3g}.{attack}"
 
 
-def _series(epochs: Epochs, key: str) -> tuple[list[int], list[float]]:
+def _series(epochs: Epochs, key: str) -> tuple[list[float], list[float]]:
     """Return epochs and values where there is a value."""
-    points = [(int(row["epoch"]), float(row[key])) for row in epochs if row.get(key) is not None]
+    points = [(row["epoch"], float(row[key])) for row in epochs if row.get(key) is not None]
     return [x for x, _ in points], [y for _, y in points]
 
 

@@ -133,7 +133,7 @@ class Event:
 
     Attributes:
         sequence: rising number within the whole database.
-        kind: "stage", "epoch", "watch" or "graded".
+        kind: "stage", "epoch", "partway" (within an epoch), "watch", "note" or "graded".
         at: seconds since 1970.
         body: the figures.
     """

@@ -67,6 +67,11 @@ class JobReporter(Reporter):
         if number > 0 and self._store.step_ends(self._job):  # epoch 0 is the model before anything was done
             self._obey()
 
+    def partway(self, epoch: float, model: Classifier, **figures: float) -> None:
+        """Write what was seen within an epoch; nobody watches a trial."""
+        if "trial" not in self._job.config:
+            self._store.record(self._job, "partway", {"epoch": round(epoch, 2), **figures})
+
     def watch(self, frame: Frame) -> None:
         """Write a frame of the watched images; the first one comes with the images themselves."""
         from zspag_core.tasks.pictures import rounded, to_data_url

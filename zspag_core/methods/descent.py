@@ -8,7 +8,8 @@ the projected method would be confounded.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import mean
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -32,6 +33,7 @@ AGREEMENT_IMAGES = 256
 WATCHED_AT_ONCE = 250
 PART = "unlearn"
 ROUND_IMAGES = 1024  # after so many samples the rule looks: a class of 5,000 is often forgotten within the first epoch
+LATELY = 10  # steps whose mean loss is told within an epoch
 RETRIES = 6
 STEP_CUT = 3.0
 PATIENT_EPOCHS = 10
@@ -139,7 +141,7 @@ def descend(
             report.progress("unlearn", len(history) * steps, schedule.epochs * steps)
         while len(history) < schedule.epochs and stopped == "epochs":
             order = torch.randperm(len(images), generator=generator).split(schedule.batch_size)
-            steps_report = StepReport(report, len(history) * steps, schedule.epochs * steps)
+            steps_report = StepReport(report, walk.loop.model, len(history), steps, schedule.epochs)
             rounds, stopped = walk.advance(model, history, order, schedule, steps_report)
             if not rounds:
                 if not history:  # there is nothing to return but the original
@@ -156,17 +158,31 @@ def descend(
     return Descent(walk.loop.finish(), stopped, history)
 
 
-@dataclass(frozen=True)
+@dataclass
 class StepReport:
-    """Who is told of every step, and where in the whole loop the epoch stands."""
+    """Who is told of every step of an epoch.
+
+    Attributes:
+        report: who is told.
+        model: what is taught.
+        made: epochs that have ended.
+        steps: of an epoch.
+        epochs: how many there will be.
+    """
 
     report: Reporter
-    before: int
-    total: int
+    model: Classifier
+    made: int
+    steps: int
+    epochs: int
+    losses: list[float] = field(default_factory=list)
 
     def step(self, number: int, loss: float) -> None:
         """Report step `number` of the epoch."""
-        self.report.progress("unlearn", self.before + number, self.total, loss=loss)
+        self.losses.append(loss)
+        self.report.progress("unlearn", self.made * self.steps + number, self.epochs * self.steps, loss=loss)
+        if number < self.steps:
+            self.report.partway(self.made + number / self.steps, self.model, loss=mean(self.losses[-LATELY:]))
 
 
 class _Walk:

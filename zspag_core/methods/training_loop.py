@@ -86,7 +86,8 @@ def repeat(
             report.progress("unlearn", len(history) * work.steps, epochs * work.steps)
         while len(history) < epochs:
             number = len(history) + 1
-            figures = work.epoch(number, generator, StepReport(report, len(history) * work.steps, epochs * work.steps))
+            steps = StepReport(report, work.model, len(history), work.steps, epochs)
+            figures = work.epoch(number, generator, steps)
             history.append({"epoch": float(number)} | figures)
             try:
                 report.epoch(number, epochs, work.model, **figures)

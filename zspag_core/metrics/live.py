@@ -32,11 +32,12 @@ class LiveGrades:
 
     Attributes:
         most: how many test images are drawn.
+        glance_images: at how many of these a glance within an epoch is; 0 for none.
         names: what is found.
         in_part: beside it, of how many images an estimate is (forget_sample), where it is of a sample.
     """
 
-    most = 1000
+    most, glance_images = 1000, 200
 
     def __init__(self, dataset: DataSet, forget: tuple[int, ...], seed: int) -> None:
         """Draw the sample."""
@@ -74,18 +75,31 @@ class LiveGrades:
             return found
         return found | {FORGET_IMAGES.per_epoch: percent(members.logits.argmax(1) == members.labels)}
 
+    def glance(self, model: Classifier) -> dict[str, float | None]:
+        """Return acc_rt and acc_ut, or what stands in for that, of a small part of the sample."""
+        few = round(self.glance_images * FORGET_SHARE)
+        remaining, forgotten, _members = self.sizes
+        begins, lengths = (0, remaining, remaining + forgotten), (self.glance_images - few, few, few)
+        rest, gone, members = (range(at, at + min(n, m)) for at, n, m in zip(begins, lengths, self.sizes, strict=True))
+        chosen = self.sample[torch.tensor([*rest, *(gone or members)], dtype=torch.int64)]
+        logits = logits_of(model, chosen.images, batch_size=looked_at_once(model, chosen.images))
+        tested = accuracy(logits, chosen.labels, self.forget)
+        if gone:
+            return {"acc_rt": tested.acc_rt, "acc_ut": tested.acc_ut}
+        return {"acc_rt": tested.acc_rt, FORGET_IMAGES.per_epoch: tested.acc_ut}
+
     def membership(self, members: LabelledLogits, others: LabelledLogits) -> float | None:
         """Return the accuracy of the same-class attack."""
         return same_class_accuracy(members, others, seed=self.seed)
 
 
 class QuickGrades(LiveGrades):
-    """A look for trials of a sweep: at 100 test images, and without membership, which 25 images say nothing of.
+    """A look for trials of a sweep: at 100 test images, without membership, which 25 images say nothing of, or glances.
 
     With 1,000 images looks took most of a short trial's time, with membership at 100 still a third.
     """
 
-    most = 100
+    most, glance_images = 100, 0
 
     def membership(self, _members: LabelledLogits, _others: LabelledLogits) -> None:
         """Return that it is not measured."""

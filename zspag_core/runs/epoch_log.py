@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.methods.base import timed
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 PART = "epochs"
 """Under which name the cache keeps the log: number of an epoch -> how many there may be and its figures; its frames."""
+GLANCE_SECONDS, GLANCE_SHARE = 3.0, 0.05
+"""So long after the last look one glances at a model within an epoch, and takes at most that share of the time."""
 NOTHING: tuple[dict[int, tuple[int, dict[str, float]]], dict[int, Frame]] = ({}, {})
 
 
@@ -51,6 +54,7 @@ class EpochLog(Relay):
         self.rows = {k: {name: figures.get(name) for name in live.names} for k, (_, figures) in epochs.items()}
         self.reached = f"epoch {max(self._known)}" if self._known else "its last finished stage"
         self._spent = {"log": 0.0}
+        self._glance_at = 0.0
 
     @property
     def seconds(self) -> float:
@@ -82,12 +86,27 @@ class EpochLog(Relay):
         self.look(number, model)
         with timed(self._spent, "log"):
             found = self._live.grade(model)
+        self._glance_at = time.monotonic() + GLANCE_SECONDS
         self.rows[number] = found
         figures |= {name: value for name, value in found.items() if value is not None} | self._live.in_part
         if number > 0:  # the original is graded anew in every attempt
             self._epochs[number] = (total, figures)
             self._cache.keep(PART, (self._epochs, {k: frame for k, frame in self.frames.items() if k > 0}))
         self.inner.epoch(number, total, model, **figures)
+
+    def partway(self, epoch: float, model: Classifier, **figures: float) -> None:
+        """Glance at the model if that is due, and pass on what is seen; nothing of it is kept.
+
+        A model that is in training mode is left alone: a look would change what its layers remember.
+        """
+        began = time.monotonic()
+        if began < self._glance_at or model.training or not self._live.glance_images:
+            return
+        with timed(self._spent, "log"):
+            found = self._live.glance(model)
+        took = time.monotonic() - began
+        self._glance_at = began + max(GLANCE_SECONDS, took / GLANCE_SHARE)
+        self.inner.partway(epoch, model, **figures, **{name: x for name, x in found.items() if x is not None})
 
     def look(self, number: int, model: Classifier) -> None:
         """Send the frame of an epoch, unless the model has no layer to draw."""
