@@ -192,12 +192,13 @@ def seconds_left(job: Job) -> float | None:
 
 
 def epochs_of(events: Iterable[Event], result: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return one record per epoch, epoch 0 being the model before, sorted by epoch; parts of the one under way, too."""
+    """Return one record per epoch, epoch 0 being the model before, sorted by epoch; parts of the newest, too."""
     events = list(events)
     rows = {float(event.body["epoch"]): dict(event.body) for event in events if event.kind == "epoch"}
     if result is None:
         parts = (dict(event.body) for event in events if event.kind == "partway")
-        rows |= {part["epoch"]: part for part in parts if part["epoch"] > max(rows, default=0)}
+        begun = max(rows, default=0) - 1  # an epoch that has just ended keeps its parts, often it is the only one
+        rows |= {part["epoch"]: part for part in parts if part["epoch"] > begun}
     else:
         rows = {float(row["epoch"]): row for row in result.get("history", [])} | rows
         rows.setdefault(0.0, first_epoch(result))

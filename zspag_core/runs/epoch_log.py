@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PART = "epochs"
 """Under which name the cache keeps the log: number of an epoch -> how many there may be and its figures; its frames."""
-GLANCE_SECONDS, GLANCE_SHARE = 3.0, 0.05
+GLANCE_SECONDS, GLANCE_SHARE = 2.0, 0.05
 """So long after the last look one glances at a model within an epoch, and takes at most that share of the time."""
 NOTHING: tuple[dict[int, tuple[int, dict[str, float]]], dict[int, Frame]] = ({}, {})
 

@@ -182,11 +182,13 @@ def test_epochs_begin_with_the_model_before():
     assert [row["epoch"] for row in epochs_of(events, None)] == [1]
 
 
-def test_parts_of_an_epoch_are_shown_until_it_has_ended():
+def test_parts_of_an_epoch_are_shown_until_the_next_has_ended():
     said = [(0, "epoch"), (0.4, "partway"), (0.8, "partway"), (1, "epoch"), (1.3, "partway")]
     events = [Event(place, kind, 0.0, {"epoch": number}) for place, (number, kind) in enumerate(said)]
     assert [row["epoch"] for row in epochs_of(events[:3], None)] == [0, 0.4, 0.8]
-    assert [row["epoch"] for row in epochs_of(events, None)] == [0, 1, 1.3]
+    assert [row["epoch"] for row in epochs_of(events, None)] == [0, 0.4, 0.8, 1, 1.3]
+    later = Event(9, "epoch", 0.0, {"epoch": 2})
+    assert [row["epoch"] for row in epochs_of([*events, later], None)] == [0, 1, 1.3, 2]
     result = {"before": {"acc_rt": 90.0, "acc_ut": 85.0}, "history": [{"epoch": 1}]}
     assert [row["epoch"] for row in epochs_of(events, result)] == [0, 1]
 
