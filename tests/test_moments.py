@@ -56,6 +56,16 @@ def test_eigenvectors_are_the_left_singular_vectors(count, form, parts):
         torch.testing.assert_close((left.T @ vectors[group]).diagonal().abs(), torch.ones(min(count, 9)).double())
 
 
+@pytest.mark.parametrize(("groups", "count", "known"), [(1, 40, True), (1, 9, True), (1, 4, False), (2, 40, False)])
+def test_the_other_directions_complete_the_leading_ones_where_they_are_known(groups, count, known):
+    rows = torch.randn(groups, count, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    leading, others, _ = moment_of(rows, 1).split(lambda values: torch.full((len(values),), 3))
+    assert (others is not None) == known
+    if others is not None:
+        both = torch.cat([leading[0], others[0]], dim=1)
+        torch.testing.assert_close(both.T @ both, torch.eye(9, dtype=torch.float64))
+
+
 def test_memory_is_the_smaller_form_whatever_arrives():
     moment = SecondMoment(1, 50, CPU)
     for _ in range(40):

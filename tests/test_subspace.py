@@ -101,6 +101,18 @@ def test_the_energy_threshold_by_a_hand_made_spectrum(energy, rank, pooling):
     torch.testing.assert_close(projector(found.basis[0]), torch.diag((torch.arange(6) < rank).double()))
 
 
+@pytest.mark.parametrize(("energy", "shorter"), [(0.7, False), (0.89, False), (0.91, True), (1.0, True)])
+def test_a_projection_takes_the_shorter_way(energy, shorter):
+    rows = spectrum(4, 3, 2, 1, 0, 0)[0]
+    found = estimate_subspace(
+        Straight(6), straight_proxies([rows]), [0], energy=energy, tolerance=0.0, pooling="pooled"
+    ).layers["head"]
+    assert (found.free is not None) == shorter
+    matrices = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
+    longer = matrices - (matrices @ found.basis) @ found.basis.mT
+    torch.testing.assert_close(found.project(matrices), longer, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize(("tolerance", "rank"), [(0.0, 3), (0.05, 3), (0.3, 2), (1.2, 1), (1.8, 0)])
 def test_the_tolerance_by_two_lines_at_a_known_angle(tolerance, rank):
     """Two unit vectors at angle a have a sum of projectors with eigenvalues 1 ± cos a; the third direction has 1."""

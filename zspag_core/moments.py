@@ -61,15 +61,24 @@ class SecondMoment:
         Returns:
             Eigenvectors (groups, dim, r), zero columns where a group has fewer than r, and their numbers (groups,).
         """
+        leading, _, counts = self.split(count)
+        return leading, counts
+
+    def split(self, count: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return the same with all other directions between both: (1, dim, dim - r), None where they are not known.
+
+        They are where there is one group, and not fewer rows than dimensions.
+        """
         rows = self.rows
         values, vectors = torch.linalg.eigh(self.gram if rows is None else rows @ rows.transpose(1, 2))
         counts = count(values.flip(1).clamp_min(0))
         widest = int(counts.max())
+        others = vectors[:, :, : self.dim - widest] if rows is None and len(counts) == 1 else None
         vectors = vectors.flip(2)[:, :, :widest]
         if rows is not None:  # rows @ vectors are orthogonal already; dividing by their length would spoil short ones
             vectors = torch.linalg.qr(rows.transpose(1, 2) @ vectors).Q
         keep = torch.arange(widest, device=vectors.device) < counts[:, None]
-        return vectors * keep[:, None, :], counts
+        return vectors * keep[:, None, :], others, counts
 
     def _collapse(self) -> None:
         """Turn the rows into their Gram matrix."""

@@ -34,10 +34,13 @@ class LayerBasis:
     Attributes:
         basis: (groups, dim, r) float32, orthonormal columns, zero columns where a group has fewer than r.
         ranks: protected directions of each group.
+        free: (1, dim, dim - r) float32, all other directions, where they are known and fewer: then a projection onto
+            them is the shorter way.
     """
 
     basis: Tensor
     ranks: tuple[int, ...]
+    free: Tensor | None = None
 
     @property
     def dim(self) -> int:
@@ -56,6 +59,8 @@ class LayerBasis:
 
     def project(self, matrices: Tensor) -> Tensor:
         """Return (groups, outputs, dim) without the protected part of its rows: G - (G S) Sᵀ."""
+        if self.free is not None:
+            return (matrices @ self.free) @ self.free.transpose(1, 2)
         return matrices - (matrices @ self.basis) @ self.basis.transpose(1, 2)
 
 
@@ -233,8 +238,11 @@ class _Gathered:
         device = next(iter(self.layers.values())).weight.device
         for moment in self.together.values():
             if id(moment) not in done:
-                vectors, counts = moment.leading(self._ranks if self.pooled else partial(_above, tolerance=tolerance))
-                done[id(moment)] = LayerBasis(vectors.float().to(device), tuple(counts.tolist()))
+                count = self._ranks if self.pooled else partial(_above, tolerance=tolerance)
+                vectors, others, counts = moment.split(count)
+                fewer = others is not None and others.shape[2] < vectors.shape[2]
+                free = others.float().to(device) if others is not None and fewer else None
+                done[id(moment)] = LayerBasis(vectors.float().to(device), tuple(counts.tolist()), free)
         return {name: done[id(self.together[name])] for name in self.layers}
 
 

@@ -124,6 +124,19 @@ def test_the_run_that_it_is_made_for_goes_on_with_it(store, wish, spare_time):
     assert store.require(wish.id).state == State.DONE
 
 
+def test_a_run_that_goes_on_with_it_puts_the_originals_grade_off(store, wish, spare_time):
+    def make(_config, report):
+        report.progress("before", 1, 9)
+        store.submit("unlearn", RUN)
+        report.progress("proxies", 1, 3)
+        report.progress("before", 2, 9)
+        pytest.fail("the first epoch would wait for that")
+
+    run = spare_time(make).use()
+    assert [event.body["stage"] for event in store.events(run.job.id)] == ["proxies"]
+    assert store.require(wish.id).state == State.DONE
+
+
 @pytest.mark.parametrize("fault", [RuntimeError("out of memory"), UsageError("no such class")])
 def test_a_fault_is_left_to_the_run_that_goes_on_with_it(store, wish, spare_time, fault):
     def make(_config, report):

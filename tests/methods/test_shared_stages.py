@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zspag_core.hyperparameters import configure
-from zspag_core.methods import shared_stages, stages
+from zspag_core.methods import shared_stages, stages, zspag
 from zspag_core.methods.shared_stages import SharedStages
 from zspag_core.methods.zspag import ZSPAG
 from zspag_core.runs.context import RunContext
@@ -53,6 +53,13 @@ def test_what_is_made_ahead_is_what_a_run_would_make(run):
     assert made == []
     for one, other in zip(alone.model.state_dict().values(), shared.model.state_dict().values(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.slow
+def test_forget_images_are_read_once_for_all_runs(run, monkeypatch):
+    run()
+    monkeypatch.setattr(zspag, "logits_of", lambda *_: pytest.fail("they were read already"))
+    run(n_adv=2, energy=0.5, learning_rate=0.05)
 
 
 @pytest.mark.slow

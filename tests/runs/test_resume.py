@@ -125,7 +125,7 @@ def test_a_method_is_given_back_only_what_it_kept_itself(config, tmp_path):
     with pytest.raises(Cancelled):
         execute(config, tmp_path / "run", Listener(INTERRUPTIONS["grading"][0]), state=state)
     kept = {path.stem for path in (state / "method").iterdir()}
-    assert kept == {"proxies", "subspace", "labels", "unlearn"}
+    assert kept == {"logits", "proxies", "subspace", "labels", "unlearn"}
     assert {path.name for path in state.iterdir()} == {"method", "original.pt", "epochs.pt"}
 
 

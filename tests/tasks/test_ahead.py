@@ -34,7 +34,7 @@ def test_a_run_takes_over_what_was_made_before_it(config, tmp_path):
     make_ahead(config.to_job(class_names=["3"]), Reporter())
     cache = shared_cache(prepare_held(config), None)
     assert cache.recall("original") is not None
-    assert None not in [cache.room("method").recall(stage) for stage in ("proxies", "subspace")]
+    assert None not in [cache.room("method").recall(stage) for stage in ("logits", "proxies", "subspace")]
     notes = Notes()
     found = execute(config, tmp_path / "warm", notes, prepare=prepare_held, cache_of=shared_cache)
     assert [sentence.split(":")[0] for sentence in notes.said if "made earlier" in sentence] == [

@@ -15,7 +15,7 @@ from zspag_core.progress import Reporter
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from zspag_core.jobs.performance import Performance
     from zspag_core.jobs.records import Job
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LANE, KIND = Lane.RUNS, "unlearn"
 """The queue, and the kind of job, that work is made ahead for."""
+PUT_OFF = "before"
+"""The stage of the original's grade, which a run that has been asked for makes when its method has ended."""
 OTHERS = (Lane.INTERACTIVE, Lane.MAPS, Lane.SWEEPS, Lane.TRIALS)
 """What somebody waits for: it keeps the processor for itself."""
 REST_SECONDS = 1.0
@@ -65,7 +67,8 @@ class SpareTime:
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return None
         self._looked = time.monotonic()
-        wish = None if self.others_wait() else self._newest()
+        wishes = self.store.waiting(SPARE)
+        wish = None if not wishes or self.others_wait() else self._newest(wishes)
         return None if wish is None else self._fulfil(wish)
 
     def make(self, config: Mapping[str, Any], wish: Job | None = None) -> Performance | None:
@@ -96,10 +99,10 @@ class SpareTime:
         taken = self.store.claim(LANE, self._worker, self._device, only=job.id)
         return None if taken is None else self.begin(taken)
 
-    def _newest(self) -> Job | None:
+    def _newest(self, wishes: Sequence[str]) -> Job | None:
         """Claim the newest wish that has stood for a moment; those that nobody looks at any more are dropped."""
         now = self.store.now()
-        for name in reversed(self.store.waiting(SPARE)):
+        for name in reversed(wishes):
             wish = self.store.get(name)
             age = 0.0 if wish is None else now - wish.created
             if age > OLD_SECONDS:
@@ -149,11 +152,13 @@ class _Unasked(Reporter):
             self._look({"stage": stage, "done": done, "first": 0, "total": total, "figures": {}, "seconds": {}})
             self._looked = time.monotonic()
         if self.run is not None:
+            if stage == PUT_OFF:
+                raise Cancelled("the run goes on by itself")
             self.run.report.progress(stage, done, total, **figures)
 
     def _look(self, progress: Mapping[str, Any]) -> None:
         """Look whether the work shall go on, and wait while somebody waits for something else."""
-        spare = self._spare
+        spare, pause = self._spare, YIELD_SECONDS
         while True:
             if spare.stopping.is_set():
                 raise Cancelled("the worker is to end")
@@ -164,7 +169,8 @@ class _Unasked(Reporter):
                 raise Cancelled("nobody wishes it any more")
             if not spare.others_wait():
                 return
-            spare.stopping.wait(YIELD_SECONDS)
+            spare.stopping.wait(pause)
+            pause = min(2 * pause, LOOK_SECONDS)  # a sweep may take hours
 
     def _become(self, job: Job) -> None:
         """Go on as a run that waits, if it begins with the same work."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PROXY_SETTINGS = ("attack", "n_adv", "full_classes", "coverage", "fill", *attack_settings())
 SUBSPACE_SETTINGS = ("subspace", "energy", "tolerance", "pooling")
 DEPENDS: dict[str, dict[str, tuple[str, ...]]] = {
-    "zspag": {"proxies": PROXY_SETTINGS, "subspace": PROXY_SETTINGS + SUBSPACE_SETTINGS},
+    "zspag": {"logits": (), "proxies": PROXY_SETTINGS, "subspace": PROXY_SETTINGS + SUBSPACE_SETTINGS},
     "erase": {"proxies": ("images", "synthesis_steps", "crop", "flip", "cutout")},
     "fisher": {"unlearn": ("fisher_images",)},
 }

@@ -121,7 +121,7 @@ class ZSPAG(ZSPAGSettings):
     ) -> tuple[Stages, ProxySet, Subspace]:
         """Carry out the stages that runs may share, as far as they are not remembered; return them with all stages."""
         with timed(run.seconds, "proxies"):
-            logits = logits_of(model, forget.images)
+            logits: Tensor = context.cache.once("logits", lambda: logits_of(model, forget.images))
         stages = Stages(self, model, forget, logits, classes, barred, context.generator, context.report)
         proxies: ProxySet = staged(run, context, "proxies", make=stages.proxies)
         subspace: Subspace = staged(run, context, "subspace", make=lambda: stages.subspace(proxies))
