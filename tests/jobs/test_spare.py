@@ -21,7 +21,7 @@ WISH = RUN | {"class_names": ["3"]}
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
     """No form has to rest, and every report looks around."""
-    for name in ("REST_SECONDS", "LOOK_SECONDS", "YIELD_SECONDS"):
+    for name in ("REST_SECONDS", "LOOK_SECONDS", "YIELD_SECONDS", "WRITE_SECONDS"):
         monkeypatch.setattr(spare, name, 0.0)
 
 

@@ -32,7 +32,7 @@ OTHERS = (Lane.INTERACTIVE, Lane.MAPS, Lane.SWEEPS, Lane.TRIALS)
 REST_SECONDS = 1.0
 """So long a form must have been left alone."""
 OLD_SECONDS = 600.0
-LOOK_SECONDS, YIELD_SECONDS = 0.5, 0.05
+LOOK_SECONDS, YIELD_SECONDS, WRITE_SECONDS = 0.5, 0.05, 0.5
 
 
 class SpareTime:
@@ -141,7 +141,7 @@ class _Unasked(Reporter):
         """
         self.run: Performance | None = None
         self._spare, self._config, self._wish = spare, config, wish
-        self._looked = time.monotonic()
+        self._looked = self._written = time.monotonic()
 
     def progress(self, stage: str, done: int, total: int, **figures: float) -> None:
         """Tell the run, where it has been asked for; raise Cancelled where another run waits or nobody wishes any more.
@@ -165,12 +165,19 @@ class _Unasked(Reporter):
             if (job := spare.next_run()) is not None:
                 self._become(job)
                 return
-            if self._wish is not None and spare.store.advance(self._wish, progress) != Command.NONE:
-                raise Cancelled("nobody wishes it any more")
+            self._write(progress)
             if not spare.others_wait():
                 return
             spare.stopping.wait(pause)
             pause = min(2 * pause, LOOK_SECONDS)  # a sweep may take hours
+
+    def _write(self, progress: Mapping[str, Any]) -> None:
+        """Write down now and then how far a wish is, and hear whether it is still one."""
+        if self._wish is None or time.monotonic() - self._written < WRITE_SECONDS:
+            return
+        self._written = time.monotonic()
+        if self._spare.store.advance(self._wish, progress) != Command.NONE:
+            raise Cancelled("nobody wishes it any more")
 
     def _become(self, job: Job) -> None:
         """Go on as a run that waits, if it begins with the same work."""
