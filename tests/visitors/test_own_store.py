@@ -4,6 +4,7 @@ import pytest
 
 from zspag_core.errors import ForbiddenError, LimitError
 from zspag_core.jobs import Lane, State
+from zspag_core.jobs.records import AHEAD, SPARE
 from zspag_core.tuning import queue
 from zspag_core.visitors.belongings import add_owner, trained, uploads
 
@@ -170,6 +171,16 @@ def test_who_has_as_many_runs_waiting_as_there_may_be_is_told_so(ada, bob, run):
     assert ada.submit("preview", {}, lane=Lane.INTERACTIVE), "an open page is answered"
     run()
     assert ada.submit("unlearn", {}), "one has begun"
+
+
+def test_what_is_wished_for_ahead_is_no_waiting_run_and_of_ones_own_things_only(ada, bob):
+    for _ in range(5):
+        ada.submit(AHEAD, {"forget": [3]}, lane=SPARE)
+    assert ada.submit("unlearn", {}).state == State.QUEUED
+    upload = put(uploads() / "mine.npz")
+    add_owner(upload, bob.visitor.id, "mine.npz")
+    with pytest.raises(ForbiddenError):
+        ada.submit(AHEAD, {"data": str(upload)}, lane=SPARE)
 
 
 def test_a_comparison_is_refused_as_a_whole(ada):
