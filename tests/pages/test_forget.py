@@ -111,6 +111,15 @@ def test_queued_run_says_who_is_ahead(forget_page, answered, store, run_config):
 
 
 @pytest.mark.slow
+def test_a_run_that_is_first_and_does_not_begin_says_why(forget_page, answered, store, run_config, monkeypatch):
+    store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
+    job = store.submit("unlearn", run_config)
+    assert "what it was preparing" not in texts(forget_page(job))
+    monkeypatch.setattr("ui.shell.follow.SOON_SECONDS", -1.0)
+    assert "The worker ends a step of what it was preparing; then this begins." in texts(forget_page(job))
+
+
+@pytest.mark.slow
 def test_running_run_shows_count_and_epochs_and_can_be_cancelled(forget_page, answered, store, run_config):
     job = running(store, run_config)
     store.record(job, "stage", {"stage": "load"})

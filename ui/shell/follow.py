@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zspag_core.jobs import Job
 
 
+SOON_SECONDS = 1.5
+"""So long after a click nobody wonders why a run has not begun."""
 CANCEL_SECONDS, LOOK_SECONDS = 0.6, 0.05
 """A worker says within 0.4 s that a job is cancelled: so long a page waits for that, in place of its next turn."""
 
@@ -118,11 +120,13 @@ def task_line(task: Job | None, doing: str, kind: str, letter: str) -> bool:
 
 
 def queue_line(job: Job) -> None:
-    """Say of a waiting job who is ahead, or that the worker is on its way."""
+    """Say of a waiting job who is ahead, that the worker is on its way, or that it ends a step that nobody asked for."""
     if waits := queue_words(job):
         st.info(waits, icon=":material/schedule:")
     elif not worker_ready(Lane.RUNS):
         st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
+    elif time.time() - job.created > SOON_SECONDS:
+        st.info("The worker ends a step of what it was preparing; then this begins.", icon=":material/hourglass_top:")
 
 
 def progress_line(job: Job, key: str, lead: str = "") -> None:
