@@ -120,7 +120,7 @@ def task_line(task: Job | None, doing: str, kind: str, letter: str) -> bool:
 
 
 def queue_line(job: Job) -> None:
-    """Say of a waiting job who is ahead, that the worker is on its way, or that it ends a step that nobody asked for."""
+    """Say of a waiting job who is ahead, that the worker is on its way, or that it ends a step nobody asked for."""
     if waits := queue_words(job):
         st.info(waits, icon=":material/schedule:")
     elif not worker_ready(Lane.RUNS):
