@@ -78,11 +78,11 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
         with place, saying_refusals():
             submit(config)
             st.rerun()  # not a callback: that would see what the widgets held before
-    known = equal_run(config, run) if config else None
+    known = equal_run(config) if config else None
     with place:
-        if known is not None:
+        if known is not None and (run is None or known.id != run.id):
             offer(known)
-        elif config and at_rest and not busy:
+        elif config and known is None and at_rest and not busy:
             wish(config, method)
     if why or busy:
         place.caption(why or "This run will wait behind the one under way.")

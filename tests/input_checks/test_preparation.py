@@ -60,7 +60,7 @@ def test_no_other_size_is_tried_where_the_model_reads_well(model, digits):
 def test_another_size_is_found(model):
     sets = {size: load_dataset("digits", image_size=size, channels=model.config.channels) for size in (32, 64, 224)}
     small = with_reading(model, image_size=224)
-    with pytest.raises(UsageError, match="--image-size 32"):
+    with pytest.raises(UsageError, match=r"of 10 labelled images, .* % of 64; choose with --image-size 32"):
         check(_checkpoint(small, ["image_size"]), sets[224], sets.__getitem__)
 
 

@@ -253,6 +253,13 @@ def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
 
 
 @pytest.mark.slow
+def test_figures_of_different_samples_are_told_apart(open_model):
+    taken, *others = MISREAD["readings"]
+    page = open_model(READ, MISREAD | {"readings": [taken | {"count": 64}, *others]})
+    assert "of 64 labelled images, with normalisation: none (pixels from 0 to 1) **91.0\u00a0%** of 256." in said(page)
+
+
+@pytest.mark.slow
 def test_what_batch_norm_speaks_against_is_asked(open_model, store):
     strange = {"sentence": "how they are prepared looks wrong: BatchNorm_2 remembers 0.8, with none 0.1"}
     page = open_model(READ, GOOD | {"strange": strange | {key: BETTER[key] for key in ("words", "fields")}})

@@ -333,6 +333,20 @@ def test_a_form_at_rest_wishes_for_what_its_run_begins_with(forget_page, answere
 
 
 @pytest.mark.slow
+def test_nothing_is_prepared_for_what_has_been_made(forget_page, answered, store, result):
+    page = forget_page()
+    page.selectbox(key="method").select("mask").run()
+    page.checkbox(key="forget-digits_resnet_16-3").check().run()
+    store.finish(claimed(store, SPARE), State.DONE)
+    page.run()
+    assert "what this run begins with is made" in texts(page)
+    page.button(key="go").click().run()
+    store.finish(claimed(store), State.DONE, answer=result)
+    page.run()
+    assert "what this run begins with is made" not in texts(page)
+
+
+@pytest.mark.slow
 def test_a_quiet_machine_wishes_for_nothing(forget_page, answered, store, preview_answer, monkeypatch):
     monkeypatch.setenv("ZSPAG_AHEAD", "0")
     page = forget_page()

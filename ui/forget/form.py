@@ -267,11 +267,10 @@ def submit(config: Mapping[str, Any]) -> None:
     show_run(job_store().submit("unlearn", config, device=config.get("device", "auto")).id)
 
 
-def equal_run(config: Mapping[str, Any], shown: Job | None) -> Job | None:
-    """Return a finished run of the same settings, seed, model, data and engine, unless it is the one that is shown."""
+def equal_run(config: Mapping[str, Any]) -> Job | None:
+    """Return a finished run of the same settings, seed, model, data and engine."""
     known = job_store().recall("unlearn", config)
-    same = shown is not None and known is not None and known.id == shown.id
-    return None if known is None or same or known.state != State.DONE else known
+    return known if known is not None and known.state == State.DONE else None
 
 
 def offer(known: Job) -> None:

@@ -128,10 +128,11 @@ def _choose_reading(path: Path, about: Mapping[str, Any], better: Mapping[str, A
 def _better_words(about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]]) -> str:
     """Say what is read as taken, and how much more in the best of the other ways."""
     taken, better = tried[0], tried[1]
+    others = "" if better["count"] == taken["count"] else f" of {better['count']}"
     return (
         f"**How are its images prepared?** {_source(about, better)} the model reads "
         f"{_percent(taken['accuracy'])} of {taken['count']} labelled images, with {escape(better['words'])} "
-        f"**{_percent(better['accuracy'])}**."
+        f"**{_percent(better['accuracy'])}**{others}."
     )
 
 

@@ -113,6 +113,7 @@ def check_reading(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[
         return ()
     taken, better = tried[:2]
     figures = f"{taken.accuracy:.1f} % of {taken.count} labelled images, with {better.words} {better.accuracy:.1f} %"
+    figures += "" if better.count == taken.count else f" of {better.count}"
     words = prepared_words(checkpoint, better.fields)
     if is_stated(checkpoint, better):
         return (f"prepared as stated ({words}) the model reads {figures}",)
