@@ -51,9 +51,8 @@ def start_server(home, port=None, threads=1):
     """Start the app and wait until it answers; without a port it takes a free one. Threads: None for all cores."""
     port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    environment = (
-        os.environ | {"ZSPAG_HOME": str(home)} | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
-    )
+    environment = os.environ | {"ZSPAG_HOME": str(home)}
+    environment |= {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     environment.pop("ZSPAG_DATABASE_URL", None)
     environment.pop("ZSPAG_START_WORKER", None)
     process = subprocess.Popen(command, cwd=ROOT, env=environment)

@@ -38,7 +38,7 @@ def spare_time(store):
     def begin(job):
         return Performance(store, job, threading.Event())
 
-    return lambda make, stopping=None: SpareTime(store, "w", "cpu", stopping or threading.Event(), begin, make)
+    return lambda make: SpareTime(store, "w", "cpu", threading.Event(), begin, make)
 
 
 def test_a_wish_is_fulfilled_once(store, wish, spare_time):
@@ -180,11 +180,10 @@ def test_what_cannot_be_run_is_a_wish_that_failed(store, wish, spare_time):
     assert (now.state, now.error) == (State.FAILED, "no such class")
 
 
-def served(store, make, **given):
-    """Let a worker serve until its first run has ended; return its name for the test's sake."""
-    worker = Worker(
-        store, ["runs"], "cpu", find=lambda _: lambda *_: worker.stopping.set(), make_ahead=make, first=WISH, **given
-    )
+def served(store, make):
+    """Let a worker serve until its first run has ended."""
+    ends = {"find": lambda _: lambda *_: worker.stopping.set()}
+    worker = Worker(store, ["runs"], "cpu", make_ahead=make, first=WISH, **ends)
     assert worker.serve()
 
 

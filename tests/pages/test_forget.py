@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from zspag_core.jobs import Lane, State
-from zspag_core.jobs.records import SPARE
+from zspag_core.jobs.records import AHEAD, SPARE
 
 
 def texts(at):
@@ -114,9 +114,13 @@ def test_queued_run_says_who_is_ahead(forget_page, answered, store, run_config):
 def test_a_run_that_is_first_and_does_not_begin_says_why(forget_page, answered, store, run_config, monkeypatch):
     store.heartbeats.beat("w", "worker", (Lane.RUNS,), "cpu")
     job = store.submit("unlearn", run_config)
-    assert "what it was preparing" not in texts(forget_page(job))
     monkeypatch.setattr("ui.shell.follow.SOON_SECONDS", -1.0)
+    assert "what it was preparing" not in texts(forget_page(job)), "it prepares nothing"
+    store.submit(AHEAD, run_config, lane=SPARE)
+    claimed(store, SPARE)
     assert "The worker ends a step of what it was preparing; then this begins." in texts(forget_page(job))
+    monkeypatch.setattr("ui.shell.follow.SOON_SECONDS", 60.0)
+    assert "what it was preparing" not in texts(forget_page(job)), "nobody wonders yet"
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from ui.shell.jobs import POLL_SECONDS, WAIT_SECONDS, job_store, may_change, que
 from ui.shell.streamlit_fragments import redrawn
 from ui.shell.words import STAGES
 from zspag_core.jobs import Command, Lane, State
+from zspag_core.jobs.records import SPARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ def queue_line(job: Job) -> None:
         st.info(waits, icon=":material/schedule:")
     elif not worker_ready(Lane.RUNS):
         st.info("The worker is starting: about five seconds.", icon=":material/hourglass_top:")
-    elif time.time() - job.created > SOON_SECONDS:
+    elif time.time() - job.created > SOON_SECONDS and job_store().active(SPARE):
         st.info("The worker ends a step of what it was preparing; then this begins.", icon=":material/hourglass_top:")
 
 

@@ -88,7 +88,7 @@ class SpareTime:
 
     def others_wait(self) -> bool:
         """Tell whether somebody waits for work that is no run."""
-        return any(map(self.store.active, OTHERS))
+        return self.store.active(*OTHERS) > 0
 
     def next_run(self) -> Job | None:
         """Return the run whose turn it is on this device, None where none waits."""

@@ -297,11 +297,9 @@ class JobStore:
         """Return the job that a worker of a device would claim next; None where none waits."""
         with self._engine.connect() as connection:
             number = next_in_turn(connection, lane, _takeable(lane, device))
-            row = (
-                None
-                if number is None
-                else connection.execute(select(jobs).where(jobs.c.number == number)).one_or_none()
-            )
+            if number is None:
+                return None
+            row = connection.execute(select(jobs).where(jobs.c.number == number)).one_or_none()
         return None if row is None else _to_job(row)
 
     def advance(self, job: Job, progress: Mapping[str, Any]) -> Command | None:
@@ -334,9 +332,9 @@ class JobStore:
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())
 
-    def active(self, lane: str) -> int:
-        """Return how many jobs of a lane wait or run."""
-        query = select(func.count()).where(jobs.c.lane == lane, jobs.c.state.in_([State.QUEUED, State.RUNNING]))
+    def active(self, *lanes: str) -> int:
+        """Return how many jobs of some lanes wait or run."""
+        query = select(func.count()).where(jobs.c.lane.in_(lanes), jobs.c.state.in_([State.QUEUED, State.RUNNING]))
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 

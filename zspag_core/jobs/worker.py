@@ -161,7 +161,7 @@ class Worker:
 
     def _is_needed(self) -> bool:
         """Tell whether there is work or a dashboard that may bring some."""
-        if self._busy or any(map(self._store.active, self._lanes)):
+        if self._busy or self._store.active(*self._lanes):
             return True
         return not all(map(starts_on_demand, self._lanes)) and bool(self._store.heartbeats.alive(DASHBOARD))
 

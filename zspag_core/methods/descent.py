@@ -8,8 +8,9 @@ the projected method would be confounded.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
-from statistics import mean
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -168,6 +169,7 @@ class StepReport:
         made: epochs that have ended.
         steps: of an epoch.
         epochs: how many there will be.
+        losses: of the last steps.
     """
 
     report: Reporter
@@ -175,14 +177,14 @@ class StepReport:
     made: int
     steps: int
     epochs: int
-    losses: list[float] = field(default_factory=list)
+    losses: deque[float] = field(default_factory=lambda: deque(maxlen=LATELY))
 
     def step(self, number: int, loss: float) -> None:
         """Report step `number` of the epoch."""
         self.losses.append(loss)
         self.report.progress("unlearn", self.made * self.steps + number, self.epochs * self.steps, loss=loss)
         if number < self.steps:
-            self.report.partway(self.made + number / self.steps, self.model, loss=mean(self.losses[-LATELY:]))
+            self.report.partway(self.made + number / self.steps, self.model, loss=fmean(self.losses))
 
 
 class _Walk:
