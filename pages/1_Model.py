@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.model import panels
-from ui.model.doubts import doubts_panel, names_file_panel, try_assumptions
+from ui.model.doubts import asked_about, doubts_panel, names_file_panel, try_assumptions
 from ui.model.input_panel import UploadState, names_panel, readable
 from ui.model.notes import carried, notes_panel, unmoved_panel
 from ui.model.sources import NEW, UPLOADED, pick_data, pick_model, pick_source
@@ -13,6 +13,7 @@ from ui.model.training import current_training, leave_training, show_training, t
 from ui.shell.formatting import escape
 from ui.shell.frame import frame
 from ui.shell.jobs import ask, checkpoint_question, current_run, engine_question, job_store, leave_run, saying_refusals
+from ui.shell.number_field import meant
 from ui.shell.paths import BUILT_IN
 from ui.shell.selection import choice_of, current_choice, inspect_question, use
 from zspag_core.jobs import Job, Lane, State
@@ -27,7 +28,7 @@ EMPTY = {  # why the right side is empty -> what it says
     "": "Choose a model and its data on the left: what they are appears here.",
     "data": "Choose data for this model on the left: what it is, and what it does with them, appears here.",
     "refused": "This file cannot be used; the reason stands on the left. Choose another one.",
-    "misfit": "This model and these data cannot be used together; the reason stands on the left.",
+    "misfit": "Nothing can be shown of this model with these data; the reason stands on the left.",
     "waiting": "What the model is and does appears here once what is asked on the left has been told.",
 }
 NOT_HERE = "downloads are off"  # what the engine says of a set that only the network has
@@ -77,7 +78,8 @@ def train_side(choice: Choice | None) -> None:
         st.error(f"The engine does not start. {escape(engine.error)}", icon=":material/error:")
     elif data and job is not None and job.state == State.DONE:
         config = training_form(data, job.answer, engine.answer)
-        if st.button("Train", type="primary", key="train", width="stretch", disabled=config is None) and config:
+        pressed = st.button("Train", type="primary", key="train", width="stretch", disabled=config is None)
+        if meant(pressed) and config:
             with saying_refusals():
                 show_training(job_store().submit("train", config, lane=Lane.RUNS).id)
                 st.rerun()
@@ -104,11 +106,11 @@ def model_side(path: Path, choice: Choice | None) -> tuple[Job | None, Job | Non
         return about, None, None, "waiting" if about is None else "misfit"
     possible = not about.answer["fits"]
     report = ask("model_report", checkpoint_question(path) | {"data": data}) if possible else None
-    panels.checks(about.answer, report, data)
+    tried = try_assumptions(path, data, about.answer) if possible else None
+    panels.checks(about.answer, report, data, asked_about(tried))
     planted = carried(path, about.answer["class_names"])
     if planted:
         st.warning(planted, icon=":material/door_back:")
-    tried = try_assumptions(path, data, about.answer) if possible else None
     possible = possible and doubts_panel(path, data, about.answer, tried)
     notes_panel(about.answer.get("notes", ()), path, data)
     name_classes(path, about)

@@ -27,6 +27,7 @@ from ui.shell.class_picker import pick_classes, unfit_method
 from ui.shell.embedding_map import prepare_map
 from ui.shell.frame import frame
 from ui.shell.jobs import saying_refusals
+from ui.shell.number_field import meant
 from ui.shell.placeholders import has_result, nothing_open
 from ui.shell.presenting import presenting
 from ui.shell.preview import preview_panel, preview_question
@@ -74,8 +75,9 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
     st.page_link("pages/9_Tune.py", label="Try many values from here", icon=":material/tune:")
     why = unfit or (None if possible else "Tick at least one class, and leave at least one.")
     config = asked(choice, forget, method, rest | {"settings": values}) if possible else None
-    if place.button("Forget", type="primary", key="go", width="stretch", disabled=config is None) and config:
-        with place, saying_refusals():
+    pressed = place.button("Forget", type="primary", key="go", width="stretch", disabled=config is None)
+    with place, saying_refusals():
+        if meant(pressed) and config:
             submit(config)
             st.rerun()  # not a callback: that would see what the widgets held before
     known = equal_run(config) if config else None

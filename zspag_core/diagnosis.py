@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 
 GUESSING = 1.5  # times the accuracy of blind guessing
+MATCHED = "under the best matching of outputs to classes"
+"""How answers are counted where only the preparation of images is asked about, not which output is which class."""
 HARDLY = 10.0  # percent of the test images of the forgotten classes that the original reads: no loss can be seen
 
 

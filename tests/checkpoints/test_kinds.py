@@ -32,9 +32,9 @@ PICKLED = pickle.dumps({"w": [1.0]}, protocol=4)
         (b"\x1c\x00\x00\x00TFL3", "a TensorFlow Lite file"),
         (b"\x08\x07\x12\x07pytorch" + bytes(200), r"an ONNX graph.*torch\.save\(model\.state_dict\(\)"),
         (PICKLED, r"a plain pickle, which would run code .* `import pickle, torch; .*open\(\"m\.bin\""),
-        (b"import torch\nclass Net:", r"expected a \.safetensors file or a \.pt file"),
-        (bytes(3000), r"expected a \.safetensors file or a \.pt file"),
-        (b"PK\x05\x06" + bytes(18), r"expected a \.safetensors file or a \.pt file"),
+        (b"import torch\nclass Net:", r"expected a \.safetensors file or one that torch\.save has written \(\.pt, "),
+        (bytes(3000), r"expected a \.safetensors file or one that torch\.save has written \(\.pt, "),
+        (b"PK\x05\x06" + bytes(18), r"expected a \.safetensors file or one that torch\.save has written \(\.pt, "),
     ],
 )
 def test_other_files_are_named_by_their_content(content, words, tmp_path):

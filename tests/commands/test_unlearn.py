@@ -24,7 +24,6 @@ def test_the_headline_says_both_accuracies_before_and_after():
 def test_the_classes_are_named_as_a_person_knows_them():
     assert classes_line([5, 0], ["3", "b", "c", "d", "e", "tiger"]) == "to be forgotten: tiger (output 5), 3 (output 0)"
     assert classes_line([3], [str(k) for k in range(10)]) == "to be forgotten: 3"
-    assert classes_line([3], None) == "to be forgotten: 3"
 
 
 def test_the_headline_says_nothing_of_what_is_not_graded():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,12 @@ def test_bytes_come_back_as_they_are(digits):
 def test_floats_and_whole_floats(digits):
     for form in (digits.float() / 255, digits.double() / 255, digits.float(), (digits.float() / 255).numpy()):
         assert torch.equal(pixels_of("images", form, GREY), digits)
+
+
+def test_whole_floats_of_bytes_are_taken_as_such_and_that_is_said(digits):
+    notes: list[str] = []
+    pixels_of("images", digits.float(), replace(GREY, note=notes.append))
+    assert notes == ["images: whole floats from 0 to 255 were taken as bytes, not as pixels in [0, 1]"]
 
 
 def test_pictures(digits):

@@ -4,6 +4,7 @@ import pytest
 
 from zspag_core.checkpoints import Checkpoint
 from zspag_core.data import load_dataset
+from zspag_core.diagnosis import MATCHED
 from zspag_core.errors import CheckpointError, UsageError
 from zspag_core.input_checks import sample
 from zspag_core.input_checks.alternatives import with_reading
@@ -60,7 +61,8 @@ def test_no_other_size_is_tried_where_the_model_reads_well(model, digits):
 def test_another_size_is_found(model):
     sets = {size: load_dataset("digits", image_size=size, channels=model.config.channels) for size in (32, 64, 224)}
     small = with_reading(model, image_size=224)
-    with pytest.raises(UsageError, match=r"of 10 labelled images, .* % of 64; choose with --image-size 32"):
+    said = rf"of 10 labelled images, .* % of 64 \({MATCHED}\); choose with --image-size 32"
+    with pytest.raises(UsageError, match=said):
         check(_checkpoint(small, ["image_size"]), sets[224], sets.__getitem__)
 
 

@@ -9,6 +9,7 @@ from ui.shell import paths
 from ui.shell.jobs import checkpoint_question
 from ui.shell.selection import inspect_question
 from ui.shell.uploads import keep_checkpoint
+from zspag_core.diagnosis import MATCHED
 from zspag_core.jobs import Lane, State
 
 NAMES = [str(label) for label in range(10)]
@@ -94,6 +95,12 @@ class Brought:
 def said(page):
     parts = [*page.markdown, *page.caption, *page.info, *page.error, *page.warning]
     return " ".join(str(part.value) for part in parts).replace("\\", "")
+
+
+def marks(page):
+    """Return of each line of the checks whether it is ticked off: images, classes, labels, maybe accuracy."""
+    (lines,) = (part.value for part in page.markdown if "**Classes**" in part.value)
+    return [":green[" in line for line in lines.split("\n")]
 
 
 @pytest.fixture
@@ -239,6 +246,7 @@ def test_nothing_can_be_used_before_assumptions_have_been_tried(open_model, stor
     page = open_model(READ)
     assert page.button(key="use").disabled
     assert store.latest(Lane.INTERACTIVE)[0].kind == "doubts"
+    assert marks(page) == [False, True, False, False], "while it is tried, nothing is ticked off"
 
 
 @pytest.mark.slow
@@ -247,6 +255,8 @@ def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
     assert "23.0\u00a0% of 256 labelled images, with normalisation: none (pixels from 0 to 1) **91.0\u00a0%**" in said(
         page
     )
+    assert marks(page) == [False, True, False, False]
+    assert "32 × 32, colour: see below whether that is right" in said(page)
     assert page.button(key="use").disabled
     page.button(key="take-reading").click().run()
     assert asked_to_adopt(store)["told"] == BETTER["fields"]
@@ -256,7 +266,10 @@ def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
 def test_figures_of_different_samples_are_told_apart(open_model):
     taken, *others = MISREAD["readings"]
     page = open_model(READ, MISREAD | {"readings": [taken | {"count": 64}, *others]})
-    assert "of 64 labelled images, with normalisation: none (pixels from 0 to 1) **91.0\u00a0%** of 256." in said(page)
+    assert (
+        f"of 64 labelled images, with normalisation: none (pixels from 0 to 1) **91.0\u00a0%** of 256 ({MATCHED})."
+        in said(page)
+    )
 
 
 @pytest.mark.slow

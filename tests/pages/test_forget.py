@@ -316,6 +316,7 @@ def test_a_form_at_rest_wishes_for_what_its_run_begins_with(forget_page, answere
     page.run()
     (asked,) = wishes(store)
     assert (asked["forget"], asked["settings"]) == ([3], {})
+    assert "What this run begins with is prepared as soon as the worker is free." in texts(page)
     page.number_input(key="zspag-epochs").set_value(2).run()
     assert len(wishes(store)) == 1, "it begins the same, however many epochs follow"
     job = claimed(store, SPARE)
@@ -479,6 +480,14 @@ def test_run_that_ended_early_gets_a_card(forget_page, answered, finish, store, 
     assert page.code[0].value == "Traceback: copy me"
     page.button(key="again").click().run()
     assert store.require(job.id).state == State.QUEUED
+
+
+@pytest.mark.slow
+def test_run_cancelled_in_the_queue_is_not_said_to_have_finished_anything(forget_page, answered, store, run_config):
+    job = store.submit("unlearn", run_config)
+    store.cancel(job.id)
+    page = forget_page(store.require(job.id))
+    assert "It was stopped before it began. Resume puts it into the queue again" in texts(page)
 
 
 @pytest.mark.slow

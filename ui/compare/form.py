@@ -11,6 +11,7 @@ from ui.shell.class_picker import pick_classes, unfit_method
 from ui.shell.formatting import counted, duration, escape
 from ui.shell.jobs import job_store
 from ui.shell.methods import method_summary
+from ui.shell.number_field import meant, number_field
 from ui.shell.paths import plain_name
 from ui.shell.url_params import UrlWord
 from ui.shell.words import COMPARISONS, PRESETS, help_for
@@ -153,7 +154,7 @@ def kinds_note(comparison: Comparison) -> list[str]:
 def _run_live(comparison: Comparison, subject: ComparedRun | None, seeds: int) -> None:
     """Draw the button that queues the same runs here, greyed where their model or data is missing."""
     rows = [row for row in comparison.rows if row.method is not None]
-    count = st.number_input("Seeds", 1, 10, max(1, min(seeds, 2)), key=f"live-seeds-{comparison.name}", width=110)
+    count = number_field("Seeds", 1, 10, max(1, min(seeds, 2)), key=f"live-seeds-{comparison.name}", width=110)
     spent = sum((row.mean_and_deviation("seconds") or (0.0,))[0] + GRADING_SECONDS for row in rows) * count
     pressed = st.button(
         "Run it live",
@@ -166,7 +167,7 @@ def _run_live(comparison: Comparison, subject: ComparedRun | None, seeds: int) -
         st.caption("The model or the data of this comparison is not on this machine.")
         return
     st.caption(f"{len(rows) * count} runs wait in the queue one after the other; roughly {duration(spent)}.")
-    if pressed:
+    if meant(pressed):
         show(order(subject, rows, range(int(count)), comparison))
         st.rerun()
 

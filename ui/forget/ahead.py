@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 SWITCH = "ZSPAG_AHEAD"
+COMES = "What this run begins with is prepared as soon as the worker is free."
 READY = "Prepared: what this run begins with is made."
 
 
@@ -40,8 +41,8 @@ def beginning_of(config: Mapping[str, Any], method: Mapping[str, Any]) -> dict[s
 
 
 def _say(job: Job) -> None:
-    """Say how far it is; of what waits, failed or was dropped nobody needs to know."""
-    if job.state == State.RUNNING:
-        st.caption(f"Preparing while you look: {progress_of(job)[0]}")
+    """Say how far it is; of what failed or was dropped nobody needs to know."""
+    if job.active:
+        st.caption(COMES if job.state == State.QUEUED else f"Preparing while you look: {progress_of(job)[0]}")
     elif job.state == State.DONE:
         st.caption(READY)

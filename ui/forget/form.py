@@ -11,6 +11,7 @@ import streamlit as st
 from ui.shell.class_names import names_of, says_names
 from ui.shell.jobs import job_store, made_of, show_run
 from ui.shell.methods import USUAL, method_card, method_summary
+from ui.shell.number_field import number_field
 from ui.shell.selection import choice_of, use
 from ui.shell.settings_form import apply_settings, changed, fitting, same, settings_form, settings_held
 from ui.shell.words import PRESETS, SETTING_GROUPS, help_for
@@ -39,7 +40,7 @@ def pick_held_out(about: Job, forget: Sequence[int]) -> float:
     if about.state != State.DONE or not forget or all(about.answer["classes"][k]["test"] for k in forget):
         return 0.0
     return float(
-        st.number_input(
+        number_field(
             "Hold out, % of the images to forget",
             0,
             MOST_HELD_OUT,
@@ -201,7 +202,7 @@ def _place_held(devices: Sequence[str]) -> dict[str, Any]:
 
 def _pick_place(devices: Sequence[str]) -> dict[str, Any]:
     """Draw seed and device; return both."""
-    seed = st.number_input("Seed", 0, MOST_SEED, key="seed", help=help_for("Seed"), persist_state="session")
+    seed = number_field("Seed", 0, MOST_SEED, key="seed", help=help_for("Seed"), persist_state="session")
     where = "auto: the worker's own."
     device = st.selectbox("Device", devices, key="device", help=where, persist_state="session")
     return {"seed": int(seed), "device": device}

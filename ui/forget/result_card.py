@@ -28,6 +28,7 @@ REMEDIES = {
     State.CANCELLED: "It was stopped on request. Resume goes on from what it had finished; to begin anew, take its "
     "settings, change what you like, and press Forget.",
 }
+NOT_BEGUN = "It was stopped before it began. Resume puts it into the queue again, as the same run."
 STILL_COUNTED = "These figures are final. Files, map and, where it is measured, relearning are still being made."
 NO_PROXIES = "no proxies"
 LESSON = (
@@ -104,6 +105,8 @@ def show_ending(job: Job) -> None:
     """Draw a card for a run that ended early: what happened, what to change, details to copy."""
     with st.container(border=True):
         remedy = LESSON if job.error.startswith(NO_PROXIES) else REMEDIES[job.state]
+        if job.state == State.CANCELLED and job.started is None:
+            remedy = NOT_BEGUN
         ended_card(job, remedy, "again", lambda: _go_on(job))
 
 

@@ -15,6 +15,7 @@ from ui.shell.engine_words import for_page
 from ui.shell.formatting import as_sentence, counted, escape, glue, percent
 from ui.shell.jobs import ask
 from ui.shell.selection import inspect_question
+from zspag_core.diagnosis import MATCHED
 from zspag_core.jobs import State
 
 if TYPE_CHECKING:
@@ -52,6 +53,22 @@ def doubts_panel(path: Path, data: str, about: Mapping[str, Any], job: Job | Non
         return False
     _say_doubts(about, job.answer)
     return True
+
+
+def asked_about(job: Job | None) -> frozenset[str]:
+    """Return which checks of the pair are open, of "images" and "labels", while it is tried or a visitor is asked.
+
+    Args:
+        job: the task that tries what is assumed; None where nothing is.
+    """
+    if job is None:
+        return frozenset()
+    if job.state != State.DONE:
+        return frozenset({"images", "labels"})
+    answer = job.answer
+    if answer["misread"] or answer.get("strange") or answer.get("altered"):
+        return frozenset({"images", "labels"})  # which output is which class is asked when images are read aright
+    return frozenset({"labels"}) if answer["order"]["misnumbered"] else frozenset()
 
 
 def _ask_anything(path: Path, about: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
@@ -132,7 +149,7 @@ def _better_words(about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]]) 
     return (
         f"**How are its images prepared?** {_source(about, better)} the model reads "
         f"{_percent(taken['accuracy'])} of {taken['count']} labelled images, with {escape(better['words'])} "
-        f"**{_percent(better['accuracy'])}**{others}."
+        f"**{_percent(better['accuracy'])}**{others} ({MATCHED})."
     )
 
 
@@ -148,9 +165,10 @@ def none_fits_words(about: Mapping[str, Any], tried: Sequence[Mapping[str, Any]]
     return (
         f"**None of the usual ways to prepare its images fits.** {_source(about, better)} the model reads "
         f"{_percent(taken['accuracy'])} of {taken['count']} labelled images, {others} {_percent(better['accuracy'])} "
-        f"({escape(better['words'])}). If it read more where it was trained, state under **{title_start(about)}** "
-        "above how that program prepared an image: its side in pixels, mean and deviation of each channel, stretched "
-        "or cut out. Where that is right already, these may not be its classes, or not in its order."
+        f"({escape(better['words'])}; {MATCHED}). If it read more where it was trained, state under "
+        f"**{title_start(about)}** above how that program prepared an image: its side in pixels, mean and deviation of "
+        "each channel, stretched or cut out. Where that is right already, these may not be its classes, or not in its "
+        "order."
     )
 
 

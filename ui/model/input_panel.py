@@ -11,6 +11,7 @@ import streamlit as st
 from ui.model.panels import refusal, wait
 from ui.shell.formatting import as_sentence, counted, escape
 from ui.shell.jobs import ask, checkpoint_question, job_store
+from ui.shell.number_field import meant, number_field
 from ui.shell.paths import note_made
 from ui.shell.words import help_for
 from zspag_core.class_names import given_twice, read_class_names
@@ -157,7 +158,7 @@ def _input_panel(path: Path, answer: Mapping[str, Any], *, stated: bool) -> bool
                 icon=":material/pending:",
             )
         kind: Literal["primary", "secondary"] = "primary" if changed or asks else "secondary"
-        if st.button("Use these", key="tell", type=kind, disabled=bool(flaw) or stated):
+        if meant(st.button("Use these", key="tell", type=kind, disabled=bool(flaw) or stated)):
             tell(path, **said)
     return bool(changed)
 
@@ -267,7 +268,7 @@ def _form(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], str]:
     how = {part: ASSUMED if part in answer.get("assumed", [part]) else GIVEN for part in found}
     stated: dict[str, Any] = {}
     if "image_size" in found:
-        stated["image_size"] = st.number_input(
+        stated["image_size"] = number_field(
             f"Side of an image, pixels · {how['image_size']}",
             4,
             LARGEST,
@@ -281,7 +282,7 @@ def _form(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], str]:
     if "shorter_side" in found:
         stated |= _pick_resizing(found, name, how, stated.get("image_size", 0))
     if "heads" in found:
-        stated["heads"] = st.number_input(
+        stated["heads"] = number_field(
             f"Attention heads · {how['heads']}", 1, 64, int(found["heads"]), key=f"tell-heads-{name}"
         )
     return said | {"told": stated}, next(filter(None, flaws), "")
@@ -339,7 +340,7 @@ def _pick_resizing(found: Mapping[str, Any], name: str, how: Mapping[str, str], 
     if way == CROP:
         same = side == found.get("image_size", side)
         start = max(side, int(found["shorter_side"]) if same and found["shorter_side"] else round(side * 256 / 224))
-        shorter = st.number_input("Shorter side, pixels", side, MOST_SIDE, start, key=f"tell-shorter-{name}-{side}")
+        shorter = number_field("Shorter side, pixels", side, MOST_SIDE, start, key=f"tell-shorter-{name}-{side}")
     elif found["shorter_side"] and side != found.get("image_size", side):
         st.caption("A cut-out is for its own size, so with this one nothing is cut out; choose it again where it is.")
     interpolation = st.selectbox(

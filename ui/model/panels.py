@@ -16,16 +16,17 @@ from ui.shell.headline_cards import Card, draw_cards
 from ui.shell.jobs import WAIT_SECONDS, job_store, worker_ready
 from ui.shell.ungraded import ESTIMATE
 from ui.shell.words import GRADING_NOTE
-from zspag_core.diagnosis import only_guesses
+from zspag_core.diagnosis import MATCHED, only_guesses
 from zspag_core.jobs import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from zspag_core.jobs import Job
 
 NAMED_CLASSES = 12
+OPEN = ": see below whether that is right"
 ESTIMATE_HERE = "There are no test images in this data: these may be images that the model was trained on."
 
 
@@ -55,19 +56,28 @@ def refusal(job: Job, *paths: str | Path) -> None:
         st.error(escape(sentence), icon=":material/error:")
 
 
-def checks(about: Mapping[str, Any], report: Job | None, data: str) -> None:
-    """List what was compared between model and data before anything runs."""
+def checks(about: Mapping[str, Any], report: Job | None, data: str, open_about: Collection[str] = ()) -> None:
+    """List what was compared between model and data before anything runs.
+
+    Args:
+        about: what the worker said of the pair.
+        report: the task that grades the model.
+        data: name or path of the data.
+        open_about: which of "images" and "labels" are not known yet, for a question about them stands below.
+    """
     misfit, doubt = (for_page(about[key] or "", data) for key in ("fits", "doubt"))
     colour = "colour" if about["channels"] == 3 else "grey"
     size = f"{about['image_size']} × {about['image_size']}"
-    lines = [(True, f"**Images** are resized to {size}, {colour}, which is what the model takes")]
+    taken = OPEN if "images" in open_about else ", which is what the model takes"
+    lines = [("images" not in open_about, f"**Images** are resized to {size}, {colour}{taken}")]
     if about["fits"]:
         lines.append((False, f"**Classes** {escape(misfit)}"))
     else:
         there = sum(1 for one in about["classes"] if one["train"] or one["test"])
         lines.append((True, f"**Classes** {about['model_classes']} in the model, {there} in the data"))
-        lines.append((not doubt, f"**Labels** {escape(doubt or _matched(about, there))}"))
-        lines += _accuracy_line(about, report)
+        known, matched = "labels" not in open_about, escape(doubt or _matched(about, there))
+        lines.append((known and not doubt, f"**Labels** {matched}{'' if known or doubt else OPEN}"))
+        lines += [(known and good, words) for good, words in _accuracy_line(about, report)]
     marks = {True: ":green[:material/check:]", False: ":orange[:material/warning:]"}
     if about["fits"]:
         marks[False] = ":red[:material/close:]"
@@ -253,7 +263,7 @@ def classes_panel(about: Mapping[str, Any], order: Mapping[str, Any] | None = No
     if order is not None:
         st.caption(
             f"Of {order['count']} labelled images {percent(order['taken'])} are read as numbered, "
-            f"{percent(order['best'])} under the best matching of outputs to classes. “Read as” is the most frequent "
+            f"{percent(order['best'])} {MATCHED}. “Read as” is the most frequent "
             "answer of each class."
         )
 

@@ -16,6 +16,7 @@ from ui.shell.formatting import duration, escape, percent, seconds_left, worked_
 from ui.shell.job_controls import controls
 from ui.shell.jobs import job_store
 from ui.shell.live_chart import live_chart
+from ui.shell.number_field import number_field
 from ui.shell.paths import plain_name
 from ui.shell.settings_form import settings_form
 from ui.shell.url_params import UrlWord
@@ -73,7 +74,9 @@ def training_form(data: str, about: Mapping[str, Any], engine: Mapping[str, Any]
     """
     model = st.selectbox("Network", list(MODELS), format_func=lambda name: MODELS[name], key="train-model")
     left, right = st.columns(2)
-    epochs = left.number_input("Epochs", 1, 1000, EPOCHS, key="train-epochs", help="Passes over the training images.")
+    epochs = number_field(
+        "Epochs", 1, 1000, EPOCHS, key="train-epochs", place=left, help="Passes over the training images."
+    )
     key = f"train-name-{data}-{model}-{st.session_state.get(ROUND, 0)}"
     name = right.text_input("Name", free_name(plain_name(data), model), key=key, max_chars=60)
     names = about["class_names"]
@@ -86,7 +89,7 @@ def training_form(data: str, about: Mapping[str, Any], engine: Mapping[str, Any]
         help="A model that never saw a class is the honest reference for one that forgot it.",
     )
     with st.expander("All settings"):
-        seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="train-seed", help="Same seed, same model on a CPU.")
+        seed = number_field("Seed", 0, 2**31 - 1, 0, key="train-seed", help="Same seed, same model on a CPU.")
         backdoor = _backdoor_form(data, names)
         settings = _recipe_form(data, model, engine["training"])
     problem = _problem(name, exclude, len(names)) or _backdoor_problem(backdoor, exclude)

@@ -13,6 +13,7 @@ from ui.playground.plane import added_point, plane, reported
 from ui.playground.state import USUAL, held, keep, key, open_state, put, question_of, read_points, write_points
 from ui.playground.tries import TRIES
 from ui.playground.view import BESIDE, empty_answer, plane_data, verdict
+from ui.shell.number_field import number_field
 from ui.shell.streamlit_fragments import redrawn
 from zspag_core.errors import ZspagError
 from zspag_core.plane.client import PlaneGone
@@ -116,7 +117,7 @@ def draw_knob(knob: PlaneKnob) -> None:
 
 def pick_seed() -> None:
     """Draw the seed."""
-    st.number_input("Seed", 0, MOST_SEED, key=key("seed"), persist_state="session", on_change=another_question)
+    number_field("Seed", 0, MOST_SEED, key=key("seed"), persist_state="session", on_change=another_question)
     st.caption("Another one: other points, another network, other chances.")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.shell.number_field import number_field
 from ui.shell.words import CONSEQUENCES, PIXEL_LEVELS, choice_label, knob_label
 
 if TYPE_CHECKING:
@@ -157,14 +158,14 @@ def _number(about: Schema, shared: Mapping[str, Any]) -> float | int | None:
     label = (
         shared["label"] if about["unit"] in COUNTED else f"{shared['label']}, {UNITS.get(about['unit'], about['unit'])}"
     )
-    empty: dict[str, Any] = {"value": None, "placeholder": "automatic"} if default is None else {}
-    return st.number_input(
-        min_value=low,
-        max_value=high,
+    return number_field(
+        label,
+        low,
+        high,
         step=1 if kind is int else _step_of(default),
         format="%d" if kind is int else "%.6g",
-        **{**shared, "label": label},
-        **empty,
+        empty="automatic" if default is None else None,
+        **{name: value for name, value in shared.items() if name != "label"},
     )
 
 

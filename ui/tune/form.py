@@ -11,6 +11,7 @@ from ui.shell.class_names import says_names
 from ui.shell.class_picker import pick_classes
 from ui.shell.formatting import counted, duration
 from ui.shell.jobs import current_run, job_store, saying_refusals
+from ui.shell.number_field import meant, number_field
 from ui.shell.settings_form import FORM_HELD
 from ui.shell.words import knob_label
 from zspag_core.errors import UsageError
@@ -71,7 +72,8 @@ def new_sweep(choice: Choice, about: Job, engine: Mapping[str, Any]) -> None:
         return
     st.markdown(_plan_words(sweep))
     names = [choice.class_names[k] for k in forget]
-    if st.button("Start the sweep", type="primary", key="tune-start", icon=":material/tune:", disabled=not forget):
+    pressed = st.button("Start the sweep", "tune-start", type="primary", icon=":material/tune:", disabled=not forget)
+    if meant(pressed):
         more: dict[str, Any] = {"class_names": names}
         more |= {} if says_names(choice.checkpoint) else {"all_names": list(choice.class_names)}
         with saying_refusals():
@@ -174,8 +176,10 @@ def _pick_search() -> dict[str, Any]:
     sampler = first.selectbox(
         "Sampler", list(SAMPLERS), key="tune-sampler", format_func=lambda key: f"{key}: {SAMPLERS[key]}"
     )
-    trials = second.number_input("Trials at most", 1, 100_000, USUAL if sampler != "grid" else 100, key="tune-trials")
-    seeds = third.number_input("Seeds per point", 1, 20, 1, key="tune-seeds")
+    trials = number_field(
+        "Trials at most", 1, 100_000, USUAL if sampler != "grid" else 100, key="tune-trials", place=second
+    )
+    seeds = number_field("Seeds per point", 1, 20, 1, key="tune-seeds", place=third)
     objectives = st.multiselect(
         "Steered by",
         list(BY_KEY),

@@ -30,6 +30,7 @@ from ui.shell.formatting import counted, duration, escape
 from ui.shell.job_controls import controls
 from ui.shell.jobs import job_store, may_change, worker_ready
 from ui.shell.methods import method_name
+from ui.shell.number_field import meant, number_field
 from ui.shell.paths import title_of
 from ui.shell.url_params import UrlWord
 from ui.shell.words import GRADING_NOTE, STAGES, knob_label
@@ -173,14 +174,15 @@ def _again(job: Job, sweep: Sweep, *, done: bool) -> None:
     if not may_change(job):
         return
     ended = job.state == State.DONE
-    more = st.number_input("Trials", 1, 100_000, sweep.trials, key="tune-more", width=140)
-    if st.button(
+    more = number_field("Trials", 1, 100_000, sweep.trials, key="tune-more", width=140)
+    pressed = st.button(
         "Extend" if ended else "Go on",
         key="tune-go-on",
         icon=":material/play_arrow:",
         disabled=ended and (int(more) <= sweep.trials or done),
         help="Every point has been tried: there is no further one." if done else None,
-    ):
+    )
+    if meant(pressed):
         queue.go_on(job_store(), job, trials=int(more))
         st.rerun(scope="app")
 

@@ -39,7 +39,7 @@ NUMPY_ARRAYS = "numpy arrays (.npz); turn each into a tensor and save the dictio
 ZIPPED_FOLDER = "a zipped model folder; unpack it and give the folder"
 WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".tar", ".bin", ".h5")
 """How files of weights end that people zip."""
-UNKNOWN = "expected a .safetensors file or a .pt file that torch.save has written, found neither inside"
+UNKNOWN = "expected a .safetensors file or one that torch.save has written (.pt, .pth, .bin), found neither inside"
 
 
 def is_safetensors(path: Path) -> bool:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zspag_core.runs.config import RunConfig
+    from zspag_core.runs.prepare import Prepared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,17 +95,24 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the request, execute it, print the headline."""
-    from zspag_core.checkpoints.owners import about_of
     from zspag_core.diagnosis import reached, shortfall, unread
     from zspag_core.runs.execute import execute
+    from zspag_core.runs.prepare import prepare
 
-    config = config_of(arguments)
+    config, names = config_of(arguments), list[str]()
+
+    def preparing(config: RunConfig) -> Prepared:
+        """Prepare, and keep how the classes are called: by the model where it says so, else by the data."""
+        prepared = prepare(config)
+        names[:] = prepared.dataset.class_names
+        return prepared
+
     with interruptible() as report:
-        result = execute(config, arguments.out, report, state=_state(arguments.out) if arguments.resume else None)
+        state = _state(arguments.out) if arguments.resume else None
+        result = execute(config, arguments.out, report, state=state, prepare=preparing)
     if result["stopped"] == "cancelled":
         how = "the same command goes on" if arguments.resume else "begun with --resume it could be gone on with"
         return tell_interrupted(len(result["history"]), arguments.out, how)
-    names = about_of(arguments.out / "model.safetensors").get("class_names")
     print(classes_line(result["forget"], names))  # noqa: T201
     for line in headlines(result):
         print(line)  # noqa: T201
@@ -126,15 +134,14 @@ def _state(out: Path) -> Path:
     return out.with_name(f".{out.name}.state")
 
 
-def classes_line(forget: Sequence[int], names: Sequence[str] | None) -> str:
+def classes_line(forget: Sequence[int], names: Sequence[str]) -> str:
     """Name the classes that a run made a model forget: a person sees whether they are those that were meant.
 
     Args:
         forget: their outputs.
-        names: of all outputs, None where the model's file has none.
+        names: of all outputs.
     """
-    known = [str(k) if names is None else names[k] for k in forget]
-    listed = [name if name == str(k) else f"{name} (output {k})" for k, name in zip(forget, known, strict=True)]
+    listed = [names[k] if names[k] == str(k) else f"{names[k]} (output {k})" for k in forget]
     return f"to be forgotten: {', '.join(listed)}"
 
 

@@ -179,6 +179,7 @@ def _rounded(what: str, tensor: Tensor, how: Pixels) -> Tensor:
     """
     low, high = float(tensor.min()), float(tensor.max())
     if low >= 0 and 1 < high <= 255 and torch.equal(tensor, tensor.round()):
+        how.note(f"{what}: whole floats from {low:g} to {high:g} were taken as bytes, not as pixels in [0, 1]")
         return tensor.to(torch.uint8)
     if low < 0 or high > 1:
         raise ValueError(_normalised(what, low, high, undone=how.undo is not None))

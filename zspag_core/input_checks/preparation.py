@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zspag_core.diagnosis import MATCHED
 from zspag_core.errors import CheckpointError
 from zspag_core.input_checks.alternatives import (
     Alternative,
@@ -114,6 +115,7 @@ def check_reading(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[
     taken, better = tried[:2]
     figures = f"{taken.accuracy:.1f} % of {taken.count} labelled images, with {better.words} {better.accuracy:.1f} %"
     figures += "" if better.count == taken.count else f" of {better.count}"
+    figures += f" ({MATCHED})"
     words = prepared_words(checkpoint, better.fields)
     if is_stated(checkpoint, better):
         return (f"prepared as stated ({words}) the model reads {figures}",)
