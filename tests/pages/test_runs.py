@@ -63,7 +63,8 @@ def test_all_runs_are_listed_newest_first_with_their_figures(runs_page, three, f
     page = runs_page()
     assert listed(page) == [job.number for job in reversed(three)]
     frame = page.dataframe[0].value
-    assert list(frame["State"]) == ["Done", "Failed: the loss became nan", "Done"]
+    assert list(frame["State"]) == ["Done", "Failed", "Done"]
+    assert list(frame["Reason"]) == ["", "the loss became nan", ""]
     assert frame["Acc_rt"][0] == 99.4
     assert "3 runs; of the methods that forget, most is kept by run" in texts(page)
     assert "Tick a run in the table" in texts(page)

@@ -51,7 +51,7 @@ def _sentence(row: RunRow) -> str:
         return f"{what} **Acc_rt** {percent(row.acc_rt)}{lead}, **Acc_ut** {percent(row.acc_ut)}."
     if row.estimate:
         return f"{what} {row.estimate[0].upper()}{row.estimate[1:]}, an estimate."
-    return what if row.job.active or row.job.state == State.DONE else f"{what}  \n{escape(row.state)}"
+    return f"{what}  \n{escape(f'{row.state}: {row.reason}')}" if row.reason else what
 
 
 def _words(job: Job) -> None:

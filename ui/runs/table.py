@@ -39,7 +39,8 @@ class RunRow:
         way: the same with the first settings that were given.
         model: name of the checkpoint's file.
         data: name of the data set.
-        state: word for the state, and for a run that ended early its reason.
+        state: word for the state.
+        reason: why a run ended early; empty for all others.
         acc_rt: accuracy on the remaining classes in percent, None without a result; acc_ut, probe: likewise.
         lead: acc_rt less what masking alone gives, in points.
         settings: what was set, as one text.
@@ -53,6 +54,7 @@ class RunRow:
     model: str
     data: str
     state: str
+    reason: str
     acc_rt: float | None
     lead: float | None
     acc_ut: float | None
@@ -69,7 +71,7 @@ class RunRow:
     @property
     def text(self) -> str:
         """Return everything that a search looks through, in small letters."""
-        words = (self.line, self.model, self.data, self.state, self.settings, self.job.note)
+        words = (self.line, self.model, self.data, self.state, self.reason, self.settings, self.job.note)
         return " ".join(words).casefold()
 
 
@@ -87,7 +89,8 @@ def row_of(job: Job) -> RunRow:
         way=way_name(config),
         model=model,
         data=plain_name(str(config.get("data", ""))),
-        state=_state(job, graded=not is_ungraded(result)),
+        state=f"{STATES[job.state][2]}{', not graded' if is_ungraded(result) else ''}",
+        reason=_reason(job),
         acc_rt=kept,
         lead=None if kept is None or mask is None else kept - mask,
         acc_ut=find(after, ACC_UT.path),
@@ -97,12 +100,9 @@ def row_of(job: Job) -> RunRow:
     )
 
 
-def _state(job: Job, *, graded: bool) -> str:
-    """Return the word for a state, with the reason where a run ended early or is not graded."""
-    word = STATES[job.state][2]
-    if not graded:
-        return f"{word}, not graded"
-    return word if job.active or job.state == State.DONE else f"{word}: {said_of(job, job.error) or REASONS[job.state]}"
+def _reason(job: Job) -> str:
+    """Return why a run ended early; nothing for all others."""
+    return "" if job.active or job.state == State.DONE else said_of(job, job.error) or REASONS[job.state]
 
 
 def settings_text(config: Mapping[str, Any]) -> str:
@@ -191,6 +191,7 @@ def table(rows: Sequence[RunRow], letters: Mapping[str, str]) -> dict[str, list[
         "Acc_ut": [row.acc_ut for row in rows],
         "Probe": [row.probe for row in rows],
         "State": [row.state for row in rows],
+        **({"Reason": [row.reason for row in rows]} if any(row.reason for row in rows) else {}),
         "Link": [f"/{page_of(row.job)}?job={row.job.id}" for row in rows],
         "Model": [row.model for row in rows],
         "Data": [row.data for row in rows],
@@ -220,6 +221,7 @@ def _columns() -> dict[str, Any]:
         "Acc_ut": number(ACC_UT.column, format="%.1f", width=75, help=ACC_UT.definition),
         "Probe": number(PROBE.column, format="%.1f", width=70, help=PROBE.definition),
         "State": st.column_config.TextColumn(width=115),
+        "Reason": st.column_config.TextColumn(width=220, help="Why a run ended early"),
         "Link": st.column_config.LinkColumn(display_text="Open", width=55, help="In a new tab; the link can be shared"),
         "Asked for": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=100),
         "Settings": st.column_config.TextColumn(width=260),

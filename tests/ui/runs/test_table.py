@@ -62,15 +62,15 @@ def test_a_row_holds_configuration_and_figures():
 @pytest.mark.parametrize(
     ("state", "error", "said"),
     [
-        (State.FAILED, "the loss became nan", "Failed: the loss became nan"),
-        (State.CANCELLED, "", "Cancelled: stopped on request"),
-        (State.INTERRUPTED, "", "Interrupted: its worker went away"),
-        (State.RUNNING, "", "Running"),
+        (State.FAILED, "the loss became nan", ("Failed", "the loss became nan")),
+        (State.CANCELLED, "", ("Cancelled", "stopped on request")),
+        (State.INTERRUPTED, "", ("Interrupted", "its worker went away")),
+        (State.RUNNING, "", ("Running", "")),
     ],
 )
 def test_a_run_that_ended_early_says_why_and_has_no_figures(state, error, said):
     row = row_of(job(state, None, error=error))
-    assert row.state == said
+    assert (row.state, row.reason) == said
     assert (row.acc_rt, row.lead, row.acc_ut, row.probe) == (None, None, None, None)
 
 
