@@ -72,7 +72,7 @@ def test_what_the_wheel_says_of_itself(wheel):
         line.rpartition("== ")[2].strip("'"): re.split(r"[<>\[]", line)[0] for line in stated if "extra ==" in line
     }
     named = {"cluster": "distributed", "hf": "transformers", "mlflow": "mlflow-skinny", "postgres": "psycopg"}
-    assert extras == named
+    assert extras == named | {"login": "authlib"}
 
 
 def test_the_sources_can_be_packed_and_built_again(tmp_path):

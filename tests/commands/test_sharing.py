@@ -7,6 +7,7 @@ import pytest
 
 from zspag_core.cli import main
 from zspag_core.commands import app, sharing
+from zspag_core.commands.sharing import TOLD
 from zspag_core.shipped import ROOT
 from zspag_core.visitors.classroom import Limits, read_classroom
 
@@ -110,11 +111,29 @@ def test_a_login_needs_its_library_and_its_secrets(started, capsys, monkeypatch,
     assert main(["app", "--share", "--login"]) == 2
     assert "needs Authlib: pip install authlib" in capsys.readouterr().err
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    monkeypatch.setattr("zspag_core.shipped.ROOT", tmp_path)
-    assert main(["app", "--share", "--login"]) == 2
-    assert "secrets.toml" in capsys.readouterr().err
-    (tmp_path / ".streamlit").mkdir()
-    (tmp_path / ".streamlit" / "secrets.toml").write_text("[auth]\n")
+    monkeypatch.setattr("zspag_core.shipped.ROOT", tmp_path / "program")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    secrets = tmp_path / ".streamlit" / "secrets.toml"
+
+    def write(told):
+        secrets.write_text("[auth]\n" + "".join(f'{name} = "{value}"\n' for name, value in told.items()))
+
+    def refused():
+        assert main(["app", "--share", "--login"]) == 2
+        return capsys.readouterr().err
+
+    assert f"expected {', '.join(TOLD)} in [auth] of {secrets}" in refused()
+    secrets.parent.mkdir()
+    secrets.write_text("[auth\n")
+    assert f"{secrets} cannot be read" in refused()
+    told = dict.fromkeys(TOLD, "x") | {"redirect_uri": "http://localhost:8501/oauth2callback"}
+    write({name: told[name] for name in TOLD[:3]})
+    assert "expected client_secret, server_metadata_url in [auth]" in refused()
+    for elsewhere in ("http://elsewhere.org/oauth2callback", "http://localhost:8501/"):
+        write(told | {"redirect_uri": elsewhere})
+        assert "expected /oauth2callback at " in (said := refused())
+        assert f"got '{elsewhere}'" in said
+    write(told)
     share("--login", "--teacher", " Ms.N@School.org")
     assert (read_classroom().login, read_classroom().teachers) == (True, ("ms.n@school.org",))
     assert "They log in" in capsys.readouterr().out

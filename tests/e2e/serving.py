@@ -62,11 +62,12 @@ def start_server(home, port=None, threads=1):
 
 
 @contextmanager
-def shared_dashboard(home, port, url):
-    """Share a dashboard that a proxy stands before, without workers, as a class does; yield its codes by name."""
-    environment = os.environ | {"ZSPAG_HOME": str(home), "ZSPAG_START_WORKER": "0", "OMP_NUM_THREADS": "1"}
+def shared_dashboard(home, port, *options, environment=None):
+    """Share a dashboard, without workers, as a class does; yield its codes by name."""
+    mine = {"ZSPAG_HOME": str(home), "ZSPAG_START_WORKER": "0", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | mine | (environment or {})
     environment.pop("ZSPAG_DATABASE_URL", None)
-    command = [sys.executable, "-m", "zspag_core", "app", "--share", "--port", str(port), "--behind", url]
+    command = [sys.executable, "-m", "zspag_core", "app", "--share", "--port", str(port), *options]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
             wait_until_healthy(f"http://127.0.0.1:{port}", process)
@@ -82,13 +83,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_until_healthy(url, process):
+def wait_until_healthy(url, process, path="/_stcore/health"):
     deadline = time.monotonic() + START_SECONDS
     while True:
         assert process.poll() is None, "the server ended"
         assert time.monotonic() < deadline, "the server does not answer"
         try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:  # noqa: S310 - our own server
+            with urllib.request.urlopen(f"{url}{path}", timeout=2) as answer:  # noqa: S310 - our own server
                 if answer.status == 200:
                     return
         except OSError:

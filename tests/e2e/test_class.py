@@ -22,7 +22,7 @@ def school(tmp_path_factory):
     cert, key = certificate(home)
     port, outside = free_port(), free_port()
     url = f"https://localhost:{outside}"
-    with tls_proxy(cert, key, outside, port), shared_dashboard(home, port, url) as codes:
+    with tls_proxy(cert, key, outside, port), shared_dashboard(home, port, "--behind", url) as codes:
         yield SimpleNamespace(url=url, inside=f"http://127.0.0.1:{port}", home=home, **codes)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import TYPE_CHECKING
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from zspag_core.errors import UsageError
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 USUAL_PORT, PORTS_TRIED = 8501, 50
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"  # noqa: S104 - sharing is what was asked for
 ONLY_SHARED = ("behind", "host", "new_codes", "login", "teacher", "waiting", "disk_mb", "upload_mb", "budget_gb")
+TOLD = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
+CALLBACK = "/oauth2callback"
+"""What Streamlit's login must be told, and where on this server a provider sends people back to."""
 LIMITS = {
     "waiting": "runs that may wait, for each visitor",
     "disk_mb": "MB that a visitor's runs, models and uploads may take",
@@ -64,8 +69,8 @@ def share(arguments: argparse.Namespace, port: int | None) -> tuple[list[str], d
         UsageError: an option is not what it should be.
     """
     behind = _proxy(arguments.behind) if arguments.behind else ""
-    _check_login(arguments)
     names = _names(behind, arguments.host or [])
+    _check_login(arguments, names)
     settings = Classroom(
         limits=Limits(**{name: _number(arguments, name) for name in LIMITS}),
         secure=bool(behind),
@@ -158,15 +163,17 @@ def _number(arguments: argparse.Namespace, name: str) -> int:
     return int(text)
 
 
-def _check_login(arguments: argparse.Namespace) -> None:
+def _check_login(arguments: argparse.Namespace, names: list[str]) -> None:
     """Refuse a login that cannot work.
+
+    Args:
+        arguments: of the command line.
+        names: by which browsers may call the server.
 
     Raises:
         UsageError: it says what is missing.
     """
     import importlib.util
-
-    from zspag_core.shipped import ROOT
 
     if arguments.teacher and not arguments.login:
         raise UsageError("--teacher: expected together with --login; without it a teacher tells the teacher's code")
@@ -174,5 +181,27 @@ def _check_login(arguments: argparse.Namespace) -> None:
         return
     if importlib.util.find_spec("authlib") is None:
         raise UsageError("--login: needs Authlib: pip install authlib")
-    if not (ROOT / ".streamlit" / "secrets.toml").exists():
-        raise UsageError(f"--login: expected [auth] in {ROOT / '.streamlit' / 'secrets.toml'} (docs/class.md)")
+    path, told = _secrets()
+    if missing := [name for name in TOLD if not isinstance(told.get(name), str)]:
+        raise UsageError(f"--login: expected {', '.join(missing)} in [auth] of {path} (docs/class.md)")
+    back = urlsplit(told["redirect_uri"])
+    if back.hostname not in names or back.path != CALLBACK:
+        expected = f"{CALLBACK} at {' or '.join(names)}, by which browsers call this dashboard"
+        raise UsageError(f"--login: redirect_uri in {path}: expected {expected}, got {told['redirect_uri']!r}")
+
+
+def _secrets() -> tuple[Path, dict[str, Any]]:
+    """Return the file that says how to log in, the last of those that Streamlit reads, and its part [auth].
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from zspag_core.shipped import ROOT
+
+    places = [folder / ".streamlit" / "secrets.toml" for folder in (ROOT, Path.home())]
+    path = next((place for place in places if place.exists()), places[-1])
+    try:
+        told = tomllib.loads(path.read_text("utf-8")).get("auth", {}) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--login: {path} cannot be read: {error}") from None
+    return path, told if isinstance(told, dict) else {}

@@ -57,7 +57,7 @@ def school(tmp_path_factory):
     (home / "nginx.conf").write_text(settings)
     with subprocess.Popen(["nginx", "-e", home / "error.log", "-c", home / "nginx.conf"]) as proxy:
         try:
-            with shared_dashboard(home, inside, url) as codes:
+            with shared_dashboard(home, inside, "--behind", url) as codes:
                 yield SimpleNamespace(url=url, trust=ssl.create_default_context(cafile=str(cert)), **codes)
         finally:
             proxy.terminate()
