@@ -15,6 +15,7 @@ from zspag_core.erasing import (
     Written,
     erase,
     last_stages,
+    outputs_anew,
     refit,
     rest_statistics,
     synthesise,
@@ -195,6 +196,23 @@ def test_layers_above_learn_from_stand_ins_and_those_below_stay(model, images, r
     assert taught(to_pixels(images[:30], torch.device("cpu"))).argmax(1).ne(GONE).double().mean() > 0.5
     for name, value in less.stages[1].state_dict().items():
         assert taught.stages[1].state_dict()[name].equal(value)
+
+
+def test_nothing_that_a_forgotten_output_has_learnt_is_left(model, images, real):
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.head.weight[GONE] += torch.randn(other.head.weight.shape[1], generator=seeded())
+        other.head.bias[GONE] -= 3
+    begun = outputs_anew(model, (1, 2)).head
+    assert begun.weight[GONE].equal(model.head.weight[1:].mean(0))
+    assert begun.bias[GONE].equal(model.head.bias[1:].mean())
+    assert begun.weight[1:].equal(model.head.weight[1:])
+    taught = []
+    for net in (model, other):
+        less, stage = erased(outputs_anew(net, (1, 2)), "stage 2", images, real), stage_of(net, "stage 2")
+        taught.append(refit(net, less, stage, images[:30], real, (1, 2), Course(STILL, 2), generator=seeded())[0])
+    one, two = (net.state_dict() for net in taught)
+    assert all(value.equal(two[name]) for name, value in one.items())
 
 
 def test_alignment_brings_forget_images_nearer_to_stand_ins_above(model, images, real):

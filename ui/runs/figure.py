@@ -83,11 +83,11 @@ def _lay_out(figure: go.Figure, kept: tuple[float, float], forgotten: tuple[floa
     figure.add_annotation(
         text="better ↘",
         x=1,
-        y=1,
+        y=0.55,  # runs end at the top, with the class kept, or at the bottom
         xref="paper",
         yref="paper",
         xanchor="right",
-        yanchor="top",
+        yanchor="middle",
         showarrow=False,
         font={"color": REFERENCE},
     )

@@ -9,14 +9,14 @@ Four steps, all from the network and forget images alone:
    it, one number a channel, is taken off what that convolution writes, so that after the ReLU the forget images' mean
    is that of the remaining data. No step is iterated but the search for these numbers, channel by channel.
 4. *Refit*: the layers above learn, from stand-ins, to answer as the original did, and forget images to look there like
-   stand-ins that are answered alike (*alignment*).
+   stand-ins that are answered alike (*alignment*). The forgotten outputs begin anew before.
 
 Trials and what failed: docs/depth.md, "Erasing stage by stage".
 """
 
 from zspag_core.erasing.erase import erase
 from zspag_core.erasing.recall import Disturbance, rest_statistics
-from zspag_core.erasing.refit import Course, refit
+from zspag_core.erasing.refit import Course, outputs_anew, refit
 from zspag_core.erasing.stand_ins import StandIns, synthesise
 from zspag_core.erasing.written import Stage, Written, last_stages
 
@@ -28,6 +28,7 @@ __all__ = [
     "Written",
     "erase",
     "last_stages",
+    "outputs_anew",
     "refit",
     "rest_statistics",
     "synthesise",

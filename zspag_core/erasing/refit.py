@@ -72,6 +72,26 @@ class RefitTargets:
         return self.logits[which].softmax(1)
 
 
+@torch.no_grad()
+def outputs_anew(model: Classifier, remaining: Sequence[int]) -> Classifier:
+    """Return a copy of a classifier whose forgotten outputs begin anew: each is the mean of the remaining ones.
+
+    What an output's weights have learnt is its class, and of images that are known by heart each single one: taught
+    from there to answer low, it goes on telling the images of the training from others. Retrain's was never taught that
+    an image is its own.
+
+    Args:
+        model: the classifier.
+        remaining: the remaining classes.
+    """
+    begun = copy.deepcopy(model)
+    stays = torch.zeros(len(begun.head.weight), dtype=torch.bool)
+    stays[list(remaining)] = True
+    for rows in filter(lambda part: part is not None, (begun.head.weight, begun.head.bias)):
+        rows[~stays] = rows[stays].mean(0)
+    return begun
+
+
 def refit(
     original: Classifier,
     erased: Classifier,

@@ -16,6 +16,7 @@ from zspag_core.erasing import (
     Written,
     erase,
     last_stages,
+    outputs_anew,
     refit,
     rest_statistics,
     synthesise,
@@ -236,10 +237,12 @@ class Erase(ZeroShotMethod):
     ) -> None:
         """Erase the last stages, each followed by a refit, and log each as an epoch."""
         course = Course(self.disturbance, self.passes, self.learning_rate, self.alignment)
+        remaining = _remaining(model, classes)
+        reached = outputs_anew(model, remaining)
         steps = course.steps(len(images) + len(stand_ins.images))
         for number, (stage, strength) in enumerate(strengths, start=1):
             erased = erase(
-                run.model,
+                reached,
                 stage,
                 images,
                 stand_ins,
@@ -248,20 +251,20 @@ class Erase(ZeroShotMethod):
                 disturbance=self.disturbance,
                 generator=context.generator,
             )
-            made, loss = refit(
+            reached, loss = refit(
                 model,
                 erased,
                 stage,
                 images,
                 stand_ins,
-                _remaining(model, classes),
+                remaining,
                 course,
                 generator=context.generator,
                 report=AsStage(context.report, "unlearn", (number - 1) * steps, len(strengths) * steps),
             )
-            run.model = made
+            run.model = reached
             run.history.append({"epoch": number, "loss": loss})
-            context.report.epoch(number, len(strengths), made, loss=loss)
+            context.report.epoch(number, len(strengths), reached, loss=loss)
 
 
 def _share(model: Classifier, classes: tuple[int, ...]) -> float:
