@@ -144,6 +144,11 @@ PRESETS = {
         "Last stage too",
         "Takes the class out of the last stage as well, by seven tenths: deeper, at about half a point of the rest.",
     ),
+    "a stage more": (
+        "A stage more",
+        "Erases one stage further below: of a model that knows its images by heart it is hard to tell then which ones "
+        "it was trained on. It costs the rest one or two points more.",
+    ),
     "tiny epsilon": (
         "Tiny ε",
         "On digits hardly any attack succeeds with so small a budget: classes stay without proxies, and no step is "

@@ -163,7 +163,7 @@ BUILT_IN = (
             "ours; after LEACE (Belrose et al., 2023) and DeepInversion (Yin et al., 2020), with the remaining images' "
             "means read off BatchNorm"
         ),
-        presets={"last stage too": {"last_strength": 0.7}},
+        presets={"last stage too": {"last_strength": 0.7}, "a stage more": {"depth": 3}},
         deviations=(
             "All classes are taken to have had equally many training images.",
             "It needs a BatchNorm that ends a stage, as in ResNets, VGGs with BatchNorm, MobileNets and RegNets.",
