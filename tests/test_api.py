@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,8 @@ def test_labels_that_are_not_the_networks_are_refused_unless_they_are_trusted(re
         zspag.unlearn(reader, some, 5, **asked)
     with pytest.raises(ValueError, match="labels numbered as in its training; trust_labels=True"):
         zspag.unlearn(reader, small_digits.train.images, (small_digits.train.labels + 1) % 10, **asked)
-    with pytest.warns(UserWarning, match="may have cost another class.* Are the labels numbered as there"):
+    numbered = pytest.warns(UserWarning, match="may have cost another class.* Are the labels numbered as there")
+    with pytest.warns(UserWarning, match="are they"), numbered:
         zspag.unlearn(reader, some, 5, trust_labels=True, **asked)
 
 
@@ -118,9 +120,11 @@ def test_images_that_look_altered_are_refused_unless_they_are_trusted(reader, sm
     train, asked = small_digits.train, {"forget": 3, "preprocess": PREPROCESS} | FAST
     with pytest.raises(ValueError, match=r"images: .* with light and dark exchanged .*OpenCV.*trust_labels=True"):
         zspag.unlearn(reader, 255 - train.images, train.labels, **asked)
-    with pytest.warns(UserWarning, match="the model read only"):
+    with warnings.catch_warnings(record=True, action="always") as heard:
         result = zspag.unlearn(reader, 255 - train.images, train.labels, trust_labels=True, **asked)
     assert any("were the images altered on their way?" in note for note in result.notes)
+    assert any("were the images altered on their way?" in str(one.message) for one in heard)
+    assert any("the model read only" in str(one.message) for one in heard)
 
 
 def test_two_numbers_that_changed_places_among_many_are_refused(reader, small_digits):
@@ -134,7 +138,8 @@ def test_two_numbers_that_changed_places_among_many_are_refused(reader, small_di
 def test_other_images_among_those_to_forget_are_told_of(reader, small_digits):
     both = small_digits.train.of_classes([3, 8])
     some = both[(both.labels == 3) | (torch.arange(len(both)) % 3 == 0)]
-    notes = zspag.unlearn(reader, some.images, 3, forget=3, preprocess=PREPROCESS, **FAST).notes
+    with pytest.warns(UserWarning, match="are they all of"):
+        notes = zspag.unlearn(reader, some.images, 3, forget=3, preprocess=PREPROCESS, **FAST).notes
     (note,) = (note for note in notes if "are they all of" in note)
     assert "% as '8'" in note
 
@@ -164,9 +169,16 @@ def test_images_of_one_class_that_are_prepared_otherwise_are_told_of(digits_mode
     far = next(one for one in others if share_read(network, threes.images, one) < 0.1)  # a lost network names any class
     told = zspag.unlearn(network, threes.images, 3, preprocess=right, **asked).notes
     assert "BatchNorm remembers" not in " ".join(told)
-    with pytest.warns(UserWarning, match="the model read only"):
+    with warnings.catch_warnings(record=True, action="always") as heard:
         told = zspag.unlearn(network, threes.images, 3, preprocess=far, **asked).notes
     assert "BatchNorm remembers" in " ".join(told)
+    assert "BatchNorm remembers" in " ".join(str(one.message) for one in heard)
+
+
+def test_a_seed_that_cannot_be_is_refused(reader, threes):
+    for seed in (-1, 2**63, 1.5, True):
+        with pytest.raises(ValueError, match=r"seed: expected a whole number from 0 to 2\^63 - 1, got"):
+            zspag.unlearn(reader, threes.images, 3, forget=3, preprocess=PREPROCESS, seed=seed, **FAST)
 
 
 @pytest.mark.slow

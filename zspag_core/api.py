@@ -14,6 +14,7 @@ from zspag_core.errors import CheckpointError, DataError, UsageError
 from zspag_core.metrics.grade import grade
 from zspag_core.own_network import NAME, listed, take_over
 from zspag_core.progress import SILENT, Relay, Reporter
+from zspag_core.runs.assumptions import SURE_ALONE
 from zspag_core.runs.config import RunConfig
 from zspag_core.runs.execute import carry_out
 from zspag_core.runs.prepare import check
@@ -96,7 +97,8 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
         UnlearningError: the run started and had to stop.
 
     Warns:
-        UserWarning: the network hardly reads the images as labelled, so another class may be lost than was meant.
+        UserWarning: the network hardly reads the images as labelled, or images of one class look altered, so another
+            class may be lost than was meant.
     """
     notes = _Notes(report)
     with _as_value_errors():
@@ -107,6 +109,8 @@ def unlearn(  # noqa: PLR0913 - all but the first three are named
             given.check_reading(train)
         for sentence in given.check_images(train, given.find("forget", forget), trusted=trust_labels):
             notes.note(sentence)
+            if sentence.endswith("?") and sentence != SURE_ALONE:  # that one is asked of any images of one class
+                warnings.warn(sentence, stacklevel=2)
         dataset = given.dataset(joined(train, given.pair("retain", retain)), given.pair("test", test))
         config = RunConfig(
             data=NAME,

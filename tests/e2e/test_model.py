@@ -69,7 +69,7 @@ def test_wrong_file_is_answered_with_a_sentence(page, app_url, tmp_path):
     page.goto(f"{app_url}/Model")
     choose_source(page, "Upload")
     upload(page, wrong)
-    expect(page.get_by_text("expected a .safetensors file or a .pt file")).to_be_visible()
+    expect(page.get_by_text("expected a .safetensors file or one that torch.save has written")).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

@@ -58,6 +58,24 @@ def test_no_other_size_is_tried_where_the_model_reads_well(model, digits):
 
 
 @pytest.mark.slow
+def test_a_size_and_a_normalisation_that_are_right_together_alone_are_found(model):
+    sets = {
+        size: load_dataset("digits", image_size=size, channels=model.config.channels) for size in (28, 32, 48, 64, 224)
+    }
+    wrong = with_reading(
+        model,
+        image_size=224,
+        mean=(0.485, 0.456, 0.406)[: model.config.channels],
+        std=(0.229, 0.224, 0.225)[: model.config.channels],
+    )
+    tried = readings(_checkpoint(wrong, ["image_size", "mean", "std"]), sets[224], sets.__getitem__)
+    found = [(one.fields.get("image_size"), one.words.rpartition(", ")[2]) for one in tried]
+    best = tried[1].fields["image_size"]
+    assert sum(size == best for size, _ in found) >= 4, "all normalisations at the best size"
+    assert {28, 32, 48, 64} <= {size for size, _ in found}
+
+
+@pytest.mark.slow
 def test_another_size_is_found(model):
     sets = {size: load_dataset("digits", image_size=size, channels=model.config.channels) for size in (32, 64, 224)}
     small = with_reading(model, image_size=224)

@@ -263,6 +263,24 @@ def test_a_better_reading_is_taken_by_a_button(open_model, store, weights):
 
 
 @pytest.mark.slow
+def test_what_nobody_touched_stays_assumed_where_another_part_is_told(open_model, store, weights):
+    page = open_model(READ, GOOD)
+    page.number_input(key=f"tell-size-{weights.name}").set_value(24).run()
+    page.button(key="tell").click().run()
+    told = asked_to_adopt(store)["told"]
+    assert told["image_size"] == 24
+    assert not {"mean", "std"} & told.keys(), "what nobody touched goes on being tried"
+
+
+@pytest.mark.slow
+def test_where_no_usual_way_fits_nothing_is_ticked_off(open_model):
+    page = open_model(READ, MISREAD | {"misread": False, "none_fits": True})
+    assert "None of the usual ways to prepare its images fits" in said(page)
+    assert marks(page)[0] is False
+    assert marks(page)[3] is False
+
+
+@pytest.mark.slow
 def test_figures_of_different_samples_are_told_apart(open_model):
     taken, *others = MISREAD["readings"]
     page = open_model(READ, MISREAD | {"readings": [taken | {"count": 64}, *others]})

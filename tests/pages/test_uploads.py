@@ -129,9 +129,13 @@ def sentence(page):
 
 
 WRONG_MODELS = {
-    "text": ("notes.txt", b"hello", "expected a .safetensors file or a .pt file"),
+    "text": ("notes.txt", b"hello", "expected a .safetensors file or one that torch.save"),
     "web page": ("model.ckpt", b"<!DOCTYPE html><p>Sign in", "a web page instead of the file"),
-    "renamed text": ("model.pt", b"hello, I am no model", "expected a .safetensors file or a .pt file"),
+    "renamed text": (
+        "model.pt",
+        b"hello, I am no model",
+        "expected a .safetensors file or one that torch.save has written",
+    ),
     "cut short": ("model.safetensors", b"\x10\0\0\0\0\0\0\0{", "not a safetensors file"),
     "pickle that runs code": ("model.pt", torch_file({"a": Harm()}), "it would run code"),
     "bare pickle": ("model.pth", pickle.dumps(Harm()), "a plain pickle, which would run code"),
@@ -175,7 +179,11 @@ def test_a_file_that_begins_as_no_weights_is_refused_at_once_and_asks_for_no_dat
     before = len(store.latest(Lane.INTERACTIVE))
     page.segmented_control(key="source").set_value("Upload").run()
     page.file_uploader(key="upload-model").upload("notes.pt", b"hello, I am no model").run()
-    assert page.error[0].value.replace("\\", "").startswith("notes.pt: expected a .safetensors file or a .pt file")
+    assert (
+        page.error[0]
+        .value.replace("\\", "")
+        .startswith("notes.pt: expected a .safetensors file or one that torch.save")
+    )
     assert not [box for box in page.selectbox if box.label == "Data"]
     assert "This file cannot be used" in page.info[0].value
     assert len(store.latest(Lane.INTERACTIVE)) == before

@@ -72,12 +72,23 @@ def _follow(job: Job) -> None:
             with st.container():  # what comes and goes in it moves no chart: one that is moved is built anew
                 _head(now, events)
             _pictures(now, events)
-        graded = [event.body for event in events if event.kind == "graded"]
-        if graded and now.active:
+        graded = _graded(events)
+        if graded is not None and now.active:
             with early.container():
-                show_early(graded[-1])
+                show_early(graded)
 
     follow(job, panel)
+
+
+def _graded(events: Sequence[Event]) -> Mapping[str, Any] | None:
+    """Return what a run has come to; nothing where it was stopped after that and has begun again."""
+    last: Mapping[str, Any] | None = None
+    for event in events:
+        if event.kind == "graded":
+            last = event.body
+        elif event.kind == "stage" and event.body["stage"] == "load":
+            last = None
+    return last
 
 
 def _ended(job: Job) -> None:

@@ -68,6 +68,8 @@ def asked_about(job: Job | None) -> frozenset[str]:
     answer = job.answer
     if answer["misread"] or answer.get("strange") or answer.get("altered"):
         return frozenset({"images", "labels"})  # which output is which class is asked when images are read aright
+    if answer.get("none_fits"):
+        return frozenset({"images", "labels"})
     return frozenset({"labels"}) if answer["order"]["misnumbered"] else frozenset()
 
 

@@ -285,7 +285,22 @@ def _form(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], str]:
         stated["heads"] = number_field(
             f"Attention heads · {how['heads']}", 1, 64, int(found["heads"]), key=f"tell-heads-{name}"
         )
-    return said | {"told": stated}, next(filter(None, flaws), "")
+    return said | {"told": _told(stated, found, how, asks)}, next(filter(None, flaws), "")
+
+
+def _told(stated: Mapping[str, Any], found: Mapping[str, Any], how: Mapping[str, str], asks: str) -> dict[str, Any]:
+    """Return what controls say beyond what is assumed: one that nobody touched goes on being tried and asked about.
+
+    Args:
+        stated: what the controls hold.
+        found: what was taken.
+        how: whether that was assumed or given, part by part.
+        asks: the part that must be told, or what else the file does not say.
+    """
+    touched = {part for part, value in stated.items() if _plain(value) != _plain(found.get(part)) or part == asks}
+    touched |= {part for part in stated if how.get(part) == GIVEN}
+    together = {"mean", "std"} if touched & {"mean", "std"} else set()
+    return {part: value for part, value in stated.items() if part in touched | together}
 
 
 def _pick_network(answer: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[str]]:

@@ -180,8 +180,8 @@ def _inside(view: View, before: Mapping[str, Any], after: Mapping[str, Any], ref
     if how_forgotten(after["acc_ut"] or 0.0) == NOT_FORGOTTEN or hardly_read(before["acc_ut"]):
         return [f"{text} (before {percent(then)})."]  # the answer is still there, or never was
     if band is None:
-        changed = "hardly changed" if then - now < SHALLOW else "lost some of it too"
-        return [f"{text} (before {percent(then)}): the answer is gone, the features {changed}."]
+        changed = "tell it hardly less" if then - now < SHALLOW else "lost some of it too"
+        return [f"{text} (before {percent(then)}): the answer is gone, the last features {changed}."]
     return [f"{text} (before {percent(then)}, retrained {between(*band)}): {_beside(then, now, band)}."]
 
 

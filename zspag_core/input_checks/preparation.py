@@ -19,7 +19,7 @@ from zspag_core.input_checks.matching import clearly_better
 from zspag_core.input_checks.sample import AskedSample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zspag_core.checkpoints import Checkpoint
     from zspag_core.data import DataSet
@@ -57,7 +57,8 @@ def try_readings(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[[
         ]
     best = max(tried, key=lambda one: one.accuracy)
     if "image_size" in doubtful and best.accuracy < NEARLY:
-        tried += list(_at_other_sizes(asked, best, at_size, SIZES if best.accuracy < WELL else SMALL_SIZES))
+        sizes = SIZES if best.accuracy < WELL else SMALL_SIZES
+        tried += _at_other_sizes(asked, best, at_size, sizes, every={"mean", "std"} <= doubtful)
     return [tried[0], *sorted(tried[1:], key=lambda one: -one.accuracy)]
 
 
@@ -68,25 +69,64 @@ def _is_tried(checkpoint: Checkpoint) -> bool:
 
 
 def _at_other_sizes(
-    asked: AskedSample, best: Alternative, at_size: Callable[[int], DataSet], sizes: Sequence[int]
-) -> Iterator[Alternative]:
-    """Yield what is read at other usual image sizes, as assumed and with the best of the normalisations tried."""
+    asked: AskedSample, best: Alternative, at_size: Callable[[int], DataSet], sizes: Sequence[int], *, every: bool
+) -> list[Alternative]:
+    """Return what is read at other usual image sizes, as assumed and with the best of the normalisations tried.
+
+    What was best at the assumed size need not be so at another: at the best of them the other normalisations are tried,
+    too, where they are open, and with the best of these the small sizes that were left out.
+    """
+    assumed = asked.model.config.image_size
     ways = {"": dict[str, Any](), f", {best.words}": dict(best.fields)} if best.fields else {"": dict[str, Any]()}
-    for size in sizes:
-        if size == asked.model.config.image_size:
-            continue
-        for words, fields in ways.items():
-            try:
-                other = with_reading(asked.model, image_size=size, **fields)
-            except CheckpointError:
-                break
-            there = AskedSample.about(other, at_size(size))
-            yield Alternative.on(there, f"images of {size} pixels{words}", {"image_size": size, **fields})
+    found = [one for size in sizes if size != assumed for one in _at_size(asked, at_size, size, ways)]
+    if every and found:
+        top = max(found, key=lambda one: one.accuracy)
+        more = {f", {words}": fields for words, fields in other_normalisations(asked.model)}
+        tried = [one.fields for one in found]
+        size = top.fields["image_size"]
+        more = {words: fields for words, fields in more.items() if {"image_size": size, **fields} not in tried}
+        found += _at_size(asked, at_size, size, more)
+    if found:
+        top = max(found, key=lambda one: one.accuracy)
+        way = {name: value for name, value in top.fields.items() if name != "image_size"}
+        left = [size for size in SMALL_SIZES if size not in (*sizes, assumed)] if top.accuracy < NEARLY else []
+        words = top.words.removeprefix(f"images of {top.fields['image_size']} pixels")
+        found += [one for size in left for one in _at_size(asked, at_size, size, {words: way})]
+    return found
+
+
+def _at_size(
+    asked: AskedSample, at_size: Callable[[int], DataSet], size: int, ways: Mapping[str, Mapping[str, Any]]
+) -> list[Alternative]:
+    """Return what is read at one image size in several ways, by their words; nothing where the model cannot take it."""
+    found = list[Alternative]()
+    for words, fields in ways.items():
+        try:
+            other = with_reading(asked.model, image_size=size, **fields)
+        except CheckpointError:
+            break
+        there = AskedSample.about(other, at_size(size))
+        found.append(Alternative.on(there, f"images of {size} pixels{words}", {"image_size": size, **fields}))
+    return found
 
 
 def another_is_better(tried: Sequence[Alternative]) -> bool:
     """Tell whether the best of the other readings is clearly better than the first one, which was taken."""
     return len(tried) > 1 and clearly_better(tried[1].accuracy, tried[0].accuracy, tried[1].count)
+
+
+def stated_otherwise(checkpoint: Checkpoint, tried: Sequence[Alternative]) -> tuple[str, ...]:
+    """Return a note where a person stated what was taken and another reading is clearly better."""
+    if not another_is_better(tried) or not is_stated(checkpoint, tried[1]):
+        return ()
+    words = prepared_words(checkpoint, tried[1].fields)
+    return (f"prepared as stated ({words}) the model reads {_figures(*tried[:2])}: is it stated rightly?",)
+
+
+def _figures(taken: Alternative, better: Alternative) -> str:
+    """Write what is read one way and the other."""
+    figures = f"{taken.accuracy:.1f} % of {taken.count} labelled images, with {better.words} {better.accuracy:.1f} %"
+    return f"{figures}{'' if better.count == taken.count else f' of {better.count}'} ({MATCHED})"
 
 
 def check_reading(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[[int], DataSet]) -> tuple[str, ...]:
@@ -113,12 +153,9 @@ def check_reading(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[
     if not another_is_better(tried):
         return ()
     taken, better = tried[:2]
-    figures = f"{taken.accuracy:.1f} % of {taken.count} labelled images, with {better.words} {better.accuracy:.1f} %"
-    figures += "" if better.count == taken.count else f" of {better.count}"
-    figures += f" ({MATCHED})"
-    words = prepared_words(checkpoint, better.fields)
+    figures, words = _figures(taken, better), prepared_words(checkpoint, better.fields)
     if is_stated(checkpoint, better):
-        return (f"prepared as stated ({words}) the model reads {figures}",)
+        return stated_otherwise(checkpoint, tried)
     if set(better.fields) & set(checkpoint.about.get("assumed") or {}):
         start = "the model's file does not say how its images are prepared: as assumed"
     else:

@@ -17,7 +17,7 @@ from zspag_core.methods import find_method
 from zspag_core.methods.catalogue import find_entry
 from zspag_core.runs.assumptions import check_assumptions, load_for, with_names
 from zspag_core.runs.forgotten import forgotten_before
-from zspag_core.runs.samples import as_trained, find_forget, forget_samples, shown_to_method
+from zspag_core.runs.samples import MOST_SEED, as_trained, find_forget, forget_samples, shown_to_method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +110,8 @@ def check(config: RunConfig, checkpoint: Checkpoint, dataset: DataSet) -> Prepar
     Raises:
         UsageError: something does not fit, in one sentence.
     """
+    if type(config.seed) is not int or not 0 <= config.seed < MOST_SEED:
+        raise UsageError(f"seed: expected a whole number from 0 to 2^63 - 1, got {config.seed!r}")
     kind = find_method(config.method)
     method = configure(kind, kind.suited(checkpoint.about) | dict(config.settings)).knowing(checkpoint.about)
     device = resolve_device(config.device)

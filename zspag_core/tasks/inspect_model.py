@@ -142,7 +142,7 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     """
     from zspag_core.input_checks.alternatives import is_stated
     from zspag_core.input_checks.class_order import try_orders
-    from zspag_core.input_checks.preparation import WELL, another_is_better, try_readings
+    from zspag_core.input_checks.preparation import WELL, another_is_better, stated_otherwise, try_readings
     from zspag_core.input_checks.sample import AskedSample
     from zspag_core.runs.assumptions import load_for
     from zspag_core.runs.forgotten import forgotten_before
@@ -153,6 +153,7 @@ def try_assumptions(job: Job, report: Reporter = SILENT) -> dict[str, Any]:
     asked = AskedSample.about(loaded.model, cached_dataset(source, loaded, download=True))
     tried = try_readings(loaded, asked, lambda size: load_for(loaded, source, size=size))
     strange, notes = _strange(loaded, asked)
+    notes = (*stated_otherwise(loaded, tried), *notes)
     altered, more = (None, ()) if another_is_better(tried) else _altered(loaded, asked)
     report.progress("assumptions", 1, 2)
     none_fits = len(tried) > 1 and max(one.accuracy for one in tried) < WELL
