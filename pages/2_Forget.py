@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -25,9 +26,11 @@ from ui.forget.run_panel import run_panel
 from ui.shell import gate
 from ui.shell.class_picker import pick_classes, unfit_method
 from ui.shell.embedding_map import prepare_map
+from ui.shell.formatting import escape
 from ui.shell.frame import frame
 from ui.shell.jobs import saying_refusals
 from ui.shell.number_field import meant
+from ui.shell.paths import title_of
 from ui.shell.placeholders import has_result, nothing_open
 from ui.shell.presenting import presenting
 from ui.shell.preview import preview_panel, preview_question
@@ -94,6 +97,9 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
 def show_form(choice: Choice, run: Job | None) -> tuple[list[int], str, dict[str, Any], int] | None:
     """Draw model, classes and settings; return what the form holds, None while the engine does not say what it has."""
     show_model(choice)
+    if run is not None and run.config["checkpoint"] != str(choice.checkpoint):
+        other = escape(title_of(Path(run.config["checkpoint"])))
+        st.caption(f":orange[This form is about {escape(choice.title)}; run {run.number} beside it is of {other}.]")
     read_form(choice, run)
     about, engine = gate.ask_about(choice)
     forget = pick_classes(choice, about)

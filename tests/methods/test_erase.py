@@ -106,15 +106,15 @@ def test_what_no_file_says_is_assumed_and_said(about, digits_model, forget):
     method = configure(Erase, {"images": 10, "synthesis_steps": 1, "passes": 0}).knowing(about)
     method.unlearn(digits_model, forget, (3,), RunContext(torch.Generator(), heard))
     assert heard.notes == [
-        "the model's file does not say how its training images were changed; assumed: moved by up to 4 pixels, "
-        "mirrored, nothing blackened. What BatchNorm remembers is read by that: where it is wrong (--set crop=… "
-        "--set flip=… --set cutout=…), the classes may stay"
+        "how the model's training images were changed is assumed, since nothing says it: moved by up to 4 pixels, "
+        "mirrored, nothing blackened. What BatchNorm remembers is read by that, and where it is wrong the classes may "
+        "stay: were they changed so, or otherwise (settings crop, flip, cutout)?"
     ]
     part = Heard()
     some = {"images": 10, "synthesis_steps": 1, "passes": 0, "crop": 0, "flip": "no"}
     unlearn(digits_model, forget, some, report=part)
-    assert [note.partition("assumed: ")[2].partition(".")[0] for note in part.notes] == ["nothing blackened"]
-    assert "(--set cutout=…)" in part.notes[0]
+    assert [note.partition("says it: ")[2].partition(".")[0] for note in part.notes] == ["nothing blackened"]
+    assert "(settings cutout)" in part.notes[0]
     quiet = Heard()
     unlearn(digits_model, forget, report=quiet)
     assert quiet.notes == []

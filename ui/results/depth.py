@@ -33,7 +33,8 @@ HELP = {
 }
 INTRODUCTION = (
     "Accuracy asks the last layer alone. Here every stage is asked, from input to output: what could be read there of "
-    "the forgotten classes before, and what after? The band ends at **Retrain**, which never saw them."
+    "the forgotten classes before, and what after? Where there is a **Retrain**, which never saw them, a "
+    "band leads to it."
 )
 
 
@@ -136,7 +137,7 @@ def _asking(view: View, found: Mapping[str, Any] | None, reference: Reference) -
     if not may_change(view.job):
         return
     if not reference.jobs and RETRAINED not in (found or {}).get("models", {}):
-        st.caption("Without a Retrain reference of this model, data and classes the band has no other end.")
+        st.caption("Without a Retrain reference of this model, data and classes nothing says how much could have gone.")
     with st.container(horizontal=True, gap="small"):
         for extent, title in EXTENTS.items():
             if is_open(extent, found, reference.jobs):

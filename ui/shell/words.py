@@ -125,7 +125,7 @@ SETTING_GROUPS = {
 PRESETS = {
     "default": (
         "Default",
-        "For ZS-PAG the settings that measured best, for its rivals plain ones that suit small networks.",
+        "For ZS-PAG and erasure the settings that measured best, for rivals plain ones that suit small networks.",
     ),
     "paper": ("Paper", "The paper's own choices where it states them: influence labels, every direction protected."),
     "official": (

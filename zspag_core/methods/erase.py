@@ -188,11 +188,11 @@ class Erase(ZeroShotMethod):
             "cutout": "nothing blackened" if self.cutout == UNKNOWN else "",
         }
         if assumed := [words for words in open_.values() if words]:
-            knobs = " ".join(f"--set {name}=…" for name, words in open_.items() if words)
+            knobs = ", ".join(name for name, words in open_.items() if words)
             context.report.note(
-                "the model's file does not say how its training images were changed; assumed: "
-                f"{', '.join(assumed)}. What BatchNorm remembers is read by that: where it is wrong ({knobs}), the "
-                "classes may stay"
+                "how the model's training images were changed is assumed, since nothing says it: "
+                f"{', '.join(assumed)}. What BatchNorm remembers is read by that, and where it is wrong the classes "
+                f"may stay: were they changed so, or otherwise (settings {knobs})?"
             )
 
     def make_ahead(self, model: Classifier, forget: Split, classes: tuple[int, ...], context: RunContext) -> None:
