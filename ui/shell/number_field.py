@@ -41,7 +41,7 @@ def number_field(
         label: above the field.
         low: the least possible; None for no bound.
         high: the most possible; None for no bound.
-        value: to begin with, where the session holds none; None begins with the least, or empty.
+        value: to begin with, where the session holds none and it may not be empty; None begins with the least.
         key: of the widget.
         step: of its buttons, of the kind of the numbers.
         empty: what an empty field says; None where it may not be empty.
@@ -50,8 +50,10 @@ def number_field(
         shown: what ``st.number_input`` takes beside these.
     """
     place = place or st.container(gap="xxsmall")
-    if key not in st.session_state:
-        shown["value"] = low if value is None and empty is None else value
+    if empty is not None:
+        shown["value"] = None
+    elif key not in st.session_state:  # not as "value": a browser takes another one, of a later redraw, for typed
+        st.session_state[key] = low if value is None else value
     shown |= {"key": key, "step": step, "placeholder": empty, "on_change": _correct}
     held = place.number_input(label, args=(key, low, high, on_change), **shown)
     corrected = st.session_state.get(CORRECTED, {}).get(key)

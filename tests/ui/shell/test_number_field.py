@@ -35,6 +35,13 @@ def test_begins_with_what_it_was_given_and_may_be_empty_where_that_is_said():
     assert page.session_state["called"] == 1000
 
 
+def test_what_the_browser_is_told_to_begin_with_stays():
+    page = AppTest.from_function(script).run()
+    first = [part.proto.default for part in page.number_input]
+    page.button(key="go").click().run()
+    assert [part.proto.default for part in page.number_input] == first, "another one would be taken for typed"
+
+
 def test_number_out_of_range_becomes_the_nearest_possible_one_and_that_is_said():
     page = AppTest.from_function(script).run()
     page.number_input(key="count").set_value(-5).run()
