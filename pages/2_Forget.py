@@ -21,7 +21,7 @@ from ui.forget.form import (
     submit,
     take_preset,
 )
-from ui.forget.form_params import keep_form, read_form
+from ui.forget.form_params import is_of, keep_form, read_form
 from ui.forget.run_panel import run_panel
 from ui.shell import gate
 from ui.shell.class_picker import pick_classes, unfit_method
@@ -97,8 +97,8 @@ def show_settings(choice: Choice, forget: list[int], about: Job, engine: Job) ->
 def show_form(choice: Choice, run: Job | None) -> tuple[list[int], str, dict[str, Any], int] | None:
     """Draw model, classes and settings; return what the form holds, None while the engine does not say what it has."""
     show_model(choice)
-    if run is not None and run.config["checkpoint"] != str(choice.checkpoint):
-        other = escape(title_of(Path(run.config["checkpoint"])))
+    if run is not None and not is_of(run, choice):
+        other = escape(title_of(Path(str(run.config.get("checkpoint")))))
         st.caption(f":orange[This form is about {escape(choice.title)}; run {run.number} beside it is of {other}.]")
     read_form(choice, run)
     about, engine = gate.ask_about(choice)

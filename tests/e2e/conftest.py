@@ -69,6 +69,22 @@ def page(browser):
     assert hosts <= {"127.0.0.1", ""}
 
 
+@pytest.fixture
+def visitor(browser):
+    """Return a function that opens a page in a browser of somebody's own."""
+    contexts = []
+
+    def visitor(**options):
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}, **options))
+        opened = contexts[-1].new_page()
+        opened.set_default_timeout(PATIENCE)
+        return opened
+
+    yield visitor
+    for context in contexts:
+        context.close()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     """Show with a failure what stood on the page."""

@@ -27,15 +27,11 @@ def school(tmp_path_factory):
 
 
 @pytest.fixture
-def come(browser, school):
+def come(visitor, school):
     """Return a function that opens a browser of somebody's own at an address, and answers the door."""
-    contexts = []
 
     def come(name, code, address="/", wrong=""):
-        context = browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 720})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
+        page = visitor(ignore_https_errors=True)
         page.goto(f"{school.url}{address}")
         for told in filter(None, (wrong, code)):
             page.get_by_label("Code of the class").fill(told)
@@ -46,9 +42,7 @@ def come(browser, school):
         page.get_by_text(f"{name} · ").wait_for()
         return page
 
-    yield come
-    for context in contexts:
-        context.close()
+    return come
 
 
 def test_a_class(school, come):

@@ -60,15 +60,11 @@ def school(tmp_path_factory):
 
 
 @pytest.fixture
-def come(browser, school):
+def come(visitor, school):
     """Return a function that opens a browser of somebody's own at an address, and logs in."""
-    contexts = []
 
     def come(who, address="/"):
-        context = browser.new_context(viewport={"width": 1280, "height": 720})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
+        page = visitor()
         page.goto(f"{school.url}{address}")
         expect(page.get_by_text("Join the class")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_role("link", name="Overview")).to_have_count(0)
@@ -78,9 +74,7 @@ def come(browser, school):
         page.get_by_text(f"{PEOPLE[who]['name']} · ").wait_for()
         return page
 
-    yield come
-    for context in contexts:
-        context.close()
+    return come
 
 
 def test_who_logs_in_is_who_the_provider_says(school, come):

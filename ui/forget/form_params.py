@@ -40,8 +40,13 @@ def read_form(choice: Choice, run: Job | None) -> None:
         if asked != USUAL:
             fill_form(choice.checkpoint.stem, len(choice.class_names), asked)
             return
-    if run is not None and opened and Path(str(run.config.get("checkpoint"))) == choice.checkpoint:
+    if run is not None and opened and is_of(run, choice):
         fill_form(choice.checkpoint.stem, len(choice.class_names), run.config)
+
+
+def is_of(run: Job, choice: Choice) -> bool:
+    """Tell whether a run is of the model that a form is about."""
+    return Path(str(run.config.get("checkpoint"))) == choice.checkpoint
 
 
 def keep_form(forget: Sequence[int], method: str, settings: Mapping[str, Any], seed: int) -> None:

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
     from zspag_core.jobs import Job
 
+READING = frozenset({"images", "labels"})
+ASKED_ABOUT = {
+    "misread": READING,
+    "strange": READING,
+    "altered": READING,
+    "misnumbered": READING - {"images"},
+    "": frozenset[str](),
+}
+"""What each question leaves open, in their order: which output is which class is asked when images are read aright."""
 NAMED = 6
 MOST_BYTES = 1_000_000
 ORDERS = {
@@ -63,32 +72,32 @@ def asked_about(job: Job | None) -> frozenset[str]:
     """
     if job is None:
         return frozenset()
-    if job.state != State.DONE:
-        return frozenset({"images", "labels"})
-    answer = job.answer
-    if answer["misread"] or answer.get("strange") or answer.get("altered"):
-        return frozenset({"images", "labels"})  # which output is which class is asked when images are read aright
-    if answer.get("none_fits"):
-        return frozenset({"images", "labels"})
-    return frozenset({"labels"}) if answer["order"]["misnumbered"] else frozenset()
+    if job.state != State.DONE or job.answer.get("none_fits"):
+        return READING
+    return ASKED_ABOUT[_question(job.answer)]
+
+
+def _question(answer: Mapping[str, Any]) -> str:
+    """Return the first question that must be answered before anything runs, a key of ASKED_ABOUT; empty for none."""
+    asked = {name: answer.get(name) for name in ASKED_ABOUT} | {"misnumbered": answer["order"]["misnumbered"]}
+    return next((name for name, open_ in asked.items() if open_), "")
 
 
 def _ask_anything(path: Path, about: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
     """Draw the first question that must be answered before anything runs; return whether there is one."""
-    if answer["misread"]:
+    question = _question(answer)
+    if question == "misread":
         _ask_reading(path, about, answer["readings"], none_fits=answer.get("none_fits", False))
-    elif answer.get("strange"):
+    elif question == "strange":
         _ask_strange(path, about, answer["strange"])
-    elif answer.get("altered"):
+    elif question == "altered":
         again = " Save them as they were in the model's training and load them again."
         _ask_to_keep(path, "Were the images altered on their way?", answer["altered"], answer["order"], again)
-    elif answer["order"]["misnumbered"]:
+    elif question == "misnumbered":
         if answer.get("none_fits"):
             st.warning(none_fits_words(about, answer["readings"]), icon=":material/help:")
         _ask_order(path, answer["order"])
-    else:
-        return False
-    return True
+    return bool(question)
 
 
 def _say_doubts(about: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

@@ -263,8 +263,7 @@ def classes_panel(about: Mapping[str, Any], order: Mapping[str, Any] | None = No
     if order is not None:
         st.caption(
             f"Of {order['count']} labelled images {percent(order['taken'])} are read as numbered, "
-            f"{percent(order['best'])} {MATCHED}. “Read as” is the most frequent "
-            "answer of each class."
+            f"{percent(order['best'])} {MATCHED}. “Read as” is the most frequent answer of each class."
         )
 
 

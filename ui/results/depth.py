@@ -33,8 +33,8 @@ HELP = {
 }
 INTRODUCTION = (
     "Accuracy asks the last layer alone. Here every stage is asked, from input to output: what could be read there of "
-    "the forgotten classes before, and what after? Where there is a **Retrain**, which never saw them, a "
-    "band leads to it."
+    "the forgotten classes before, and what after? Where there is a **Retrain**, which never saw them, "
+    "a band leads to it."
 )
 
 

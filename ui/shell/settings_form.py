@@ -159,13 +159,12 @@ def _number(about: Schema, shared: Mapping[str, Any]) -> float | int | None:
         shared["label"] if about["unit"] in COUNTED else f"{shared['label']}, {UNITS.get(about['unit'], about['unit'])}"
     )
     return number_field(
-        label,
-        low,
-        high,
+        low=low,
+        high=high,
         step=1 if kind is int else _step_of(default),
         format="%d" if kind is int else "%.6g",
         empty="automatic" if default is None else None,
-        **{name: value for name, value in shared.items() if name != "label"},
+        **{**shared, "label": label},
     )
 
 

@@ -85,9 +85,8 @@ def outputs_anew(model: Classifier, remaining: Sequence[int]) -> Classifier:
         remaining: the remaining classes.
     """
     begun = copy.deepcopy(model)
-    stays = torch.zeros(len(begun.head.weight), dtype=torch.bool)
-    stays[list(remaining)] = True
-    for rows in filter(lambda part: part is not None, (begun.head.weight, begun.head.bias)):
+    stays = torch.isin(torch.arange(len(begun.head.weight)), torch.tensor(list(remaining)))
+    for rows in begun.head.parameters(recurse=False):
         rows[~stays] = rows[stays].mean(0)
     return begun
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from zspag_core.diagnosis import MATCHED
@@ -55,7 +56,7 @@ def try_readings(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[[
             Alternative.on(asked.by(with_reading(asked.model, **fields)), words, fields)
             for words, fields in other_normalisations(asked.model)
         ]
-    best = max(tried, key=lambda one: one.accuracy)
+    best = _top(tried)
     if "image_size" in doubtful and best.accuracy < NEARLY:
         sizes = SIZES if best.accuracy < WELL else SMALL_SIZES
         tried += _at_other_sizes(asked, best, at_size, sizes, every={"mean", "std"} <= doubtful)
@@ -76,38 +77,48 @@ def _at_other_sizes(
     What was best at the assumed size need not be so at another: at the best of them the other normalisations are tried,
     too, where they are open, and with the best of these the small sizes that were left out.
     """
-    assumed = asked.model.config.image_size
     ways = {"": dict[str, Any](), f", {best.words}": dict(best.fields)} if best.fields else {"": dict[str, Any]()}
-    found = [one for size in sizes if size != assumed for one in _at_size(asked, at_size, size, ways)]
+    resized = cache(lambda size: AskedSample.about(with_reading(asked.model, image_size=size), at_size(size)))
+    assumed = asked.model.config.image_size
+    found = [one for size in sizes if size != assumed for one in _at_size(size, resized, ways)]
     if every and found:
-        top = max(found, key=lambda one: one.accuracy)
-        more = {f", {words}": fields for words, fields in other_normalisations(asked.model)}
+        size = _top(found).fields["image_size"]
         tried = [one.fields for one in found]
-        size = top.fields["image_size"]
-        more = {words: fields for words, fields in more.items() if {"image_size": size, **fields} not in tried}
-        found += _at_size(asked, at_size, size, more)
-    if found:
-        top = max(found, key=lambda one: one.accuracy)
-        way = {name: value for name, value in top.fields.items() if name != "image_size"}
-        left = [size for size in SMALL_SIZES if size not in (*sizes, assumed)] if top.accuracy < NEARLY else []
-        words = top.words.removeprefix(f"images of {top.fields['image_size']} pixels")
-        found += [one for size in left for one in _at_size(asked, at_size, size, {words: way})]
+        usual = {f", {words}": fields for words, fields in other_normalisations(asked.model)}
+        ways = {words: fields for words, fields in usual.items() if {"image_size": size, **fields} not in tried}
+        found += _at_size(size, resized, ways)
+    if found and _top(found).accuracy < NEARLY:
+        fields = dict(_top(found).fields)
+        words = _top(found).words.removeprefix(_sized(fields.pop("image_size")))
+        left = [size for size in SMALL_SIZES if size not in (*sizes, assumed)]
+        found += [one for size in left for one in _at_size(size, resized, {words: fields})]
     return found
 
 
 def _at_size(
-    asked: AskedSample, at_size: Callable[[int], DataSet], size: int, ways: Mapping[str, Mapping[str, Any]]
+    size: int, resized: Callable[[int], AskedSample], ways: Mapping[str, Mapping[str, Any]]
 ) -> list[Alternative]:
     """Return what is read at one image size in several ways, by their words; nothing where the model cannot take it."""
-    found = list[Alternative]()
-    for words, fields in ways.items():
-        try:
-            other = with_reading(asked.model, image_size=size, **fields)
-        except CheckpointError:
-            break
-        there = AskedSample.about(other, at_size(size))
-        found.append(Alternative.on(there, f"images of {size} pixels{words}", {"image_size": size, **fields}))
-    return found
+    try:
+        there = resized(size)
+    except CheckpointError:
+        return []
+    return [
+        Alternative.on(
+            there.by(with_reading(there.model, **fields)), _sized(size) + words, {"image_size": size, **fields}
+        )
+        for words, fields in ways.items()
+    ]
+
+
+def _sized(size: int) -> str:
+    """Return how the words for a reading at another size begin."""
+    return f"images of {size} pixels"
+
+
+def _top(found: Sequence[Alternative]) -> Alternative:
+    """Return the reading that reads most."""
+    return max(found, key=lambda one: one.accuracy)
 
 
 def another_is_better(tried: Sequence[Alternative]) -> bool:
@@ -152,10 +163,10 @@ def check_reading(checkpoint: Checkpoint, asked: AskedSample, at_size: Callable[
     tried = try_readings(checkpoint, asked, at_size)
     if not another_is_better(tried):
         return ()
+    if notes := stated_otherwise(checkpoint, tried):
+        return notes
     taken, better = tried[:2]
     figures, words = _figures(taken, better), prepared_words(checkpoint, better.fields)
-    if is_stated(checkpoint, better):
-        return stated_otherwise(checkpoint, tried)
     if set(better.fields) & set(checkpoint.about.get("assumed") or {}):
         start = "the model's file does not say how its images are prepared: as assumed"
     else:
